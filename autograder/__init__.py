@@ -1,0 +1,8 @@
+"""What a notebook of the course imports: checks that name the mistake, hints, and parts of earlier units."""
+
+from .checks.notebook import begin, check, hint
+from .checks.parts import use_part
+from .checks.probes import *  # noqa: F403  (the probes' names are the vocabulary of check cells)
+from .checks.probes import __all__ as _probes
+
+__all__ = ["begin", "check", "hint", "use_part", *_probes]

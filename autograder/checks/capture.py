@@ -1,0 +1,63 @@
+"""Keep what learner's code prints away from the cell's outputs.
+
+nbgrader scores a test cell 0 as soon as anything is written to stderr, and the kernel watches the file
+descriptor itself, so redirecting `sys.stderr` is not enough: descriptors 1 and 2 are replaced as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+_MAX_KEPT = 4000
+
+
+class Captured:
+    """What was printed; complete once the `capture` block has ended."""
+
+    text: str = ""
+
+
+@contextlib.contextmanager
+def capture() -> Iterator[Captured]:
+    """Collect what Python and native code write to stdout and stderr inside the block, warnings included."""
+    captured = Captured()
+    written = io.StringIO()
+    with tempfile.TemporaryFile() as file, contextlib.ExitStack() as stack:
+        for descriptor in (1, 2):
+            stack.enter_context(_descriptor_to(descriptor, file.fileno()))
+        stack.enter_context(contextlib.redirect_stdout(written))
+        stack.enter_context(contextlib.redirect_stderr(written))
+        try:
+            yield captured
+        finally:
+            file.seek(0)
+            native = file.read(_MAX_KEPT).decode("utf-8", "replace")
+            captured.text = (written.getvalue()[:_MAX_KEPT] + native)[:_MAX_KEPT]
+
+
+@contextlib.contextmanager
+def _descriptor_to(descriptor: int, target: int) -> Iterator[None]:
+    _flush()
+    try:
+        saved = os.dup(descriptor)
+    except OSError:  # closed, as under pythonw: nothing to keep
+        yield
+        return
+    try:
+        os.dup2(target, descriptor)
+        yield
+    finally:
+        _flush()
+        os.dup2(saved, descriptor)
+        os.close(saved)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

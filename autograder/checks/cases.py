@@ -1,0 +1,244 @@
+"""What an exercise is checked on: the calls to observe, what they should give, and what known mistakes give.
+
+`ExerciseCases` is all that the judge needs. The visible ones stand in each unit's `cases.npz`, built from the
+lesson; the hidden ones are drawn from a seed on the grading side and are never written to disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .values import UnreadableValues, pack, unpack
+
+CASES_FILE = "cases.npz"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of the learner's function or class.
+
+    `given` holds the arguments by name, `by_position` how many of them are passed without their names. For a
+    class, `init` holds the constructor's arguments, `state` the weights to load, and `method` what is called.
+    `gradients` asks for the gradients of the outputs' weighted sum with respect to float inputs and weights.
+    """
+
+    label: str
+    given: dict[str, Any]
+    by_position: int
+    init: dict[str, Any] | None = None
+    state: dict[str, Any] | None = None
+    method: str = "forward"
+    training: bool = False
+    gradients: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception, as the learner's code raised it. `line` is 1-based within the cell or file, 0 where unknown."""
+
+    type_name: str
+    message: str
+    line: int = 0
+    source_line: str = ""
+    stage: Literal["call", "construct", "load weights", "gradients", "define"] = "call"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one call did: the value it returned, or the fault it ended in, and what else it touched."""
+
+    value: Any = None
+    fault: Fault | None = None
+    changed: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """All that was observed of one exercise: one observation a call, and what concerns the whole exercise."""
+
+    observations: dict[str, Observation]
+    forbidden: tuple[str, ...] = ()
+    printed: str = ""
+    trouble: Fault | None = None
+    """Why nothing could be observed: not defined, not callable, out of time, the process died."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Two numbers agree when |seen − expected| ≤ absolute + relative·|expected|."""
+
+    relative: float = 2e-4
+    absolute: float = 2e-5
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A known mistake: its short name, the sentence its maker should read, and what it gives on each call."""
+
+    name: str
+    says: str
+    seen: dict[str, Observation]
+
+
+@dataclass(frozen=True)
+class ExerciseCases:
+    unit: str
+    name: str
+    kind: Literal["function", "class"]
+    points: float
+    """Points of this set of cases (visible or hidden), not of the whole exercise."""
+    points_elsewhere: float
+    """Points of the exercise's other set."""
+    plan: dict[str, Call]
+    expected: dict[str, Observation]
+    variants: tuple[Variant, ...]
+    probes: tuple[str, ...]
+    """Probe expressions as written in the check cell, e.g. "rows_sum_to_one(axis=-1)"."""
+    tolerance: Tolerance
+    forbids: tuple[str, ...]
+    replaces: tuple[str, ...]
+    """Earlier exercises of the unit, replaced by library-backed parts while this one is observed."""
+    signature: str
+    returns: tuple[str, ...]
+    """Names of the items of a returned tuple, for messages."""
+    hints: tuple[str, ...]
+    time_limit: float
+    """Seconds for all calls together."""
+    hidden: bool = False
+
+    @property
+    def base_keys(self) -> tuple[str, ...]:
+        """Keys of the plan's own cases, without the calls that probes derive from them."""
+        return tuple(key for key in self.plan if "/" not in key)
+
+
+@dataclass(frozen=True)
+class UnitCases:
+    unit: str
+    title: str
+    exercises: tuple[ExerciseCases, ...]
+
+    def exercise(self, name: str) -> ExerciseCases:
+        for exercise in self.exercises:
+            if exercise.name == name:
+                return exercise
+        raise KeyError(f"unit {self.unit} has no exercise {name}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(exercise.name for exercise in self.exercises)
+
+
+class MissingCases(FileNotFoundError):
+    """No readable cases file where one was expected; the message says what to do."""
+
+
+def save_cases(cases: UnitCases, path: Path) -> None:
+    path.write_bytes(pack({"format": _FORMAT, **_fields(cases)}))
+
+
+def load_cases(path: Path) -> UnitCases:
+    """Read a unit's cases. Raises MissingCases with one line that says what is wrong and how to mend it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingCases(
+            f"{path} cannot be read ({error.strerror}). It belongs beside the notebook: copy it from the course."
+        ) from error
+    try:
+        tree = unpack(data)
+        if tree["format"] != _FORMAT:
+            raise UnreadableValues(f"format {tree['format']}, not {_FORMAT}")
+        return _unit_cases(tree)
+    except (UnreadableValues, KeyError, TypeError) as error:
+        raise MissingCases(f"{path} is damaged or of another version ({error}). Copy it from the course again.") from error
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: _tree(getattr(record, name)) for name in record.__dataclass_fields__}
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, (UnitCases, ExerciseCases, Variant, Call, Observation, Fault, Tolerance, Sighting)):
+        return _fields(value)
+    if isinstance(value, dict):
+        return {key: _tree(item) for key, item in value.items()}
+    if isinstance(value, tuple) and value and hasattr(value[0], "__dataclass_fields__"):
+        return tuple(_tree(item) for item in value)
+    return value
+
+
+def call_tree(calls: dict[str, Call]) -> dict[str, Any]:
+    """Calls as a tree that `pack` takes; `calls_from` reads it back."""
+    return {key: _fields(call) for key, call in calls.items()}
+
+
+def calls_from(tree: dict[str, Any]) -> dict[str, Call]:
+    return {key: Call(**call) for key, call in tree.items()}
+
+
+def sighting_tree(sighting: Sighting) -> dict[str, Any]:
+    return _fields(sighting)
+
+
+def sighting_from(tree: dict[str, Any]) -> Sighting:
+    """A sighting read back. The tree may come from a hostile process, so every field is coerced to its type."""
+    trouble = tree.get("trouble")
+    return Sighting(
+        observations=_observations(tree["observations"]),
+        forbidden=tuple(str(name) for name in tree.get("forbidden", ())),
+        printed=str(tree.get("printed", ""))[:4000],
+        trouble=_fault(trouble) if trouble else None,
+    )
+
+
+def _fault(tree: dict[str, Any]) -> Fault:
+    stages = ("call", "construct", "load weights", "gradients", "define")
+    stage = tree.get("stage", "call")
+    return Fault(
+        type_name=str(tree["type_name"])[:200],
+        message=str(tree["message"])[:2000],
+        line=int(tree.get("line", 0)),
+        source_line=str(tree.get("source_line", ""))[:300],
+        stage=stage if stage in stages else "call",
+    )
+
+
+def _observations(tree: dict[str, Any]) -> dict[str, Observation]:
+    return {
+        key: Observation(
+            value=node["value"],
+            fault=_fault(node["fault"]) if node["fault"] else None,
+            changed=tuple(str(name) for name in node["changed"]),
+            facts=dict(node["facts"]),
+        )
+        for key, node in tree.items()
+    }
+
+
+def _unit_cases(tree: dict[str, Any]) -> UnitCases:
+    exercises: Sequence[dict[str, Any]] = tree["exercises"]
+    return UnitCases(
+        unit=tree["unit"],
+        title=tree["title"],
+        exercises=tuple(
+            ExerciseCases(
+                **{
+                    **node,
+                    "plan": calls_from(node["plan"]),
+                    "expected": _observations(node["expected"]),
+                    "variants": tuple(
+                        Variant(v["name"], v["says"], _observations(v["seen"])) for v in node["variants"]
+                    ),
+                    "tolerance": Tolerance(**node["tolerance"]),
+                }
+            )
+            for node in exercises
+        ),
+    )
+

@@ -1,0 +1,45 @@
+"""Name the mistake: find the known-wrong variant whose outputs the learner's outputs equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .cases import ExerciseCases, Sighting, Variant
+from .compare import same_observation
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    variant: Variant
+    sentence: str
+    label: str
+    """A case on which the match was seen."""
+
+
+def diagnose(cases: ExerciseCases, sighting: Sighting) -> Diagnosis | None:
+    """The known mistake that explains what was seen, or None where no cause can be claimed.
+
+    A variant explains a sighting when it equals it on every call that was seen. Where none does, one that equals
+    it on at least half of the wrong cases that gave numbers is named too, and the sentence says on which case.
+    An exception alone explains only an exception of the same type and text.
+    """
+    tolerance = cases.tolerance
+    seen = sighting.observations
+    wrong = [key for key in cases.plan if key in seen and not same_observation(seen[key], cases.expected[key], tolerance)]
+    if not wrong:
+        return None
+    numeric = [key for key in wrong if seen[key].fault is None and "/" not in key]
+    partial: tuple[int, Variant, str] | None = None
+    for variant in cases.variants:
+        equal = [key for key in wrong if same_observation(seen[key], variant.seen[key], tolerance)]
+        elsewhere = [key for key in seen if key not in wrong and key in variant.seen]
+        agrees = all(same_observation(seen[key], variant.seen[key], tolerance) for key in elsewhere)
+        if len(equal) == len(wrong) and agrees:
+            return Diagnosis(variant, variant.says, cases.plan[wrong[0]].label)
+        telling = [key for key in equal if key in numeric]
+        if telling and 2 * len(telling) >= len(numeric) and (partial is None or len(telling) > partial[0]):
+            partial = (len(telling), variant, cases.plan[telling[0]].label)
+    if partial:
+        _, variant, label = partial
+        return Diagnosis(variant, f"on {label}: {variant.says} (Other cases fail as well, in another way.)", label)
+    return None

@@ -1,0 +1,284 @@
+"""Run a learner's function or class on given calls and write down what it did.
+
+Observing judges nothing and knows no expected value. The notebook, `check FILE` and the grader all observe with
+this module; only the process in which it runs differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from .capture import capture
+from .cases import Call, Fault, Observation, Sighting
+from .values import Array, Fixture, Tensor, to_live, to_plain
+from .watch import watching
+
+Build = Callable[[Fixture], Any]
+"""Makes the live object that a Fixture names."""
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a fixture's builder may return: the object handed over, and a look at it after the call."""
+
+    live: Any
+    look: Callable[[], Any]
+
+
+class OutOfTime(BaseException):
+    """Raised inside the learner's code when its seconds are used up; no `except Exception` catches it."""
+
+
+def observe(
+    target: Any,
+    calls: Mapping[str, Call],
+    *,
+    build: Build,
+    replaced: Mapping[str, Any] | None = None,
+    forbids: tuple[str, ...] = (),
+    time_limit: float = 20.0,
+) -> Sighting:
+    """Observe `target` on every call. Never raises on what the learner's code does.
+
+    replaced:   names of earlier exercises and the library-backed parts that stand in for them meanwhile
+    time_limit: seconds for all the calls together; enforced in the main thread of POSIX systems only
+    """
+    if not callable(target):
+        return Sighting({}, trouble=Fault(type(target).__name__, "it is not a function or class", stage="define"))
+    observations: dict[str, Observation] = {}
+    trouble: Fault | None = None
+    with capture() as captured, standing_in(target, replaced or {}), watching(forbids) as used:
+        deadline = time.monotonic() + time_limit
+        for key, call in calls.items():
+            try:
+                with limited(deadline - time.monotonic()):
+                    observations[key] = _observe_call(target, call, build)
+            except OutOfTime:
+                trouble = Fault("OutOfTime", f"{time_limit:g}", stage="call")
+            except KeyboardInterrupt:
+                trouble = Fault("KeyboardInterrupt", "", stage="call")
+            if trouble:
+                break
+    return Sighting(observations, tuple(sorted(used)), captured.text, trouble)
+
+
+@contextlib.contextmanager
+def standing_in(target: Any, replaced: Mapping[str, Any]) -> Iterator[None]:
+    """While the block runs, the learner's module holds `replaced` under those names; then its own again."""
+    namespaces = _namespaces(target)
+    missing = object()
+    before = [(space, name, space.get(name, missing)) for space in namespaces for name in replaced]
+    for space in namespaces:
+        space.update(replaced)
+    try:
+        yield
+    finally:
+        for space, name, value in before:
+            if value is missing:
+                space.pop(name, None)
+            else:
+                space[name] = value
+
+
+def _namespaces(target: Any) -> list[dict[str, Any]]:
+    functions = list(vars(target).values()) if isinstance(target, type) else [target]
+    spaces: dict[int, dict[str, Any]] = {}
+    for function in functions:
+        function = getattr(function, "__wrapped__", getattr(function, "__func__", function))
+        space = getattr(function, "__globals__", None)
+        if isinstance(space, dict):
+            spaces[id(space)] = space
+    return list(spaces.values())
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime in the block after `seconds`, again and again until it ends."""
+    on_posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if seconds <= 0:
+        raise OutOfTime
+    if not on_posix:
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _observe_call(target: Any, call: Call, build: Build) -> Observation:
+    stage: Literal["call", "construct", "load weights", "gradients"] = "call"
+    try:
+        live, looks = _live_arguments(call, build)
+        used = target
+        facts: dict[str, Any] = {}
+        if call.init is not None:
+            stage = "construct"
+            module = target(**_built(to_live(call.init), build))
+            stage = "load weights"
+            facts["parameters"] = load_state(module, call.state or {})
+            if hasattr(module, "train"):
+                module.train(call.training)
+            used = module if call.method == "forward" else getattr(module, call.method)
+            stage = "call"
+        value = _plainly(_apply(used, call, live))
+        changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
+        if looks:
+            facts["after"] = {name: to_plain(look()) for name, look in looks.items()}
+        if call.gradients:
+            stage = "gradients"
+            facts["gradients"] = _gradients(used, call, build, module if call.init is not None else None)
+        return Observation(value=value, changed=changed, facts=facts)
+    except (OutOfTime, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return Observation(fault=fault_of(error, stage))
+
+
+def _live_arguments(call: Call, build: Build) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    built = _built(to_live(call.given), build)
+    looks = {name: value.look for name, value in built.items() if isinstance(value, Watched)}
+    return {name: value.live if isinstance(value, Watched) else value for name, value in built.items()}, looks
+
+
+def _built(tree: Any, build: Build) -> Any:
+    if isinstance(tree, Fixture):
+        return build(Fixture(tree.unit, tree.name, _built(to_live(tree.given), build)))
+    if isinstance(tree, dict):
+        return {key: _built(value, build) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_built(value, build) for value in tree)
+    if isinstance(tree, list):
+        return [_built(value, build) for value in tree]
+    return tree
+
+
+def _apply(used: Any, call: Call, live: Mapping[str, Any]) -> Any:
+    names = list(live)
+    positional = [live[name] for name in names[: call.by_position]]
+    return used(*positional, **{name: live[name] for name in names[call.by_position :]})
+
+
+def _plainly(value: Any) -> Any:
+    """Results may be lazy: whatever a generator or iterator would do, it does not do it on our side."""
+    return to_plain(value)
+
+
+def load_state(module: Any, state: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Copy weights into a module by name; return the shapes of its parameters. A missing name raises KeyError."""
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError("the class is no torch.nn.Module")
+    own = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    with torch.no_grad():
+        for name, weight in state.items():
+            if name not in own:
+                raise KeyError(f"there is no weight {name}; there are: {', '.join(sorted(own)) or 'none at all'}")
+            given = to_live(weight)
+            if own[name].shape != given.shape:
+                raise ValueError(f"{name} has shape {tuple(own[name].shape)}, expected {tuple(given.shape)}")
+            own[name].copy_(given)
+    return {name: list(parameter.shape) for name, parameter in module.named_parameters()}
+
+
+def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, Any]:
+    """Gradients of Σ cos(k)·output[k] with respect to every float tensor given and every parameter."""
+    import torch
+
+    live, _ = _live_arguments(call, build)
+    leaves = {}
+    for name, value in live.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            leaves[name] = value.requires_grad_(True)
+    if module is not None:
+        module.zero_grad(set_to_none=True)
+    total = sum((_weighted(output) for output in _tensors(_apply(used, call, live))), torch.zeros(()))
+    if not total.requires_grad:
+        raise RuntimeError("no gradient flows from the output back to the inputs or weights")
+    total.backward()  # type: ignore[no-untyped-call]
+    if module is not None:
+        leaves |= dict(module.named_parameters())
+    return {
+        name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()
+    }
+
+
+def _tensors(value: Any) -> list[Any]:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value] if value.is_floating_point() else []
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return []
+
+
+def _weighted(output: Any) -> Any:
+    import torch
+
+    weights = torch.cos(torch.arange(output.numel(), dtype=torch.float64)).to(output)
+    return (output.reshape(-1) * weights).sum()
+
+
+def _same(given: Any, live: Any) -> bool:
+    """Whether a live argument still holds what it was given. Fixtures are not compared: they may be meant to change."""
+    if isinstance(given, Fixture):
+        return True
+    after = to_plain(live)
+    if isinstance(given, (np.ndarray, Tensor)):
+        return type(after) is type(given) and _equal(_data(given), _data(after))
+    if isinstance(given, dict):
+        return isinstance(live, dict) and list(live) == list(given) and all(_same(given[k], live[k]) for k in given)
+    if isinstance(given, (tuple, list)):
+        return len(live) == len(given) and all(map(_same, given, live))
+    return True
+
+
+def _data(value: Any) -> Array:
+    return value.data if isinstance(value, Tensor) else value  # type: ignore[no-any-return]
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def fault_of(error: BaseException, stage: Literal["call", "construct", "load weights", "gradients", "define"]) -> Fault:
+    """An exception as data: type, message, and the last line of the learner's own code that it passed through."""
+    line, source = _own_line(error.__traceback__)
+    try:
+        message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception:  # a learner's exception class may misbehave in __str__
+        message = ""
+    return Fault(type(error).__name__, message[:2000], line, source, stage)
+
+
+def _own_line(trace: TracebackType | None) -> tuple[int, str]:
+    found = (0, "")
+    for frame, line in traceback.walk_tb(trace):
+        name = frame.f_code.co_filename
+        installed = "site-packages" in name or name.startswith("<frozen") or "/lib/python3" in name
+        if not installed and not name.startswith(_PACKAGE):
+            found = (line, linecache.getline(name, line).strip()[:300])
+    return found

@@ -1,0 +1,24 @@
+"""The properties that a check asks for, by name. `check(softmax, keeps_inputs, sums_to_one, matches)` reads them here.
+
+Each probe is inputs to observe (the cases themselves, and calls that it derives from them) plus a pure judge over
+what came back. A probe runs none of the learner's code.
+"""
+
+from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .probe import Finding, Probe, Trial
+from .weights import rows_sum_to_one, sums_to_one, zero_where_masked
+
+__all__ = [
+    "Finding",
+    "Probe",
+    "Trial",
+    "finite",
+    "keeps_inputs",
+    "matches",
+    "right_shape",
+    "rows_sum_to_one",
+    "same_alone_and_in_a_batch",
+    "same_twice",
+    "sums_to_one",
+    "zero_where_masked",
+]

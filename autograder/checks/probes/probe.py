@@ -1,0 +1,51 @@
+"""What a probe is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..cases import Call, Observation, Tolerance
+from ..compare import Difference
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case as a probe sees it."""
+
+    call: Call
+    seen: Observation
+    expected: Observation
+    derived: Mapping[str, tuple[Call, Observation, Observation]]
+    """The probe's own derived calls by their short key: the call, what was seen, what is expected."""
+    tolerance: Tolerance
+    returns: tuple[str, ...] = ()
+
+    def argument(self, name: str) -> Any:
+        """The case's argument, or None where the case leaves it at its default."""
+        return self.call.given.get(name)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a probe holds against an output: one whole sentence, and the numbers where there are any."""
+
+    message: str
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A named property. `title` completes the sentence "This exercise ...", e.g. "leaves its inputs unchanged"."""
+
+    name: str
+    title: str
+    judge: Callable[[Trial], Finding | None]
+    derive: Callable[[Call], dict[str, Call]] = lambda call: {}
+    """Further calls made from a case, by short key; the reference is observed on them as well."""
+
+
+def with_arguments(call: Call, label: str, **changed: Any) -> Call:
+    """The same call with some arguments replaced, gradients off."""
+    return replace(call, label=label, given={**call.given, **changed}, gradients=False)

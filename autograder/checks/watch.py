@@ -1,0 +1,92 @@
+"""Notice library operators that would do an exercise's work, below the names that Python code uses for them.
+
+Two PyTorch modes listen while a learner's code runs: one sees the public functions as they are called, the other
+the operators that reach the dispatcher. Library-backed parts run with the watch paused. In a hostile process
+the watch can be switched off; what it reports may therefore take points away and never give them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_ALSO_KNOWN_AS = {
+    "MultiheadAttention": ("multi_head_attention_forward", "native_multi_head_attention"),
+    "TransformerEncoderLayer": ("transformer_encoder_layer_fwd",),
+    "softmax": ("softmax", "log_softmax", "safe_softmax"),
+    "LayerNorm": ("layer_norm", "native_layer_norm"),
+    "layer_norm": ("layer_norm", "native_layer_norm"),
+}
+_paused = 0
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Library-backed parts do their work in here, unseen by the watch."""
+    global _paused
+    _paused += 1
+    try:
+        yield
+    finally:
+        _paused -= 1
+
+
+def quiet(part: Any) -> Any:
+    """The same function or module class, its calls unseen by the watch."""
+    if isinstance(part, type):
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with paused():
+                return part.__call__(self, *args, **kwargs)  # type: ignore[operator]
+
+        return type(part.__name__, (part,), {"__call__": call, "__doc__": part.__doc__})
+
+    @functools.wraps(part)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        with paused():
+            return part(*args, **kwargs)
+
+    return function
+
+
+@contextlib.contextmanager
+def watching(forbids: tuple[str, ...]) -> Iterator[set[str]]:
+    """Collect which of the forbidden names are used inside the block. Without PyTorch loaded nothing can be."""
+    used: set[str] = set()
+    if not forbids or "torch" not in sys.modules:
+        yield used
+        return
+    with contextlib.ExitStack() as stack:
+        for mode in _modes(forbids, used.add):
+            stack.enter_context(mode)
+        yield used
+
+
+def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]:
+    from torch.overrides import TorchFunctionMode
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    spellings = {alias: name for name in forbids for alias in (name, *_ALSO_KNOWN_AS.get(name, ()))}
+
+    def note(spelling: str) -> None:
+        if not _paused and (name := spellings.get(spelling.strip("_"))):
+            report(name)
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            note(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    class Operators(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            operator = func._schema.name.split("::")[-1].strip("_")
+            note(operator)
+            for alias in spellings:  # scaled_dot_product_attention reaches the dispatcher as one of its kernels
+                if operator.startswith(alias.removesuffix("_attention")) and alias.endswith("_attention"):
+                    note(alias)
+            return func(*args, **(kwargs or {}))
+
+    return [Functions(), Operators()]

@@ -1,0 +1,96 @@
+"""`python -m autograder check UNIT FILE...`: check notebooks or Python files outside JupyterLab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
+from ..checks.display import as_text
+from ..checks.outside import observe_outside
+from ..checks.probes.named import named_probes
+from ..checks.submission import UnusableSubmission, read_submission
+from ..checks.verdict import Verdict, judge
+from .course import UsageError, add_course, one_unit
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("check", help="check a notebook or a Python file")
+    parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .ipynb or .py file")
+    parser.add_argument("--hidden", action="store_true", help="on hidden cases as well, as when grading (needs solutions/)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of results")
+    add_course(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    sets = _case_sets(options)
+    rows: list[dict[str, Any]] = []
+    status = 0
+    for path in options.files:
+        try:
+            verdicts = _verdicts(path, sets)
+        except UnusableSubmission as error:
+            print(error, file=sys.stderr)
+            status = 2
+            continue
+        for exercise, found in verdicts.items():
+            rows.append(_row(path, exercise, found))
+            if not options.json:
+                for verdict in found:
+                    print(as_text(verdict))
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+    return status or int(not all(row["passed"] for row in rows))
+
+
+def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
+    """Visible cases by exercise; with --hidden, the hidden ones as a second set."""
+    course: Path = options.course
+    known = sorted(path.parent.name for path in (course / "solutions").glob(f"*/{CASES_FILE}"))
+    unit = one_unit(known, options.unit)
+    try:
+        visible = load_cases(course / "solutions" / unit / CASES_FILE)
+    except MissingCases as error:
+        raise UsageError(str(error)) from error
+    sets = [{exercise.name: exercise for exercise in visible.exercises}]
+    if options.hidden:
+        from ..lessons.hidden import hidden_cases
+
+        sets.append({exercise.name: exercise for exercise in hidden_cases(course, unit, options.seed).exercises})
+    return sets
+
+
+def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str, list[Verdict]]:
+    submission = read_submission(path)
+    names = submission.defines(tuple(sets[0]))
+    if not names:
+        raise UnusableSubmission(f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class")
+    found: dict[str, list[Verdict]] = {name: [] for name in names}
+    for cases in sets:
+        chosen = [cases[name] for name in names]
+        sightings = observe_outside(submission, chosen)
+        for exercise in chosen:
+            verdict = judge(exercise, named_probes(exercise.probes), sightings[exercise.name])
+            found[exercise.name].append(verdict)
+    return found
+
+
+def _row(path: Path, exercise: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """One exercise's result over its sets of cases; the first that is not passed speaks."""
+    failed = next((verdict for verdict in verdicts if not verdict.passed), None)
+    return {
+        "file": str(path),
+        "exercise": exercise,
+        "score": sum(verdict.score for verdict in verdicts),
+        "max_score": sum(verdict.max_score for verdict in verdicts),
+        "passed": failed is None,
+        "diagnosis": failed.diagnosis if failed else None,
+        "message": failed.message if failed else "",
+    }

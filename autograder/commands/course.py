@@ -1,0 +1,53 @@
+"""Where the course stands, and which of its units a command means."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class UsageError(ValueError):
+    """Unusable input on the command line; one line that says what and how to mend it. Exit status 2."""
+
+
+def add_course(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--course", type=Path, default=None, metavar="DIR", help="the course's folder (default: here, or the nearest above)"
+    )
+
+
+def add_units(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("units", nargs="*", metavar="UNIT", help="a unit's name, or its two digits (default: all)")
+    add_course(parser)
+
+
+def find_course(given: Path | None) -> Path:
+    """The folder that holds `solutions/`. Raises UsageError where there is none."""
+    if given is not None:
+        if not (given / "solutions").is_dir():
+            raise UsageError(f"{given} is no course: it has no folder solutions/. Name the course with --course DIR.")
+        return given.resolve()
+    here = Path.cwd()
+    places = [here, *here.parents, Path(__file__).resolve().parents[2]]
+    for place in places:
+        if (place / "solutions").is_dir() and (place / "nbgrader_config.py").is_file():
+            return place
+    raise UsageError(f"no course in {here} or above it: run this in the course's folder, or name it with --course DIR.")
+
+
+def chosen_units(course: Path, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Full unit names for names or two-digit numbers; all units where none is named. Raises UsageError."""
+    from ..lessons.parse import units
+
+    known = units(course / "solutions")
+    if not wanted:
+        return known
+    return tuple(one_unit(known, name) for name in wanted)
+
+
+def one_unit(known: Sequence[str], name: str) -> str:
+    matches = [unit for unit in known if name in (unit, unit[:2], unit[3:])]
+    if not matches:
+        raise UsageError(f"there is no unit {name!r}; the units are: {', '.join(known) or 'none yet'}")
+    return matches[0]

@@ -1,0 +1,136 @@
+"""The course's test of itself: is the reference right, does every known mistake fail by name, does every right answer pass?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbgrader.preprocessors import ClearSolutions
+from nbformat.v4 import new_code_cell
+
+from ..checks.cases import ExerciseCases, Observation, Sighting, Variant
+from ..checks.compare import observation_difference, same_observation
+from ..checks.observe import observe
+from ..checks.parts import grading
+from ..checks.probes.named import named_probes
+from ..checks.verdict import Verdict, judge
+from ..library import build_fixture
+from .parse import ExerciseSource
+from .workbench import Workpiece, draw_cases, tolerance_of, watch_trusted
+
+APART = 10.0
+"""Variants must differ from the reference, and from one another, by more than this many tolerances."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One exercise on one set of cases. `problems` are sentences for its author; empty when all is well."""
+
+    unit: str
+    exercise: str
+    cases: str
+    calls: int
+    wrong: int
+    right: int
+    truths: int
+    problems: tuple[str, ...]
+
+
+def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None) -> Assessment:
+    """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones."""
+    cases = cases or draw_cases(piece, seed=seed)
+    where = f"{piece.where} ({'visible cases' if seed is None else f'hidden cases, seed {seed}'})"
+    problems = tuple(f"{where}: {problem}" for problem in _problems(piece, cases))
+    return Assessment(
+        piece.lesson.unit,
+        piece.source.name,
+        "visible" if seed is None else f"seed {seed}",
+        len(cases.plan),
+        len(cases.variants),
+        len(piece.rights),
+        len(piece.truths),
+        problems,
+    )
+
+
+def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    verdict = verdict_on(piece.reference, cases)
+    if not verdict.passed:
+        yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes."
+    starter = verdict_on(starter_of(piece), cases)
+    if starter.score != 0:
+        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+    for name, right in piece.rights.items():
+        verdict = verdict_on(right, cases)
+        if not verdict.passed:
+            yield f"the right alternative {name} fails: {verdict.message} ({verdict.label}) Widen the tolerance or mend the probe."
+    if not piece.truths:
+        yield "no independent truth; write one under @truth (a library's operator, a slow loop)."
+    for name, truth in piece.truths.items():
+        seen = watch_trusted(truth, cases.plan, piece.source)
+        for key, call in cases.plan.items():
+            fault = seen[key].fault
+            found = observation_difference(seen[key], _values_only(cases.expected[key]), cases.tolerance)
+            if fault or found:
+                what = f"{fault.type_name}: {fault.message}" if fault else found.what if found else ""
+                yield f"the truth {name} disagrees with the solution on {call.label!r}: {what}"
+                break
+    for variant in cases.variants:
+        yield from _variant_problems(cases, variant)
+    yield from _twin_problems(cases)
+
+
+def _values_only(observation: Observation) -> Observation:
+    """Truths are plain functions: gradients are not asked of them."""
+    return replace(observation, facts={key: fact for key, fact in observation.facts.items() if key == "after"})
+
+
+def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
+    wide = tolerance_of(cases, APART)
+    if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
+        yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
+        return
+    verdict = judge(cases, named_probes(cases.probes), Sighting(variant.seen))
+    if verdict.passed:
+        yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
+    elif verdict.message != verdict_sentence(variant.says):
+        yield f"variant {variant.name!r} reads another sentence than its own: {verdict.message!r}."
+
+
+def verdict_sentence(says: str) -> str:
+    """A variant's sentence as a verdict shows it."""
+    return says[:1].upper() + says[1:] if not says.startswith("`") else says
+
+
+def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
+    wide = tolerance_of(cases, APART)
+    for i, one in enumerate(cases.variants):
+        for other in cases.variants[i + 1 :]:
+            alike = all(same_observation(one.seen[key], other.seen[key], wide) for key in cases.plan)
+            if alike and one.says != other.says:
+                yield (
+                    f"variants {one.name!r} and {other.name!r} give the same outputs; give them one sentence "
+                    "or a case that tells them apart."
+                )
+
+
+def verdict_on(target: Any, cases: ExerciseCases) -> Verdict:
+    """The verdict on a trusted function or class, as a learner handing it in would get it."""
+    with grading():
+        sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=cases.time_limit)
+    return judge(cases, named_probes(cases.probes), sighting)
+
+
+def starter_source(source: ExerciseSource) -> str:
+    """The solution cell as the learner gets it, made by nbgrader's own preprocessor."""
+    cell = new_code_cell(source.solution)
+    cell.metadata["nbgrader"] = {"solution": True, "grade": False, "locked": False, "grade_id": source.name}
+    cleared, _ = ClearSolutions().preprocess_cell(cell, {"language": "python"}, 0)
+    return str(cleared.source)
+
+
+def starter_of(piece: Workpiece) -> Any:
+    space = dict(getattr(piece.reference, "__globals__", None) or getattr(piece.reference.__init__, "__globals__", {}))
+    exec(compile(starter_source(piece.source), "<starter>", "exec"), space)
+    return space[piece.source.name]
