@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 _MAX_KEPT = 4000
 
@@ -27,7 +28,7 @@ def capture() -> Iterator[Captured]:
     """Collect what Python and native code write to stdout and stderr inside the block, warnings included."""
     captured = Captured()
     written = io.StringIO()
-    with tempfile.TemporaryFile() as file, contextlib.ExitStack() as stack:
+    with _scratch_file() as file, contextlib.ExitStack() as stack:
         for descriptor in (1, 2):
             stack.enter_context(_descriptor_to(descriptor, file.fileno()))
         stack.enter_context(contextlib.redirect_stdout(written))
@@ -38,6 +39,14 @@ def capture() -> Iterator[Captured]:
             file.seek(0)
             native = file.read(_MAX_KEPT).decode("utf-8", "replace")
             captured.text = (written.getvalue()[:_MAX_KEPT] + native)[:_MAX_KEPT]
+
+
+def _scratch_file() -> IO[bytes]:
+    """A file without a name; in memory where the system has such, so that a full disk cannot stop a check."""
+    if hasattr(os, "memfd_create"):
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.memfd_create("captured"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 @contextlib.contextmanager

@@ -14,47 +14,52 @@ import struct
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from ..library import build_fixture, parts
 from .capture import capture
 from .cases import Fault, Sighting, calls_from, sighting_tree
 from .observe import OutOfTime, fault_of, limited, observe
+from .parts import grading
 from .submission import defined_names
 from .values import pack, unpack
 
-Emit = Callable[[bytes], None]
+Emit = Callable[[dict[str, Any]], None]
+Run = Callable[[Sequence[Sequence[str]], bool, float], tuple[dict[str, Any], dict[str, Fault]]]
 FRAME = struct.Struct(">Q")
 MODULE = "submission"
 
 
-def serve(request: Mapping[str, Any], emit: Emit) -> None:
+def serve(request: Mapping[str, Any], emit: Emit, run: Run | None = None) -> None:
     """Run the request's blocks, then observe its exercises one by one and emit a frame for each.
 
     request: {"blocks": [[source, name], ...], "whole_file": bool, "load_limit": seconds, "exercises": [...]}
+    run:     how blocks are executed; the grader runs them in IPython and keeps their outputs
     """
-    from .parts import grading
-
     with grading():
-        namespace, broken = run_blocks(request["blocks"], request["whole_file"], request["load_limit"])
-        emit(pack({"loaded": True}))
+        namespace, broken = (run or run_blocks)(request["blocks"], request["whole_file"], request["load_limit"])
+        emit({"loaded": True})
         for exercise in request["exercises"]:
-            name = exercise["name"]
-            if name not in namespace:
-                fault = broken.get(name) or Fault("NotDefined", f"`{name}` is not defined when the file has run")
-                sighting = Sighting({}, trouble=fault)
-            elif (exercise["kind"] == "class") != isinstance(namespace[name], type):
-                sighting = Sighting({}, trouble=Fault(type(namespace[name]).__name__, "", stage="define"))
-            else:
-                sighting = observe(
-                    namespace[name],
-                    calls_from(exercise["plan"]),
-                    build=build_fixture,
-                    replaced=parts(tuple(exercise["replaces"])),
-                    forbids=tuple(exercise["forbids"]),
-                    time_limit=exercise["time_limit"],
-                )
-            emit(pack({"exercise": name, "sighting": sighting_tree(sighting)}))
+            sighting = _sighting(exercise, namespace, broken)
+            emit({"exercise": exercise["key"], "sighting": sighting_tree(sighting)})
+
+
+def _sighting(exercise: Mapping[str, Any], namespace: Mapping[str, Any], broken: Mapping[str, Fault]) -> Sighting:
+    name = exercise["name"]
+    if name in broken:
+        return Sighting({}, trouble=broken[name])
+    if name not in namespace:
+        return Sighting({}, trouble=Fault("NotDefined", f"`{name}` is not defined when the file has run"))
+    if (exercise["kind"] == "class") != isinstance(namespace[name], type):
+        return Sighting({}, trouble=Fault(type(namespace[name]).__name__, "", stage="define"))
+    return observe(
+        namespace[name],
+        calls_from(exercise["plan"]),
+        build=build_fixture,
+        replaced=parts(tuple(exercise["replaces"])),
+        forbids=tuple(exercise["forbids"]),
+        time_limit=exercise["time_limit"],
+    )
 
 
 def run_blocks(
@@ -71,23 +76,28 @@ def run_blocks(
     broken: dict[str, Fault] = {}
     for source, name in blocks:
         filename = f"<{name}>"
-        source = _without_magics(source)
+        source = without_magics(source)
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
         try:
             tree = ast.parse(source, filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             for defined in defined_names(source):
-                broken[defined] = Fault("NotDefined", f"`{defined}` could not be read: {_syntax(error)} ({name})")
+                broken[defined] = Fault("NotDefined", f"`{defined}` could not be read: {syntax_text(error)} ({name})")
             continue
         pieces = [[statement] for statement in tree.body] if whole_file else [tree.body]
         for piece in pieces:
             fault = _execute(piece, filename, namespace, limit)
             if fault:
-                for defined in defined_names(ast.unparse(ast.Module(piece, []))):
-                    what = f"{fault.type_name}: {fault.message}".rstrip(": ")
-                    line = f", line {fault.line}" if fault.line else ""
-                    broken[defined] = Fault("NotDefined", f"`{defined}` is not defined: {name}{line} raised {what}")
+                missing = [d for d in defined_names(ast.unparse(ast.Module(piece, []))) if d not in namespace]
+                broken |= not_defined(missing, name, fault)
     return namespace, broken
+
+
+def not_defined(names: Sequence[str], place: str, fault: Fault) -> dict[str, Fault]:
+    """Why names are missing whose cell or statement raised `fault`."""
+    what = f"{fault.type_name}: {fault.message}".rstrip(": ")
+    line = f", line {fault.line}" if fault.line else ""
+    return {name: Fault("NotDefined", f"`{name}` is not defined: {place}{line} raised {what}") for name in names}
 
 
 def _execute(piece: list[ast.stmt], filename: str, namespace: dict[str, Any], limit: float) -> Fault | None:
@@ -102,13 +112,13 @@ def _execute(piece: list[ast.stmt], filename: str, namespace: dict[str, Any], li
     return None
 
 
-def _syntax(error: BaseException) -> str:
+def syntax_text(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}, line {error.lineno or '?'}"
     return f"{type(error).__name__}: {error}"
 
 
-def _without_magics(source: str) -> str:
+def without_magics(source: str) -> str:
     """Jupyter's magics as the Python calls they stand for; plain Python is returned as it is."""
     try:
         ast.parse(source)
@@ -130,6 +140,17 @@ class _Shell:
         return lambda *args, **kwargs: None
 
 
+def emit_to(answers: IO[bytes]) -> Emit:
+    """Write frames to a stream: a length, then packed values."""
+
+    def emit(frame: dict[str, Any]) -> None:
+        data = pack(frame)
+        answers.write(FRAME.pack(len(data)) + data)
+        answers.flush()
+
+    return emit
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     request = unpack(sys.stdin.buffer.read())
@@ -137,11 +158,7 @@ def main() -> None:
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
 
-    def emit(frame: bytes) -> None:
-        answers.write(FRAME.pack(len(frame)) + frame)
-        answers.flush()
-
-    serve(request, emit)
+    serve(request, emit_to(answers))
     answers.flush()
     os._exit(0)  # a learner's threads and exit hooks have no say any more
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
 from ..checks.display import as_text
-from ..checks.outside import observe_outside
+from ..checks.outside import key_of, observe_outside
 from ..checks.probes.named import named_probes
 from ..checks.submission import UnusableSubmission, read_submission
 from ..checks.verdict import Verdict, judge
@@ -72,14 +72,12 @@ def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str,
     names = submission.defines(tuple(sets[0]))
     if not names:
         raise UnusableSubmission(f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class")
-    found: dict[str, list[Verdict]] = {name: [] for name in names}
-    for cases in sets:
-        chosen = [cases[name] for name in names]
-        sightings = observe_outside(submission, chosen)
-        for exercise in chosen:
-            verdict = judge(exercise, named_probes(exercise.probes), sightings[exercise.name])
-            found[exercise.name].append(verdict)
-    return found
+    chosen = {name: [cases[name] for cases in sets] for name in names}
+    sightings = observe_outside(submission, [cases for both in chosen.values() for cases in both])
+    return {
+        name: [judge(cases, named_probes(cases.probes), sightings[key_of(cases)]) for cases in both]
+        for name, both in chosen.items()
+    }
 
 
 def _row(path: Path, exercise: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
