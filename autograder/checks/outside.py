@@ -97,6 +97,7 @@ def observe_by(
     exercises: Sequence[ExerciseCases],
     *,
     budget: float = 600.0,
+    load_limit: float = LOAD_LIMIT,
 ) -> Outside:
     """One sighting for each set of cases, whatever the submission does. A process that hangs or dies is replaced.
 
@@ -113,7 +114,7 @@ def observe_by(
             sightings |= {key_of(cases): Sighting({}, trouble=late) for cases in pending}
             incidents.append(f"the submission used up its {budget:g} seconds")
             break
-        process = start(request_for(blocks, whole_file, pending))
+        process = start(request_for(blocks, whole_file, pending, load_limit))
         found = _one_process(process, len(blocks), pending)
         sightings |= found.sightings
         outputs = outputs or found.outputs

@@ -5,16 +5,21 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .permutation import permutes_with
 from .probe import Finding, Probe, Trial
+from .scores import between_values, hears_every_row
 from .weights import rows_sum_to_one, sums_to_one, zero_where_masked
 
 __all__ = [
     "Finding",
     "Probe",
     "Trial",
+    "between_values",
     "finite",
+    "hears_every_row",
     "keeps_inputs",
     "matches",
+    "permutes_with",
     "right_shape",
     "rows_sum_to_one",
     "same_alone_and_in_a_batch",

@@ -1,0 +1,123 @@
+"""`python -m autograder grade`: grade what lies in `submitted/`, safely."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .course import UsageError, add_course, chosen_units
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("grade", help="grade what was handed in, outside the learners' processes")
+    parser.add_argument("--assignment", nargs="+", default=[], metavar="UNIT", help="units to grade (default: all)")
+    parser.add_argument("--student", nargs="+", default=[], metavar="ID", help="students to grade (default: all)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that grade side by side")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="grade on the cluster of this dask scheduler")
+    parser.add_argument(
+        "--isolation",
+        choices=("auto", "sandbox", "none"),
+        default="auto",
+        help="none runs submissions with your own rights: only for code that you trust",
+    )
+    parser.add_argument("--seed", type=int, help="seed of the hidden cases (default: the last one, else a new one)")
+    parser.add_argument("--force", action="store_true", help="grade again what is graded; without --seed, on new cases")
+    parser.add_argument("--resume", action="store_true", help="go on where a run was stopped (this is the default)")
+    add_course(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..grading.assignment import NoAssignment
+    from ..grading.gradebook import GradebookError
+    from ..grading.pipeline import plan
+
+    course: Path = options.course
+    if options.workers < 1:
+        raise UsageError("--workers must be at least 1.")
+    if options.force and options.resume:
+        raise UsageError("--force grades everything again and --resume goes on: use one of the two.")
+    confined = _confined(options.isolation, options.scheduler)
+    units = chosen_units(course, options.assignment)
+    if not (course / "submitted").is_dir():
+        raise UsageError(f"{course} has no folder submitted/. Put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
+    known = {path.name for path in (course / "submitted").iterdir()}
+    if missing := [student for student in options.student if student not in known]:
+        raise UsageError(f"nothing was handed in by {', '.join(missing)}: there is no such folder in submitted/.")
+    try:
+        work = plan(course, units, options.student, seed=options.seed, force=options.force)
+        if not work.todo and not work.kept:
+            raise UsageError(f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
+        return _grade(work, units, options, confined)
+    except (NoAssignment, GradebookError) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise UsageError(
+            f"grades cannot be written: {error.strerror or error}{where}. Free some space or mend the permissions of {course}, "
+            "then run the same command again: what is graded is kept."
+        ) from error
+
+
+def _confined(mode: Any, scheduler: str | None) -> bool:
+    from ..grading.sandbox import IsolationRefused, require
+
+    if mode == "none":
+        print("Isolation is off: submissions run with your own rights and can read and change your files.", file=sys.stderr)
+        return False
+    if scheduler is None:
+        try:
+            require(mode)
+        except IsolationRefused as error:
+            raise UsageError(str(error)) from error
+    return True
+
+
+def _grade(work: Any, units: Sequence[str], options: argparse.Namespace, confined: bool) -> int:
+    from tqdm import tqdm
+
+    from ..grading.pipeline import local_executor, records, run
+    from ..grading.reports import write_reports
+
+    workers = min(options.workers, max(len(work.todo), 1))
+    make = local_executor(workers)
+    if options.scheduler:
+        from ..grading.cluster import cluster_executor
+
+        make, workers = cluster_executor(options.scheduler)
+    seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
+    print(f"{len(work.todo)} submissions to grade, {len(work.kept)} graded before. Seeds of the hidden cases: {seeds}")
+    with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
+        outcome = run(work, make, confined=confined, workers=workers, progress=lambda done: bar.update())
+    if outcome.interrupted:
+        print(f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to go on.")
+        return 130
+    found = records(options.course, [*work.todo, *work.kept])
+    written = write_reports(options.course, units, found)
+    print(summary(found, outcome))
+    print("\n".join(f"{path}" for path in written))
+    for failure in outcome.failed:
+        print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.failure}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+def summary(found: Sequence[dict[str, Any]], outcome: Any) -> str:
+    """The table at the end: per unit, how many, the mean, what was mended and what happened."""
+    lines = [f"{'unit':<28}{'graded':>8}{'mean':>8}{'of':>7}{'repaired':>10}{'incidents':>11}"]
+    for unit in sorted({record["unit"] for record in found}):
+        group = [record for record in found if record["unit"] == unit]
+        scores = [sum(row["score"] for row in record["exercises"]) for record in group]
+        most = sum(row["max_score"] for row in group[0]["exercises"])
+        repaired = sum(bool(record["repairs"]) for record in group)
+        incidents = sum(bool(record["incidents"]) for record in group)
+        lines.append(
+            f"{unit:<28}{len(group):>8}{sum(scores) / len(scores):>8.2f}{most:>7g}{repaired:>10}{incidents:>11}"
+        )
+    if outcome.graded:
+        rate = 60 * len(outcome.graded) / outcome.seconds
+        lines.append(f"{len(outcome.graded)} graded in {outcome.seconds:.1f} s, {rate:.0f} a minute.")
+    return "\n".join(lines)

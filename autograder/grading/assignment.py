@@ -1,0 +1,89 @@
+"""All that grading one unit needs: the course's notebooks, visible and hidden cases, points."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
+
+from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
+from ..lessons.hidden import hidden_cases
+from ..lessons.parse import LessonError, unit_stem
+
+
+class NoAssignment(ValueError):
+    """A unit that cannot be graded; one line says why and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    unit: str
+    notebook_name: str
+    source: str
+    """The course's notebook with hidden checks, as JSON text; solutions are in it, so it never enters a sandbox."""
+    released: str
+    """What the learner was given, as JSON text."""
+    visible: UnitCases
+    hidden: UnitCases
+    cases_file: bytes
+    seed: int
+    digest: str
+    """Changes with anything that a grade depends on: notebooks, cases, seed."""
+
+    def source_notebook(self) -> NotebookNode:
+        return nbformat.reads(self.source, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
+
+    def released_notebook(self) -> NotebookNode:
+        return nbformat.reads(self.released, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
+
+    def sets(self) -> tuple[tuple[ExerciseCases, ExerciseCases], ...]:
+        """Visible and hidden cases of each exercise."""
+        return tuple((cases, self.hidden.exercise(cases.name)) for cases in self.visible.exercises)
+
+    def grade_ids(self) -> frozenset[str]:
+        cells = self.source_notebook().cells
+        return frozenset(cell.metadata["nbgrader"]["grade_id"] for cell in cells if "nbgrader" in cell.metadata)
+
+
+def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
+    """Read a unit for grading and draw its hidden cases. Raises NoAssignment with one line."""
+    name = unit_stem(unit)
+    folder = course / "solutions" / unit
+    released_path = course / "notebooks" / unit / f"{name}.ipynb"
+    try:
+        visible = load_cases(folder / CASES_FILE)
+        source = nbformat.read(folder / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+        released = released_path.read_text(encoding="utf-8")
+        hidden = hidden_cases(course, unit, seed)
+    except MissingCases as error:
+        raise NoAssignment(str(error)) from error
+    except LessonError as error:
+        raise NoAssignment(f"{unit} cannot be graded: {error}") from error
+    except (OSError, ValueError) as error:
+        raise NoAssignment(f"{unit} cannot be graded: {error}. Run `python -m autograder build {unit}`.") from error
+    if hidden.names != visible.names:
+        raise NoAssignment(f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`.")
+    for cell in source.cells:
+        if is_grade(cell) or is_solution(cell) or is_locked(cell):
+            cell.metadata["nbgrader"]["checksum"] = compute_checksum(cell)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    text = str(nbformat.writes(source))  # type: ignore[no-untyped-call]
+    cases_file = (folder / CASES_FILE).read_bytes()
+    digest = hashlib.sha256()
+    for piece in (text.encode(), released.encode(), cases_file, _hidden_bytes(hidden), str(seed).encode()):
+        digest.update(hashlib.sha256(piece).digest())
+    return Assignment(unit, name, text, released, visible, hidden, cases_file, seed, digest.hexdigest())
+
+
+def _hidden_bytes(hidden: UnitCases) -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "hidden.npz"
+        save_cases(hidden, path)
+        return path.read_bytes()

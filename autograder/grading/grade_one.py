@@ -1,0 +1,234 @@
+"""Grade one submission: rebuild it, run it outside, judge what came back, write it down. Touches no gradebook."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from ..checks.cases import CASES_FILE
+from ..checks.display import as_html, as_text
+from ..checks.outside import Outside, key_of, observe_by
+from ..checks.probes.named import named_probes
+from ..checks.submission import Block, part_of
+from ..checks.verdict import Verdict, judge
+from .assignment import Assignment
+from .rebuild import Repair, Unreadable, find_notebook, read_notebook, rebuild
+from .runner import Fork, WarmProcess
+from .sanitise import safe_outputs, sanitise
+
+CELL_LIMIT = 20.0
+SUBMISSION_BUDGET = 240.0
+RECORD_FORMAT = 1
+_NOT_RUN = frozenset({"check", "hidden", "demo", "question", "answer"})
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One submission's grade. `record` is plain JSON: scores, sentences, repairs, incidents."""
+
+    student: str
+    unit: str
+    notebook: str
+    """The rebuilt notebook with outputs and verdicts, as JSON text; safe to show."""
+    record: dict[str, Any]
+
+    @property
+    def score(self) -> float:
+        return float(sum(row["score"] for row in self.record["exercises"]))
+
+
+def submission_digest(folder: Path, name: str) -> str:
+    """Changes with the file that would be graded and with its hand-in time."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.ipynb")) + [folder / "timestamp.txt"]:
+        try:
+            digest.update(path.name.encode() + path.read_bytes())
+        except OSError:
+            digest.update(b"-")
+    return digest.hexdigest()
+
+
+def grade_submission(assignment: Assignment, student: str, folder: Path, warm: WarmProcess) -> Graded:
+    """Grade what lies in `folder`. Whatever the submission is or does, there is a grade with a reason."""
+    source, released = assignment.source_notebook(), assignment.released_notebook()
+    incidents: list[str] = []
+    path, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
+    try:
+        if path is None:
+            raise Unreadable(f"there is no {assignment.notebook_name}.ipynb among the files that were handed in.")
+        submitted = read_notebook(path)
+    except Unreadable as error:
+        return _ungraded(assignment, student, folder, source, released, f"Nothing could be graded: {error}")
+    rebuilt = rebuild(source, released, submitted)
+    repairs = ([renamed] if renamed else []) + list(rebuilt.repairs) + _extra_files(folder, path)
+    notebook = rebuilt.notebook
+    outside = _run(assignment, notebook, warm)
+    incidents += outside.incidents
+    verdicts = {
+        key_of(cases): judge(cases, named_probes(cases.probes), outside.sightings[key_of(cases)])
+        for both in assignment.sets()
+        for cases in both
+    }
+    _write_outputs(notebook, outside, verdicts)
+    trusted = frozenset(str(cell["id"]) for cell in source.cells if not _answered(cell))
+    sanitise(notebook, trusted)
+    return Graded(student, assignment.unit, _text(notebook), _record(assignment, student, folder, verdicts, repairs, incidents))
+
+
+def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Outside:
+    blocks = [
+        Block(cell.source, f"cell {number}")
+        for number, cell in enumerate(notebook.cells, start=1)
+        if cell.cell_type == "code" and part_of(cell) not in _NOT_RUN
+    ]
+
+    def start(request: bytes) -> Fork:
+        return warm.submit(request, {CASES_FILE: assignment.cases_file})
+
+    exercises = [cases for both in assignment.sets() for cases in both]
+    return observe_by(start, blocks, False, exercises, budget=SUBMISSION_BUDGET, load_limit=CELL_LIMIT)
+
+
+def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str, Verdict]) -> None:
+    """Outputs of the cells that ran, and each check's verdict where nbgrader looks for its score."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code":
+            continue
+        part = part_of(cell)
+        if part in ("check", "hidden"):
+            exercise = cell.metadata["autograder"]["exercise"]
+            verdict = verdicts[f"{exercise}/{'hidden' if part == 'hidden' else 'visible'}"]
+            cell.outputs = verdict_outputs(verdict)
+        elif part == "demo":
+            cell.outputs = [new_output("display_data", data={"text/plain": "(An experiment: not run while grading.)"})]
+        else:
+            cell.outputs = safe_outputs(outside.outputs.get(f"cell {number}"))
+
+
+def verdict_outputs(verdict: Verdict) -> list[NotebookNode]:
+    """A verdict as a cell's outputs: the panel, and the score as the plain float that nbgrader reads."""
+    shown = for_learner(verdict)
+    panel = new_output("display_data", data={"text/html": as_html(shown), "text/plain": as_text(shown)})
+    score = new_output("execute_result", data={"text/plain": repr(float(verdict.score))}, execution_count=None)
+    return [panel, score]
+
+
+def for_learner(verdict: Verdict) -> Verdict:
+    """The verdict as a feedback page shows it: of hidden cases the sentence, not the numbers."""
+    if not verdict.hidden or verdict.passed:
+        return verdict
+    message = verdict.message
+    if verdict.diagnosis is None:
+        message = f"On a hidden case `{verdict.exercise}` gives something else than expected. The visible cases may show where."
+    results = tuple(replace(result, finding=None, label="") for result in verdict.results)
+    return replace(verdict, message=message, label="", difference=None, results=results, notes=())
+
+
+def _record(
+    assignment: Assignment,
+    student: str,
+    folder: Path,
+    verdicts: dict[str, Verdict],
+    repairs: list[Repair],
+    incidents: list[str],
+) -> dict[str, Any]:
+    rows = []
+    for visible, hidden in assignment.sets():
+        both = [verdicts[key_of(visible)], verdicts[key_of(hidden)]]
+        failed = next((verdict for verdict in both if not verdict.passed), None)
+        shown = for_learner(failed) if failed else None
+        rows.append(
+            {
+                "exercise": visible.name,
+                "score": sum(verdict.score for verdict in both),
+                "max_score": sum(verdict.max_score for verdict in both),
+                "visible": both[0].score,
+                "hidden": both[1].score,
+                "passed": failed is None,
+                "diagnosis": failed.diagnosis if failed else None,
+                "message": shown.message if shown else "",
+                "seen_on": shown.label if shown else "",
+            }
+        )
+    return {
+        "format": RECORD_FORMAT,
+        "student": student,
+        "unit": assignment.unit,
+        "seed": assignment.seed,
+        "assignment": assignment.digest,
+        "submission": submission_digest(folder, assignment.notebook_name),
+        "exercises": rows,
+        "repairs": [asdict(repair) for repair in repairs],
+        "incidents": incidents,
+        "reason": "",
+    }
+
+
+def _ungraded(
+    assignment: Assignment, student: str, folder: Path, source: NotebookNode, released: NotebookNode, reason: str
+) -> Graded:
+    """The record of a submission that holds no readable notebook: the released one, every exercise 0, the reason."""
+    notebook = rebuild(source, released, []).notebook
+    rows = []
+    for visible, hidden in assignment.sets():
+        for cell in notebook.cells:
+            if part_of(cell) in ("check", "hidden") and cell.metadata["autograder"]["exercise"] == visible.name:
+                cell.outputs = [
+                    new_output("stream", name="stdout", text=f"{reason}\n"),
+                    new_output("execute_result", data={"text/plain": "0.0"}, execution_count=None),
+                ]
+        rows.append(
+            {
+                "exercise": visible.name,
+                "score": 0.0,
+                "max_score": visible.points + hidden.points,
+                "visible": 0.0,
+                "hidden": 0.0,
+                "passed": False,
+                "diagnosis": "unreadable",
+                "message": reason,
+                "seen_on": "",
+            }
+        )
+    record = _record_without_verdicts(assignment, student, folder, rows, reason)
+    return Graded(student, assignment.unit, _text(notebook), record)
+
+
+def _record_without_verdicts(
+    assignment: Assignment, student: str, folder: Path, rows: list[dict[str, Any]], reason: str
+) -> dict[str, Any]:
+    return {
+        "format": RECORD_FORMAT,
+        "student": student,
+        "unit": assignment.unit,
+        "seed": assignment.seed,
+        "assignment": assignment.digest,
+        "submission": submission_digest(folder, assignment.notebook_name),
+        "exercises": rows,
+        "repairs": [],
+        "incidents": [reason],
+        "reason": reason,
+    }
+
+
+def _extra_files(folder: Path, graded: Path) -> list[Repair]:
+    known = {graded.name, "timestamp.txt", CASES_FILE, ".ipynb_checkpoints"}
+    extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    if not extra:
+        return []
+    named = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
+    return [Repair("dropped", "", f"files handed in beside the notebook were left out: {named}")]
+
+
+def _answered(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def _text(notebook: NotebookNode) -> str:
+    return str(nbformat.writes(notebook))  # type: ignore[no-untyped-call]

@@ -1,0 +1,102 @@
+"""Make a submission's text and outputs safe to show in an instructor's browser.
+
+Formgrader and feedback pages render them as HTML. What stays: plain text, PNG pictures, and Markdown without HTML.
+What the grader itself adds (panels of verdicts) is escaped where it is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+_MAX_TEXT = 20_000
+_MAX_PICTURE_BYTES = 2 * 1024 * 1024
+_MAX_OUTPUTS = 40
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SCHEME = re.compile(r"(?i)(?:(?:java|vb|live)script|data)\s*\\*\s*:")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def safe_text(text: Any) -> str:
+    """At most 20,000 characters, control characters other than colours gone."""
+    words = text if isinstance(text, str) else str(text)
+    words = _CONTROL.sub("", words.encode("utf-8", "replace").decode("utf-8"))
+    if len(words) > _MAX_TEXT:
+        words = f"{words[:_MAX_TEXT]}\n[cut here: {len(words) - _MAX_TEXT} more characters]"
+    return words
+
+
+def safe_markdown(text: str) -> str:
+    """Markdown in which no HTML tag, no character reference and no script address can begin.
+
+    A tag begins with `<` and a letter, `/`, `!` or `?` right behind it, a reference with `&` and a letter or `#`: a
+    space between them ends that, and formulas and code stay legible, which escaping would spoil.
+    """
+    text = re.sub(r"<(?=[A-Za-z/!?])", "< ", safe_text(text))
+    text = re.sub(r"&(?=[A-Za-z#])", "& ", text)
+    return _SCHEME.sub("removed:", text)
+
+
+def safe_outputs(outputs: Any) -> list[NotebookNode]:
+    """Outputs as a submission's process described them, reduced to streams, plain text and PNG."""
+    kept: list[NotebookNode] = []
+    for output in outputs if isinstance(outputs, list) else []:
+        if isinstance(output, dict) and len(kept) < _MAX_OUTPUTS:
+            kept += _safe_output(output)
+    return kept
+
+
+def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return [new_output("stream", name=name, text=safe_text(output.get("text", "")))]
+    if kind == "error":
+        return [
+            new_output(
+                "error",
+                ename=safe_text(output.get("ename", ""))[:200],
+                evalue=safe_text(output.get("evalue", ""))[:2000],
+                traceback=[safe_text(line) for line in output.get("traceback", []) if isinstance(line, str)][:60],
+            )
+        ]
+    data = output.get("data")
+    if kind not in ("display_data", "execute_result") or not isinstance(data, dict):
+        return []
+    safe: dict[str, str] = {}
+    if isinstance(data.get("text/plain"), str):
+        safe["text/plain"] = safe_text(data["text/plain"])
+    if picture := _safe_picture(data.get("image/png")):
+        safe["image/png"] = picture
+    if not safe:
+        return []
+    # An execute_result of the learner's would be read as a score in a check cell: shown, it is display data.
+    return [new_output("display_data", data=safe)]
+
+
+def _safe_picture(data: Any) -> str | None:
+    if not isinstance(data, str) or len(data) > 2 * _MAX_PICTURE_BYTES:
+        return None
+    try:
+        raw = base64.b64decode(data, validate=False)
+    except (binascii.Error, ValueError):
+        return None
+    if not raw.startswith(_PNG) or len(raw) > _MAX_PICTURE_BYTES:
+        return None
+    return base64.b64encode(raw).decode("ascii")
+
+
+def sanitise(notebook: NotebookNode, trusted: frozenset[str]) -> None:
+    """Make the cells of a rebuilt notebook harmless, in place. `trusted`: ids of cells that are the course's own text."""
+    for cell in notebook.cells:
+        cell.pop("attachments", None) if cell["id"] not in trusted else None
+        if cell.cell_type == "markdown" and cell["id"] not in trusted:
+            cell.source = safe_markdown(cell.source)
+        elif cell["id"] not in trusted:
+            cell.source = safe_text(cell.source)
