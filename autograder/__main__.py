@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import build, check, verify
+from .commands import build, check, doctor, grade, sample_class, verify
 from .commands.course import UsageError, find_course
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m autograder", description="Build, check and grade the course.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (build, verify, check):
+    for command in (check, grade, doctor, build, verify, sample_class):
         command.add(subparsers)
     options = parser.parse_args(arguments)
     try:

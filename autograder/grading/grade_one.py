@@ -18,7 +18,7 @@ from ..checks.probes.named import named_probes
 from ..checks.submission import Block, part_of
 from ..checks.verdict import Verdict, judge
 from .assignment import Assignment
-from .rebuild import Repair, Unreadable, find_notebook, read_notebook, rebuild
+from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, read_notebook, rebuild
 from .runner import Fork, WarmProcess
 from .sanitise import safe_outputs, sanitise
 
@@ -57,7 +57,6 @@ def submission_digest(folder: Path, name: str) -> str:
 def grade_submission(assignment: Assignment, student: str, folder: Path, warm: WarmProcess) -> Graded:
     """Grade what lies in `folder`. Whatever the submission is or does, there is a grade with a reason."""
     source, released = assignment.source_notebook(), assignment.released_notebook()
-    incidents: list[str] = []
     path, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
     try:
         if path is None:
@@ -65,20 +64,36 @@ def grade_submission(assignment: Assignment, student: str, folder: Path, warm: W
         submitted = read_notebook(path)
     except Unreadable as error:
         return _ungraded(assignment, student, folder, source, released, f"Nothing could be graded: {error}")
-    rebuilt = rebuild(source, released, submitted)
+    rebuilt = rebuilt_notebook(assignment, submitted)
     repairs = ([renamed] if renamed else []) + list(rebuilt.repairs) + _extra_files(folder, path)
-    notebook = rebuilt.notebook
+    judged = grade_cells(assignment, rebuilt.notebook, warm)
+    record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
+    return Graded(student, assignment.unit, _text(rebuilt.notebook), record)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Verdicts by `key_of`, and what happened while the submission ran."""
+
+    verdicts: dict[str, Verdict]
+    incidents: tuple[str, ...]
+
+
+def rebuilt_notebook(assignment: Assignment, submitted: list[dict[str, Any]]) -> Rebuilt:
+    return rebuild(assignment.source_notebook(), assignment.released_notebook(), submitted)
+
+
+def grade_cells(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Judged:
+    """Run a rebuilt notebook outside, judge it, and write outputs and scores into its cells, safe to show."""
     outside = _run(assignment, notebook, warm)
-    incidents += outside.incidents
     verdicts = {
         key_of(cases): judge(cases, named_probes(cases.probes), outside.sightings[key_of(cases)])
         for both in assignment.sets()
         for cases in both
     }
     _write_outputs(notebook, outside, verdicts)
-    trusted = frozenset(str(cell["id"]) for cell in source.cells if not _answered(cell))
-    sanitise(notebook, trusted)
-    return Graded(student, assignment.unit, _text(notebook), _record(assignment, student, folder, verdicts, repairs, incidents))
+    sanitise(notebook, frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell)))
+    return Judged(verdicts, outside.incidents)
 
 
 def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Outside:
@@ -156,18 +171,7 @@ def _record(
                 "seen_on": shown.label if shown else "",
             }
         )
-    return {
-        "format": RECORD_FORMAT,
-        "student": student,
-        "unit": assignment.unit,
-        "seed": assignment.seed,
-        "assignment": assignment.digest,
-        "submission": submission_digest(folder, assignment.notebook_name),
-        "exercises": rows,
-        "repairs": [asdict(repair) for repair in repairs],
-        "incidents": incidents,
-        "reason": "",
-    }
+    return _record_of(assignment, student, folder, rows, repairs, incidents)
 
 
 def _ungraded(
@@ -196,12 +200,18 @@ def _ungraded(
                 "seen_on": "",
             }
         )
-    record = _record_without_verdicts(assignment, student, folder, rows, reason)
+    record = _record_of(assignment, student, folder, rows, [], [reason], reason)
     return Graded(student, assignment.unit, _text(notebook), record)
 
 
-def _record_without_verdicts(
-    assignment: Assignment, student: str, folder: Path, rows: list[dict[str, Any]], reason: str
+def _record_of(
+    assignment: Assignment,
+    student: str,
+    folder: Path,
+    rows: list[dict[str, Any]],
+    repairs: list[Repair],
+    incidents: list[str],
+    reason: str = "",
 ) -> dict[str, Any]:
     return {
         "format": RECORD_FORMAT,
@@ -211,8 +221,8 @@ def _record_without_verdicts(
         "assignment": assignment.digest,
         "submission": submission_digest(folder, assignment.notebook_name),
         "exercises": rows,
-        "repairs": [],
-        "incidents": [reason],
+        "repairs": [asdict(repair) for repair in repairs],
+        "incidents": incidents,
         "reason": reason,
     }
 

@@ -68,6 +68,8 @@ class WrongVariant:
     name: str
     says: str
     target: Any
+    source: str | None = None
+    """The whole solution cell with the mistake in it, where the variant is an edit."""
 
 
 @dataclass
@@ -134,7 +136,8 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         if not says.strip():
             raise LessonError(f"{piece.where}: variant {name!r} says nothing; write the sentence its maker should read")
         if edits:
-            piece.wrongs.append(WrongVariant(name, says, _edited(piece, name, edits, namespace)))
+            text = _edited_source(piece, name, edits)
+            piece.wrongs.append(WrongVariant(name, says, _edited(piece, name, edits, namespace), text))
 
         def register(target: Any) -> Any:
             piece.wrongs.append(WrongVariant(name, says, target))
@@ -203,7 +206,19 @@ def draw_state(module: Any, rng: np.random.Generator) -> dict[str, Any]:
     return state
 
 
+def variant_sources(lesson: Lesson, exercise: str) -> tuple[str, ...]:
+    """Solution cells with a known mistake in each: the exercise's variants that are edits of its solution."""
+    piece = next(piece for piece in open_workbench(lesson) if piece.source.name == exercise)
+    return tuple(wrong.source for wrong in piece.wrongs if wrong.source)
+
+
 def _edited(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ...], namespace: dict[str, Any]) -> Any:
+    space = dict(namespace)
+    _run(_edited_source(piece, name, edits), space, f"{piece.where}: variant {name!r}")
+    return space[piece.source.name]
+
+
+def _edited_source(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ...]) -> str:
     text = piece.source.solution
     for old, new in edits:
         count = text.count(old)
@@ -213,9 +228,7 @@ def _edited(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ...], nam
                 "lengthen it until it is unique"
             )
         text = text.replace(old, new)
-    space = dict(namespace)
-    _run(text, space, f"{piece.where}: variant {name!r}")
-    return space[piece.source.name]
+    return text
 
 
 def draw_calls(piece: Workpiece, probes: tuple[Probe, ...], *, seed: int | None) -> dict[str, Call]:

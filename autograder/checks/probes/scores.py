@@ -19,10 +19,11 @@ def between_values(rows: str = "a", matrix: str = "W_v") -> Probe:
     """
 
     def judge(trial: Trial) -> Finding | None:
-        inputs, weights, seen = as_array(trial.argument(rows)), as_array(trial.argument(matrix)), as_array(trial.seen.value)
-        if inputs is None or weights is None or seen is None:
+        inputs, projection = as_array(trial.argument(rows)), as_array(trial.argument(matrix))
+        seen = as_array(trial.seen.value)
+        if inputs is None or projection is None or seen is None:
             return None
-        values = inputs @ weights.T
+        values = inputs @ projection.T
         if seen.shape != values.shape[1:]:
             return None
         low, high = values.min(axis=0), values.max(axis=0)
@@ -32,8 +33,9 @@ def between_values(rows: str = "a", matrix: str = "W_v") -> Probe:
             return None
         place = int(np.argmax(outside))
         return Finding(
-            f"output[{place}] is {number(seen[place])}, but there the values lie between {number(low[place])} and "
-            f"{number(high[place])}. A mean of the values, with weights that are positive and sum to 1, stays between them.",
+            f"output[{place}] is {number(seen[place])}, but the values there lie between "
+            f"{number(low[place])} and {number(high[place])}. A mean of the values, with weights that are positive and sum to 1, "
+            "stays between them.",
             Difference("", "", (place,), seen, as_array(trial.expected.value)),
         )
 
@@ -63,8 +65,8 @@ def hears_every_row(rows: str = "a", own: str = "i") -> Probe:
             return None
         place = other(call)
         return Finding(
-            f"the output stays the same when row {place} of `{rows}` changes (here row {int(call.given[own])} asks). "
-            "All rows give a key and a value, and all values go into the sum."
+            f"the output stays the same when row {place} of `{rows}` changes (row {int(call.given[own])} "
+            "asks). All rows give a key and a value, and all values go into the sum."
         )
 
     return Probe("hears_every_row", "takes every input vector into account", judge, derive)

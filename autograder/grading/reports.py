@@ -1,0 +1,83 @@
+"""What a grading run leaves for people and other systems: CSV files, exports, the class report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .files import write_text
+from .gradebook import GradebookWriter
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_reports(course: Path, units: Sequence[str], records: Sequence[dict[str, Any]]) -> list[Path]:
+    """Write `grades.csv`, the exports and the class report under `reports/`; return their paths."""
+    folder = course / "reports"
+    with GradebookWriter(course) as book:
+        rows = book.rows(units)
+    files = {
+        folder / "grades.csv": grades_csv(rows),
+        folder / "canvas.csv": canvas_csv(rows),
+    }
+    for path, text in files.items():
+        write_text(path, text)
+    for record in records:
+        text = json.dumps(gradescope_results(record), ensure_ascii=False, indent=1)
+        write_text(folder / "gradescope" / record["unit"] / f"{record['student']}.json", text)
+    return [*files]
+
+
+def grades_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """One line a student and unit, from the gradebook: manual points and late penalties included."""
+    buffer = io.StringIO()
+    names = list(rows[0]) if rows else ["unit", "student", "score", "max_score"]
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return buffer.getvalue()
+
+
+def canvas_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Canvas' gradebook import: one line a student, one column a unit, with a line of points possible."""
+    units = sorted({row["unit"] for row in rows})
+    students: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        students.setdefault(row["student"], {"row": row})[row["unit"]] = row
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *units])
+    most = {row["unit"]: row["max_score"] for row in rows}
+    writer.writerow(["    Points Possible", "", "", "", "", *(most[unit] for unit in units)])
+    for student, own in sorted(students.items()):
+        named = f"{own['row']['last_name']}, {own['row']['first_name']}".strip(", ") or student
+        scores = [own[unit]["score"] if unit in own else "" for unit in units]
+        writer.writerow([_cell(named), "", _cell(student), _cell(student), "", *scores])
+    return buffer.getvalue()
+
+
+def gradescope_results(record: dict[str, Any]) -> dict[str, Any]:
+    """A `results.json` as Gradescope's autograder platform reads it."""
+    return {
+        "output": record["reason"],
+        "tests": [
+            {
+                "name": row["exercise"],
+                "score": row["score"],
+                "max_score": row["max_score"],
+                "output": row["message"],
+                "status": "passed" if row["passed"] else "failed",
+            }
+            for row in record["exercises"]
+        ],
+    }
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: a learner can choose a name."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

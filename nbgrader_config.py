@@ -1,0 +1,34 @@
+"""What nbgrader reads when it is started in this folder, by command or from JupyterLab.
+
+The course's root is the folder that nbgrader or JupyterLab is started in: start both here. The gradebook,
+`gradebook.db`, lies beside this file; the exchange keeps nbgrader's own default.
+"""
+
+c = get_config()
+
+c.CourseDirectory.course_id = "gpu-transformer"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+
+# nbgrader copies every other file beside a source notebook into the release, and the lesson file there holds
+# the solutions; an editor's backup of it (name~, .name.swp) holds them too. The same list keeps a submitted
+# torch.py from being imported while grading. The first four entries are nbgrader's own defaults.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py", "*~", ".*"]
+
+# nbgrader's own commands repair, run and judge a submission as `python -m autograder grade` does: in a sandbox,
+# the verdict made outside it.
+c.Autograde.sanitize_preprocessors = [
+    "autograder.grading.preprocessors.RepairNotebook",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.grading.preprocessors.JudgeOutside",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
