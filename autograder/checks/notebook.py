@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import library
 from ..library import build_fixture, parts
+from . import keep
 from .cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
 from .display import as_html, as_text
 from .observe import observe
-from .parts import is_grading
+from .parts import grading, is_grading
 from .probes import Probe
+from .probes.named import named_probes
 from .verdict import Verdict, judge
 
 _unit: UnitCases | None = None
+_folder: Path | None = None
 _hints_shown: dict[str, int] = {}
 
 
 def begin(unit: str) -> None:
     """Open a unit: find its cases and say what there is to do. The first cell of each notebook calls it."""
-    global _unit
+    global _unit, _folder
     if is_grading():  # the cases are elsewhere, and nobody reads the greeting
         return
-    _unit = load_cases(_cases_path(unit))
+    path = _cases_path(unit)
+    _unit, _folder = load_cases(path), path.parent
     total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
     print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.")
 
@@ -53,8 +59,31 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
         _show_text(f"The other points of {exercise.name} are decided when your notebook is graded.")
         return 0.0
     verdict = judge(exercise, probes, observe_here(target, exercise))
+    if verdict.passed:
+        verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise)))
     show(verdict)
     return float(verdict.score)
+
+
+def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
+    """Keep a passing exercise in the learner's own package; say what came of it where that is news."""
+    if not keep.is_on() or is_grading() or _folder is None:
+        return ()
+    try:
+        text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
+        with grading():
+            alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
+        verdict = judge(exercise, named_probes(exercise.probes), observe_here(alone, exercise))
+        if not verdict.passed:
+            raise keep.CannotKeep("it does not pass by itself, outside your notebook")
+        keep.write(keep.package_folder(_folder), exercise.name, text)
+    except keep.CannotKeep as reason:
+        return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
+    except OSError as error:
+        return (f"it could not be kept in {keep.PACKAGE}: {error.strerror}.",)
+    except Exception as error:  # noqa: BLE001  keeping is a service: whatever goes wrong in it costs no point
+        return (f"it is not kept in {keep.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
+    return ()
 
 
 def observe_here(target: Any, exercise: ExerciseCases) -> Sighting:

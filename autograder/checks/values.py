@@ -92,6 +92,8 @@ def _plain_tensor(value: Any, torch: Any) -> Tensor | Opaque:
     dtype = str(value.dtype).removeprefix("torch.")
     if value.dtype.is_complex or value.is_sparse or value.is_quantized:
         return Opaque(f"a PyTorch tensor of dtype {dtype}")
+    if value.device.type == "meta":  # it has no numbers
+        return Opaque(f"a PyTorch tensor of dtype {dtype} and shape {tuple(value.shape)} on the device meta")
     dense = value.detach().to("cpu")
     if value.dtype == torch.bfloat16:
         dense = dense.float()

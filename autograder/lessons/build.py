@@ -129,6 +129,7 @@ def _reload_library() -> None:
     library.units.cache_clear()
     library.unit_of.cache_clear()
     library.part.cache_clear()
+    library.exercise_names.cache_clear()
     importlib.invalidate_caches()
     import sys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from ..checks import keep
 from .parse import NEVER_SHIPPED, Cell, ExerciseSource, Lesson, LessonError, unit_stem
 
 _KERNEL = {
@@ -121,7 +123,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 300) -> Noteb
         run, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, record_timing=False
     )
     try:
-        client.execute()
+        client.execute(env={**os.environ, keep.OFF: "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonError(f"{folder.name}: its solved notebook does not run: {error}") from error
     return run  # type: ignore[no-any-return]

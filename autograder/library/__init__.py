@@ -43,6 +43,14 @@ def unit_of(name: str) -> str:
 
 
 @functools.cache
+def exercise_names() -> tuple[str, ...]:
+    """Every name that the library blocks define: the course's exercises, and fixtures of their cases."""
+    pattern = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+    texts = ((_HERE / f"{module_name(unit)}.py").read_text(encoding="utf-8") for unit in units())
+    return tuple(name for text in texts for name in pattern.findall(text))
+
+
+@functools.cache
 def part(name: str) -> Any:
     """The library-backed function or class named `name`, its operators unseen by the watch."""
     return quiet(_member(unit_of(name), name))

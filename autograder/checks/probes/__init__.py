@@ -5,6 +5,7 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
 from .permutation import permutes_with
 from .probe import Finding, Probe, Trial
 from .scores import between_values, hears_every_row
@@ -15,6 +16,8 @@ __all__ = [
     "Probe",
     "Trial",
     "between_values",
+    "blind_to_masked_keys",
+    "blind_to_masked_scores",
     "finite",
     "hears_every_row",
     "keeps_inputs",
@@ -25,5 +28,6 @@ __all__ = [
     "same_alone_and_in_a_batch",
     "same_twice",
     "sums_to_one",
+    "visible_rows_sum_to_one",
     "zero_where_masked",
 ]

@@ -116,19 +116,18 @@ _PAST = (
     ("昨天", "yesterday"), ("前天", "the day before yesterday"), ("上个星期", "last week"),
     ("上个月", "last month"), ("去年", "last year"), ("今天 早上", "this morning"),
     ("昨天 早上", "yesterday morning"), ("昨天 下午", "yesterday afternoon"),
-    ("昨天 晚上", "yesterday evening"),
-    ("昨天 中午", "at noon yesterday"),
+    ("昨天 晚上", "yesterday evening"), ("昨天 中午", "at noon yesterday"),
 )  # fmt: skip
 _FUTURE = (
     ("明天", "tomorrow"), ("后天", "the day after tomorrow"), ("下个星期", "next week"),
     ("下个月", "next month"), ("明年", "next year"), ("今天 晚上", "this evening"),
     ("明天 早上", "tomorrow morning"), ("明天 下午", "tomorrow afternoon"),
-    ("明天 晚上", "tomorrow evening"),
-    ("明天 中午", "at noon tomorrow"),
+    ("明天 晚上", "tomorrow evening"), ("明天 中午", "at noon tomorrow"),
 )  # fmt: skip
 _HABIT = (
     ("每天", "every day"), ("每 个 星期", "every week"), ("每 个 月", "every month"), ("每年", "every year"),
-    ("每天 早上", "every morning"), ("每天 下午", "every afternoon"), ("每天 晚上", "every evening"), ("每天 中午", "at noon every day"),
+    ("每天 早上", "every morning"), ("每天 下午", "every afternoon"), ("每天 晚上", "every evening"),
+    ("每天 中午", "at noon every day"),
 )  # fmt: skip
 _SPANS = tuple((chinese, unit) for chinese, unit in DURATIONS if unit in ("day", "week", "month", "year"))
 

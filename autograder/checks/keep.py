@@ -1,0 +1,159 @@
+"""What passes is kept: a learner's passing exercise becomes a module of their own package, `my_transformer`.
+
+The module is cut from the notebook: the definition, the learner's own functions that it calls, and the imports that
+it needs. It is written only when it passes the check by itself, in a namespace of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import linecache
+import os
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "my_transformer"
+OFF = "AUTOGRADER_KEEP_NOTHING"
+"""Set in the environment where nothing is to be kept: while notebooks are built or tested."""
+
+_INIT = '''"""The parts that you have built and that pass their checks; kept here by the checks themselves."""
+'''
+
+
+class CannotKeep(Exception):
+    """The definition cannot stand by itself; the sentence says why."""
+
+
+def package_folder(unit_folder: Path) -> Path:
+    """Beside the units' folders: `notebooks/my_transformer`."""
+    return unit_folder.resolve().parent / PACKAGE
+
+
+def is_on() -> bool:
+    return not os.environ.get(OFF)
+
+
+def module_source(target: Any, name: str, exercises: frozenset[str]) -> str:
+    """A module's text that defines `target` under `name` with all that it needs. Raises CannotKeep.
+
+    exercises: names that are exercises of the course: these are taken from the package, not copied
+    """
+    needed = _Needed(exercises)
+    needed.add(name, target)
+    return needed.text()
+
+
+class _Needed:
+    """Definitions in the order in which they must stand, and the imports before them."""
+
+    def __init__(self, exercises: frozenset[str]) -> None:
+        self._exercises = exercises
+        self._imports: set[str] = set()
+        self._parts: list[str] = []
+        self._definitions: dict[str, str] = {}
+        self._open: set[str] = set()
+
+    def add(self, name: str, target: Any) -> None:
+        self._open.add(name)
+        node, space = _definition(target)
+        for used in sorted(_names(node)):
+            if used not in self._open and used in space:
+                self._resolve(used, space[used])
+        self._definitions[name] = ast.unparse(node)
+
+    def _resolve(self, name: str, value: Any) -> None:
+        self._open.add(name)
+        if name in self._exercises:
+            self._parts.append(f"{name} = use_part({name!r})")
+        elif isinstance(value, types.ModuleType):
+            self._imports.add(f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}")
+        elif _is_own(value):
+            self.add(name, value)
+        elif isinstance(value, (bool, int, float, str, type(None))):
+            self._definitions[name] = f"{name} = {value!r}"
+        elif line := _import_of(name, value):
+            self._imports.add(line)
+        else:
+            raise CannotKeep(f"it uses `{name}`, an object of type {type(value).__name__} that lives only in your notebook")
+
+    def text(self) -> str:
+        imports = sorted(self._imports)
+        if self._parts:
+            imports.append("from autograder import use_part")
+        pieces = ["from __future__ import annotations", "\n".join(imports), "\n".join(sorted(self._parts))]
+        pieces += self._definitions.values()
+        return "\n\n\n".join(piece for piece in pieces if piece) + "\n"
+
+
+def _definition(target: Any) -> tuple[ast.stmt, Mapping[str, Any]]:
+    """The `def` or `class` statement that made `target`, and the namespace that it stands in."""
+    function = target
+    if isinstance(target, type):
+        own = [value for value in vars(target).values() if isinstance(value, types.FunctionType)]
+        if not own:
+            raise CannotKeep(f"`{target.__name__}` has no methods of its own")
+        function = own[0]
+    function = getattr(function, "__wrapped__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise CannotKeep(f"`{getattr(target, '__name__', target)}` is no plain function or class")
+    lines = linecache.getlines(code.co_filename)
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in reversed(ast.parse("".join(lines)).body):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == target.__name__:
+                return node, function.__globals__
+    raise CannotKeep(f"the text of `{target.__name__}` cannot be found in a cell")
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _is_own(value: Any) -> bool:
+    """Whether a function or class was defined in a cell."""
+    if not isinstance(value, (types.FunctionType, type)):
+        return False
+    try:
+        _definition(value)
+    except CannotKeep:
+        return False
+    return getattr(value, "__module__", "") in ("__main__", "submission")
+
+
+def _import_of(name: str, value: Any) -> str:
+    """How an object can be imported: by its own module and name, or by those of its class's module."""
+    module = getattr(value, "__module__", None)
+    own = getattr(value, "__name__", None)
+    if isinstance(module, str) and isinstance(own, str) and module in sys.modules and module != "__main__":
+        if getattr(sys.modules[module], own, None) is value:
+            return f"from {module} import {own}" + (f" as {name}" if own != name else "")
+    return ""
+
+
+def load(text: str, name: str, filename: str) -> Any:
+    """Run a module's text in a namespace of its own and return what it defines as `name`."""
+    module = types.ModuleType(f"{PACKAGE}.{name}")
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    exec(compile(text, filename, "exec"), vars(module))
+    return vars(module)[name]
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    """Put the module into the package, replacing an earlier one at once."""
+    folder.mkdir(exist_ok=True)
+    if not (folder / "__init__.py").is_file():
+        (folder / "__init__.py").write_text(_INIT, encoding="utf-8")
+    fresh = folder / f".{name}.writing"
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(folder / f"{name}.py")
+
+
+def read(folder: Path, name: str) -> str | None:
+    try:
+        return (folder / f"{name}.py").read_text(encoding="utf-8")
+    except OSError:
+        return None
