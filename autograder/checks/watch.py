@@ -62,7 +62,17 @@ def watching(forbids: tuple[str, ...]) -> Iterator[set[str]]:
     with contextlib.ExitStack() as stack:
         for mode in _modes(forbids, used.add):
             stack.enter_context(mode)
+        with paused():
+            _import_what_modes_need()
         yield used
+
+
+@functools.cache
+def _import_what_modes_need() -> None:
+    """The first operator under a mode imports for seconds: here, and not on the learner's time."""
+    import torch
+
+    torch.zeros(1).add(1)
 
 
 def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]:

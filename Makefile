@@ -1,0 +1,62 @@
+# Each target sets up what it needs. The same steps without make are in README.md.
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test build grade bench
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/installed
+
+# nbgrader calls `alembic`, and Jupyter its own subcommands, by name.
+export PATH := $(BIN):$(PATH)
+
+help:
+	@echo "make lab     open the course in JupyterLab"
+	@echo "make test    style, types, tests, and the course checked against itself"
+	@echo "make build   build solutions/ and notebooks/ from the lesson files"
+	@echo "make grade   grade a sample class with nbgrader, in sample_class/"
+	@echo "make bench   run the benchmarks"
+	@echo "make setup   create .venv and install everything (each target above does this first)"
+
+setup: $(STAMP)
+	@echo "Ready: make lab, or activate .venv"
+
+# The stamp is newer than what it was installed from, so the second run takes no time.
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# In a container one is root, and Jupyter would refuse to start.
+lab: $(STAMP)
+	$(BIN)/python -m jupyterlab --config=jupyter_lab_config.py $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# Two workers, since two cores are what every machine has; the browser's tests stay on one of them.
+test: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m autograder build --check
+	$(BIN)/python -m autograder verify
+
+build: $(STAMP)
+	$(BIN)/python -m autograder build
+
+# `sample-class` writes a course root: solutions/ as here, and submitted/STUDENT/UNIT/ for a generated class.
+grade: $(STAMP)
+	$(BIN)/python -m autograder sample-class sample_class
+	set -e; for unit in sample_class/solutions/*/; do \
+		unit=$$(basename $$unit); \
+		$(BIN)/nbgrader generate_assignment $$unit --course-dir=$(CURDIR)/sample_class --force; \
+		$(BIN)/nbgrader autograde $$unit --course-dir=$(CURDIR)/sample_class --force; \
+		$(BIN)/nbgrader generate_feedback $$unit --course-dir=$(CURDIR)/sample_class --force; \
+	done
+	$(BIN)/nbgrader export --db=sqlite:///$(CURDIR)/sample_class/gradebook.db --to=sample_class/grades.csv
+	@echo "Gradebook: sample_class/gradebook.db  Grades: sample_class/grades.csv  Feedback: sample_class/feedback/"
+
+bench: $(STAMP)
+	@set -e; for script in tests/benchmarks/[a-z]*.py; do \
+		test -e $$script || { echo "tests/benchmarks/ holds no benchmark"; exit 1; }; \
+		echo "== $$script"; $(BIN)/python $$script; \
+	done

@@ -1,0 +1,75 @@
+"""A passing part becomes a module that stands by itself."""
+
+import linecache
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.checks import keep
+
+
+def cell(source: str, space: dict | None = None) -> dict:
+    """A cell run as a notebook runs it: in `__main__`, its text kept."""
+    space = space if space is not None else {"__name__": "__main__"}
+    name = f"<cell {len(linecache.cache)}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), space)
+    return space
+
+
+def kept(space: dict, name: str, exercises: tuple[str, ...] = ()) -> object:
+    text = keep.module_source(space[name], name, frozenset(exercises))
+    return keep.load(text, name, f"<kept {name}>")
+
+
+def test_a_function_takes_along_what_it_needs() -> None:
+    space = cell("import numpy as np\nfrom math import sqrt\nSCALE = 2.0")
+    cell("def helper(x):\n    return SCALE * np.asarray(x)", space)
+    cell("def double(x):\n    return helper(x) / sqrt(1.0)", space)
+    assert kept(space, "double")(np.ones(2)).tolist() == [2.0, 2.0]  # type: ignore[operator]
+
+
+def test_a_class_takes_along_its_base_and_its_functions() -> None:
+    space = cell("from torch import nn\nimport torch\ndef act(x): return torch.relu(x)")
+    cell("class Block(nn.Module):\n    def forward(self, x):\n        return act(x)", space)
+    import torch
+
+    assert kept(space, "Block")()(torch.tensor([-1.0, 1.0])).tolist() == [0.0, 1.0]  # type: ignore[operator]
+
+
+def test_another_exercise_is_used_from_the_course_and_not_copied() -> None:
+    space = cell("def softmax(x):\n    return x")
+    cell("def attend(x):\n    return softmax(x)", space)
+    text = keep.module_source(space["attend"], "attend", frozenset({"softmax"}))
+    assert "softmax = use_part('softmax')" in text
+    assert "def softmax" not in text
+
+
+def test_a_function_that_calls_itself_is_kept_once() -> None:
+    space = cell("def fact(n):\n    return 1 if n < 2 else n * fact(n - 1)")
+    assert kept(space, "fact")(5) == 120  # type: ignore[operator]
+
+
+def test_what_lives_only_in_the_notebook_cannot_be_kept() -> None:
+    space = cell("table = object()\ndef look(x):\n    return table")
+    with pytest.raises(keep.CannotKeep, match="`table`, an object of type object"):
+        keep.module_source(space["look"], "look", frozenset())
+
+
+def test_the_package_grows_beside_the_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = keep.package_folder(tmp_path / "notebooks" / "02_attention_scores")
+    folder.parent.mkdir()
+    keep.write(folder, "double", "def double(x):\n    return 2 * x\n")
+    keep.write(folder, "double", "def double(x):\n    return x + x\n")
+    assert folder == (tmp_path / "notebooks" / "my_transformer").resolve()
+    monkeypatch.syspath_prepend(folder.parent)
+    from importlib import import_module
+
+    module = import_module("my_transformer.double")
+    assert isinstance(module, types.ModuleType)
+    assert module.double(4) == 8
+    sys.modules.pop("my_transformer.double")
+    sys.modules.pop("my_transformer")

@@ -1,0 +1,166 @@
+"""What an observation writes down of a learner's code, whatever that code does."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from autograder.checks.cases import Call
+from autograder.checks.observe import observe
+from autograder.checks.watch import paused
+from autograder.library import build_fixture
+
+from .exercises import Affine, affine_call, doubled
+
+ONE = {"0.0.0": Call("a row", {"x": np.array([1.0, 2.0])}, 1)}
+
+
+def sight(target: object, plan: dict[str, Call] | None = None, **more: object):
+    return observe(target, plan or ONE, build=build_fixture, time_limit=more.pop("time_limit", 2.0), **more)  # type: ignore[arg-type]
+
+
+def test_a_returned_value_is_written_down() -> None:
+    assert sight(doubled).observations["0.0.0"].value.tolist() == [2.0, 4.0]
+
+
+def test_an_exception_is_written_down_with_the_learners_line() -> None:
+    def broken(x: np.ndarray) -> np.ndarray:
+        return x @ np.ones(7)
+
+    fault = sight(broken).observations["0.0.0"].fault
+    assert fault is not None
+    assert fault.type_name == "ValueError"
+    assert "return x @ np.ones(7)" in fault.source_line
+
+
+def test_a_changed_argument_is_named() -> None:
+    def changes(x: np.ndarray) -> np.ndarray:
+        x *= 2
+        return x
+
+    assert sight(changes).observations["0.0.0"].changed == ("x",)
+
+
+def test_each_call_gets_fresh_arguments() -> None:
+    plan = {"0.0.0": ONE["0.0.0"], "1.0.0": ONE["0.0.0"]}
+
+    def changes(x: np.ndarray) -> np.ndarray:
+        x += 1
+        return x.copy()
+
+    seen = sight(changes, plan).observations
+    assert seen["0.0.0"].value.tolist() == seen["1.0.0"].value.tolist() == [2.0, 3.0]
+
+
+def test_an_endless_loop_ends_at_the_time_limit() -> None:
+    def endless(x: np.ndarray) -> np.ndarray:
+        while True:
+            try:
+                x = x + 0
+            except Exception:  # noqa: BLE001
+                continue
+
+    trouble = sight(endless, time_limit=0.2).trouble
+    assert trouble is not None
+    assert trouble.type_name == "OutOfTime"
+
+
+def test_leaving_the_interpreter_is_a_fault_like_others() -> None:
+    fault = sight(lambda x: sys.exit(3)).observations["0.0.0"].fault
+    assert fault is not None
+    assert fault.type_name == "SystemExit"
+
+
+def test_what_is_printed_at_whatever_depth_does_not_reach_the_cell(capfd: pytest.CaptureFixture[str]) -> None:
+    def loud(x: np.ndarray) -> np.ndarray:
+        print("hello")
+        print("careful", file=sys.stderr)
+        os.write(2, b"from below Python")
+        return x
+
+    sighting = sight(loud)
+    assert "hello" in sighting.printed
+    assert "from below Python" in sighting.printed
+    assert capfd.readouterr() == ("", "")
+
+
+def test_something_that_cannot_be_called_is_trouble() -> None:
+    trouble = sight(np.zeros(3)).trouble
+    assert trouble is not None
+    assert (trouble.type_name, trouble.stage) == ("ndarray", "define")
+
+
+def test_an_earlier_exercise_is_replaced_while_a_later_one_is_observed() -> None:
+    space: dict[str, object] = {}
+    exec("def early(x): raise ValueError\ndef late(x): return early(x)", space)
+    seen = sight(space["late"], replaced={"early": doubled}).observations["0.0.0"]
+    assert seen.value.tolist() == [2.0, 4.0]
+    with pytest.raises(ValueError):
+        space["early"](0)  # type: ignore[operator]
+
+
+def test_a_class_is_built_given_its_weights_and_called() -> None:
+    seen = sight(Affine, {"0.0.0": affine_call()}).observations["0.0.0"]
+    call = affine_call()
+    assert call.state is not None
+    weight, bias, x = call.state["linear.weight"].data, call.state["linear.bias"].data, call.given["x"].data
+    np.testing.assert_allclose(seen.value.data, x @ weight.T + bias, rtol=1e-5)
+    assert sorted(seen.facts["gradients"]) == ["linear.bias", "linear.weight", "x"]
+
+
+def test_a_missing_weight_is_named() -> None:
+    class Renamed(Affine):
+        def __init__(self, d_in: int, d_out: int) -> None:
+            nn.Module.__init__(self)
+            self.layer = nn.Linear(d_in, d_out)
+
+    fault = sight(Renamed, {"0.0.0": affine_call()}).observations["0.0.0"].fault
+    assert fault is not None
+    assert fault.stage == "load weights"
+    assert "no weight linear.weight" in fault.message
+    assert "layer.weight" in fault.message
+
+
+def test_output_without_a_gradient_is_a_fault() -> None:
+    class Detached(Affine):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(x).detach()
+
+    fault = sight(Detached, {"0.0.0": affine_call()}).observations["0.0.0"].fault
+    assert fault is not None
+    assert fault.stage == "gradients"
+
+
+@pytest.mark.parametrize(
+    "attend",
+    [
+        lambda x: functional.scaled_dot_product_attention(x, x, x),
+        lambda x: torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(x, x, x)[0],
+        lambda x: torch._C._nn.scaled_dot_product_attention(x, x, x),
+    ],
+)
+def test_a_forbidden_operator_is_noticed_by_whatever_name_it_is_called(attend: object) -> None:
+    plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
+    plan["0.0.0"].given["x"] = type(plan["0.0.0"].given["x"])(np.ones((1, 1, 4, 2), np.float32), "float32")
+    assert sight(attend, plan, forbids=("scaled_dot_product_attention",)).forbidden == ("scaled_dot_product_attention",)
+
+
+def test_library_backed_parts_are_not_watched() -> None:
+    def attend(x: torch.Tensor) -> torch.Tensor:
+        with paused():
+            return functional.softmax(x, -1)
+
+    plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
+    assert sight(attend, plan, forbids=("softmax",)).forbidden == ()
+
+
+def test_allowed_operators_are_not_reported() -> None:
+    def honest(x: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(x @ x.transpose(-2, -1), -1) @ x
+
+    plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
+    assert sight(honest, plan, forbids=("scaled_dot_product_attention", "MultiheadAttention")).forbidden == ()

@@ -1,0 +1,158 @@
+"""What a learner reads: the mistake by name where it is known, what was seen where it is not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autograder.checks.cases import Call, ExerciseCases, Fault, Sighting, Variant
+from autograder.checks.display import as_html, as_text
+from autograder.checks.observe import observe
+from autograder.checks.probes import finite, keeps_inputs, matches, right_shape, same_twice
+from autograder.checks.verdict import Verdict, judge
+from autograder.library import build_fixture
+
+from .exercises import doubling, seen_by
+
+ALL = (keeps_inputs, right_shape, finite, matches)
+
+
+def verdict_on(target: object, cases: ExerciseCases | None = None) -> Verdict:
+    cases = cases or doubling()
+    sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=cases.time_limit)
+    return judge(cases, ALL, sighting)
+
+
+@pytest.mark.parametrize("right", [lambda x: x + x, lambda x: (2 * x).astype(np.float32), lambda data: data * 2])
+def test_whatever_is_equal_passes_with_all_points(right: Callable[[np.ndarray], np.ndarray]) -> None:
+    verdict = verdict_on(right)
+    assert (verdict.passed, verdict.score, verdict.message) == (True, 3.0, "")
+    assert type(verdict.score) is float
+
+
+def test_a_known_mistake_is_named_with_its_sentence() -> None:
+    verdict = verdict_on(lambda x: x * x)
+    assert (verdict.passed, verdict.score, verdict.diagnosis) == (False, 0.0, "squares")
+    assert verdict.message == "Your output is the square of x, not its double."
+
+
+def test_an_unknown_mistake_is_described_and_no_cause_is_claimed() -> None:
+    verdict = verdict_on(lambda x: 3 * x)
+    assert verdict.diagnosis is None
+    assert verdict.message.startswith("The output[0] is 3, expected 2")
+    assert verdict.label == "three numbers"
+
+
+def test_a_mistake_on_some_cases_only_is_named_with_the_case() -> None:
+    verdict = verdict_on(lambda x: x**2 if x.ndim == 1 else x * 7)
+    assert verdict.diagnosis == "squares"
+    assert verdict.message.startswith("On three numbers: your output is the square")
+
+
+def test_an_accident_on_a_minority_of_cases_is_not_named() -> None:
+    base = doubling()
+    plan = base.plan | {"2.0.0": Call("twos", {"x": np.full(4, 7.0)}, 1)}
+    cases = replace(base, plan=plan, expected=seen_by(lambda x: 2 * x, plan), variants=(
+        Variant("squares", "squares.", seen_by(lambda x: x**2, plan)),
+    ))
+    verdict = verdict_on(lambda x: x**2 if x.size == 4 else x * 9, cases)
+    assert verdict.diagnosis is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "diagnosis", "words"),
+    [
+        (lambda x: None, "right_shape", "returned None"),
+        (lambda x: x[..., None] * 2, None, "has shape (3, 1), expected (3,)"),
+        (lambda x: list(2 * x), None, "expected a NumPy array of shape (3,)"),
+        (lambda x: 2 * x / 0 * 0, "finite", "is nan"),
+        (lambda x, y: x, "raised-TypeError", "missing 1 required positional argument: 'y'"),
+    ],
+)
+def test_each_kind_of_wrong_answer_gets_a_clear_sentence(wrong: object, diagnosis: str | None, words: str) -> None:
+    verdict = verdict_on(wrong)
+    assert not verdict.passed
+    assert words in verdict.message
+    if diagnosis in ("finite",):
+        assert verdict.diagnosis == diagnosis
+
+
+def test_code_that_is_not_written_yet_is_told_so() -> None:
+    def starter(x: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    verdict = verdict_on(starter)
+    assert verdict.diagnosis == "not-written"
+    assert "is not written yet" in verdict.message
+
+
+def test_changing_the_input_costs_the_points_even_where_the_numbers_are_right() -> None:
+    def in_place(x: np.ndarray) -> np.ndarray:
+        x *= 2
+        return x
+
+    verdict = verdict_on(in_place)
+    assert (verdict.passed, verdict.diagnosis) == (False, "keeps_inputs")
+    assert "`x` in place" in verdict.message
+
+
+def test_a_forbidden_operator_is_named_and_gives_no_points() -> None:
+    cases = doubling(forbids=("relu",))
+    verdict = judge(cases, ALL, Sighting(dict(cases.expected), forbidden=("relu",)))
+    assert (verdict.score, verdict.diagnosis) == (0.0, "forbidden-operator")
+    assert "`relu`" in verdict.message
+
+
+def test_a_call_that_was_not_observed_gives_no_points() -> None:
+    cases = doubling()
+    some = {key: seen for key, seen in cases.expected.items() if key == "0.0.0"}
+    assert judge(cases, ALL, Sighting(some)).score == 0.0
+    assert judge(cases, ALL, Sighting({})).score == 0.0
+
+
+def test_no_probe_means_no_points() -> None:
+    cases = doubling()
+    assert judge(cases, (), Sighting(dict(cases.expected))).score == 0.0
+
+
+def test_trouble_gives_its_reason_whatever_else_was_seen() -> None:
+    cases = doubling()
+    verdict = judge(cases, ALL, Sighting(dict(cases.expected), trouble=Fault("OutOfTime", "2")))
+    assert (verdict.score, verdict.diagnosis) == (0.0, "out-of-time")
+    assert "did not finish within 2 seconds" in verdict.message
+
+
+def test_something_random_is_caught_by_calling_twice() -> None:
+    base = doubling()
+    again = {f"{key}/same_twice/again": call for key, call in base.plan.items()}
+    cases = replace(base, plan=base.plan | again, expected=seen_by(lambda x: 2 * x, base.plan | again))
+    rng = np.random.default_rng(0)
+    sighting = observe(lambda x: 2 * x + rng.normal(size=x.shape), cases.plan, build=build_fixture)
+    verdict = judge(replace(cases, variants=()), (same_twice,), sighting)
+    assert verdict.diagnosis == "same_twice"
+
+
+def test_the_panel_says_in_text_what_colours_say() -> None:
+    page = as_html(verdict_on(lambda x: 3 * x))
+    assert "✗ not yet" in page
+    assert "yours" in page
+    assert "expected" in page
+    assert "The first entry that differs is framed." in page
+
+
+def test_what_a_learner_wrote_cannot_become_html() -> None:
+    verdict = verdict_on(lambda x: (_ for _ in ()).throw(ValueError("<script>alert(1)</script>")))
+    assert "<script>" not in as_html(verdict)
+    assert "&lt;script&gt;" in as_html(verdict)
+
+
+def test_the_text_shows_yours_beside_expected_with_the_first_difference_marked() -> None:
+    text = as_text(verdict_on(lambda x: np.where(x < 0, x, 2 * x)))
+    assert "yours, shape (3,)" in text
+    assert ">       -2" in text
+    assert ">       -4" in text
+
+
+def test_a_passed_check_does_not_promise_the_hidden_points() -> None:
+    assert "does not promise" in as_text(verdict_on(lambda x: 2 * x))

@@ -1,0 +1,146 @@
+"""Which part of the package may import which: a notebook loads no code of the author or the grader."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "autograder"
+FORBIDDEN = {
+    "__init__.py": {"lessons", "grading", "commands"},
+    "checks": {"lessons", "grading", "commands"},
+    "library": {"lessons", "grading", "commands"},
+    "lab": {"checks", "lessons", "grading", "commands"},
+    "lessons": {"commands"},
+    "grading": {"commands"},
+    "commands": set(),
+}
+# Checks and the library of parts know each other: a part stands in for an exercise, and knows it is watched.
+WITHOUT_CYCLES = ("checks", "lab", "lessons", "grading", "commands")
+
+
+def broken_rules(package: Path) -> list[str]:
+    """One line for each import that crosses a boundary, and for each cycle between the parts."""
+    imports = {part: dict(imports_of_part(package, part)) for part in FORBIDDEN}
+    broken = [
+        f"{package.name}/{place} imports {target}"
+        for part, forbidden in FORBIDDEN.items()
+        for place, targets in imports[part].items()
+        for target in sorted(targets & forbidden)
+    ]
+    uses = {part: set().union(*imports[part].values()) - {part} for part in WITHOUT_CYCLES}
+    return broken + [f"import cycle: {' -> '.join(cycle)}" for cycle in cycles(uses)]
+
+
+def imports_of_part(package: Path, part: str) -> Iterator[tuple[str, set[str]]]:
+    """Each import of a module of `part` as ("part/module.py:line", the parts of the package it names)."""
+    for module in sorted((package / part).rglob("*.py")) if part != "__init__.py" else [package / part]:
+        place = module.relative_to(package)
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            names = [
+                name[len(package.name) + 1 :].split(".")[0]
+                for name in imported_names(node, (package.name, *place.parent.parts))
+                if name.startswith(f"{package.name}.")
+            ]
+            if named := set(names) & FORBIDDEN.keys():
+                yield f"{place.as_posix()}:{node.lineno}", named
+
+
+def imported_names(node: ast.AST, inside: tuple[str, ...]) -> list[str]:
+    """The full dotted names that a statement imports; `inside` is the package that the module lies in."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = inside[: len(inside) - node.level + 1] if node.level else ()
+        prefix = ".".join([*base, *([node.module] if node.module else [])])
+        return [f"{prefix}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = ast.unparse(node.func)
+        if called in ("importlib.import_module", "import_module", "__import__"):
+            return [str(node.args[0].value)]
+    return []
+
+
+def cycles(uses: dict[str, set[str]]) -> list[list[str]]:
+    """The cycles of a graph, each once, from the alphabetically first of its nodes back to it."""
+    found = []
+
+    def follow(path: list[str]) -> None:
+        for following in sorted(uses[path[-1]] & uses.keys()):
+            if following == path[0]:
+                found.append([*path, following])
+            elif following > path[0] and following not in path:
+                follow([*path, following])
+
+    for start in sorted(uses):
+        follow([start])
+    return found
+
+
+def test_the_package_keeps_its_boundaries() -> None:
+    assert broken_rules(PACKAGE) == []
+
+
+def test_every_part_of_the_package_is_looked_at() -> None:
+    parts = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert parts == FORBIDDEN.keys() - {"__init__.py"}
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "target"),
+    [
+        ("checks", "import autograder.lessons.build", "lessons"),
+        ("checks", "from autograder.grading import judge", "grading"),
+        ("checks", "from autograder import grading", "grading"),
+        ("checks", "from ..lessons.build import build", "lessons"),
+        ("checks", "from .. import grading", "grading"),
+        ("checks", "def late():\n    import autograder.grading.judge", "grading"),
+        ("checks", "import importlib\nimportlib.import_module('autograder.grading')", "grading"),
+        ("library", "from ..lessons import parse", "lessons"),
+        ("lab", "from autograder.checks import verdict", "checks"),
+        ("lab", "from ..grading import judge as deciding", "grading"),
+    ],
+)
+def test_an_import_across_a_boundary_is_named_with_its_file(
+    tmp_path: Path, part: str, line: str, target: str
+) -> None:
+    package = made_up_package(tmp_path, {f"{part}/cases.py": line})
+    number = line.count("\n") + 1
+    assert broken_rules(package) == [f"autograder/{part}/cases.py:{number} imports {target}"]
+
+
+def test_an_import_in_a_folder_further_down_is_found(tmp_path: Path) -> None:
+    package = made_up_package(tmp_path, {"checks/probes/shapes.py": "from ...grading import judge"})
+    assert broken_rules(package) == ["autograder/checks/probes/shapes.py:1 imports grading"]
+
+
+def test_what_the_package_itself_imports_counts_for_every_notebook(tmp_path: Path) -> None:
+    package = made_up_package(tmp_path, {"__init__.py": "from .grading import grade"})
+    assert broken_rules(package) == ["autograder/__init__.py:1 imports grading"]
+
+
+def test_a_cycle_between_two_parts_is_named(tmp_path: Path) -> None:
+    lines = {
+        "lessons/verify.py": "from ..grading import judge",
+        "grading/judge.py": "from ..lessons import parse",
+    }
+    assert broken_rules(made_up_package(tmp_path, lines)) == ["import cycle: grading -> lessons -> grading"]
+
+
+def test_what_is_allowed_is_not_complained_about(tmp_path: Path) -> None:
+    lines = {
+        "checks/verdict.py": "import numpy\nfrom . import cases\nfrom ..lab import figures",
+        "lessons/build.py": "from autograder.checks import cases\nimport autograder.lab.corpus",
+        "grading/judge.py": "from autograder.checks.verdict import Verdict\nfrom ..lessons import parse",
+    }
+    assert broken_rules(made_up_package(tmp_path, lines)) == []
+
+
+def made_up_package(root: Path, modules: dict[str, str]) -> Path:
+    package = root / "autograder"
+    for name, text in {"__init__.py": "", **modules}.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return package

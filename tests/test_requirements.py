@@ -1,0 +1,39 @@
+"""The pinned set and the package's own list of what it needs agree."""
+
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pinned() -> dict[str, str]:
+    """The exact versions of requirements.txt by name."""
+    lines = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    named = [line for line in lines if line and not line.startswith(("#", "-e"))]
+    return {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in named)}
+
+
+def needed() -> list[Requirement]:
+    """What pyproject.toml asks for, extras included."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for extra in project.get("optional-dependencies", {}).values() for line in extra]
+    return [Requirement(line) for line in [*project["dependencies"], *extras]]
+
+
+def test_every_pin_is_exact() -> None:
+    assert [name for name, version in pinned().items() if not version] == []
+
+
+def test_everything_the_package_needs_is_pinned_at_a_version_it_accepts() -> None:
+    pins = pinned()
+    refused = [
+        str(need) for need in needed() if pins.get(canonicalize_name(need.name), "") not in need.specifier
+    ]
+    assert refused == []
+
+
+def test_nothing_is_pinned_that_the_package_does_not_ask_for() -> None:
+    assert pinned().keys() == {canonicalize_name(need.name) for need in needed()}
