@@ -41,7 +41,7 @@ def difference(
         same = type(seen) is type(expected) and seen == expected
         return None if same else Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
     if isinstance(expected, Opaque):
-        return None if seen == expected else Difference(f"{_it(place)} is {describe(seen)}.", place)
+        return None if isinstance(seen, Opaque) and seen == expected else Difference(f"{_it(place)} is {describe(seen)}.", place)
     return _array_difference(seen, expected, tolerance, place)
 
 
@@ -111,7 +111,7 @@ def close(seen: Array, expected: Array, tolerance: Tolerance) -> Array:
         return np.asarray(seen == expected)
     with np.errstate(all="ignore"):
         a, b = seen.astype(np.float64), expected.astype(np.float64)
-        near = np.abs(a - b) <= tolerance.absolute + tolerance.relative * np.abs(b)
+        near = np.isfinite(b) & (np.abs(a - b) <= tolerance.absolute + tolerance.relative * np.abs(b))
         return np.asarray(near | (a == b) | (np.isnan(a) & np.isnan(b)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,9 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     if verdict.passed:
         verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise)))
     show(verdict)
+    if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
+        # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.
+        print(verdict.message, file=sys.stderr)
     return float(verdict.score)
 
 

@@ -217,7 +217,7 @@ def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, An
     total = sum((_weighted(output) for output in _tensors(_apply(used, call, live))), torch.zeros(()))
     if not total.requires_grad:
         raise RuntimeError("no gradient flows from the output back to the inputs or weights")
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     if module is not None:
         leaves |= dict(module.named_parameters())
     return {
@@ -257,7 +257,7 @@ def _same(given: Any, live: Any) -> bool:
 
 
 def _data(value: Any) -> Array:
-    return value.data if isinstance(value, Tensor) else value  # type: ignore[no-any-return]
+    return value.data if isinstance(value, Tensor) else value
 
 
 def _equal(a: Array, b: Array) -> bool:

@@ -93,7 +93,8 @@ def _plain_tensor(value: Any, torch: Any) -> Tensor | Opaque:
     if value.dtype.is_complex or value.is_sparse or value.is_quantized:
         return Opaque(f"a PyTorch tensor of dtype {dtype}")
     if value.device.type == "meta":  # it has no numbers
-        return Opaque(f"a PyTorch tensor of dtype {dtype} and shape {tuple(value.shape)} on the device meta")
+        kind = "booleans" if value.dtype == torch.bool else "floats" if value.dtype.is_floating_point else "integers"
+        return Opaque(f"a PyTorch tensor of {kind}, shape {tuple(value.shape)}, on the device meta")
     dense = value.detach().to("cpu")
     if value.dtype == torch.bfloat16:
         dense = dense.float()
@@ -124,7 +125,7 @@ def pack(tree: Any) -> bytes:
     text = json.dumps(node, ensure_ascii=False, sort_keys=True, allow_nan=False)
     arrays[_JSON_ENTRY] = np.frombuffer(text.encode("utf-8", "backslashreplace"), dtype=np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

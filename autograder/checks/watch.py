@@ -40,7 +40,7 @@ def quiet(part: Any) -> Any:
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             with paused():
-                return part.__call__(self, *args, **kwargs)  # type: ignore[operator]
+                return part.__call__(self, *args, **kwargs)
 
         return type(part.__name__, (part,), {"__call__": call, "__doc__": part.__doc__})
 
@@ -99,4 +99,4 @@ def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]
                     note(alias)
             return func(*args, **(kwargs or {}))
 
-    return [Functions(), Operators()]
+    return [Functions(), Operators()]  # type: ignore[no-untyped-call]

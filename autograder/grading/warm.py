@@ -58,6 +58,8 @@ def warm_up() -> Any:
     from ..checks import observe, parts, probes, watch  # noqa: F401
     from .session import open_shell
 
+    with watch.watching(("softmax",)):
+        pass
     figure = matplotlib.figure.Figure(figsize=(1, 1))
     figure.add_subplot().plot(np.arange(3))
     figure.savefig(os.devnull, format="png")

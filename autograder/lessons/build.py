@@ -173,7 +173,7 @@ def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
 
 def _same_sources(path: Path, solved: NotebookNode) -> bool:
     try:
-        stored = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        stored = nbformat.read(path, as_version=4)
     except (OSError, ValueError):
         return False
 

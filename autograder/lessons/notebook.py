@@ -34,7 +34,8 @@ def solved_notebook(lesson: Lesson) -> NotebookNode:
         built = _built_cell(cell, exercises.get(cell.exercise))
         built["id"] = _cell_id(cell, taken)
         cells.append(built)
-    return new_notebook(cells=cells, metadata={**_KERNEL, "autograder": {"unit": lesson.unit}})
+    notebook: NotebookNode = new_notebook(cells=cells, metadata={**_KERNEL, "autograder": {"unit": lesson.unit}})
+    return notebook
 
 
 def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:
@@ -47,8 +48,7 @@ def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:
             "decided when your notebook is graded, on cases drawn anew.\n"
             f"### BEGIN HIDDEN TESTS\n{source.strip()}\n### END HIDDEN TESTS"
         )
-    make = new_markdown_cell if cell.kind == "markdown" else new_code_cell
-    built = make(source)
+    built: NotebookNode = new_markdown_cell(source) if cell.kind == "markdown" else new_code_cell(source)
     if cell.part:
         built.metadata["autograder"] = {"part": cell.part} | ({"exercise": cell.exercise} if cell.exercise else {})
     if cell.part == "demo":
@@ -118,7 +118,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 300) -> Noteb
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    run = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    run: NotebookNode = nbformat.from_dict(notebook)
     client = NotebookClient(
         run, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, record_timing=False
     )
@@ -126,7 +126,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 300) -> Noteb
         client.execute(env={**os.environ, keep.OFF: "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonError(f"{folder.name}: its solved notebook does not run: {error}") from error
-    return run  # type: ignore[no-any-return]
+    return run
 
 
 def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path) -> str:
@@ -150,5 +150,5 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
         outcome = api.generate_assignment(lesson.unit, force=True, create=True)
         if not outcome["success"]:
             raise LessonError(f"{lesson.path}: nbgrader's generate_assignment refused it:\n{outcome['log']}")
-        learner = nbformat.read(root / "notebooks" / lesson.unit / name, as_version=4)  # type: ignore[no-untyped-call]
+        learner = nbformat.read(root / "notebooks" / lesson.unit / name, as_version=4)
     return notebook_text(learner)

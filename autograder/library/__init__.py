@@ -58,6 +58,8 @@ def part(name: str) -> Any:
 
 def parts(names: tuple[str, ...]) -> dict[str, Any]:
     """Library-backed parts for those of `names` that have one."""
+    if names:
+        import torch  # noqa: F401  parts import it when first called, which would be on the learner's time
     found = {}
     for name in names:
         try:

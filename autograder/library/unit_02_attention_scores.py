@@ -7,7 +7,7 @@ def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """PyTorch's softmax on NumPy arrays."""
     import torch
 
-    return torch.softmax(torch.from_numpy(np.asarray(x, dtype=np.float64)), dim=axis).numpy()
+    return torch.softmax(torch.from_numpy(np.array(x, dtype=np.float64, order="C")), dim=axis).numpy()
 
 
 def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np.ndarray) -> float:

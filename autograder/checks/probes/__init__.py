@@ -5,6 +5,7 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .heads import entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
 from .permutation import permutes_with
 from .probe import Finding, Probe, Trial
@@ -18,10 +19,12 @@ __all__ = [
     "between_values",
     "blind_to_masked_keys",
     "blind_to_masked_scores",
+    "entries_in_place",
     "finite",
     "hears_every_row",
     "keeps_inputs",
     "matches",
+    "open_rows_sum_to_one",
     "permutes_with",
     "right_shape",
     "rows_sum_to_one",

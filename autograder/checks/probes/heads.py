@@ -17,7 +17,8 @@ def entries_in_place(argument: str = "x") -> Probe:
     """
 
     def judge(trial: Trial) -> Finding | None:
-        given, seen, expected = (as_array(v) for v in (trial.argument(argument), trial.seen.value, trial.expected.value))
+        given = as_array(trial.argument(argument))
+        seen, expected = as_array(trial.seen.value), as_array(trial.expected.value)
         if given is None or seen is None or expected is None or seen.shape != expected.shape:
             return None
         wrong = seen != expected
@@ -27,7 +28,9 @@ def entries_in_place(argument: str = "x") -> Probe:
         taken, due = _place_of(seen[index], given), _place_of(expected[index], given)
         if due is None:
             return None
-        what = f"`{argument}{taken}`" if taken is not None else f"{number(seen[index])}, a number that `{argument}` does not hold"
+        what = f"{number(seen[index])}, a number that `{argument}` does not hold"
+        if taken is not None:
+            what = f"`{argument}{taken}`"
         return Finding(
             f"output{list(index)} holds {what}; it should hold `{argument}{due}`.",
             Difference("", "", index, seen, expected),
@@ -45,7 +48,8 @@ def open_rows_sum_to_one(mask: str = "mask", output: str = "weights") -> Probe:
     """The named output's rows sum to 1, except where the argument `mask` leaves a row no key at all."""
 
     def judge(trial: Trial) -> Finding | None:
-        weights = next((data for name, data in arrays(trial.seen.value, trial.returns) if name == output), None)
+        named = dict(arrays(trial.seen.value, trial.returns))
+        weights = named.get(output)
         if weights is None or weights.ndim == 0:
             return None
         given = as_array(trial.argument(mask))

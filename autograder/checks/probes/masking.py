@@ -17,10 +17,12 @@ from .probe import Finding, Probe, Trial, with_arguments
 
 
 def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Probe:
-    """Each row of weights sums to 1 where the mask leaves the query at least one key, and to 0 where it leaves none."""
+    """Each row of weights sums to 1 where the mask leaves the query a key, and to 0 where it leaves none."""
 
     def judge(trial: Trial) -> Finding | None:
-        named = [(name, data) for name, data in arrays(trial.seen.value, trial.returns) if output in (None, name)]
+        named = [
+            (name, data) for name, data in arrays(trial.seen.value, trial.returns) if output in (None, name)
+        ]
         if not named or (hidden := _hidden(trial.call, mask, named[0][1].shape)) is None:
             return None
         name, data = named[0]
@@ -29,7 +31,11 @@ def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Pr
         if not wrong.any():
             return None
         row = tuple(int(i) for i in np.argwhere(wrong)[0])
-        why = "the mask leaves this query no key at all" if wanted[row] == 0 else "the mask leaves this query a key"
+        why = (
+            "the mask leaves this query no key at all"
+            if wanted[row] == 0
+            else "the mask leaves this query a key"
+        )
         return Finding(
             f"row {list(row)} of {name} sums to {number(sums[row])}, expected {number(wanted[row])}: {why}.",
             Difference("", name, (*row, 0), data, None),
@@ -58,7 +64,7 @@ def _blind_to_masked_scores() -> Probe:
         name, index, seen, expected = place
         return Finding(
             f"when only scores that the mask hides were changed, {name}{list(index)} went from "
-            f"{number(expected[index])} to {number(seen[index])}. A hidden score must have no influence on any weight.",
+            f"{number(expected[index])} to {number(seen[index])}. A hidden score must influence no weight.",
         )
 
     return Probe("blind_to_masked_scores", "does not depend on hidden scores", judge, derive)
@@ -78,7 +84,11 @@ def blind_to_masked_keys(*names: str, mask: str = "mask") -> Probe:
         if where is None or any(call.given[name].dtype == "float16" for name in names):
             return {}  # in float16, other rows of the changed call would not be exact
         key, _ = where
-        return {"moved": with_arguments(call, call.label, **{name: _pushed(call.given[name], key) for name in names})}
+        return {
+            "moved": with_arguments(
+                call, call.label, **{name: _pushed(call.given[name], key) for name in names}
+            )
+        }
 
     def judge(trial: Trial) -> Finding | None:
         where = _most_hidden(trial.call, mask)
@@ -92,8 +102,8 @@ def blind_to_masked_keys(*names: str, mask: str = "mask") -> Probe:
         name, index, _, _ = place
         both = " and ".join(f"`{argument}`" for argument in names)
         return Finding(
-            f"changing {both} at position {key} moved {name}{list(index)}: query {index[-2]} is influenced by key {key}, "
-            "although the mask hides that key from it. Something leaks."
+            f"changing {both} at position {key} moved {name}{list(index)}: query {index[-2]} is influenced "
+            f"by key {key}, although the mask hides that key from it. Something leaks."
         )
 
     return Probe("blind_to_masked_keys", "does not depend on hidden keys", judge, derive)
@@ -111,7 +121,7 @@ def _hidden(call: Call, mask: str, shape: tuple[int, ...]) -> Array | None:
 
 
 def _most_hidden(call: Call, mask: str) -> tuple[int, Array] | None:
-    """The key that is hidden from most queries, and from which, (batch, num_heads, seq_q); None where none is."""
+    """The key that most queries may not see, and which they are, (batch, num_heads, seq_q)."""
     query, key = as_array(call.given["query"]), as_array(call.given["key"])
     if query is None or key is None:
         return None

@@ -65,6 +65,7 @@ _ABOUT_THINGS = tuple(
 苹果 鱼 猫 狗: 大|big|bigger; 小|small|smaller
 模型: 大|big|bigger; 小|small|smaller; 快|fast|faster; 慢|slow|slower; 准确|accurate|more accurate
 模型: 好|good|better
+电脑 车 自行车 手机 飞机: 快|fast|faster; 慢|slow|slower
 树 山: 高|tall|taller
 路 河 桥: 长|long|longer
 """.strip().splitlines()

@@ -1,0 +1,1402 @@
+# %% [markdown]
+# # 03 · Self-attention: the matrix form
+#
+# In unit 02 you worked out one output, $b^1$. A sentence has many tokens, and each of them wants its output. You
+# could loop. You won't: four matrix products give **all outputs at once**, and that is what a GPU is good at.
+#
+# At the end of this unit you can
+#
+# - write self-attention for a whole sequence without a loop,
+# - read the lecture's formulas, where tokens are **columns**, and code, where tokens are **rows**, and turn one into
+#   the other,
+# - handle batches, and queries from another sequence than the keys,
+# - say what happens to the outputs when the tokens change places.
+#
+# **Before this:** unit 02 (`softmax`, one output). **Time:** about 75 minutes. **Tools:** NumPy.
+
+# %% part="setup"
+import numpy as np
+
+from autograder import begin, check, finite, hint, keeps_inputs, matches, permutes_with, right_shape, sums_to_one, use_part
+
+softmax = use_part("softmax")  # from unit 02: softmax(x, axis=-1)
+
+begin("03_self_attention")
+
+# %% [markdown]
+# ## The idea
+#
+# Each token asks a question (its **query**), holds up a sign (its **key**), and has something to say (its **value**).
+# Every query is compared with every key. The comparison gives weights, and each output is a weighted sum of the values.
+#
+# Nothing in this waits for anything else. So put the tokens side by side in one matrix, and let each step be one
+# operation on whole matrices. Run the next cell for the picture.
+
+# %% part="demo"
+from autograder.lab.figures import Arrow, Box, flow, show
+
+boxes = {
+    "I": Box("I\n(d_in × n)", 0, 1, "grey"),
+    "Q": Box("Q = W^q I\n(d_k × n)", 1, 2, "blue"),
+    "K": Box("K = W^k I\n(d_k × n)", 1, 1, "blue"),
+    "V": Box("V = W^v I\n(d_v × n)", 1, 0, "orange"),
+    "A": Box("A = Kᵀ Q / √d_k\n(n × n)", 2, 1.5, "green"),
+    "A_hat": Box("Â: softmax\nof each column", 3, 1.5, "green"),
+    "O": Box("O = V Â\n(d_v × n)", 4, 0, "orange"),
+}
+arrows = [("I", "Q"), ("I", "K"), ("I", "V"), ("Q", "A"), ("K", "A"), ("A", "A_hat"), ("A_hat", "O"), ("V", "O")]
+show(
+    flow(boxes, arrows, title="Self-attention in the lecture's letters: one column a token"),
+    alt="Flow diagram. The inputs I give Q, K and V by one matrix each. Q and K give the scores A, A gives the "
+    "weights A-hat by a softmax of each column, and V and A-hat give the outputs O.",
+)
+
+# %% [markdown]
+# ## The formulas
+#
+# This is the lecture's notation. **A token is a column.** The inputs stand side by side, $I = [\,a^1\; a^2 \cdots a^n\,]$.
+#
+# $$Q = W^q I \qquad K = W^k I \qquad V = W^v I$$
+#
+# $$A = \frac{K^\top Q}{\sqrt{d_k}} \qquad \hat A = \text{softmax of each column of } A \qquad O = V \hat A$$
+#
+# | symbol | what it is | shape |
+# |---|---|---|
+# | $I$ | inputs, token $i$ in column $i$ | $(d_\text{in}, n)$ |
+# | $W^q,\ W^k$ | matrices that are learned | $(d_k, d_\text{in})$ |
+# | $W^v$ | matrix that is learned | $(d_v, d_\text{in})$ |
+# | $Q, K$ | queries and keys: $q^i$ and $k^i$ in column $i$ | $(d_k, n)$ |
+# | $V$ | values: $v^i$ in column $i$ | $(d_v, n)$ |
+# | $A$ | scores: $A_{j,i}$ compares **key $j$** with **query $i$** | $(n, n)$ |
+# | $\hat A$ | attention weights: column $i$ holds the weights of query $i$ and sums to 1 | $(n, n)$ |
+# | $O$ | outputs: $b^i$ in column $i$ | $(d_v, n)$ |
+#
+# $n$ is the number of tokens; $d_\text{in}$, $d_k$ and $d_v$ are the lengths of an input, of a key and of a value. The
+# lecture first shows the scores without $\sqrt{d_k}$. This course always divides by it; unit 02 shows why.
+
+# %% [markdown]
+# ## Four tokens in numbers
+#
+# Take four tokens with three numbers each, and small whole numbers for the matrices:
+#
+# $$I = \begin{bmatrix} 1&0&1&2\\ 0&1&1&0\\ 2&1&0&1 \end{bmatrix} \quad
+# W^q = \begin{bmatrix} 1&0&0\\ 0&1&0 \end{bmatrix} \quad
+# W^k = \begin{bmatrix} 0&1&0\\ 0&0&1 \end{bmatrix} \quad
+# W^v = \begin{bmatrix} 1&0&1\\ 0&2&1\\ 1&1&0 \end{bmatrix}$$
+#
+# Here $W^q$ picks the first two numbers of a token, and $W^k$ the last two. So
+#
+# $$Q = \begin{bmatrix} 1&0&1&2\\ 0&1&1&0 \end{bmatrix} \qquad
+# K = \begin{bmatrix} 0&1&1&0\\ 2&1&0&1 \end{bmatrix} \qquad
+# K^\top Q = \begin{bmatrix} 0&2&2&0\\ 1&1&2&2\\ 1&0&1&2\\ 0&1&1&0 \end{bmatrix}$$
+#
+# Read the first **column** of $K^\top Q$ from top to bottom: $0, 1, 1, 0$. These are $k^1\!\cdot q^1$, $k^2\!\cdot q^1$,
+# $k^3\!\cdot q^1$ and $k^4\!\cdot q^1$: everything that token 1 needs. Divide by $\sqrt 2$, take the softmax, and you have its
+# weights: about $0.165,\ 0.335,\ 0.335,\ 0.165$. The next columns do the same for tokens 2, 3 and 4.
+
+# %%
+inputs = np.array([[1.0, 0, 1, 2], [0, 1, 1, 0], [2, 1, 0, 1]])
+W_q = np.array([[1.0, 0, 0], [0, 1, 0]])
+W_k = np.array([[0.0, 1, 0], [0, 0, 1]])
+W_v = np.array([[1.0, 0, 1], [0, 2, 1], [1, 1, 0]])
+print("inputs: 4 tokens as columns, each with 3 numbers", inputs.shape)
+
+# %% [markdown] exercise="self_attention_columns" part="prompt" points=10 difficulty=2 minutes=15 returns="O A_hat" forbids="scaled_dot_product_attention"
+# ## Exercise 1 · `self_attention_columns`
+#
+# Write the lecture's formulas for a whole sequence. One formula becomes one line; no loop is needed.
+#
+# $$A = \frac{(W^k I)^\top (W^q I)}{\sqrt{d_k}} \qquad \hat A = \text{softmax of each column of } A \qquad O = (W^v I)\, \hat A$$
+#
+# Return the outputs $O$ and the weights $\hat A$, in this order. Mind two things: along which axis the weights sum
+# to 1, and which number $d_k$ is when $n$, $d_\text{in}$, $d_k$ and $d_v$ all differ.
+
+# %% exercise="self_attention_columns" part="solution"
+def self_attention_columns(
+    inputs: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Self-attention as the lecture writes it: a token is a column.
+
+    inputs:   (d_in, n)
+    W_q, W_k: (d_k, d_in)
+    W_v:      (d_v, d_in)
+    returns:  O (d_v, n), and A_hat (n, n), whose column i holds the weights of query i
+    """
+    ### BEGIN SOLUTION
+    Q = W_q @ inputs
+    K = W_k @ inputs
+    V = W_v @ inputs
+    A = K.T @ Q / np.sqrt(K.shape[0])
+    A_hat = softmax(A, axis=0)
+    output = V @ A_hat
+    return output, A_hat
+    ### END SOLUTION
+
+# %% exercise="self_attention_columns" part="check"
+check(
+    self_attention_columns,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(0, "A_hat"),
+    permutes_with("inputs", axis=1, O=1, A_hat=(0, 1)),
+    matches,
+)
+
+# %% exercise="self_attention_columns" part="hidden"
+check(
+    self_attention_columns,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(0, "A_hat"),
+    permutes_with("inputs", axis=1, O=1, A_hat=(0, 1)),
+    matches,
+    cases="hidden",
+)
+
+# %% [markdown] exercise="self_attention_columns" part="hints"
+# - Write the shape beside each matrix, in the order of the formula: $(n, d_k)$ times $(d_k, n)$ gives $(n, n)$. In NumPy
+#   the matrix product is `@`, and `.T` is the transpose.
+# - The first axis (0) of $A$ counts keys, the second counts queries. The weights of one query sum to 1 over the keys.
+#   Which axis does `softmax` run along?
+# - $d_k$ is the length of one key: one of the two numbers in the shape of $K$. Which one, when a key is a column?
+
+# %% exercise="self_attention_columns" part="library"
+import numpy as np
+
+
+def _attention(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's attention operator that gives the weights as well."""
+    import torch
+
+    operator = torch.ops.aten._scaled_dot_product_attention_math
+    output, weights = operator(*(torch.from_numpy(np.array(a, dtype=np.float64)) for a in (query, key, value)))
+    return output.numpy(), weights.numpy()
+
+
+def _projected(x: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """PyTorch's linear layer; W is (out, in)."""
+    import torch
+
+    return torch.nn.functional.linear(torch.from_numpy(np.array(x, dtype=np.float64)), torch.from_numpy(np.array(W, dtype=np.float64))).numpy()
+
+
+def self_attention_columns(
+    inputs: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's attention operator, its rows turned into columns."""
+    output, weights = _attention(*(_projected(np.transpose(inputs), W) for W in (W_q, W_k, W_v)))
+    return np.transpose(output), np.transpose(weights)
+
+# %% exercise="self_attention_columns" part="variants"
+from itertools import combinations
+
+@cases(dict(d_in=3, n=5, d_k=4, d_v=2), dict(d_in=6, n=3, d_k=2, d_v=5))
+def tokens(rng, d_in, n, d_k, d_v):
+    """{n} tokens of length {d_in}, keys of length {d_k}, values of length {d_v}"""
+    return dict(
+        inputs=rng.normal(size=(d_in, n)), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)),
+        W_v=rng.normal(size=(d_v, d_in)),
+    )
+
+@cases()
+def square(rng):
+    """4 tokens of length 4, all matrices square: here a shape tells nothing"""
+    return {name: rng.normal(size=(4, 4)) for name in ("inputs", "W_q", "W_k", "W_v")}
+
+@cases()
+def far_apart(rng):
+    """5 tokens whose scores lie tens of thousands apart"""
+    inputs = rng.normal(size=(3, 5))
+    inputs[0] = rng.permutation([-3.0, -1.0, 1.0, 2.0, 4.0])
+    W = np.zeros((4, 3))
+    W[2, 0] = 150.0
+    return dict(inputs=inputs, W_q=W, W_k=W.copy(), W_v=rng.normal(size=(2, 3)))
+
+# Each known mistake: a name, the edit that makes it, what is then true of the numbers, and where to look.
+SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(K.shape[0])", "softmax(A, axis=0)", "V @ A_hat", "return output, A_hat"
+scales = [
+    ("no-scale", (SCALE, ""), "your scores are not divided by √d_k", "Divide A before the softmax."),
+    ("scale-d", (SCALE, " / K.shape[0]"), "your scores are divided by d_k (or twice by √d_k)", "Divide once, by its square root."),
+    ("scale-sqrt-n", (SCALE, " / np.sqrt(K.shape[1])"), "your scores are divided by √n, with n the number of tokens",
+     "d_k is the length of one key."),
+    ("scale-n", (SCALE, " / K.shape[1]"), "your scores are divided by n, the number of tokens", "Divide by √d_k, with d_k the length of one key."),
+    ("scale-sqrt-d-in", (SCALE, " / np.sqrt(inputs.shape[0])"), "your scores are divided by √d_in, with d_in the length of an input token",
+     "d_k is the length of one key."),
+    ("scale-sqrt-d-v", (SCALE, " / np.sqrt(V.shape[0])"), "your scores are divided by √d_v, with d_v the length of a value",
+     "d_k is the length of one key."),
+    ("scale-times", (SCALE, " * np.sqrt(K.shape[0])"), "your scores are multiplied by √d_k", "They are to be divided by it."),
+]
+axes = [
+    ("rows-sum-to-one", (SOFTMAX, "softmax(A, axis=1)"), "your softmax runs along the rows of A (axis 1)",
+     "In the lecture's convention column i belongs to query i, so each column of A_hat sums to 1."),
+    ("all-sums-to-one", (SOFTMAX, "softmax(A.reshape(-1), axis=0).reshape(A.shape)"), "your softmax runs over the whole matrix A at once",
+     "Each column is a distribution of its own."),
+]
+roles = [
+    ("queries-and-keys-swapped", ("K.T @ Q", "Q.T @ K"), "queries and keys have changed places: your A is QᵀK (or W_q and W_k are exchanged)",
+     "In A = KᵀQ the keys count along the first axis."),
+    ("weights-transposed-in-sum", (SUM, "V @ A_hat.T"), "your output is V times the transpose of A_hat",
+     "Output i is the sum over j of value j times A_hat[j, i]."),
+]
+returned = [
+    ("order-of-results", (GIVE, "return A_hat, output"), "the two results stand in the wrong order", "Return O first, then A_hat."),
+    ("output-only", (GIVE, "return output"), "only the outputs come back", "Return O and A_hat."),
+    ("scores-returned", (GIVE, "return output, A"), "your second result is the matrix of scores A", "Return the weights A_hat, after the softmax."),
+    ("output-transposed", (GIVE, "return output.T, A_hat"), "your outputs stand in rows", "Here output i is column i of O."),
+]
+for name, edit, seen, look in scales + axes + roles + returned:
+    wrong(name, edit, says=f"{seen}. {look}")
+for family, other in [(scales[:5], axes), (scales[:4], roles), (scales[:2], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
+    for one in family:
+        for two in other:
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+
+wrong("weights-only", (GIVE, "return A_hat"), says="only the weights come back. Return O and A_hat.")
+wrong("three-results", (GIVE, "return output, A, A_hat"), says="three things come back, where O and A_hat are asked for.")
+wrong("A-hat-transposed", (GIVE, "return output, A_hat.T"),
+      says="your outputs are right, but your A_hat is transposed: its rows sum to 1. In the lecture's convention its columns do.")
+wrong("all-in-rows", (GIVE, "return output.T, A_hat.T"),
+      says="both results are transposed: you return the row convention. Here output i is column i of O, and column i of A_hat sums to 1.")
+wrong("scale-root-root", (SCALE, " / K.shape[0] ** 0.25"),
+      says="your scores are divided by the fourth root of d_k. Did the root of d_k go into one of Q and K only, as a root of a root?")
+wrong("scaled-weights", (SCALE, ""), (SOFTMAX, "softmax(A, axis=0) / np.sqrt(K.shape[0])"),
+      says="the weights are divided by √d_k, and not the scores: your columns sum to 1/√d_k. Divide A, before the softmax.")
+wrong("scaled-output", (SCALE, ""), (SUM, "V @ A_hat / np.sqrt(K.shape[0])"),
+      says="the outputs are divided by √d_k, and not the scores. Divide A, before the softmax.")
+wrong("scaled-both", (SUM, "V @ A_hat / np.sqrt(K.shape[0])"), says="the outputs are divided by √d_k as well. Only the scores are.")
+for number in ("2", "np.sqrt(2)", "8"):
+    wrong(f"scale-{number}", (SCALE, f" / {number}"),
+          says=f"your scores are divided by a fixed number, {number.removeprefix('np.')}. Divide by √d_k, and read d_k off the shape of K.")
+wrong("no-softmax", (SOFTMAX, "A"), says="your weights are the scores themselves: the softmax is missing.")
+wrong("sum-of-scores", (SUM, "V @ A"), says="A_hat is right, but your output is V times A. Multiply V by A_hat.")
+wrong("exponentials", (SOFTMAX, "np.exp(A)"), says="your weights are exp(A): they are not divided by the sum of each column.")
+wrong("linear-weights", (SOFTMAX, "A / A.sum(axis=0, keepdims=True)"), says="your weights are the scores divided by their sum: the exponential is missing.")
+wrong("naive-softmax", (SOFTMAX, "np.exp(A) / np.exp(A).sum(axis=0, keepdims=True)"),
+      says="exp of a large score overflows to infinity, and infinity / infinity is NaN. Use `softmax` from unit 02, which subtracts the maximum first.")
+wrong("global-max", (SOFTMAX, "np.exp(A - A.max()) / np.exp(A - A.max()).sum(axis=0, keepdims=True)"),
+      says="your softmax subtracts the largest score of the whole matrix, and a column far below it becomes 0 / 0. Use `softmax` from unit 02, along the right axis.")
+wrong("max-of-rows", (SOFTMAX, "np.exp(A - A.max(axis=1, keepdims=True)) / np.exp(A - A.max(axis=1, keepdims=True)).sum(axis=0, keepdims=True)"),
+      says="the maximum that your softmax subtracts is taken along the rows, and the sum along the columns. Both belong to the same axis.")
+wrong("sum-over-rows", (SOFTMAX, "np.exp(A - A.max(axis=0)) / np.exp(A - A.max(axis=0)).sum(axis=1, keepdims=True)"),
+      says="the sum that your softmax divides by is taken along the rows, and the maximum along the columns. Both belong to the same axis.")
+wrong("softmax-twice", (SOFTMAX, "softmax(softmax(A, axis=0), axis=0)"), says="your weights have been through the softmax twice. Once is enough.")
+wrong("log-weights", (SOFTMAX, "np.log(softmax(A, axis=0) + 1e-300)"), says="your weights are logarithms (log-softmax). Return the weights themselves.")
+wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(A, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
+wrong("hard-choice", (SOFTMAX, "(A == A.max(axis=0, keepdims=True)).astype(float)"),
+      says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
+wrong("equal-weights", (SOFTMAX, "np.full(A.shape, 1 / A.shape[0])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("inputs-as-values", (SUM, "inputs @ A_hat"), says="your output is a weighted sum of the inputs. Sum the values V = W_v I.")
+wrong("keys-as-values", (SUM, "K @ A_hat"), says="your output is a weighted sum of the keys. Sum the values V = W_v I.")
+wrong("queries-as-values", (SUM, "Q @ A_hat"), says="your output is a weighted sum of the queries. Sum the values V = W_v I.")
+wrong("scores-of-inputs", ("K.T @ Q", "inputs.T @ inputs"), says="your scores compare the inputs themselves. Compare keys with queries: the matrices W_k and W_q are missing.")
+wrong("keys-with-keys", ("K.T @ Q", "K.T @ K"), says="your scores compare keys with keys (W_q is not used). A = KᵀQ compares keys with queries.")
+wrong("queries-with-queries", ("K.T @ Q", "Q.T @ Q"), says="your scores compare queries with queries (W_k is not used). A = KᵀQ compares keys with queries.")
+wrong("features-compared", ("K.T @ Q", "K @ Q.T"), says="your product is KQᵀ, of shape (d_k, d_k): it compares numbers within a token. A = KᵀQ has shape (n, n).")
+wrong("elementwise", ("K.T @ Q", "K * Q"), says="`*` multiplies number by number and gives shape (d_k, n). The matrix product is `@`, and K is transposed: A has shape (n, n).")
+wrong("no-transpose", ("K.T @ Q", "K @ Q"), says="K @ Q does not fit: both have shape (d_k, n). K is transposed first, and A has shape (n, n).")
+wrong("reshaped-keys", ("K.T @ Q", "K.reshape(K.shape[1], K.shape[0]) @ Q"),
+      says="your K has the shape of a transpose, but its numbers are in other places: reshape reads them row by row. A transpose turns rows into columns: `.T`.")
+wrong("rows-of-inputs", ("W_q @ inputs", "inputs @ W_q"), ("W_k @ inputs", "inputs @ W_k"), ("W_v @ inputs", "inputs @ W_v"),
+      says="inputs @ W does not fit: tokens are columns here, and the matrix stands to the left, W @ inputs.")
+wrong("row-code", ("W_q @ inputs", "inputs @ W_q.T"), ("W_k @ inputs", "inputs @ W_k.T"), ("W_v @ inputs", "inputs @ W_v.T"),
+      says="this is the row form, x Wᵀ, on inputs whose tokens are columns. Here the matrix stands to the left: W @ inputs.")
+wrong("row-code-transposed", ("W_q @ inputs", "inputs.T @ W_q"), ("W_k @ inputs", "inputs.T @ W_k"), ("W_v @ inputs", "inputs.T @ W_v"),
+      says="your inputs are turned into rows, but your matrices are not. Either transpose both, or neither: W @ inputs.")
+wrong("row-sum", (SUM, "A_hat @ V.T"), says="your output is A_hat times Vᵀ, as in the row form. In columns it is V times A_hat, of shape (d_v, n).")
+wrong("row-product", (SUM, "A_hat @ V"), says="A_hat @ V does not fit: V has shape (d_v, n). In columns the order is V times A_hat.")
+wrong("half-precision-throughout", ("W_q @ inputs", "(W_q @ inputs).astype(np.float16)"), ("W_k @ inputs", "(W_k @ inputs).astype(np.float16)"),
+      says="queries and keys are in half precision (float16): about three digits, and large scores overflow. Keep float32 or float64.")
+for digits in (1, 2, 3):
+    wrong(f"rounded-{digits}", (GIVE, f"return np.round(output, {digits}), np.round(A_hat, {digits})"), says="your results are rounded. Return them as they are.")
+wrong("whole-numbers", (GIVE, "return output.astype(int), A_hat.astype(int)"), says="your results are cut to whole numbers. Return floats.")
+wrong("not-itself", (SCALE, " / np.sqrt(K.shape[0]) - np.diag(np.full(K.shape[1], np.inf))"),
+      says="no token attends to itself: the diagonal of A_hat is 0. The sum runs over all tokens, the query's own as well.")
+wrong("itself-only", (SOFTMAX, "np.eye(A.shape[0])"), says="each token attends to itself only. The sum runs over all tokens.")
+wrong("causal", (SOFTMAX, "softmax(np.where(np.triu(np.ones(A.shape, dtype=bool)), A, -np.inf), axis=0)"),
+      says="tokens after the query get no weight. That is a causal mask, which comes in unit 07: here every token sees all tokens.")
+wrong("anti-causal", (SOFTMAX, "softmax(np.where(np.tril(np.ones(A.shape, dtype=bool)), A, -np.inf), axis=0)"),
+      says="tokens before the query get no weight. Here every token sees all tokens.")
+wrong("last-column-missing", (SUM, "np.concatenate([V @ A_hat[:, :-1], np.zeros((V.shape[0], 1))], axis=1)"),
+      says="the last output is 0: a loop over the tokens ends one too early.")
+wrong("first-column-missing", (SUM, "np.concatenate([np.zeros((V.shape[0], 1)), V @ A_hat[:, 1:]], axis=1)"),
+      says="the first output is 0: a loop over the tokens starts at 1, not at 0.")
+wrong("last-key-missing", (SUM, "V[:, :-1] @ A_hat[:-1]"), says="your sum leaves out the last value: a loop over the keys ends one too early.")
+wrong("first-key-missing", (SUM, "V[:, 1:] @ A_hat[1:]"), says="your sum leaves out the first value: a loop over the keys starts at 1, not at 0.")
+wrong("first-output-only", (GIVE, "return output[:, 0], A_hat[:, 0]"), says="only the first token's output comes back. Return all n, side by side.")
+wrong("lists", (GIVE, "return output.tolist(), A_hat.tolist()"), says="nested lists come back. Return NumPy arrays.")
+wrong("residual", (SUM, "V @ A_hat + V"), says="the values are added to your outputs once more. O is V times A_hat, and nothing else.")
+wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
+wrong("in-place-weights", (SCALE, ""), ("Q = W_q @ inputs", "W_q /= np.sqrt(W_k.shape[0]); Q = W_q @ inputs"),
+      says="your numbers are right, but your code changes its argument `W_q`: `/=` works in place. Write the result into a new array.")
+wrong("in-place-keys", (SCALE, ""), ("K = W_k @ inputs", "W_k /= np.sqrt(W_k.shape[0]); K = W_k @ inputs"),
+      says="your numbers are right, but your code changes its argument `W_k`: `/=` works in place. Write the result into a new array.")
+
+@right
+def einsum(inputs, W_q, W_k, W_v):
+    q, k, v = (np.einsum("oi,in->on", W, inputs) for W in (W_q, W_k, W_v))
+    weights = softmax(np.einsum("dj,di->ji", k, q) / q.shape[0] ** 0.5, axis=0)
+    return np.einsum("vj,ji->vi", v, weights), weights
+
+@right
+def one_column_at_a_time(inputs, W_q, W_k, W_v):
+    columns, weights = [], []
+    for a in inputs.T:
+        scores = [(W_k @ other) @ (W_q @ a) / np.sqrt(len(W_k)) for other in inputs.T]
+        shares = softmax(np.array(scores))
+        columns.append(sum(share * (W_v @ other) for share, other in zip(shares, inputs.T)))
+        weights.append(shares)
+    return np.stack(columns, axis=1), np.array(weights).T
+
+@right
+def through_rows(inputs, W_q, W_k, W_v):
+    x = inputs.T
+    weights = softmax((x @ W_q.T) @ (x @ W_k.T).T / np.sqrt(W_q.shape[0]), axis=-1)
+    return [(weights @ (x @ W_v.T)).T, weights.T]
+
+@right
+def other_association(inputs, W_q, W_k, W_v):
+    e = inputs.T @ (W_k.T @ W_q / np.sqrt(W_q.shape[0])) @ inputs
+    e = np.exp(e - e.max(axis=0))
+    e /= e.sum(0)
+    return W_v @ (inputs @ e), e
+
+@right
+def single_precision(inputs, W_q, W_k, W_v):
+    i, q, k, v = (np.asarray(a, dtype=np.float32) for a in (inputs, W_q, W_k, W_v))
+    a = (k @ i).T @ (q @ i) / np.float32(np.sqrt(len(k)))
+    a = np.exp(a - a.max(0, keepdims=True))
+    a = a / a.sum(0, keepdims=True)
+    return (v @ i) @ a, a
+
+@right
+def queries_scaled_first(inputs, W_q, W_k, W_v):
+    Q = (W_q @ inputs) * W_q.shape[0] ** -0.25
+    K = (W_k @ inputs) * W_k.shape[0] ** -0.25
+    A_hat = np.apply_along_axis(softmax, 0, np.dot(K.T, Q))
+    return np.dot(np.dot(W_v, inputs), A_hat), A_hat
+
+@truth
+def by_torch(inputs, W_q, W_k, W_v):
+    import torch
+    from torch.nn.functional import linear, scaled_dot_product_attention as attention
+    query, key, value = (linear(torch.from_numpy(inputs.T.copy()), torch.from_numpy(W)) for W in (W_q, W_k, W_v))
+    weights = attention(query, key, torch.eye(len(key), dtype=key.dtype))  # the weighted sum of one-hot values
+    return attention(query, key, value).numpy().T, weights.numpy().T
+
+@truth
+def library_part(inputs, W_q, W_k, W_v):
+    return use_part("self_attention_columns")(inputs, W_q, W_k, W_v)
+
+# %% [markdown]
+# Now let your function (or, until it passes, the course's own) work on the four tokens. Compare the first column of
+# $\hat A$ with the numbers above.
+
+# %% part="demo"
+attention_columns = use_part("self_attention_columns")
+O, A_hat = attention_columns(inputs, W_q, W_k, W_v)
+print("A_hat, column i = weights of query i:\n", A_hat.round(3))
+print("sums of its columns:", A_hat.sum(axis=0).round(3))
+print("O, column i = output i:\n", O.round(3))
+
+# %% [markdown]
+# ## Rows: how code writes it
+#
+# Code lays the same tokens out as **rows**: `x[i]` is token $i$. PyTorch does, most papers do, and so does this course
+# from here on. No number changes, only where it stands: each matrix is transposed, and by
+#
+# $$(AB)^\top = B^\top A^\top$$
+#
+# the factors of each product change places. That is the whole dictionary:
+#
+# | | lecture: a token is a **column** | code: a token is a **row** |
+# |---|---|---|
+# | tokens | $I$, $(d_\text{in}, n)$ | $x = I^\top$, $(n, d_\text{in})$ |
+# | learned matrices | $W^q$, $(d_k, d_\text{in})$ | $W_q = (W^q)^\top$, $(d_\text{in}, d_k)$ |
+# | queries | $Q = W^q I$ | $Q = x\,W_q$ |
+# | scores | $A = K^\top Q / \sqrt{d_k}$ | $S = Q K^\top / \sqrt{d_k}$ |
+# | entry | $A_{j,i}$: key $j$, query $i$ | $S_{i,j}$: query $i$, key $j$ |
+# | softmax | down each column, `axis=0` | along each row, `axis=-1` |
+# | outputs | $O = V \hat A$ | $O = \hat S\, V$ |
+# | output $b^i$ | column $i$ of $O$ | row $i$ of $O$ |
+#
+# **The trap is in the middle.** $K^\top Q$ and $QK^\top$ look like a choice of taste. They are not: mix a formula of one
+# column with the data of the other, and where shapes happen to fit, no error will tell you.
+
+# %% [markdown] exercise="to_row_convention" part="prompt" points=5 difficulty=1 minutes=5 returns="x W_q W_k W_v"
+# ## Exercise 2 · `to_row_convention`
+#
+# Take the four arguments of the column form, and return what the row form needs, in the order `x, W_q, W_k, W_v`.
+# The table's first two lines say what becomes of each.
+
+# %% exercise="to_row_convention" part="solution"
+def to_row_convention(
+    inputs: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The arguments of the column form as arguments of the row form.
+
+    inputs:   (d_in, n), a token is a column
+    W_q, W_k: (d_k, d_in)
+    W_v:      (d_v, d_in)
+    returns:  x (n, d_in), W_q (d_in, d_k), W_k (d_in, d_k), W_v (d_in, d_v)
+    """
+    ### BEGIN SOLUTION
+    return inputs.T, W_q.T, W_k.T, W_v.T
+    ### END SOLUTION
+
+# %% exercise="to_row_convention" part="check"
+check(to_row_convention, keeps_inputs, right_shape, matches)
+
+# %% exercise="to_row_convention" part="hidden"
+check(to_row_convention, keeps_inputs, right_shape, matches, cases="hidden")
+
+# %% [markdown] exercise="to_row_convention" part="hints"
+# - Compare the shapes in the docstring: what happens to the two sizes of each matrix?
+# - Swapping the two sizes is not enough: number $[r, c]$ must go to $[c, r]$. A reshape does not do that.
+
+# %% exercise="to_row_convention" part="library"
+def to_row_convention(
+    inputs: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Each matrix through PyTorch's `adjoint`."""
+    import torch
+
+    x, query, key, value = (torch.adjoint(torch.from_numpy(np.array(a))).numpy() for a in (inputs, W_q, W_k, W_v))
+    return x, query, key, value
+
+# %% exercise="to_row_convention" part="variants"
+@cases(dict(d_in=3, n=5, d_k=4, d_v=2), dict(d_in=6, n=3, d_k=2, d_v=5))
+def tokens(rng, d_in, n, d_k, d_v):
+    """{n} tokens of length {d_in}, keys of length {d_k}, values of length {d_v}"""
+    return dict(
+        inputs=rng.normal(size=(d_in, n)), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)),
+        W_v=rng.normal(size=(d_v, d_in)),
+    )
+
+@cases()
+def square(rng):
+    """3 tokens of length 3, all matrices square: here a shape tells nothing"""
+    return {name: rng.normal(size=(3, 3)) for name in ("inputs", "W_q", "W_k", "W_v")}
+
+GIVE = "return inputs.T, W_q.T, W_k.T, W_v.T"
+wrong("unchanged", (GIVE, "return inputs, W_q, W_k, W_v"), says="all four come back as they were. In the row form each of them is transposed.")
+wrong("inputs-only", (GIVE, "return inputs.T, W_q, W_k, W_v"),
+      says="x is right, but the three matrices are still those of the column form. In x W the matrix stands on the right, with d_in first: (d_in, d_k).")
+wrong("matrices-only", (GIVE, "return inputs, W_q.T, W_k.T, W_v.T"), says="the three matrices are right, but the tokens are still columns. x has shape (n, d_in).")
+for name in ("W_q", "W_k", "W_v"):
+    wrong(f"{name}-left", (f"{name}.T", name), says=f"three of the four are right, but {name} is still as the column form has it. All four are transposed.")
+wrong("inputs-and-q", (GIVE, "return inputs.T, W_q.T, W_k, W_v"), says="x and W_q are right, but W_k and W_v are still as the column form has them. All four are transposed.")
+wrong("not-values", (GIVE, "return inputs, W_q.T, W_k.T, W_v"), says="W_q and W_k are right, but the inputs and W_v are still as the column form has them. All four are transposed.")
+wrong("queries-and-keys-only", (GIVE, "return inputs.T, W_q, W_k, W_v.T"), says="x and W_v are right, but W_q and W_k are still as the column form has them. All four are transposed.")
+RESHAPE = "return {0}, {1}, {2}, {3}"
+def reshaped(name):
+    return f"{name}.reshape({name}.shape[1], {name}.shape[0])"
+wrong("reshaped", (GIVE, "return " + ", ".join(map(reshaped, ("inputs", "W_q", "W_k", "W_v")))),
+      says="the shapes are right, but the numbers are in other places: reshape reads them row by row. A transpose takes number [r, c] to [c, r].")
+wrong("inputs-reshaped", ("inputs.T", reshaped("inputs")),
+      says="x has the right shape, but its numbers are in other places: reshape reads them row by row. Token i must be row i of x: transpose.")
+wrong("matrices-reshaped", ("W_q.T, W_k.T, W_v.T", ", ".join(map(reshaped, ("W_q", "W_k", "W_v")))),
+      says="x is right, and the matrices have the right shapes, but their numbers are in other places: reshape reads them row by row. Transpose them.")
+wrong("column-order", (GIVE, "return " + ", ".join(f"{n}.reshape({n}.shape[1], {n}.shape[0], order='F')" for n in ("inputs", "W_q", "W_k", "W_v"))),
+      says="the shapes are right, but the numbers are in other places: your reshape reads them column by column and writes them column by column. "
+           "A transpose takes number [r, c] to [c, r].")
+wrong("turned", (GIVE, "return " + ", ".join(f"np.rot90({n})" for n in ("inputs", "W_q", "W_k", "W_v"))),
+      says="your matrices are turned by 90 degrees: transposed, and their rows in reverse order. A transpose takes number [r, c] to [c, r].")
+wrong("turned-back", (GIVE, "return " + ", ".join(f"np.rot90({n}, -1)" for n in ("inputs", "W_q", "W_k", "W_v"))),
+      says="your matrices are turned by 90 degrees: transposed, and reversed as well. A transpose takes number [r, c] to [c, r].")
+wrong("flipped", (GIVE, "return np.flip(inputs), np.flip(W_q), np.flip(W_k), np.flip(W_v)"),
+      says="your matrices are flipped, and their shapes are as they were. A transpose takes number [r, c] to [c, r].")
+wrong("q-and-k-exchanged", ("W_q.T, W_k.T, W_v.T", "W_k.T, W_q.T, W_v.T"), says="W_q and W_k have changed places. The order is x, W_q, W_k, W_v.")
+wrong("k-and-v-exchanged", ("W_q.T, W_k.T, W_v.T", "W_q.T, W_v.T, W_k.T"), says="W_k and W_v have changed places. The order is x, W_q, W_k, W_v.")
+wrong("q-and-v-exchanged", ("W_q.T, W_k.T, W_v.T", "W_v.T, W_k.T, W_q.T"), says="W_q and W_v have changed places. The order is x, W_q, W_k, W_v.")
+wrong("x-last", (GIVE, "return W_q.T, W_k.T, W_v.T, inputs.T"), says="x comes back last. The order is x, W_q, W_k, W_v.")
+wrong("keys-from-queries", ("W_k.T", "W_q.T"), says="your third result is W_q once more, where W_k is asked for.")
+wrong("queries-from-keys", ("W_q.T, W_k.T", "W_k.T, W_k.T"), says="your second result is W_k, where W_q is asked for.")
+wrong("values-from-keys", ("W_v.T", "W_k.T"), says="your fourth result is W_k once more, where W_v is asked for.")
+wrong("x-only", (GIVE, "return inputs.T"), says="only x comes back. Return x, W_q, W_k and W_v.")
+wrong("no-x", (GIVE, "return W_q.T, W_k.T, W_v.T"), says="x is missing: only the three matrices come back. Return x, W_q, W_k and W_v.")
+wrong("nothing-returned", (GIVE, "inputs.T, W_q.T, W_k.T, W_v.T"), says="nothing comes back: the `return` is missing.")
+wrong("projected", (GIVE, "return (W_q @ inputs).T, (W_k @ inputs).T, (W_v @ inputs).T"),
+      says="queries, keys and values come back. This function multiplies nothing: it only turns its four arguments into the row convention.")
+wrong("projected-and-x", (GIVE, "return inputs.T, (W_q @ inputs).T, (W_k @ inputs).T, (W_v @ inputs).T"),
+      says="x, queries, keys and values come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
+wrong("projected-columns", (GIVE, "return inputs.T, W_q @ inputs, W_k @ inputs, W_v @ inputs"),
+      says="x, and the column form's Q, K and V come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
+wrong("scaled", ("W_q.T", "W_q.T / np.sqrt(W_q.shape[0])"), says="W_q is divided by √d_k as well. This function changes no number, only where it stands.")
+wrong("named", (GIVE, "return dict(x=inputs.T, W_q=W_q.T, W_k=W_k.T, W_v=W_v.T)"), says="a dict comes back. Return the four arrays as a tuple.")
+wrong("one-by-one", (GIVE, "return (a.T for a in (inputs, W_q, W_k, W_v))"), says="a generator comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
+wrong("mapped", (GIVE, "return map(np.transpose, (inputs, W_q, W_k, W_v))"), says="a `map` object comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
+wrong("lists", (GIVE, "return tuple(a.T.tolist() for a in (inputs, W_q, W_k, W_v))"), says="nested lists come back. Return NumPy arrays.")
+wrong("extra-axis", (GIVE, "return tuple(a.T[None] for a in (inputs, W_q, W_k, W_v))"), says="each array has an extra axis in front. This exercise has no batch.")
+wrong("inverted", (GIVE, "return tuple(np.linalg.pinv(a) for a in (inputs, W_q, W_k, W_v))"),
+      says="your matrices are inverted (the pseudo-inverse has the transpose's shape). Transpose them.")
+
+@right
+def transposed(inputs, W_q, W_k, W_v):
+    return tuple(np.transpose(a) for a in (inputs, W_q, W_k, W_v))
+
+@right
+def swapped_axes_copied(inputs, W_q, W_k, W_v):
+    return [np.ascontiguousarray(np.swapaxes(a, 0, 1)) for a in (inputs, W_q, W_k, W_v)]
+
+@right
+def einsum(tokens, q, k, v):
+    return np.einsum("ij->ji", tokens), np.einsum("ij->ji", q), np.einsum("ij->ji", k), np.einsum("ij->ji", v)
+
+@right
+def by_loops(inputs, W_q, W_k, W_v):
+    def turned(matrix):
+        result = np.empty((len(matrix[0]), len(matrix)), dtype=np.float32)
+        for r in range(len(matrix)):
+            for c in range(len(matrix[0])):
+                result[c, r] = matrix[r, c]
+        return result
+    return turned(inputs), turned(W_q), turned(W_k), turned(W_v)
+
+@right
+def columns_stacked(inputs, W_q, W_k, W_v):
+    return tuple(np.array([a[:, c] for c in range(a.shape[1])]) for a in (inputs, W_q, W_k, W_v))
+
+@truth
+def by_zip(inputs, W_q, W_k, W_v):
+    return tuple(np.array(list(zip(*matrix.tolist()))) for matrix in (inputs, W_q, W_k, W_v))
+
+@truth
+def library_part(inputs, W_q, W_k, W_v):
+    return use_part("to_row_convention")(inputs, W_q, W_k, W_v)
+
+# %% [markdown] exercise="self_attention" part="prompt" points=10 difficulty=2 minutes=15 returns="output weights" forbids="scaled_dot_product_attention"
+# ## Exercise 3 · `self_attention`
+#
+# Now the row form, the one you will use from here on. Tokens are rows, and there is no batch yet.
+#
+# $$Q = x W_q \qquad K = x W_k \qquad V = x W_v \qquad
+# \text{weights} = \text{softmax of each row of } \frac{Q K^\top}{\sqrt{d}} \qquad \text{output} = \text{weights}\; V$$
+#
+# $d$ is the length of a query and of a key. Here all three matrices have the shape $(d_\text{in}, d)$. Call them
+# `query`, `key` and `value` in your code: the capital letters of the formula are the same three.
+
+# %% exercise="self_attention" part="solution"
+def self_attention(
+    x: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Self-attention as code writes it: a token is a row.
+
+    x:             (seq, d_in)
+    W_q, W_k, W_v: (d_in, d)
+    returns:       output (seq, d), and weights (seq, seq), whose row i holds the weights of query i
+    """
+    ### BEGIN SOLUTION
+    query = x @ W_q
+    key = x @ W_k
+    value = x @ W_v
+    scores = query @ key.T / np.sqrt(key.shape[1])
+    weights = softmax(scores, axis=-1)
+    output = weights @ value
+    return output, weights
+    ### END SOLUTION
+
+# %% exercise="self_attention" part="check"
+check(
+    self_attention,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(-1, "weights"),
+    permutes_with("x", axis=0, output=0, weights=(0, 1)),
+    matches,
+)
+
+# %% exercise="self_attention" part="hidden"
+check(
+    self_attention,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(-1, "weights"),
+    permutes_with("x", axis=0, output=0, weights=(0, 1)),
+    matches,
+    cases="hidden",
+)
+
+# %% [markdown] exercise="self_attention" part="hints"
+# - Go down the right-hand column of the table, one line of code for each line.
+# - A query is a row of `query`, a key is a row of `key`. To compare each row with each row, one of the two is transposed.
+#   The result counts queries along axis 0 and keys along axis 1.
+# - Weights belong to a query: which axis of the scores do they sum to 1 along, and how long is one key?
+
+# %% exercise="self_attention" part="library"
+def self_attention(
+    x: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's linear layer and attention operator."""
+    return _attention(*(_projected(x, np.transpose(W)) for W in (W_q, W_k, W_v)))
+
+# %% exercise="self_attention" part="variants"
+@cases(dict(seq=5, d_in=3, d=4), dict(seq=3, d_in=6, d=2))
+def tokens(rng, seq, d_in, d):
+    """{seq} tokens of length {d_in}, queries and keys of length {d}"""
+    x = rng.normal(size=(seq, d_in))
+    return dict(x=x) | {name: rng.normal(size=(d_in, d)) for name in ("W_q", "W_k", "W_v")}
+
+@cases()
+def square(rng):
+    """4 tokens of length 4, all matrices square: here a shape tells nothing"""
+    return {name: rng.normal(size=(4, 4)) for name in ("x", "W_q", "W_k", "W_v")}
+
+@cases()
+def far_apart(rng):
+    """5 tokens whose scores lie tens of thousands apart"""
+    x = rng.normal(size=(5, 3))
+    x[:, 0] = rng.permutation([-3.0, -1.0, 1.0, 2.0, 4.0])
+    W = np.zeros((3, 4))
+    W[0, 2] = 150.0
+    return dict(x=x, W_q=W, W_k=W.copy(), W_v=rng.normal(size=(3, 4)))
+
+# Each known mistake: a name, the edit that makes it, what is then true of the numbers, and where to look.
+SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(key.shape[1])", "softmax(scores, axis=-1)", "weights @ value", "return output, weights"
+SWAP = ("    key = x @ W_k\n    value = x @ W_v", "    key = x @ W_v\n    value = x @ W_k")
+scales = [
+    ("no-scale", (SCALE, ""), "your weights equal softmax(QKᵀ) without the factor 1/√d", "Divide the scores before the softmax."),
+    ("scale-d", (SCALE, " / key.shape[1]"), "your scores are divided by d (or twice by √d)", "Divide once, by its square root."),
+    ("scale-sqrt-seq", (SCALE, " / np.sqrt(key.shape[0])"), "your scores are divided by √seq, with seq the number of tokens",
+     "d is the length of one key."),
+    ("scale-seq", (SCALE, " / key.shape[0]"), "your scores are divided by seq, the number of tokens", "Divide by √d, with d the length of one key."),
+    ("scale-sqrt-d-in", (SCALE, " / np.sqrt(x.shape[1])"), "your scores are divided by √d_in, with d_in the length of an input token",
+     "d is the length of one key."),
+    ("scale-times", (SCALE, " * np.sqrt(key.shape[1])"), "your scores are multiplied by √d", "They are to be divided by it."),
+]
+axes = [
+    ("columns-sum-to-one", (SOFTMAX, "softmax(scores, axis=0)"), "your softmax runs down the columns (axis 0), over the queries",
+     "In the row convention row i belongs to query i, so each row of weights sums to 1; in the lecture's it is the columns."),
+    ("all-sums-to-one", (SOFTMAX, "softmax(scores.reshape(-1), axis=0).reshape(scores.shape)"), "your softmax runs over the whole table of scores at once",
+     "Each row is a distribution of its own."),
+]
+roles = [
+    ("queries-and-keys-swapped", ("query @ key.T", "key @ query.T"),
+     "queries and keys have changed places: your scores are KQᵀ (or W_q and W_k are exchanged)", "In QKᵀ the queries count along the first axis."),
+    ("weights-transposed-in-sum", (SUM, "weights.T @ value"), "your output is the transpose of the weights times the values",
+     "Output i is the sum over j of weights[i, j] times value j."),
+    ("values-and-keys-swapped", SWAP, "W_k and W_v have changed places", "Keys are compared with queries, values are summed."),
+]
+returned = [
+    ("order-of-results", (GIVE, "return weights, output"), "the two results stand in the wrong order", "Return output first, then weights."),
+    ("output-only", (GIVE, "return output"), "only the outputs come back", "Return output and weights."),
+    ("scores-returned", (GIVE, "return output, scores"), "your second result is the table of scores", "Return the weights, after the softmax."),
+    ("output-transposed", (GIVE, "return output.T, weights"), "your outputs stand in columns", "Here output i is row i."),
+]
+for name, edit, seen, look in scales + axes + roles + returned:
+    wrong(name, edit, says=f"{seen}. {look}")
+for family, other in [(scales[:5], axes), (scales[:4], roles), (scales[:2], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
+    for one in family:
+        for two in other:
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+
+wrong("values-and-queries-swapped", ("    query = x @ W_q", "    query = x @ W_v"), ("    value = x @ W_v", "    value = x @ W_q"),
+      says="W_q and W_v have changed places. Queries are compared with keys, values are summed.")
+wrong("weights-only", (GIVE, "return weights"), says="only the weights come back. Return output and weights.")
+wrong("three-results", (GIVE, "return output, scores, weights"), says="three things come back, where output and weights are asked for.")
+wrong("weights-transposed", (GIVE, "return output, weights.T"),
+      says="your outputs are right, but your weights are transposed: their columns sum to 1, as in the lecture's convention. In the row convention the rows do.")
+wrong("all-in-columns", (GIVE, "return output.T, weights.T"),
+      says="both results are transposed: you return the lecture's column convention. Here output i is row i, and row i of the weights sums to 1.")
+wrong("column-mixture", ("query @ key.T", "key @ query.T"), (SUM, "weights.T @ value"),
+      says="your scores are KQᵀ, as in the lecture's columns, and their transpose goes into the sum, but the softmax runs along the rows. Stay with one column of the table.")
+wrong("scale-root-root", (SCALE, " / key.shape[1] ** 0.25"),
+      says="your scores are divided by the fourth root of d. Did the root of d go into one of Q and K only, as a root of a root?")
+wrong("scaled-weights", (SCALE, ""), (SOFTMAX, "softmax(scores, axis=-1) / np.sqrt(key.shape[1])"),
+      says="the weights are divided by √d, and not the scores: your rows sum to 1/√d. Divide the scores, before the softmax.")
+wrong("scaled-output", (SCALE, ""), (SUM, "weights @ value / np.sqrt(key.shape[1])"),
+      says="the outputs are divided by √d, and not the scores. Divide the scores, before the softmax.")
+wrong("scaled-both", (SUM, "weights @ value / np.sqrt(key.shape[1])"), says="the outputs are divided by √d as well. Only the scores are.")
+for number in ("2", "np.sqrt(2)", "np.sqrt(3)", "8"):
+    wrong(f"scale-{number}", (SCALE, f" / {number}"),
+          says=f"your scores are divided by a fixed number, {number.removeprefix('np.')}. Divide by √d, and read d off the shape of the keys.")
+wrong("no-softmax", (SOFTMAX, "scores"), says="your weights are the scores themselves: the softmax is missing.")
+wrong("sum-of-scores", (SUM, "scores @ value"), says="your weights are right, but your output is the scores times the values. Use the weights.")
+wrong("exponentials", (SOFTMAX, "np.exp(scores)"), says="your weights are exp(scores): they are not divided by the sum of each row.")
+wrong("linear-weights", (SOFTMAX, "scores / scores.sum(axis=-1, keepdims=True)"), says="your weights are the scores divided by their sum: the exponential is missing.")
+wrong("naive-softmax", (SOFTMAX, "np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)"),
+      says="exp of a large score overflows to infinity, and infinity / infinity is NaN. Use `softmax` from unit 02, which subtracts the maximum first.")
+wrong("global-max", (SOFTMAX, "np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(axis=-1, keepdims=True)"),
+      says="your softmax subtracts the largest score of the whole table, and a row far below it becomes 0 / 0. Use `softmax` from unit 02, along the right axis.")
+wrong("max-of-columns", (SOFTMAX, "np.exp(scores - scores.max(axis=0)) / np.exp(scores - scores.max(axis=0)).sum(axis=-1, keepdims=True)"),
+      says="the maximum that your softmax subtracts is taken down the columns (or it lost its axis: keepdims), and the sum along the rows. Both belong to the rows.")
+wrong("no-keepdims", (SOFTMAX, "np.exp(scores - scores.max(axis=-1)) / np.exp(scores - scores.max(axis=-1)).sum(axis=-1)"),
+      says="the maximum and the sum of each row are taken away from, and divide, the columns: without keepdims=True they lose the axis they were taken along.")
+wrong("sum-without-keepdims", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).sum(axis=-1)"),
+      says="the sum of each row divides the columns: without keepdims=True it loses the axis it was taken along.")
+wrong("sum-over-columns", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).sum(axis=0)"),
+      says="the sum that your softmax divides by is taken down the columns, and the maximum along the rows. Both belong to the rows.")
+wrong("softmax-twice", (SOFTMAX, "softmax(softmax(scores, axis=-1), axis=-1)"), says="your weights have been through the softmax twice. Once is enough.")
+wrong("softmax-both-ways", (SOFTMAX, "softmax(softmax(scores, axis=0), axis=-1)"),
+      says="your weights have been through two softmaxes, one along each axis. One is enough, along the rows.")
+wrong("log-weights", (SOFTMAX, "np.log(softmax(scores, axis=-1) + 1e-300)"), says="your weights are logarithms (log-softmax). Return the weights themselves.")
+wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
+wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
+      says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
+wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("inputs-as-values", (SUM, "weights @ x"), says="your output is a weighted sum of the inputs. Sum the values x W_v.")
+wrong("queries-as-values", (SUM, "weights @ query"), says="your output is a weighted sum of the queries. Sum the values x W_v.")
+wrong("scores-of-inputs", ("query @ key.T", "x @ x.T"), says="your scores compare the inputs themselves. Compare queries with keys: the matrices W_q and W_k are missing.")
+wrong("keys-with-keys", ("query @ key.T", "key @ key.T"), says="your scores compare keys with keys (W_q is not used). QKᵀ compares queries with keys.")
+wrong("queries-with-queries", ("query @ key.T", "query @ query.T"), says="your scores compare queries with queries (W_k is not used). QKᵀ compares queries with keys.")
+wrong("queries-with-values", ("query @ key.T", "query @ value.T"), says="your scores compare queries with values. Compare them with keys; the values are what is summed.")
+wrong("values-from-keys", ("value = x @ W_v", "value = x @ W_k"),
+      says="your output is a weighted sum of the keys: W_v is not used. Sum the values x W_v.")
+wrong("features-compared", ("query @ key.T", "query.T @ key"), says="your product is QᵀK, of shape (d, d): it compares numbers within a token. QKᵀ has shape (seq, seq).")
+wrong("features-mixed", ("query @ key.T", "query.T @ key"), (SUM, "value @ weights"),
+      says="your scores are QᵀK, of shape (d, d): they compare and mix numbers within a token. QKᵀ, of shape (seq, seq), compares token with token.")
+wrong("elementwise", ("query @ key.T", "query * key"), says="`*` multiplies number by number and gives shape (seq, d). The matrix product is `@`, and the keys are transposed: (seq, seq).")
+wrong("elementwise-sum", (SUM, "weights * value"), says="your output multiplies weights and values number by number. A weighted sum over all tokens is the matrix product `@`.")
+wrong("no-transpose", ("query @ key.T", "query @ key"), says="query @ key: both have shape (seq, d), so their product does not fit, or compares the wrong numbers. The keys are transposed first.")
+wrong("reshaped-keys", ("query @ key.T", "query @ key.reshape(key.shape[1], key.shape[0])"),
+      says="your keys have the shape of a transpose, but their numbers are in other places: reshape reads them row by row. A transpose turns rows into columns: `.T`.")
+wrong("matrix-on-the-left", ("x @ W_q", "W_q @ x"), ("x @ W_k", "W_k @ x"), ("x @ W_v", "W_v @ x"),
+      says="W @ x is the lecture's column form. Here tokens are rows, and the matrix stands on the right: x @ W.")
+wrong("linear-layer", ("x @ W_q", "x @ W_q.T"), ("x @ W_k", "x @ W_k.T"), ("x @ W_v", "x @ W_v.T"),
+      says="x @ W.T fits matrices of shape (d, d_in), as a PyTorch linear layer keeps them. Here they have shape (d_in, d) and are used as they are.")
+wrong("lecture-code", ("x @ W_q", "W_q.T @ x"), ("x @ W_k", "W_k.T @ x"), ("x @ W_v", "W_v.T @ x"),
+      says="Wᵀ @ x is the column form on tokens that are rows. Here the matrix stands on the right: x @ W.")
+wrong("sum-from-the-right", (SUM, "value @ weights"), says="value @ weights is the lecture's order, V times A_hat. In the row convention the weights come first.")
+wrong("transposed-sum", (SUM, "value.T @ weights"),
+      says="your output is Vᵀ times the weights. That is the column form with weights of the row form; in rows the weights come first: weights times values.")
+wrong("half-precision-throughout", ("x @ W_q", "(x @ W_q).astype(np.float16)"), ("x @ W_k", "(x @ W_k).astype(np.float16)"),
+      says="queries and keys are in half precision (float16): about three digits, and large scores overflow. Keep float32 or float64.")
+for digits in (1, 2, 3):
+    wrong(f"rounded-{digits}", (GIVE, f"return np.round(output, {digits}), np.round(weights, {digits})"), says="your results are rounded. Return them as they are.")
+wrong("whole-numbers", (GIVE, "return output.astype(int), weights.astype(int)"), says="your results are cut to whole numbers. Return floats.")
+wrong("not-itself", (SCALE, " / np.sqrt(key.shape[1]) - np.diag(np.full(len(x), np.inf))"),
+      says="no token attends to itself: the diagonal of your weights is 0. The sum runs over all tokens, the query's own as well.")
+wrong("itself-only", (SOFTMAX, "np.eye(len(x))"), says="each token attends to itself only. The sum runs over all tokens.")
+wrong("causal", (SOFTMAX, "softmax(np.where(np.tril(np.ones(scores.shape, dtype=bool)), scores, -np.inf), axis=-1)"),
+      says="tokens after the query get no weight. That is a causal mask, which comes in unit 07: here every token sees all tokens.")
+wrong("anti-causal", (SOFTMAX, "softmax(np.where(np.triu(np.ones(scores.shape, dtype=bool)), scores, -np.inf), axis=-1)"),
+      says="tokens before the query get no weight. Here every token sees all tokens.")
+wrong("causal-by-zeros", (SOFTMAX, "softmax(np.tril(scores), axis=-1)"),
+      says="scores of tokens after the query are set to 0. There is no mask in this exercise: every token sees all tokens.")
+wrong("last-row-missing", (SUM, "np.concatenate([(weights @ value)[:-1], np.zeros_like(value[:1])])"),
+      says="the last output is 0: a loop over the tokens ends one too early.")
+wrong("first-row-missing", (SUM, "np.concatenate([np.zeros_like(value[:1]), (weights @ value)[1:]])"),
+      says="the first output is 0: a loop over the tokens starts at 1, not at 0.")
+wrong("last-key-missing", (SUM, "weights[:, :-1] @ value[:-1]"), says="your sum leaves out the last value: a loop over the keys ends one too early.")
+wrong("first-key-missing", (SUM, "weights[:, 1:] @ value[1:]"), says="your sum leaves out the first value: a loop over the keys starts at 1, not at 0.")
+wrong("last-value-only", (SUM, "weights[:, -1:] * value[-1:]"), says="your outputs hold the last value's share only: a loop overwrites the sum where it should add to it.")
+wrong("first-output-only", (GIVE, "return output[0], weights[0]"), says="only the first token's output comes back. Return all of them, one a row.")
+wrong("last-output-only", (GIVE, "return output[-1], weights[-1]"), says="only the last token's output comes back. Return all of them, one a row.")
+wrong("summed-outputs", (GIVE, "return output.sum(axis=0), weights"), says="the outputs of all tokens are added up. Return one output a token, one a row.")
+wrong("mean-output", (GIVE, "return output.mean(axis=0), weights"), says="the mean of all outputs comes back. Return one output a token, one a row.")
+wrong("extra-axis", (GIVE, "return output[None], weights[None]"), says="both results have an extra axis in front. This exercise has no batch.")
+wrong("lists", (GIVE, "return output.tolist(), weights.tolist()"), says="nested lists come back. Return NumPy arrays.")
+wrong("named", (GIVE, "return dict(output=output, weights=weights)"), says="a dict comes back. Return the two arrays as a tuple: output, weights.")
+wrong("residual", (SUM, "weights @ value + value"), says="the values are added to your outputs once more. The output is the weights times the values, and nothing else.")
+wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
+wrong("in-place-queries", (SCALE, ""), ("query = x @ W_q", "W_q /= np.sqrt(W_q.shape[1]); query = x @ W_q"),
+      says="your numbers are right, but your code changes its argument `W_q`: `/=` works in place. Write the result into a new array.")
+wrong("in-place-keys", (SCALE, ""), ("key = x @ W_k", "W_k /= np.sqrt(W_k.shape[1]); key = x @ W_k"),
+      says="your numbers are right, but your code changes its argument `W_k`: `/=` works in place. Write the result into a new array.")
+wrong("negative-scores", ("query @ key.T", "-query @ key.T"), says="your scores have the opposite sign: the key that fits worst gets the largest weight.")
+wrong("distances", ("query @ key.T", "-((query[:, None] - key[None]) ** 2).sum(-1)"), says="your scores are negative squared distances. Here a score is the dot product of query and key.")
+wrong("cosines", ("query @ key.T", "(query / np.linalg.norm(query, axis=1, keepdims=True)) @ (key / np.linalg.norm(key, axis=1, keepdims=True)).T"),
+      says="your scores are cosines: queries and keys are brought to length 1 first. Here a score is the plain dot product.")
+
+@right
+def einsum(x, W_q, W_k, W_v):
+    query, key, value = (np.einsum("si,id->sd", x, W) for W in (W_q, W_k, W_v))
+    weights = softmax(np.einsum("qd,kd->qk", query, key) / key.shape[-1] ** 0.5)
+    return np.einsum("qk,kd->qd", weights, value), weights
+
+@right
+def one_query_at_a_time(x, W_q, W_k, W_v):
+    query, key, value = x @ W_q, x @ W_k, x @ W_v
+    output, weights = np.zeros_like(query), np.zeros((len(x), len(x)))
+    for i in range(len(x)):
+        weights[i] = softmax(key @ query[i] / np.sqrt(len(query[i])))
+        for j in range(len(x)):
+            output[i] += weights[i, j] * value[j]
+    return output, weights
+
+@right
+def through_columns(x, W_q, W_k, W_v):
+    A = (W_k.T @ x.T).T @ (W_q.T @ x.T) / np.sqrt(W_k.shape[1])
+    A_hat = softmax(A, axis=0)
+    return ((W_v.T @ x.T) @ A_hat).T, A_hat.T
+
+@right
+def through_the_first_exercise(x, W_q, W_k, W_v):
+    output, weights = use_part("self_attention_columns")(x.T, W_q.T, W_k.T, W_v.T)
+    return [output.T, weights.T]
+
+@right
+def other_association(x, W_q, W_k, W_v):
+    scores = x @ (W_q @ W_k.T / np.sqrt(W_q.shape[1])) @ x.T
+    weights = np.exp(scores - scores.max(axis=1)[:, None])
+    weights /= weights.sum(axis=1)[:, None]
+    return (weights @ x) @ W_v, weights
+
+@right
+def single_precision(x, W_q, W_k, W_v):
+    x, W_q, W_k, W_v = (np.asarray(a, dtype=np.float32) for a in (x, W_q, W_k, W_v))
+    scores = np.matmul(x @ W_q, (x @ W_k).transpose()) * np.float32(W_q.shape[-1] ** -0.5)
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores @ (x @ W_v), scores
+
+@right
+def stacked_matrices(x, W_q, W_k, W_v):
+    query, key, value = np.split(x @ np.concatenate([W_q, W_k, W_v], axis=1), 3, axis=1)
+    scores = np.array([[float(np.dot(q, k)) for k in key] for q in query]) / np.sqrt(query.shape[1])
+    weights = np.vstack([softmax(row) for row in scores])
+    return (weights[:, :, None] * value[None]).sum(axis=1), weights
+
+@truth
+def by_torch(x, W_q, W_k, W_v):
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention as attention
+    x, W_q, W_k, W_v = map(torch.from_numpy, (x, W_q, W_k, W_v))
+    one_hot = torch.eye(len(x), dtype=x.dtype)  # the weighted sum of one-hot values is the weights
+    return attention(x @ W_q, x @ W_k, x @ W_v).numpy(), attention(x @ W_q, x @ W_k, one_hot).numpy()
+
+@truth
+def library_part(x, W_q, W_k, W_v):
+    return use_part("self_attention")(x, W_q, W_k, W_v)
+
+# %% [markdown]
+# ## One operation for all uses
+#
+# Look at your function once more. After the three projections it never looks at `x` again: it needs a query matrix, a
+# key matrix and a value matrix, and does not care where they come from. So take the projections out. What is left is
+# the operation that the paper calls **scaled dot-product attention**:
+#
+# $$\text{Attention}(Q, K, V) = \text{softmax}\!\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
+#
+# That buys three freedoms.
+#
+# - Queries may come from **another sequence** than keys and values, of another length: $n_q \ne n_k$. A translator's
+#   decoder asks the source sentence in this way (unit 09).
+# - Values may have **another length** than keys: $d_v \ne d_k$.
+# - Everything may carry **leading axes**: a batch of sentences, and later several heads. Each item is computed by itself.
+
+# %% [markdown] exercise="scaled_dot_product_attention" part="prompt" points=10 difficulty=3 minutes=20 returns="output weights" forbids="scaled_dot_product_attention"
+# ## Exercise 4 · `scaled_dot_product_attention`
+#
+# Write it for arrays with **any** number of leading axes: none, one (a batch) or two (a batch of heads). All three
+# arguments have the same leading axes; `...` stands for them.
+#
+# | | shape |
+# |---|---|
+# | `query` | `(..., seq_q, d_k)` |
+# | `key` | `(..., seq_k, d_k)` |
+# | `value` | `(..., seq_k, d_v)` |
+# | `output` | `(..., seq_q, d_v)` |
+# | `weights` | `(..., seq_q, seq_k)`, each row sums to 1 |
+#
+# No loop over the batch is needed: `@` multiplies the last two axes and keeps the others. Count axes from the end,
+# and ask of each line: does it still do what I mean when two axes stand in front?
+
+# %% exercise="scaled_dot_product_attention" part="solution"
+def scaled_dot_product_attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Attention of queries to keys, with any leading axes.
+
+    query:   (..., seq_q, d_k)
+    key:     (..., seq_k, d_k)
+    value:   (..., seq_k, d_v)
+    returns: output (..., seq_q, d_v), and weights (..., seq_q, seq_k)
+    """
+    ### BEGIN SOLUTION
+    scores = query @ np.swapaxes(key, -2, -1) / np.sqrt(key.shape[-1])
+    weights = softmax(scores, axis=-1)
+    output = weights @ value
+    return output, weights
+    ### END SOLUTION
+
+# %% exercise="scaled_dot_product_attention" part="check"
+check(
+    scaled_dot_product_attention,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(-1, "weights"),
+    permutes_with("key", "value", axis=-2, weights=-1),
+    matches,
+)
+
+# %% exercise="scaled_dot_product_attention" part="hidden"
+check(
+    scaled_dot_product_attention,
+    keeps_inputs,
+    right_shape,
+    finite,
+    sums_to_one(-1, "weights"),
+    permutes_with("key", "value", axis=-2, weights=-1),
+    matches,
+    cases="hidden",
+)
+
+# %% [markdown] exercise="scaled_dot_product_attention" part="hints"
+# - Start from exercise 3 without its projections. For arrays with two axes it is nearly done.
+# - `.T` reverses **all** axes: (batch, seq_k, d_k) becomes (d_k, seq_k, batch). You want to exchange the last two only:
+#   `np.swapaxes` takes an array and two axes, and axes may be counted from the end.
+# - An axis counted from the front means something else as soon as a batch stands there. Check the axis of the softmax and
+#   the place in `shape` where you read $d_k$.
+
+# %% exercise="scaled_dot_product_attention" part="library"
+def scaled_dot_product_attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """PyTorch's attention operator that gives the weights as well."""
+    return _attention(query, key, value)
+
+# %% exercise="scaled_dot_product_attention" part="variants"
+def drawn(rng, leading, seq_q, seq_k, d_k, d_v):
+    return dict(
+        query=rng.normal(size=(*leading, seq_q, d_k)), key=rng.normal(size=(*leading, seq_k, d_k)),
+        value=rng.normal(size=(*leading, seq_k, d_v)),
+    )
+
+@cases(dict(seq_q=7, seq_k=3, d_k=5, d_v=2))
+def no_batch(rng, seq_q, seq_k, d_k, d_v):
+    """{seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}, no batch"""
+    return drawn(rng, (), seq_q, seq_k, d_k, d_v)
+
+@cases(dict(batch=3, seq_q=2, seq_k=6, d_k=4, d_v=5))
+def one_batch(rng, batch, seq_q, seq_k, d_k, d_v):
+    """a batch of {batch}: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
+    return drawn(rng, (batch,), seq_q, seq_k, d_k, d_v)
+
+@cases(dict(batch=2, heads=3, seq_q=5, seq_k=7, d_k=4, d_v=6))
+def batch_and_heads(rng, batch, heads, seq_q, seq_k, d_k, d_v):
+    """a batch of {batch}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
+    return drawn(rng, (batch, heads), seq_q, seq_k, d_k, d_v)
+
+@cases()
+def square(rng):
+    """4 sequences of 4 tokens of length 4: here a shape tells nothing"""
+    return drawn(rng, (4,), 4, 4, 4, 4)
+
+@cases()
+def one_query(rng):
+    """a batch of one, with one query and 3 keys"""
+    return drawn(rng, (1,), 1, 3, 4, 2)
+
+@cases()
+def far_apart(rng):
+    """4 queries and 5 keys whose scores lie tens of thousands apart"""
+    given = drawn(rng, (), 4, 5, 3, 2)
+    given["query"][:, 1] = 150 * rng.permutation([-3.0, -1.0, 1.0, 2.0])
+    given["key"][:, 1] = 150 * rng.permutation([-4.0, -2.0, 1.0, 3.0, 5.0])
+    return given
+
+# Each known mistake: a name, the edit that makes it, what is then true of the numbers, and where to look.
+SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(key.shape[-1])", "softmax(scores, axis=-1)", "weights @ value", "return output, weights"
+TURNED = "np.swapaxes(key, -2, -1)"
+scales = [
+    ("no-scale", (SCALE, ""), "your weights equal softmax(QKᵀ) without the factor 1/√d_k", "Divide the scores before the softmax."),
+    ("scale-d", (SCALE, " / key.shape[-1]"), "your scores are divided by d_k (or twice by √d_k)", "Divide once, by its square root."),
+    ("scale-sqrt-seq-k", (SCALE, " / np.sqrt(key.shape[-2])"), "your scores are divided by √seq_k, with seq_k the number of keys", "d_k is the length of one key."),
+    ("scale-sqrt-seq-q", (SCALE, " / np.sqrt(query.shape[-2])"), "your scores are divided by √seq_q, with seq_q the number of queries",
+     "d_k is the length of one key."),
+    ("scale-sqrt-d-v", (SCALE, " / np.sqrt(value.shape[-1])"), "your scores are divided by √d_v, with d_v the length of a value", "d_k is the length of one key."),
+    ("scale-axis-0", (SCALE, " / np.sqrt(key.shape[0])"), "√d_k is read off the first axis of the keys, which counts sequences or keys",
+     "d_k is the last axis, however many stand in front."),
+    ("scale-axis-0-of-queries", (SCALE, " / np.sqrt(query.shape[0])"), "√d_k is read off the first axis of the queries, which counts sequences or queries",
+     "d_k is the last axis, however many stand in front."),
+    ("scale-axis-1", (SCALE, " / np.sqrt(key.shape[1])"), "√d_k is read off axis 1 of the keys, which is d_k only where no batch stands in front",
+     "d_k is the last axis, however many stand in front."),
+    ("scale-axis-1-of-queries", (SCALE, " / np.sqrt(query.shape[1])"), "√d_k is read off axis 1 of the queries, which is d_k only where no batch stands in front",
+     "d_k is the last axis, however many stand in front."),
+    ("scale-times", (SCALE, " * np.sqrt(key.shape[-1])"), "your scores are multiplied by √d_k", "They are to be divided by it."),
+]
+axes = [
+    ("softmax-over-queries", (SOFTMAX, "softmax(scores, axis=-2)"), "your softmax runs over the queries (axis -2), so columns sum to 1",
+     "Each query's weights are a row; in the lecture's convention they are a column."),
+    ("softmax-axis-0", (SOFTMAX, "softmax(scores, axis=0)"), "your softmax runs along axis 0, which is the batch, or the queries where there is none",
+     "The weights sum to 1 over the keys, which are the last axis."),
+    ("softmax-axis-1", (SOFTMAX, "softmax(scores, axis=1)"), "your softmax runs along axis 1, which is the keys only where no batch stands in front",
+     "The weights sum to 1 over the keys, which are the last axis."),
+    ("all-sums-to-one", (SOFTMAX, "softmax(scores.reshape(-1), axis=0).reshape(scores.shape)"), "your softmax runs over the whole array of scores at once",
+     "Each row is a distribution of its own."),
+]
+transposes = [
+    ("all-axes-transposed", (TURNED, "key.T"), "`key.T` reverses all axes, the batch as well", "Exchange the last two only."),
+    ("transpose-of-two-axes", (TURNED, "np.swapaxes(key, 0, 1)"), "axes 0 and 1 of the keys are exchanged, and with a batch in front these are not the last two",
+     "Count axes from the end."),
+    ("transpose-of-three-axes", (TURNED, "key.transpose(0, 2, 1)"), "transpose(0, 2, 1) works with exactly one leading axis", "Exchange the last two axes, counted from the end."),
+    ("swap-of-axes-1-and-2", (TURNED, "np.swapaxes(key, 1, 2)"), "axes 1 and 2 of the keys are exchanged, and only with one leading axis these are the last two",
+     "Count axes from the end."),
+    ("transpose-of-four-axes", (TURNED, "key.transpose(0, 1, 3, 2)"), "transpose(0, 1, 3, 2) works with exactly two leading axes",
+     "Exchange the last two axes, counted from the end."),
+]
+returned = [
+    ("order-of-results", (GIVE, "return weights, output"), "the two results stand in the wrong order", "Return output first, then weights."),
+    ("output-only", (GIVE, "return output"), "only the outputs come back", "Return output and weights."),
+    ("scores-returned", (GIVE, "return output, scores"), "your second result is the array of scores", "Return the weights, after the softmax."),
+]
+for name, edit, seen, look in scales + axes + transposes + returned:
+    wrong(name, edit, says=f"{seen}. {look}")
+for family, other in [(scales[:2], axes), (scales[2:6], axes[:1]), (scales[:2] + scales[5:6], transposes[:2]), (scales[:2], returned), (axes[:1], returned[:2]), (axes[1:3], transposes[:2])]:
+    for one in family:
+        for two in other:
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+
+wrong("weights-only", (GIVE, "return weights"), says="only the weights come back. Return output and weights.")
+wrong("three-results", (GIVE, "return output, scores, weights"), says="three things come back, where output and weights are asked for.")
+wrong("weights-transposed", (GIVE, "return output, np.swapaxes(weights, -2, -1)"),
+      says="your outputs are right, but your weights are transposed. In the row convention a row holds the weights of a query.")
+wrong("output-transposed", (GIVE, "return np.swapaxes(output, -2, -1), weights"), says="your outputs stand in columns. Here the output of a query is a row.")
+wrong("queries-and-keys-swapped", (f"query @ {TURNED}", "key @ np.swapaxes(query, -2, -1)"),
+      says="queries and keys have changed places: KQᵀ has shape (seq_k, seq_q), QKᵀ has shape (seq_q, seq_k).")
+wrong("keys-as-values", (SUM, "weights @ key"), says="your output is a weighted sum of the keys. Sum the values.")
+wrong("values-as-keys", (TURNED, "np.swapaxes(value, -2, -1)"), says="your queries are compared with the values. Compare them with the keys; the values are what is summed.")
+wrong("keys-with-keys", (f"query @ {TURNED}", f"key @ {TURNED}"), says="your scores compare keys with keys: the queries are not used.")
+wrong("queries-with-queries", (TURNED, "np.swapaxes(query, -2, -1)"), says="your scores compare queries with queries: the keys are not used.")
+wrong("transposed-sum", (SUM, "np.swapaxes(weights, -2, -1) @ value"),
+      says="the transpose of the weights multiplies the values. Output i is the sum over j of weights[i, j] times value j.")
+wrong("features-compared", (f"query @ {TURNED}", "np.swapaxes(query, -2, -1) @ key"),
+      says="your product is QᵀK: it compares numbers within a token. QKᵀ, of shape (..., seq_q, seq_k), compares token with token.")
+wrong("elementwise", (f"query @ {TURNED}", "query * key"), says="`*` multiplies number by number. The matrix product is `@`, with the keys transposed: (..., seq_q, seq_k).")
+wrong("elementwise-sum", (SUM, "weights * value"), says="your output multiplies weights and values number by number. A weighted sum over all keys is the matrix product `@`.")
+wrong("no-transpose", (TURNED, "key"), says="query @ key: the last axis of the queries meets seq_k, not d_k. The last two axes of the keys are exchanged first.")
+wrong("sum-from-the-left", (SUM, "value @ weights"), says="value @ weights is the lecture's order. In the row convention the weights come first.")
+wrong("np-dot", (f"query @ {TURNED}", f"np.dot(query, {TURNED})"),
+      says="np.dot and np.inner treat leading axes differently from `@`: they pair every sequence of one argument with every sequence of the other. Use `@`.")
+wrong("np-dot-of-the-sum", (SUM, "np.dot(weights, value)"),
+      says="np.dot treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
+wrong("np-dot-twice", (f"query @ {TURNED}", f"np.dot(query, {TURNED})"), (SUM, "np.dot(weights, value)"),
+      says="np.dot treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
+wrong("np-dot-and-T", (f"query @ {TURNED}", "np.dot(query, key.T)"), (SUM, "np.dot(weights, value)"),
+      says="np.dot and `.T` are for two axes: one pairs every sequence with every sequence, the other reverses the batch as well. `@` keeps leading axes; exchange the last two only.")
+wrong("reshaped-keys", (TURNED, "key.reshape(*key.shape[:-2], key.shape[-1], key.shape[-2])"),
+      says="your keys have the shape of a transpose, but their numbers are in other places: reshape reads them row by row. Exchange the two axes instead.")
+for number, letters in (("2", ""), ("3", "b"), ("4", "bh")):
+    wrong(f"einsum-{number}-axes", (f"query @ {TURNED}", f'np.einsum("{letters}qd,{letters}kd->{letters}qk", query, key)'),
+          says=f"your einsum names exactly {number} axes, so it works with {int(number) - 2} leading axes only. In einsum, too, `...` stands for any leading axes.")
+wrong("first-item-only", ("scores = query", "query, key, value = (a[0] if a.ndim > 2 else a for a in (query, key, value))\n    scores = query"),
+      says="with a batch, only the first sequence is computed. Leading axes stay, and each item is computed by itself.")
+wrong("first-item-for-all", (f"query @ {TURNED}", f"query @ {TURNED}[(0,) * (key.ndim - 2)]"),
+      says="the queries of every sequence are compared with the keys of the first one. Each sequence has its own keys.")
+wrong("batch-joined", ("scores = query", "query, key, value = (a.reshape(-1, a.shape[-1]) for a in (query, key, value))\n    scores = query"),
+      says="the sequences of a batch are joined into one long sequence, so that tokens attend across sentences. Each item is computed by itself.")
+wrong("one-leading-axis-only", ("scores = query", "query, key, value = (a[None] if a.ndim == 2 else a for a in (query, key, value))\n    scores = query"),
+      says="where there is no leading axis, an extra one comes back. The results have the leading axes of the inputs.")
+wrong("heads-joined", ("scores = query", "query, key, value = (a.reshape(-1, *a.shape[-2:]) for a in (query, key, value))\n    scores = query"),
+      says="your results always have one leading axis. They have the leading axes of the inputs: none, one or two.")
+wrong("averaged-over-batch", (GIVE, "return output, weights.mean(axis=0) if weights.ndim > 2 else weights"), says="your weights are averaged over the batch. Return them for each item.")
+wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are dropped (np.squeeze): a batch of one stays a batch.")
+wrong("same-lengths", ("scores = query", "key, value = key[..., :query.shape[-2], :], value[..., :query.shape[-2], :]\n    scores = query"),
+      says="keys beyond the number of queries are left out. seq_k may be larger than seq_q: the sum runs over all keys.")
+wrong("scale-root-root", (SCALE, " / key.shape[-1] ** 0.25"),
+      says="your scores are divided by the fourth root of d_k. Did the root of d_k go into one of Q and K only, as a root of a root?")
+wrong("scaled-weights", (SCALE, ""), (SOFTMAX, "softmax(scores, axis=-1) / np.sqrt(key.shape[-1])"),
+      says="the weights are divided by √d_k, and not the scores: your rows sum to 1/√d_k. Divide the scores, before the softmax.")
+wrong("scaled-output", (SCALE, ""), (SUM, "weights @ value / np.sqrt(key.shape[-1])"),
+      says="the outputs are divided by √d_k, and not the scores. Divide the scores, before the softmax.")
+wrong("scaled-both", (SUM, "weights @ value / np.sqrt(key.shape[-1])"), says="the outputs are divided by √d_k as well. Only the scores are.")
+wrong("scale-size", (SCALE, " / np.sqrt(key.size)"), says="your scores are divided by the root of the size of the whole key array. d_k is the length of one key.")
+wrong("scale-d-model", (SCALE, " / np.sqrt(key.shape[-1] * (key.shape[1] if key.ndim == 4 else 1))"),
+      says="with heads, your scores are divided by √d_model, the heads taken together. d_k is the length of a key of one head.")
+for number in ("2", "np.sqrt(2)", "8"):
+    wrong(f"scale-{number}", (SCALE, f" / {number}"),
+          says=f"your scores are divided by a fixed number, {number.removeprefix('np.')}. Divide by √d_k, and read d_k off the shape of the keys.")
+wrong("no-softmax", (SOFTMAX, "scores"), says="your weights are the scores themselves: the softmax is missing.")
+wrong("sum-of-scores", (SUM, "scores @ value"), says="your weights are right, but your output is the scores times the values. Use the weights.")
+wrong("exponentials", (SOFTMAX, "np.exp(scores)"), says="your weights are exp(scores): they are not divided by the sum of each row.")
+wrong("linear-weights", (SOFTMAX, "scores / scores.sum(axis=-1, keepdims=True)"), says="your weights are the scores divided by their sum: the exponential is missing.")
+wrong("naive-softmax", (SOFTMAX, "np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)"),
+      says="exp of a large score overflows to infinity, and infinity / infinity is NaN. Use `softmax` from unit 02, which subtracts the maximum first.")
+wrong("global-max", (SOFTMAX, "np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum(axis=-1, keepdims=True)"),
+      says="your softmax subtracts the largest score of the whole array, and a row far below it becomes 0 / 0. Use `softmax` from unit 02, along the right axis.")
+wrong("max-of-columns", (SOFTMAX, "np.exp(scores - scores.max(axis=-2, keepdims=True)) / np.exp(scores - scores.max(axis=-2, keepdims=True)).sum(axis=-1, keepdims=True)"),
+      says="the maximum that your softmax subtracts is taken over the queries, and the sum over the keys. Both belong to the keys.")
+wrong("sum-over-columns", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).sum(axis=-2, keepdims=True)"),
+      says="the sum that your softmax divides by is taken over the queries, and the maximum over the keys. Both belong to the keys.")
+wrong("softmax-twice", (SOFTMAX, "softmax(softmax(scores, axis=-1), axis=-1)"), says="your weights have been through the softmax twice. Once is enough.")
+wrong("log-weights", (SOFTMAX, "np.log(softmax(scores, axis=-1) + 1e-300)"), says="your weights are logarithms (log-softmax). Return the weights themselves.")
+wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
+wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
+      says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
+wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[-1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("half-precision-throughout", ("scores = query", "query, key = query.astype(np.float16), key.astype(np.float16)\n    scores = query"),
+      says="queries and keys are in half precision (float16): about three digits, and large scores overflow. Keep float32 or float64.")
+for digits in (1, 2, 3):
+    wrong(f"rounded-{digits}", (GIVE, f"return np.round(output, {digits}), np.round(weights, {digits})"), says="your results are rounded. Return them as they are.")
+wrong("whole-numbers", (GIVE, "return output.astype(int), weights.astype(int)"), says="your results are cut to whole numbers. Return floats.")
+wrong("causal", (SOFTMAX, "softmax(np.where(np.tril(np.ones(scores.shape[-2:], dtype=bool)), scores, -np.inf), axis=-1)"),
+      says="keys after the query's own position get no weight. That is a causal mask, which comes in unit 07: here every query sees all keys.")
+wrong("causal-by-zeros", (SOFTMAX, "softmax(np.tril(scores), axis=-1)"),
+      says="scores of keys after the query's own position are set to 0. There is no mask in this exercise: every query sees all keys.")
+wrong("last-key-missing", (SUM, "weights[..., :-1] @ value[..., :-1, :]"), says="your sum leaves out the last value: a loop over the keys ends one too early.")
+wrong("first-key-missing", (SUM, "weights[..., 1:] @ value[..., 1:, :]"), says="your sum leaves out the first value: a loop over the keys starts at 1, not at 0.")
+wrong("last-row-missing", (SUM, "np.concatenate([(weights @ value)[..., :-1, :], np.zeros_like((weights @ value)[..., :1, :])], axis=-2)"),
+      says="the last query's output is 0: a loop over the queries ends one too early.")
+wrong("last-item-missing", (SUM, "(weights @ value) * (1 if value.ndim == 2 else np.arange(1, len(value) + 1).reshape(-1, *[1] * (value.ndim - 1)) < len(value))"),
+      says="the outputs of the last item of the batch are 0: a loop over the batch ends one too early.")
+wrong("first-output-only", (GIVE, "return output[..., 0, :], weights[..., 0, :]"), says="only the first query's output comes back. Return all of them, one a row.")
+wrong("summed-outputs", (GIVE, "return output.sum(axis=-2), weights"), says="the outputs of all queries are added up. Return one output a query, one a row.")
+wrong("lists", (GIVE, "return output.tolist(), weights.tolist()"), says="nested lists come back. Return NumPy arrays.")
+wrong("named", (GIVE, "return dict(output=output, weights=weights)"), says="a dict comes back. Return the two arrays as a tuple: output, weights.")
+wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
+wrong("in-place-queries", (SCALE, ""), ("scores = query", "query /= np.sqrt(key.shape[-1])\n    scores = query"),
+      says="your numbers are right, but your code changes its argument `query`: `/=` works in place. Write the result into a new array.")
+wrong("in-place-keys", (SCALE, ""), ("scores = query", "key /= np.sqrt(key.shape[-1])\n    scores = query"),
+      says="your numbers are right, but your code changes its argument `key`: `/=` works in place. Write the result into a new array.")
+wrong("negative-scores", ("scores = query", "scores = -query"), says="your scores have the opposite sign: the key that fits worst gets the largest weight.")
+wrong("cosines", (f"query @ {TURNED}", "(query / np.linalg.norm(query, axis=-1, keepdims=True)) @ np.swapaxes(key / np.linalg.norm(key, axis=-1, keepdims=True), -2, -1)"),
+      says="your scores are cosines: queries and keys are brought to length 1 first. Here a score is the plain dot product.")
+
+@wrong("loop-over-one-batch-axis", says="your loop treats the first axis as a batch, even where there is none. Leading axes may be none, one or two.")
+def loop_over_one_batch_axis(query, key, value):
+    outputs, weights = [], []
+    for q, k, v in zip(query, key, value):
+        w = softmax(q @ k.T / np.sqrt(k.shape[-1]), axis=-1)
+        outputs.append(w @ v)
+        weights.append(w)
+    return np.stack(outputs), np.stack(weights)
+
+@right
+def einsum(query, key, value):
+    weights = softmax(np.einsum("...qd,...kd->...qk", query, key) * key.shape[-1] ** -0.5)
+    return np.einsum("...qk,...kd->...qd", weights, value), weights
+
+@right
+def every_item_by_loops(query, key, value):
+    leading = query.shape[:-2]
+    output = np.zeros((*leading, query.shape[-2], value.shape[-1]))
+    weights = np.zeros((*leading, query.shape[-2], key.shape[-2]))
+    for place in np.ndindex(*leading):
+        for i, q in enumerate(query[place]):
+            scores = np.array([float(np.dot(q, k)) for k in key[place]]) / np.sqrt(len(q))
+            weights[(*place, i)] = np.exp(scores - max(scores)) / sum(np.exp(scores - max(scores)))
+            output[(*place, i)] = sum(w * v for w, v in zip(weights[(*place, i)], value[place]))
+    return output, weights
+
+@right
+def flat_batch(query, key, value):
+    q, k, v = (a.reshape(-1, *a.shape[-2:]) for a in (query, key, value))
+    weights = softmax(np.matmul(q, k.transpose(0, 2, 1)) / np.sqrt(q.shape[2]), axis=2)
+    output = np.stack([w @ one for w, one in zip(weights, v)])
+    return [output.reshape(*query.shape[:-1], value.shape[-1]), weights.reshape(*query.shape[:-1], key.shape[-2])]
+
+@right
+def single_precision(q, k, v):
+    q, k, v = q.astype(np.float32), k.astype(np.float32), v.astype(np.float32)
+    scores = (q * np.float32(q.shape[-1] ** -0.5)) @ np.moveaxis(k, -1, -2)
+    scores -= scores.max(-1, keepdims=True)
+    scores = np.exp(scores)
+    return (scores @ v) / scores.sum(-1, keepdims=True), scores / scores.sum(-1, keepdims=True)
+
+@right
+def recursion(query, key, value):
+    if query.ndim > 2:
+        both = [recursion(*item) for item in zip(query, key, value)]
+        return np.stack([output for output, _ in both]), np.stack([weights for _, weights in both])
+    weights = softmax(query.dot(key.T) / np.sqrt(query.shape[1]))
+    return weights.dot(value), weights
+
+@right
+def vectorised(query, key, value):
+    one = np.vectorize(lambda q, k: q @ k.T / np.sqrt(q.shape[-1]), signature="(q,d),(k,d)->(q,k)")
+    weights = softmax(one(query, key), axis=-1)
+    return np.matmul(weights, value), weights
+
+@right
+def broadcast(query, key, value):
+    scores = (query[..., :, None, :] * key[..., None, :, :]).sum(axis=-1) / np.sqrt(query.shape[-1])
+    weights = softmax(scores, axis=-1)
+    return (weights[..., None] * value[..., None, :, :]).sum(axis=-2), weights
+
+@truth
+def by_torch(query, key, value):
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention as attention
+    query, key, value = map(torch.from_numpy, (query, key, value))
+    one_hot = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-2], -1, -1)  # summed, they are the weights
+    return attention(query, key, value).numpy(), attention(query, key, one_hot).numpy()
+
+@truth
+def library_part(query, key, value):
+    return use_part("scaled_dot_product_attention")(query, key, value)
+
+# %% [markdown]
+# ## Experiment 1 · A loop against the matrix form
+#
+# Three ways to the same outputs, on tokens and keys of length 64:
+#
+# - **one by one**: `attend_one` from unit 02, once for each token. It computes all keys and values anew each time;
+# - **one query at a time**: keys and values once, then attention for one query after the other;
+# - **the matrix form**: all queries at once.
+#
+# **Predict first.** How many times slower are the two loops at 16 tokens, and at 256? As $n$ grows, does the
+# ratio grow with it, level off, or shrink? Write down a guess.
+
+# %% part="demo"
+import torch
+
+from autograder.lab.timing import compare
+
+torch.set_num_threads(1)  # one core for all three, so that the curves can be compared
+attend_one, attention = use_part("attend_one"), use_part("scaled_dot_product_attention")
+lengths, ratios = (4, 8, 16, 32, 64, 128, 256), {"one by one": [], "one query at a time": []}
+rng = np.random.default_rng(0)
+for n in lengths:
+    x, (q_matrix, k_matrix, v_matrix) = rng.normal(size=(n, 64)), rng.normal(size=(3, 64, 64)) / 8
+    query, key, value = np.split(x @ np.concatenate([q_matrix.T, k_matrix.T, v_matrix.T], axis=1), 3, axis=1)
+    measured = compare(
+        {
+            "matrix form": lambda: attention(query, key, value),
+            "one by one": lambda: [attend_one(i, x, q_matrix, k_matrix, v_matrix) for i in range(n)],
+            "one query at a time": lambda: [attention(query[i : i + 1], key, value) for i in range(n)],
+        },
+        repeat=5,
+    )
+    for name in ratios:
+        ratios[name].append(measured.ratios[name])
+print(f"{lengths[-1]} tokens:")
+measured
+
+# %% part="demo"
+from autograder.lab.figures import lines
+
+show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx=True, logy=True, title="What a loop costs"))
+
+# %% [markdown]
+# The three do not do different sums: the last two do exactly the same ones. What you see is the cost of asking $n$ times.
+# Every call from Python has a fixed price, whatever it computes, and a loop pays it once a token.
+#
+# Look where the lower curve bends. On the left the calls themselves take the time. Further right the arithmetic does,
+# $n^2$ scores and $n^2$ exponentials, and the matrix form must do that as well. The upper curve has a second reason to
+# rise: its keys and values are computed $n$ times over. (The median of five runs, measured in turns; another machine draws
+# other curves. On a GPU, which does thousands of products at a time, the loops come off far worse: unit 12.)
+
+# %% [markdown]
+# ## Experiment 2 · Shuffle the tokens
+#
+# Take five tokens, compute their outputs, then shuffle the tokens and compute again.
+#
+# **Predict first.** Compared with the first outputs, are the outputs of the shuffled tokens
+#
+# - (a) the same, in the same order,
+# - (b) the same five vectors, shuffled in the same way,
+# - (c) five other vectors?
+#
+# For comparison the cell does the same with a running mean, in which output $i$ is the mean of tokens $1$ to $i$.
+
+# %% part="demo"
+words = ["we", "read", "old", "books", "today"]
+rng = np.random.default_rng(3)
+x, (W_query, W_key, W_value) = rng.normal(size=(5, 6)), rng.normal(size=(3, 6, 6)) / 2
+order = np.array([3, 0, 4, 2, 1])
+attend = use_part("self_attention")
+output, weights = attend(x, W_query, W_key, W_value)
+shuffled_output, shuffled_weights = attend(x[order], W_query, W_key, W_value)
+
+
+def running_mean(tokens):
+    return np.cumsum(tokens, axis=0) / np.arange(1, len(tokens) + 1)[:, None]
+
+
+print("largest difference between the outputs of the shuffled tokens and ...")
+print(f"  (a) the first outputs:           {np.abs(shuffled_output - output).max():.2g}")
+print(f"  (b) the first outputs, shuffled: {np.abs(shuffled_output - output[order]).max():.2g}")
+print(f"  (b) for the running mean:        {np.abs(running_mean(x[order]) - running_mean(x)[order]).max():.2g}")
+
+# %% part="demo"
+from autograder.lab.figures import attention_map, panels
+
+figure, axes = panels(1, 2, width=8.6, height=4.2)
+new_words = [words[i] for i in order]
+attention_map(weights, words, words, title="first order", ax=axes[0, 0])
+attention_map(shuffled_weights, new_words, new_words, title="shuffled", ax=axes[0, 1])
+show(figure, alt="Two heat maps of attention weights, five words by five words. The second has the words in another order; "
+     "the weight between any two words is the same in both.")
+
+# %% [markdown]
+# Pick a word and one of its weights on the left, and find the same pair on the right.
+#
+# The answer is (b), up to rounding. A score compares two tokens and knows nothing of their places; the weighted sum adds
+# its terms in any order. If $P$ is a matrix that reorders rows, then
+#
+# $$\text{attention}(P x) = P\, \text{attention}(x)$$
+#
+# This is called **permutation equivariance** (Lee et al., 2019). It has two sides. Distance costs nothing: the first
+# token reaches the last one in one step. But *we read old books* and *old books read we* are the same bag of words to
+# this layer. Whatever a word should know of its place must be put into its vector: that is unit 06.
+
+# %% [markdown]
+# ## The same numbers four ways
+#
+# Back to the four tokens of the beginning. Column form, row form, a loop with `attend_one`, and PyTorch's own operator:
+# print the first output $b^1$ from each, and the largest difference from the column form over all outputs.
+
+# %% part="demo"
+import torch.nn.functional as F
+
+from autograder.lab.tables import table
+
+rows = use_part("to_row_convention")(inputs, W_q, W_k, W_v)
+tokens, *matrices = map(torch.from_numpy, (inputs.T.copy(), W_q, W_k, W_v))
+projected = [F.linear(tokens, matrix) for matrix in matrices]
+four = {
+    "columns": use_part("self_attention_columns")(inputs, W_q, W_k, W_v)[0].T,
+    "rows": use_part("scaled_dot_product_attention")(*[rows[0] @ matrix for matrix in rows[1:]])[0],
+    "loop over queries": np.array([use_part("attend_one")(i, rows[0], W_q, W_k, W_v) for i in range(4)]),
+    "PyTorch": F.scaled_dot_product_attention(*projected).numpy(),
+}
+table(
+    [(name, str(outputs[0].round(4)), f"{np.abs(outputs - four['columns']).max():.1g}") for name, outputs in four.items()],
+    ["way", "first output", "largest difference"],
+)
+
+# %% [markdown]
+# Four ways, one result. Did you notice `F.linear`? PyTorch's linear layer takes tokens as rows, but keeps its matrix
+# as the lecture does, $(d_\text{out}, d_\text{in})$, and computes $x W^\top$. You will meet both habits. The shapes tell you
+# which one you are looking at, as long as no two sizes are equal.
+#
+# ## What you built
+#
+# - Self-attention for a whole sequence, in the lecture's columns and in rows, and the way from one to the other.
+# - **Scaled dot-product attention** for any leading axes, with queries from one sequence and keys from another. Multi-head
+#   attention, masks, the encoder and the decoder all stand on this one function.
+# - Two measured facts: what a loop costs on your machine, and that order does not reach this layer.
+#
+# ## Test yourself
+#
+# <details><summary>1. In the lecture's convention, what does row 2 of Â hold?</summary>
+#
+# The weights that key 2 gets from all queries. They need not sum to 1: the columns do.
+# </details>
+#
+# <details><summary>2. There are 3 queries and 7 keys, with d_k = 4 and d_v = 6, in rows. Which shapes do the weights and the output have?</summary>
+#
+# (3, 7) and (3, 6): one row for each query in both. The number of keys is summed away.
+# </details>
+#
+# <details><summary>3. Someone computes softmax(QKᵀ/√d) along axis 0 for a single sequence. Shapes fit and no error comes. How can you notice?</summary>
+#
+# The rows of the weights do not sum to 1, the columns do. A key then shares itself out among the queries, where a query
+# should share itself out among the keys.
+# </details>
+#
+# <details><summary>4. You reorder keys and values in the same way, and leave the queries alone. What happens to the output?</summary>
+#
+# Nothing. The weights' columns follow the keys, and the sum runs over the same terms in another order.
+# </details>
+#
+# <details><summary>5. The scores of a sequence take n² numbers. How much more is that for twice as many tokens?</summary>
+#
+# Four times as much, in memory and in arithmetic. Unit 12 looks at what can be done about it.
+# </details>
+#
+# ## Sources
+#
+# - Hung-yi Lee (李宏毅), *Machine Learning 2021*, lecture "Self-attention" (自注意力機制), parts 1 and 2: the matrix form
+#   with tokens as columns.
+# - Vaswani et al., *Attention Is All You Need*, 2017, section 3.2.1: scaled dot-product attention, with tokens as rows.
+# - Lee et al., *Set Transformer*, 2019, section 3: attention without positions is permutation equivariant.
+# - PyTorch documentation, `torch.nn.functional.scaled_dot_product_attention` and `torch.nn.Linear`: shapes and conventions.
+#
+# **Next:** unit 04 goes through the same operation backwards: the gradients of attention, by hand.
