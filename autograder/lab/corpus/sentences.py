@@ -103,7 +103,7 @@ def _who(rng: Random) -> Pair:
 def _do_you(rng: Random) -> Pair:
     person, (verb, noun) = _asked(rng), action(rng, "habit")
     asked = f"{verb.chinese} {noun.chinese} 吗"
-    if len(written(verb.chinese)) == 1 and chance(rng, 0.4):
+    if len(written(verb.chinese)) == 1 and chance(rng, 0.55):
         asked = f"{verb.chinese} 不 {verb.chinese} {noun.chinese}"
     do = "does" if person.third else "do"
     english = f"{do} {person.subject} {verb.english} {noun.bare}"
@@ -190,7 +190,7 @@ def _has_not(rng: Random) -> Pair:
 
 
 _QUESTIONS: dict[Callable[[Random], Pair], float] = {
-    _how_many: 4, _did_you: 4, _who: 2, _do_you: 2, _is_it: 1, _price: 1, _where: 1,
+    _how_many: 4, _did_you: 4, _who: 2, _do_you: 3, _is_it: 1, _price: 1, _where: 1,
 }  # fmt: skip
 _NEGATIONS: dict[Callable[[Random], Pair], float] = {
     _did_not: 4, _will_not: 3, _does_not: 3, _is_not: 1.5, _has_not: 1,
