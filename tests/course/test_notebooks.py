@@ -1,0 +1,43 @@
+"""Every solved notebook runs from top to bottom, and every check in it gives its full points."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autograder.checks.cases import CASES_FILE
+from autograder.checks.submission import part_of
+from autograder.lessons.notebook import execute, solved_notebook
+from autograder.lessons.parse import parse_lesson, unit_stem, units
+
+COURSE = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("unit", units(COURSE / "solutions"))
+def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path: Path) -> None:
+    lesson = parse_lesson(COURSE / "solutions" / unit / f"{unit_stem(unit)}.py")
+    folder = tmp_path / unit
+    folder.mkdir()
+    shutil.copy(COURSE / "solutions" / unit / CASES_FILE, folder)
+    notebook = execute(solved_notebook(lesson), folder)
+    points = {
+        cell.metadata["autograder"]["exercise"]: results(cell)
+        for cell in notebook.cells
+        if cell.cell_type == "code" and part_of(cell) == "check"
+    }
+    assert points == {exercise.name: [repr(exercise.visible_points)] for exercise in lesson.exercises}
+    assert written_to_stderr(notebook) == []
+
+
+def results(cell: dict) -> list[str]:
+    return [output["data"]["text/plain"] for output in cell["outputs"] if output["output_type"] == "execute_result"]
+
+
+def written_to_stderr(notebook: dict) -> list[tuple[str, str]]:
+    """A warning in a notebook of ours would teach that warnings are normal."""
+    return [
+        (cell["id"], output["text"][:200])
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "stream" and output["name"] == "stderr"
+    ]
