@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
-from .commands import build, check, doctor, grade, sample_class, verify
 from .commands.course import UsageError, find_course
+
+COMMANDS = ("check", "grade", "doctor", "build", "verify", "sample-class")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m autograder", description="Build, check and grade the course.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (check, grade, doctor, build, verify, sample_class):
-        command.add(subparsers)
-    options = parser.parse_args(arguments)
+    # The command that was asked for is imported alone: `check` needs neither nbgrader nor the lessons.
+    for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
+        importlib.import_module(f"{__package__}.commands.{name.replace('-', '_')}").add(subparsers)
+    options = parser.parse_args(words)
     try:
         if hasattr(options, "course"):
             options.course = find_course(options.course)

@@ -8,10 +8,11 @@ exercise is in this process.
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import os
-import struct
 import sys
+import time
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
@@ -19,29 +20,59 @@ from typing import IO, Any
 from ..library import build_fixture, parts
 from .capture import capture
 from .cases import Fault, Sighting, calls_from, sighting_tree
-from .observe import OutOfTime, fault_of, limited, observe
+from .frames import FRAME, MAX_VALUES
+from .observe import OutOfTime, fault_of, limited, observe, size_of
 from .parts import grading
 from .submission import defined_names
 from .values import pack, unpack
 
 Emit = Callable[[dict[str, Any]], None]
-Run = Callable[[Sequence[Sequence[str]], bool, float], tuple[dict[str, Any], dict[str, Fault]]]
-FRAME = struct.Struct(">Q")
 MODULE = "submission"
+
+
+class CellClock:
+    """Seconds for each cell: `cell`, until all together have used `cells`; from then on one."""
+
+    def __init__(self, cell: float, cells: float) -> None:
+        self._cell = cell
+        self._end = time.monotonic() + cells
+
+    def seconds(self) -> float:
+        return min(self._cell, max(self._end - time.monotonic(), 1.0))
+
+
+Run = Callable[[Sequence[Sequence[str]], bool, CellClock], tuple[dict[str, Any], dict[str, Fault]]]
 
 
 def serve(request: Mapping[str, Any], emit: Emit, run: Run | None = None) -> None:
     """Run the request's blocks, then observe its exercises one by one and emit a frame for each.
 
-    request: {"blocks": [[source, name], ...], "whole_file": bool, "load_limit": seconds, "exercises": [...]}
-    run:     how blocks are executed; the grader runs them in IPython and keeps their outputs
+    request: {"blocks": [[source, name], ...], "whole_file": bool, "cell_limit": seconds for one block,
+             "cells_limit": seconds for all, "exercises": [...]}
+    run:     how blocks are executed, with a frame after each; the grader runs them in IPython and keeps their outputs
     """
+    clock = CellClock(request["cell_limit"], request["cells_limit"])
+    emit({"started": True})
     with grading():
-        namespace, broken = (run or run_blocks)(request["blocks"], request["whole_file"], request["load_limit"])
+        namespace, broken = (run or functools.partial(run_blocks, emit=emit))(
+            request["blocks"], request["whole_file"], clock
+        )
         emit({"loaded": True})
+        late: dict[str, Fault] = {}
         for exercise in request["exercises"]:
-            sighting = _sighting(exercise, namespace, broken)
-            emit({"exercise": exercise["key"], "sighting": sighting_tree(sighting)})
+            name = exercise["name"]
+            # Out of time on the visible cases: the hidden ones would cost the same time again.
+            sighting = Sighting({}, trouble=late[name]) if name in late else _sighting(exercise, namespace, broken)
+            if sighting.trouble and sighting.trouble.type_name == "OutOfTime":
+                late[name] = sighting.trouble
+            emit({"exercise": exercise["key"], "sighting": sighting_tree(_bounded(sighting))})
+
+
+def _bounded(sighting: Sighting) -> Sighting:
+    if sum(size_of(seen.value) + size_of(seen.facts) for seen in sighting.observations.values()) <= MAX_VALUES:
+        return sighting
+    much = f"all that it returns takes more than {MAX_VALUES >> 20} MiB"
+    return Sighting({}, printed=sighting.printed, trouble=Fault("MemoryError", much))
 
 
 def _sighting(exercise: Mapping[str, Any], namespace: Mapping[str, Any], broken: Mapping[str, Fault]) -> Sighting:
@@ -59,11 +90,12 @@ def _sighting(exercise: Mapping[str, Any], namespace: Mapping[str, Any], broken:
         replaced=parts(tuple(exercise["replaces"])),
         forbids=tuple(exercise["forbids"]),
         time_limit=exercise["time_limit"],
+        exercise=name,
     )
 
 
 def run_blocks(
-    blocks: Sequence[Sequence[str]], whole_file: bool, limit: float
+    blocks: Sequence[Sequence[str]], whole_file: bool, clock: CellClock, emit: Emit = lambda frame: None
 ) -> tuple[dict[str, Any], dict[str, Fault]]:
     """Execute blocks in one fresh module; return its names, and why each name that a broken block defines is missing.
 
@@ -74,7 +106,9 @@ def run_blocks(
     namespace = vars(module)
     namespace.update(get_ipython=_Shell, display=lambda *a, **k: None)
     broken: dict[str, Fault] = {}
-    for source, name in blocks:
+    for position, (source, name) in enumerate(blocks):
+        if position:
+            emit({"cell": blocks[position - 1][1]})
         filename = f"<{name}>"
         source = without_magics(source)
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
@@ -86,10 +120,12 @@ def run_blocks(
             continue
         pieces = [[statement] for statement in tree.body] if whole_file else [tree.body]
         for piece in pieces:
-            fault = _execute(piece, filename, namespace, limit)
+            fault = _execute(piece, filename, namespace, clock.seconds())
             if fault:
                 missing = [d for d in defined_names(ast.unparse(ast.Module(piece, []))) if d not in namespace]
                 broken |= not_defined(missing, name, fault)
+    if blocks:
+        emit({"cell": blocks[-1][1]})
     return namespace, broken
 
 

@@ -129,6 +129,11 @@ def same_observation(seen: Observation, other: Observation, tolerance: Tolerance
         return False
     if seen.fault is not None and other.fault is not None:
         return same_fault(seen.fault, other.fault)
+    one, two = as_array(seen.value), as_array(other.value)
+    if one is not None and two is not None and one.shape == two.shape and one.ndim:
+        corner = (0,) * one.ndim  # most pairs part in their first entry already
+        if one.size and not close(one[corner], two[corner], tolerance):
+            return False
     return observation_difference(seen, other, tolerance) is None
 
 

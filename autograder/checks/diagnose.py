@@ -28,15 +28,14 @@ def diagnose(cases: ExerciseCases, sighting: Sighting) -> Diagnosis | None:
     wrong = [key for key in cases.plan if key in seen and not same_observation(seen[key], cases.expected[key], tolerance)]
     if not wrong:
         return None
+    first_wrong_first = [*wrong, *(key for key in seen if key not in wrong)]
+    for variant in cases.variants:
+        if all(same_observation(seen[key], variant.seen[key], tolerance) for key in first_wrong_first):
+            return Diagnosis(variant, variant.says, cases.plan[wrong[0]].label)
     numeric = [key for key in wrong if seen[key].fault is None and "/" not in key]
     partial: tuple[int, Variant, str] | None = None
     for variant in cases.variants:
-        equal = [key for key in wrong if same_observation(seen[key], variant.seen[key], tolerance)]
-        elsewhere = [key for key in seen if key not in wrong and key in variant.seen]
-        agrees = all(same_observation(seen[key], variant.seen[key], tolerance) for key in elsewhere)
-        if len(equal) == len(wrong) and agrees:
-            return Diagnosis(variant, variant.says, cases.plan[wrong[0]].label)
-        telling = [key for key in equal if key in numeric]
+        telling = [key for key in numeric if same_observation(seen[key], variant.seen[key], tolerance)]
         if telling and 2 * len(telling) >= len(numeric) and (partial is None or len(telling) > partial[0]):
             partial = (len(telling), variant, cases.plan[telling[0]].label)
     if partial:

@@ -71,7 +71,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
 
 def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
     """Keep a passing exercise in the learner's own package; say what came of it where that is news."""
-    if not keep.is_on() or is_grading() or _folder is None:
+    if not keep.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
         return ()
     try:
         text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import linecache
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -28,6 +29,8 @@ from .watch import watching
 Build = Callable[[Fixture], Any]
 """Makes the live object that a Fixture names."""
 
+MAX_COPIED = 256 * 1024 * 1024
+"""Bytes of what one call may return."""
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -51,17 +54,19 @@ def observe(
     replaced: Mapping[str, Any] | None = None,
     forbids: tuple[str, ...] = (),
     time_limit: float = 20.0,
+    exercise: str = "",
 ) -> Sighting:
     """Observe `target` on every call. Never raises on what the learner's code does.
 
     replaced:   names of earlier exercises and the library-backed parts that stand in for them meanwhile
     time_limit: seconds for all the calls together; enforced in the main thread of POSIX systems only
+    exercise:   the exercise's name; the library-backed part of that name counts as forbidden then
     """
     if not callable(target):
         return Sighting({}, trouble=Fault(type(target).__name__, "it is not a function or class", stage="define"))
     observations: dict[str, Observation] = {}
     trouble: Fault | None = None
-    with capture() as captured, standing_in(target, replaced or {}), watching(forbids) as used:
+    with capture() as captured, standing_in(target, replaced or {}), watching(forbids, exercise) as used:
         deadline = time.monotonic() + time_limit
         for key, call in calls.items():
             try:
@@ -182,7 +187,33 @@ def _apply(used: Any, call: Call, live: Mapping[str, Any]) -> Any:
 
 def _plainly(value: Any) -> Any:
     """Results may be lazy: whatever a generator or iterator would do, it does not do it on our side."""
+    if size_of(value) > MAX_COPIED:  # a broadcast view may name a billion numbers and hold one
+        raise MemoryError(f"what it returns takes more than {MAX_COPIED >> 20} MiB")
     return to_plain(value)
+
+
+def size_of(value: Any) -> int:
+    """Bytes that the numbers in a tree would take when copied."""
+    return _size_of(value, 0)
+
+
+def _size_of(value: Any, depth: int) -> int:
+    if depth > 24:
+        return 0
+    if isinstance(value, Tensor):
+        return int(value.data.nbytes)
+    if isinstance(value, np.ndarray):
+        return int(value.size) * value.itemsize
+    if isinstance(value, (tuple, list)):
+        return 8 * len(value) + sum(_size_of(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return 8 * len(value) + sum(_size_of(item, depth + 1) for item in value.values())
+    if isinstance(value, str):
+        return len(value)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor) and value.device.type != "meta":
+        return int(value.numel()) * value.element_size()
+    return 0
 
 
 def load_state(module: Any, state: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -269,7 +300,7 @@ def fault_of(error: BaseException, stage: Literal["call", "construct", "load wei
     line, source = _own_line(error.__traceback__)
     try:
         message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    except Exception:  # a learner's exception class may misbehave in __str__
+    except BaseException:  # a learner's exception class may misbehave in __str__
         message = ""
     return Fault(type(error).__name__, message[:2000], line, source, stage)
 

@@ -6,25 +6,49 @@ In either nothing a submission does can change a verdict: it is made in this pro
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, Any, Protocol
 
-from .cases import ExerciseCases, Fault, Sighting, call_tree, sighting_from
-from .child import FRAME
-from .submission import Block, Submission
-from .values import UnreadableValues, pack, unpack
+from .cases import ExerciseCases, Fault, Sighting, call_tree
+from .frames import Frames, NoFrame, received_sighting
+from .submission import Block, Submission, defined_names
+from .values import pack
 
-LOAD_LIMIT = 20.0
-"""Seconds for one cell, or one statement of a Python file."""
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Seconds that a submission may take. A process that does not keep them is ended from outside.
+
+    cell:       one cell, or one statement of a Python file
+    cells:      all of them together; when these are used up, each further cell has one second
+    exercise:   one set of cases, where the lesson allows as much or more
+    grace:      for a process that was interrupted and winds up
+    submission: everything together
+    """
+
+    cell: float = 20.0
+    cells: float = 60.0
+    exercise: float = 60.0
+    grace: float = 5.0
+    submission: float = 240.0
+
+    def of(self, cases: ExerciseCases) -> float:
+        return min(cases.time_limit, self.exercise)
+
+
 _START_SECONDS = 60.0
-_GRACE_SECONDS = 5.0
-_MAX_FRAME_BYTES = 64 * 1024 * 1024
+_MOST_LEFT_OUT = 3
+"""Cells that may hang or end the process before nothing more is tried."""
+
+
+class NotStarted(RuntimeError):
+    """A process ended or hung before it ran any of the submission: no fault of the submission."""
 
 
 class Process(Protocol):
@@ -36,7 +60,7 @@ class Process(Protocol):
         """How it ended, as the end of a sentence; empty where that is not known."""
 
     def stop(self) -> None:
-        """End it and all that it started, and free what it held."""
+        """End it and all that it started, and free what it held. `answers` is closed by its reader."""
 
 
 Start = Callable[[bytes], Process]
@@ -57,14 +81,15 @@ def key_of(cases: ExerciseCases) -> str:
 
 
 def request_for(
-    blocks: Sequence[Block], whole_file: bool, exercises: Sequence[ExerciseCases], load_limit: float = LOAD_LIMIT
+    blocks: Sequence[Block], whole_file: bool, exercises: Sequence[ExerciseCases], times: TimeLimits
 ) -> bytes:
     """What the observing process is told: source and inputs, nothing that a verdict depends on."""
     return pack(
         {
             "blocks": [[block.source, block.name] for block in blocks],
             "whole_file": whole_file,
-            "load_limit": load_limit,
+            "cell_limit": times.cell,
+            "cells_limit": times.cells,
             "exercises": [
                 {
                     "key": key_of(cases),
@@ -73,7 +98,7 @@ def request_for(
                     "plan": call_tree(cases.plan),
                     "replaces": list(cases.replaces),
                     "forbids": list(cases.forbids),
-                    "time_limit": cases.time_limit,
+                    "time_limit": times.of(cases),
                 }
                 for cases in exercises
             ],
@@ -83,11 +108,16 @@ def request_for(
 
 def observe_outside(submission: Submission, exercises: Sequence[ExerciseCases]) -> dict[str, Sighting]:
     """Observe a file in a plain process of its own; sightings by `key_of`."""
+    folder = submission.path.resolve().parent
 
     def start(request: bytes) -> Process:
-        return PlainProcess(request, submission)
+        return PlainProcess(request, folder)
 
-    return observe_by(start, submission.blocks, not submission.is_notebook, exercises).sightings
+    try:
+        return observe_by(start, submission.blocks, not submission.is_notebook, exercises).sightings
+    except NotStarted as error:
+        died = Sighting({}, trouble=Fault("Died", f"{error}."))
+        return {key_of(cases): died for cases in exercises}
 
 
 def observe_by(
@@ -95,128 +125,156 @@ def observe_by(
     blocks: Sequence[Block],
     whole_file: bool,
     exercises: Sequence[ExerciseCases],
-    *,
-    budget: float = 600.0,
-    load_limit: float = LOAD_LIMIT,
+    times: TimeLimits | None = None,
 ) -> Outside:
-    """One sighting for each set of cases, whatever the submission does. A process that hangs or dies is replaced.
+    """One sighting for each set of cases, whatever the submission does.
 
-    budget: seconds for everything together; what is not observed by then is out of time
+    A process that hangs or dies is replaced by one that goes on behind the exercise in which that happened, or
+    without the cell in which it happened. What is not observed when the time for everything is up is out of time.
+    Raises NotStarted where no process can be had.
     """
-    sightings: dict[str, Sighting] = {}
-    outputs: dict[str, Any] = {}
-    incidents: list[str] = []
-    deadline = time.monotonic() + budget
-    pending = list(exercises)
-    while pending:
-        if time.monotonic() > deadline:
-            late = Fault("OutOfTime", f"{budget:g}")
-            sightings |= {key_of(cases): Sighting({}, trouble=late) for cases in pending}
-            incidents.append(f"the submission used up its {budget:g} seconds")
-            break
-        process = start(request_for(blocks, whole_file, pending, load_limit))
-        found = _one_process(process, len(blocks), pending)
-        sightings |= found.sightings
-        outputs = outputs or found.outputs
-        incidents += found.incidents
-        hopeless = {cases.name for cases in pending if key_of(cases) in found.sightings and found.incidents}
-        pending = [cases for cases in pending if key_of(cases) not in sightings]
-        for cases in [cases for cases in pending if cases.name in hopeless]:
-            # It hung or died on the visible cases: its hidden ones would only cost the same time again.
-            same = next(s for k, s in found.sightings.items() if k.startswith(f"{cases.name}/") and s.trouble)
-            sightings[key_of(cases)] = same
-            pending.remove(cases)
-    return Outside(sightings, outputs, tuple(incidents))
+    return _Observing(start, blocks, whole_file, exercises, times or TimeLimits()).outcome()
 
 
-def _one_process(process: Process, cells: int, pending: Sequence[ExerciseCases]) -> Outside:
-    """Sightings from one process: all of `pending`, or up to and with the exercise that it hung or died in."""
-    frames: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    threading.Thread(target=_read_frames, args=(process.answers, frames), daemon=True).start()
-    sightings: dict[str, Sighting] = {}
-    outputs: dict[str, Any] = {}
-    try:
-        deadline = time.monotonic() + _START_SECONDS + LOAD_LIMIT * cells / 2
+class _Observing:
+    """The processes of one submission, one after the other."""
+
+    def __init__(
+        self,
+        start: Start,
+        blocks: Sequence[Block],
+        whole_file: bool,
+        exercises: Sequence[ExerciseCases],
+        times: TimeLimits,
+    ) -> None:
+        self.start = start
+        self.blocks = list(blocks)
+        self.whole_file = whole_file
+        self.pending = list(exercises)
+        self.times = times
+        self.deadline = time.monotonic() + times.submission
+        self.sightings: dict[str, Sighting] = {}
+        self.outputs: dict[str, Any] = {}
+        self.incidents: list[str] = []
+        self.left_out: dict[str, str] = {}
+        """Why a name is missing, for the names that a cell which was left out defines."""
+        self.cells_left_out = 0
+
+    def outcome(self) -> Outside:
+        while self.pending:
+            if time.monotonic() > self.deadline:
+                self._give_up(Fault("OutOfTime", f"{self.times.submission:g}"))
+                self.incidents.append(f"the submission used up its {self.times.submission:g} seconds")
+                break
+            process = self.start(request_for(self.blocks, self.whole_file, self.pending, self.times))
+            frames = Frames(process.answers)
+            try:
+                if self._run_cells(process, frames):
+                    self._watch_exercises(process, frames)
+            finally:
+                frames.close()
+                process.stop()
+        explained = {key: self._explained(key, sighting) for key, sighting in self.sightings.items()}
+        return Outside(explained, self.outputs, tuple(self.incidents))
+
+    def _run_cells(self, process: Process, frames: Frames) -> bool:
+        """Whether the cells ran to their end. Where not, either a cell is left out the next time or all is given up."""
+        waiting = list(self.blocks)
+        begun = self._next(frames, _START_SECONDS, process, "before its first cell")
+        if isinstance(begun, Fault):
+            raise NotStarted("the process that runs a submission did not begin" + process.ending())
+        patience = (self.times.cells if self.whole_file else self.times.cell) + self.times.grace
         while True:
-            frame = _next(frames, deadline - time.monotonic(), process, "while its cells were run")
+            frame = self._next(frames, patience, process, "while its cells were run")
             if isinstance(frame, Fault):
-                fault = frame
-                if frame.type_name == "OutOfTime":
-                    fault = Fault("Died", "the cells before it did not finish in time")
-                return Outside(
-                    {key_of(cases): Sighting({}, trouble=fault) for cases in pending}, outputs, (fault.message,)
-                )
-            if "cell" not in frame:
-                break
-            outputs[str(frame["cell"])] = frame.get("outputs")
-        for cases in pending:
-            frame = _next(frames, cases.time_limit + _GRACE_SECONDS, process, f"while `{cases.name}` was checked")
+                self._blame(waiting[0] if waiting else None, frame)
+                return False
+            if "loaded" in frame:
+                return True
+            if not waiting or frame.get("cell") != waiting[0].name:
+                self._blame(None, Fault("Died", "the process sent something that is no observation."))
+                return False
+            block = waiting.pop(0)
+            self.outputs.setdefault(block.name, frame.get("outputs"))
+
+    def _blame(self, block: Block | None, fault: Fault) -> None:
+        """Leave out the cell that hung or ended the process; where that helps no more, nothing can be observed."""
+        hung = fault.type_name == "OutOfTime"
+        if block is None or len(self.blocks) < 2 or self.cells_left_out >= _MOST_LEFT_OUT:
+            if hung:
+                fault = Fault("Died", "the cells before it did not finish in time.")
+            self.incidents.append(fault.message)
+            self._give_up(fault)
+            return
+        what = "could not be stopped within its time" if hung else "ended the process"
+        self.incidents.append(f"{block.name} {what} and was left out{'' if hung else f': {fault.message}'}")
+        self.blocks.remove(block)
+        self.cells_left_out += 1
+        self.left_out |= {name: f"{block.name} {what}" for name in defined_names(block.source)}
+        said = {"output_type": "error", "ename": "Stopped", "evalue": what, "traceback": [f"This cell {what}."]}
+        self.outputs[block.name] = [said]
+
+    def _watch_exercises(self, process: Process, frames: Frames) -> None:
+        for cases in list(self.pending):
+            wait = self.times.of(cases) + self.times.grace
+            frame = self._next(frames, wait, process, f"while `{cases.name}` was checked")
             if isinstance(frame, Fault):
-                fault = Fault("OutOfTime", f"{cases.time_limit:g}") if frame.type_name == "OutOfTime" else frame
-                sightings[key_of(cases)] = Sighting({}, trouble=fault)
-                told = fault.message if fault.type_name == "Died" else f"`{cases.name}` ran on after its time limit"
-                return Outside(sightings, outputs, (told,))
-            sightings[key_of(cases)] = _sighting(frame, cases)
-        return Outside(sightings, outputs)
-    finally:
-        process.stop()
+                hung = frame.type_name == "OutOfTime"
+                self.incidents.append(f"`{cases.name}` ran on after its time limit" if hung else frame.message)
+                fault = Fault("OutOfTime", f"{self.times.of(cases):g}") if hung else frame
+                for same in [same for same in self.pending if same.name == cases.name]:
+                    # It hung or died on the visible cases: its hidden ones would only cost the same time again.
+                    self._note(same, Sighting({}, trouble=fault))
+                return
+            sighting = received_sighting(frame, key_of(cases), cases.plan)
+            if sighting is None:
+                told = "the process sent something that is no observation."
+                self.incidents.append(f"`{cases.name}`: {told}")
+                sighting = Sighting({}, trouble=Fault("Died", told))
+            self._note(cases, sighting)
 
+    def _note(self, cases: ExerciseCases, sighting: Sighting) -> None:
+        self.sightings[key_of(cases)] = sighting
+        self.pending.remove(cases)
 
-def _next(
-    frames: queue.Queue[dict[str, Any] | None], wait: float, process: Process, when: str
-) -> dict[str, Any] | Fault:
-    try:
-        frame = frames.get(timeout=max(wait, 0.01))
-    except queue.Empty:
-        return Fault("OutOfTime", f"{wait:g}")
-    if frame is None:
-        return Fault("Died", f"the process ended {when}{process.ending()}.")
-    return frame
+    def _give_up(self, fault: Fault) -> None:
+        self.sightings |= {key_of(cases): Sighting({}, trouble=fault) for cases in self.pending}
+        self.pending = []
 
+    def _next(self, frames: Frames, wait: float, process: Process, when: str) -> dict[str, Any] | Fault:
+        left = max(self.deadline - time.monotonic(), 0.0) + self.times.grace
+        try:
+            frame = frames.next(min(wait, left))
+        except NoFrame:
+            return Fault("OutOfTime", f"{wait:g}")
+        if frame is None:
+            return Fault("Died", f"the process ended {when}{process.ending()}.")
+        return frame
 
-def _sighting(frame: dict[str, Any], cases: ExerciseCases) -> Sighting:
-    try:
-        if frame["exercise"] != key_of(cases):
-            raise UnreadableValues("frames out of order")
-        return sighting_from(frame["sighting"])
-    except (UnreadableValues, KeyError, TypeError, ValueError, AttributeError):
-        return Sighting({}, trouble=Fault("Died", "the process sent something that is no observation."))
-
-
-def _read_frames(stream: IO[bytes], frames: queue.Queue[dict[str, Any] | None]) -> None:
-    """Frames as they come; None at the end, or as soon as something else than a frame comes."""
-    try:
-        while header := stream.read(FRAME.size):
-            (length,) = FRAME.unpack(header)
-            if length > _MAX_FRAME_BYTES:
-                break
-            tree = unpack(stream.read(length))
-            if not isinstance(tree, dict):
-                break
-            frames.put(tree)
-    except Exception:  # noqa: BLE001  whatever a submission's process sent, reading it ends here
-        pass
-    frames.put(None)
+    def _explained(self, key: str, sighting: Sighting) -> Sighting:
+        name = key.rpartition("/")[0]
+        if name in self.left_out and sighting.trouble and sighting.trouble.type_name == "NotDefined":
+            why = Fault("NotDefined", f"`{name}` is not defined: {self.left_out[name]} and was left out")
+            return replace(sighting, trouble=why)
+        return sighting
 
 
 class PlainProcess:
-    """A fresh interpreter in the submission's folder: apart, but not locked up."""
+    """A fresh interpreter in a submission's folder: apart, but not locked up."""
 
-    def __init__(self, request: bytes, submission: Submission) -> None:
+    def __init__(self, request: bytes, folder: Path, module: str = "autograder.checks.child") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.checks.child"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=submission.path.resolve().parent,
+            cwd=folder,
         )
         assert self._process.stdin and self._process.stdout
         self.answers: IO[bytes] = self._process.stdout
-        try:
+        with contextlib.suppress(OSError):  # it died before reading; the missing frame says so
             self._process.stdin.write(request)
             self._process.stdin.close()
-        except OSError:
-            pass  # it died before reading; the missing frame says so
 
     def ending(self) -> str:
         try:
@@ -228,4 +286,3 @@ class PlainProcess:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self.answers.close()

@@ -76,7 +76,9 @@ def _notebook_blocks(path: Path, text: str) -> tuple[Block, ...]:
 
 def source_of(cell: dict[str, Any]) -> str:
     source = cell.get("source", "")
-    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+    if isinstance(source, list):
+        return "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
 
 
 def part_of(cell: dict[str, Any]) -> str:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 _MAX_DEPTH = 24
-_JSON_ENTRY = "tree"
+_TREE_ENTRY = "tree"
+_HEAP_ENTRY = "heap"
 
 
 class UnreadableValues(ValueError):
@@ -119,33 +120,63 @@ def to_live(value: Any) -> Any:
 
 
 def pack(tree: Any) -> bytes:
-    """One tree as bytes; equal trees give equal bytes."""
-    arrays: dict[str, Array] = {}
-    node = _encode(to_plain(tree), arrays)
+    """One tree as bytes; equal trees give equal bytes. Equal arrays are written once."""
+    heap = _Heap()
+    node = _encode(to_plain(tree), heap)
     text = json.dumps(node, ensure_ascii=False, sort_keys=True, allow_nan=False)
-    arrays[_JSON_ENTRY] = np.frombuffer(text.encode("utf-8", "backslashreplace"), dtype=np.uint8)
+    entries = {
+        _TREE_ENTRY: np.frombuffer(text.encode("utf-8", "backslashreplace"), dtype=np.uint8),
+        _HEAP_ENTRY: np.frombuffer(bytes(heap.data), dtype=np.uint8),
+    }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **entries)
     return buffer.getvalue()
 
 
 def unpack(data: bytes) -> Any:
-    """The tree that `pack` wrote. Raises UnreadableValues on anything else, however it was made."""
+    """The tree that `pack` wrote; its arrays are read-only. Raises UnreadableValues on anything else, however made."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise UnreadableValues("the values unpack to more than the limit")
         with np.load(io.BytesIO(data), allow_pickle=False) as entries:
-            arrays = {name: entries[name] for name in entries.files}
-        node = json.loads(arrays.pop(_JSON_ENTRY).tobytes().decode("utf-8"))
-        return _decode(node, arrays, 0)
+            text, heap = (entries[name].tobytes() for name in (_TREE_ENTRY, _HEAP_ENTRY))
+        return _decode(json.loads(text.decode("utf-8")), heap, 0)
     except UnreadableValues:
         raise
     except Exception as error:
         raise UnreadableValues(f"not a file of values: {error}") from error
 
 
-def _encode(value: Any, arrays: dict[str, Array]) -> Any:
+class _Heap:
+    """The bytes of all arrays, end to end, each different array once."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._places: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+
+    def add(self, array: Array) -> list[Any]:
+        dtype = array.dtype.newbyteorder("<")
+        raw = np.ascontiguousarray(array, dtype=dtype).tobytes()
+        key = (dtype.str, array.shape, raw)
+        if key not in self._places:
+            self._places[key] = len(self.data)
+            self.data += raw
+        return [dtype.str, list(array.shape), self._places[key]]
+
+
+def _from_heap(heap: bytes, dtype: Any, shape: Any, offset: Any) -> Array:
+    kind = np.dtype(str(dtype))
+    if kind.kind not in "biuf":
+        raise UnreadableValues(f"arrays of dtype {kind} are not values")
+    sides = tuple(int(side) for side in shape)
+    if any(side < 0 for side in sides):
+        raise UnreadableValues("an array with a negative side")
+    flat = np.frombuffer(heap, kind, count=math.prod(sides), offset=int(offset)) if math.prod(sides) else np.zeros(0, kind)
+    return flat.reshape(sides).astype(kind.newbyteorder("="), copy=False)
+
+
+def _encode(value: Any, heap: _Heap) -> Any:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -155,27 +186,26 @@ def _encode(value: Any, arrays: dict[str, Array]) -> Any:
     if isinstance(value, Opaque):
         return {"opaque": value.type_name}
     if isinstance(value, Fixture):
-        return {"fixture": [value.unit, value.name, _encode(value.given, arrays)]}
+        return {"fixture": [value.unit, value.name, _encode(value.given, heap)]}
     if isinstance(value, (np.ndarray, Tensor)):
-        name = f"a{len(arrays):04d}"
-        arrays[name] = value if isinstance(value, np.ndarray) else value.data
-        return {"array": name} if isinstance(value, np.ndarray) else {"tensor": [name, value.dtype]}
+        place = heap.add(value if isinstance(value, np.ndarray) else value.data)
+        return {"array": place} if isinstance(value, np.ndarray) else {"tensor": [*place, value.dtype]}
     if isinstance(value, tuple):
-        return {"tuple": [_encode(item, arrays) for item in value]}
+        return {"tuple": [_encode(item, heap) for item in value]}
     if isinstance(value, list):
-        return [_encode(item, arrays) for item in value]
+        return [_encode(item, heap) for item in value]
     if isinstance(value, dict):
-        return {"dict": [[key, _encode(item, arrays)] for key, item in value.items()]}
+        return {"dict": [[key, _encode(item, heap)] for key, item in value.items()]}
     raise TypeError(f"not a plain value: {type(value).__name__}")
 
 
-def _decode(node: Any, arrays: dict[str, Array], depth: int) -> Any:
+def _decode(node: Any, heap: bytes, depth: int) -> Any:
     if depth > 4 * _MAX_DEPTH:
         raise UnreadableValues("nested too deeply")
     if node is None or isinstance(node, (bool, int, float, str)):
         return node
     if isinstance(node, list):
-        return [_decode(item, arrays, depth + 1) for item in node]
+        return [_decode(item, heap, depth + 1) for item in node]
     (kind, body), *rest = node.items()
     if rest:
         raise UnreadableValues("a node with two kinds")
@@ -187,15 +217,15 @@ def _decode(node: Any, arrays: dict[str, Array], depth: int) -> Any:
         case "opaque":
             return Opaque(str(body))
         case "array":
-            return arrays[body]
+            return _from_heap(heap, *body)
         case "tensor":
-            return Tensor(arrays[body[0]], str(body[1]))
+            return Tensor(_from_heap(heap, *body[:3]), str(body[3]))
         case "tuple":
-            return tuple(_decode(item, arrays, depth + 1) for item in body)
+            return tuple(_decode(item, heap, depth + 1) for item in body)
         case "dict":
-            return {str(key): _decode(item, arrays, depth + 1) for key, item in body}
+            return {str(key): _decode(item, heap, depth + 1) for key, item in body}
         case "fixture":
             unit, name, given = body
-            return Fixture(str(unit), str(name), _decode(given, arrays, depth + 1))
+            return Fixture(str(unit), str(name), _decode(given, heap, depth + 1))
         case _:
             raise UnreadableValues(f"an unknown kind of value: {kind!r}")

@@ -21,6 +21,8 @@ _ALSO_KNOWN_AS = {
     "layer_norm": ("layer_norm", "native_layer_norm"),
 }
 _paused = 0
+_observed: tuple[str, Callable[[str], None]] | None = None
+"""The exercise that is being observed, and where to say that its own library-backed part was called."""
 
 
 @contextlib.contextmanager
@@ -39,6 +41,7 @@ def quiet(part: Any) -> Any:
     if isinstance(part, type):
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            _note_part(part)
             with paused():
                 return part.__call__(self, *args, **kwargs)
 
@@ -46,20 +49,31 @@ def quiet(part: Any) -> Any:
 
     @functools.wraps(part)
     def function(*args: Any, **kwargs: Any) -> Any:
+        _note_part(part)
         with paused():
             return part(*args, **kwargs)
 
     return function
 
 
+def _note_part(part: Any) -> None:
+    """A part may use other parts, its own name's too; a learner's exercise may not be its own part."""
+    if _observed and not _paused and part.__name__ == _observed[0]:
+        _observed[1](f"use_part('{_observed[0]}')")
+
+
 @contextlib.contextmanager
-def watching(forbids: tuple[str, ...]) -> Iterator[set[str]]:
-    """Collect which of the forbidden names are used inside the block. Without PyTorch loaded nothing can be."""
+def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]:
+    """Collect which of the forbidden names are used inside the block, and whether the exercise is its own part.
+
+    Without PyTorch loaded no forbidden name can be used.
+    """
     used: set[str] = set()
-    if not forbids or "torch" not in sys.modules:
-        yield used
-        return
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_observing(exercise, used))
+        if not forbids or "torch" not in sys.modules:
+            yield used
+            return
         for mode in _modes(forbids, used.add):
             stack.enter_context(mode)
         with paused():
@@ -73,6 +87,16 @@ def _import_what_modes_need() -> None:
     import torch
 
     torch.zeros(1).add(1)
+
+
+@contextlib.contextmanager
+def _observing(exercise: str, used: set[str]) -> Iterator[None]:
+    global _observed
+    before, _observed = _observed, (exercise, used.add) if exercise else None
+    try:
+        yield
+    finally:
+        _observed = before
 
 
 def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]:

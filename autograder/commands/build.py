@@ -6,7 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..lessons.build import build_unit, check_unit
+from ..lessons.parse import LessonError
 from .course import add_units, chosen_units
+from .processes import add_workers, side_by_side
 
 
 def add(subparsers: Any) -> None:
@@ -14,25 +17,32 @@ def add(subparsers: Any) -> None:
     add_units(parser)
     parser.add_argument("--check", action="store_true", help="build nothing; say what is not up to date")
     parser.add_argument("--no-run", action="store_true", help="do not execute the solved notebooks")
+    add_workers(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..lessons.build import build_unit, check_unit
-    from ..lessons.parse import LessonError
-
     course: Path = options.course
-    status = 0
-    for unit in chosen_units(course, options.units):
-        try:
-            if options.check:
-                stale = check_unit(course, unit)
-                print("\n".join(stale) if stale else f"{unit}: up to date")
-                status = 1 if stale else status
-            else:
-                changed = build_unit(course, unit, run=not options.no_run)
-                print(f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date"), flush=True)
-        except LessonError as error:
-            print(error)
-            status = 1
-    return status
+    units = chosen_units(course, options.units)
+    if options.check:
+        found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
+    else:  # one by one: a unit's library module is used by the next unit's lesson
+        found = [_build(course, unit, run=not options.no_run) for unit in units]
+    print("\n".join(told for _, told in found))
+    return max((status for status, _ in found), default=0)
+
+
+def _check(course: Path, unit: str) -> tuple[int, str]:
+    try:
+        stale = check_unit(course, unit)
+    except LessonError as error:
+        return 1, str(error)
+    return (1, "\n".join(stale)) if stale else (0, f"{unit}: up to date")
+
+
+def _build(course: Path, unit: str, *, run: bool) -> tuple[int, str]:
+    try:
+        changed = build_unit(course, unit, run=run)
+    except LessonError as error:
+        return 1, str(error)
+    return 0, f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date")

@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     course: Path = options.course
     if options.workers < 1:
         raise UsageError("--workers must be at least 1.")
+    if options.seed is not None and options.seed < 0:
+        raise UsageError("--seed must be 0 or more.")
     if options.force and options.resume:
         raise UsageError("--force grades everything again and --resume goes on: use one of the two.")
     confined = _confined(options.isolation, options.scheduler)
@@ -53,6 +55,9 @@ def run(options: argparse.Namespace) -> int:
         if not work.todo and not work.kept:
             raise UsageError(f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
         return _grade(work, units, options, confined)
+    except KeyboardInterrupt:
+        print("\nStopped before the first submission: run the same command to go on.", file=sys.stderr)
+        return 130
     except (NoAssignment, GradebookError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
@@ -86,9 +91,12 @@ def _grade(work: Any, units: Sequence[str], options: argparse.Namespace, confine
     workers = min(options.workers, max(len(work.todo), 1))
     make = local_executor(workers)
     if options.scheduler:
-        from ..grading.cluster import cluster_executor
+        from ..grading.cluster import NoCluster, cluster_executor
 
-        make, workers = cluster_executor(options.scheduler)
+        try:
+            make, workers = cluster_executor(options.scheduler)
+        except NoCluster as error:
+            raise UsageError(str(error)) from error
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
     print(f"{len(work.todo)} submissions to grade, {len(work.kept)} graded before. Seeds of the hidden cases: {seeds}")
     with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
@@ -97,7 +105,7 @@ def _grade(work: Any, units: Sequence[str], options: argparse.Namespace, confine
         print(f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to go on.")
         return 130
     found = records(options.course, [*work.todo, *work.kept])
-    written = write_reports(options.course, units, found)
+    written = write_reports(options.course, [(done.student, done.unit, done.failure) for done in outcome.failed])
     print(summary(found, outcome))
     print("\n".join(f"{path}" for path in written))
     for failure in outcome.failed:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from ..lessons.assess import Assessment, assess
+from ..lessons.parse import LessonError, parse_lesson, unit_stem
+from ..lessons.workbench import open_workbench
 from .course import add_units, chosen_units
+from .processes import add_workers, side_by_side
 
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("verify", help="check the checks: wrong ones fail by name, right ones pass")
     add_units(parser)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="seeds for hidden cases (default: 1 2 3)")
+    add_workers(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..lessons.assess import Assessment, assess
-    from ..lessons.parse import LessonError, parse_lesson, unit_stem
-    from ..lessons.workbench import open_workbench
-
-    rows: list[Assessment] = []
-    problems: list[str] = []
-    for unit in chosen_units(options.course, options.units):
-        try:
-            lesson = parse_lesson(options.course / "solutions" / unit / f"{unit_stem(unit)}.py")
-            for piece in open_workbench(lesson):
-                for seed in (None, *options.seeds):
-                    try:
-                        rows.append(assess(piece, seed=seed))
-                    except LessonError as error:
-                        problems.append(str(error))
-        except LessonError as error:
-            problems.append(str(error))
+    course: Path = options.course
+    units = chosen_units(course, options.units)
+    found = side_by_side(_verify_unit, [(course, unit, tuple(options.seeds)) for unit in units], options.workers)
+    rows = [row for rows_of_unit, _ in found for row in rows_of_unit]
+    problems = [problem for _, problems_of_unit in found for problem in problems_of_unit]
     print(_table(rows))
-    problems += [problem for row in rows for problem in row.problems]
     for problem in problems:
         print(problem)
     exercises = {(row.unit, row.exercise) for row in rows}
@@ -45,9 +38,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _table(rows: list[Any]) -> str:
+def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[Assessment], list[str]]:
+    """One unit's assessments and problems."""
+    rows: list[Assessment] = []
+    problems: list[str] = []
+    try:
+        lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
+        for piece in open_workbench(lesson):
+            for seed in (None, *seeds):
+                try:
+                    rows.append(assess(piece, seed=seed))
+                except LessonError as error:
+                    problems.append(str(error))
+    except LessonError as error:
+        problems.append(str(error))
+    return rows, problems + [problem for row in rows for problem in row.problems]
+
+
+def _table(rows: list[Assessment]) -> str:
     head = ("unit", "exercise", "cases", "calls", "wrong", "right", "truths", "")
-    merged: dict[tuple[str, str], list[Any]] = {}
+    merged: dict[tuple[str, str], list[Assessment]] = {}
     for row in rows:
         merged.setdefault((row.unit, row.exercise), []).append(row)
     body = [

@@ -24,7 +24,7 @@ class Assignment:
     unit: str
     notebook_name: str
     source: str
-    """The course's notebook with hidden checks, as JSON text; solutions are in it, so it never enters a sandbox."""
+    """The course's notebook with hidden checks, as JSON text, its solutions cut as in the released one."""
     released: str
     """What the learner was given, as JSON text."""
     visible: UnitCases
@@ -67,7 +67,11 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
         raise NoAssignment(f"{unit} cannot be graded: {error}. Run `python -m autograder build {unit}`.") from error
     if hidden.names != visible.names:
         raise NoAssignment(f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`.")
+    starters = {_grade_id(cell): cell.source for cell in nbformat.reads(released, as_version=4).cells}  # type: ignore[no-untyped-call]
     for cell in source.cells:
+        if is_solution(cell):
+            # As nbgrader's own source cells: an answer that still equals this one is no answer.
+            cell.source = starters.get(_grade_id(cell), "")
         if is_grade(cell) or is_solution(cell) or is_locked(cell):
             cell.metadata["nbgrader"]["checksum"] = compute_checksum(cell)
         if cell.cell_type == "code":
@@ -78,6 +82,10 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     for piece in (text.encode(), released.encode(), cases_file, _hidden_bytes(hidden), str(seed).encode()):
         digest.update(hashlib.sha256(piece).digest())
     return Assignment(unit, name, text, released, visible, hidden, cases_file, seed, digest.hexdigest())
+
+
+def _grade_id(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
 
 
 def _hidden_bytes(hidden: UnitCases) -> bytes:

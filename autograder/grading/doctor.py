@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -62,7 +63,7 @@ def _package(name: str) -> Line:
 
 
 def _alembic() -> Line:
-    place = shutil.which("alembic")
+    place = shutil.which("alembic") or shutil.which("alembic", path=str(Path(sys.executable).parent))
     if place:
         return Line("alembic", "ok", f"{place}, which nbgrader calls when it creates the gradebook.")
     cure = "activate the environment, so that its bin folder is on PATH"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from ..checks.cases import CASES_FILE
 from .assignment import Assignment
 from .grade_one import RECORD_FORMAT, Graded
+from .submitted import TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
-SEEDS_FILE = "seeds.json"
+SEEDS_FILE = ".seeds.json"
+"""Hidden, so that no learner can bear the name."""
+LOCK_FILE = ".grading"
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,8 @@ class Handed:
     folder: Path
 
     def timestamp(self) -> str | None:
-        try:
-            return (self.folder / "timestamp.txt").read_text(encoding="utf-8")[:200]
-        except (OSError, UnicodeDecodeError):
-            return None
+        found = read_regular(self.folder / TIMESTAMP, 200)
+        return found.decode("utf-8", "replace") if found else None
 
 
 def handed_in(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Handed]:
@@ -63,6 +65,16 @@ def read_record(course: Path, student: str, unit: str) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("format") == RECORD_FORMAT else None
 
 
+def all_records(course: Path) -> list[dict[str, Any]]:
+    """Every record under `autograded/`, by unit and student."""
+    found = []
+    for path in sorted((course / "autograded").glob(f"*/*/{RECORD_FILE}")):
+        record = read_record(course, path.parents[1].name, path.parent.name)
+        if record is not None:
+            found.append(record)
+    return sorted(found, key=lambda record: (record["unit"], record["student"]))
+
+
 def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp: str | None, feedback: str) -> None:
     """Put a graded notebook, its record and its feedback page in place, each folder at once. Raises OSError."""
     files = {
@@ -71,7 +83,7 @@ def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp
         RECORD_FILE: json.dumps(graded.record, ensure_ascii=False, indent=1).encode(),
     }
     if timestamp:
-        files["timestamp.txt"] = timestamp.encode()
+        files[TIMESTAMP] = timestamp.encode()
     page = {f"{assignment.notebook_name}.html": feedback.encode()}
     _replace_folder(course / "feedback" / graded.student / graded.unit, page)
     _replace_folder(graded_folder(course, graded.student, graded.unit), files)
@@ -80,6 +92,8 @@ def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp
 def _replace_folder(folder: Path, files: dict[str, bytes]) -> None:
     """The folder holds these files or what it held before, never a half of them."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in [*folder.parent.glob(".writing-*"), folder.with_name(f".old-{folder.name}")]:
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
     fresh = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     try:
         for name, data in files.items():
@@ -108,6 +122,27 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def only_writer(course: Path) -> Iterator[bool]:
+    """Whether no other grading of this course is running; held until the block ends, or its process does."""
+    path = course / "autograded" / LOCK_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as handle:
+        try:
+            import fcntl
+        except ImportError:  # Windows: nothing holds a second run back
+            yield True
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # a file system without locks
+            free = True
+        yield free
 
 
 def recorded_seeds(course: Path) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,18 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from ..checks.cases import CASES_FILE
+from ..checks.cases import CASES_FILE, ExerciseCases, Fault, Sighting
 from ..checks.display import as_html, as_text
-from ..checks.outside import Outside, key_of, observe_by
+from ..checks.outside import Outside, Process, key_of, observe_by
 from ..checks.probes.named import named_probes
 from ..checks.submission import Block, part_of
 from ..checks.verdict import Verdict, judge
 from .assignment import Assignment
 from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, read_notebook, rebuild
-from .runner import Fork, WarmProcess
-from .sanitise import safe_outputs, sanitise
+from .runner import WarmProcess
+from .sanitise import clean, safe_outputs, sanitise
+from .submitted import TIMESTAMP, handed_files, submission_digest
 
-CELL_LIMIT = 20.0
-SUBMISSION_BUDGET = 240.0
 RECORD_FORMAT = 1
 _NOT_RUN = frozenset({"check", "hidden", "demo", "question", "answer"})
 
@@ -43,29 +41,15 @@ class Graded:
         return float(sum(row["score"] for row in self.record["exercises"]))
 
 
-def submission_digest(folder: Path, name: str) -> str:
-    """Changes with the file that would be graded and with its hand-in time."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.ipynb")) + [folder / "timestamp.txt"]:
-        try:
-            digest.update(path.name.encode() + path.read_bytes())
-        except OSError:
-            digest.update(b"-")
-    return digest.hexdigest()
-
-
 def grade_submission(assignment: Assignment, student: str, folder: Path, warm: WarmProcess) -> Graded:
     """Grade what lies in `folder`. Whatever the submission is or does, there is a grade with a reason."""
     source, released = assignment.source_notebook(), assignment.released_notebook()
-    path, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
     try:
-        if path is None:
-            raise Unreadable(f"there is no {assignment.notebook_name}.ipynb among the files that were handed in.")
-        submitted = read_notebook(path)
+        path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
     except Unreadable as error:
         return _ungraded(assignment, student, folder, source, released, f"Nothing could be graded: {error}")
     rebuilt = rebuilt_notebook(assignment, submitted)
-    repairs = ([renamed] if renamed else []) + list(rebuilt.repairs) + _extra_files(folder, path)
+    repairs = [*renamed] + list(rebuilt.repairs) + _extra_files(folder, path)
     judged = grade_cells(assignment, rebuilt.notebook, warm)
     record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
     return Graded(student, assignment.unit, _text(rebuilt.notebook), record)
@@ -87,13 +71,27 @@ def grade_cells(assignment: Assignment, notebook: NotebookNode, warm: WarmProces
     """Run a rebuilt notebook outside, judge it, and write outputs and scores into its cells, safe to show."""
     outside = _run(assignment, notebook, warm)
     verdicts = {
-        key_of(cases): judge(cases, named_probes(cases.probes), outside.sightings[key_of(cases)])
-        for both in assignment.sets()
-        for cases in both
+        key_of(cases): _judged(cases, outside.sightings[key_of(cases)]) for both in assignment.sets() for cases in both
     }
     _write_outputs(notebook, outside, verdicts)
     sanitise(notebook, frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell)))
-    return Judged(verdicts, outside.incidents)
+    return Judged(verdicts, (*outside.incidents, *_telling(notebook)))
+
+
+def _judged(cases: ExerciseCases, sighting: Sighting) -> Verdict:
+    """The verdict; on values that no function could have returned, which is for a forger to send, a plain no."""
+    try:
+        return judge(cases, named_probes(cases.probes), sighting)
+    except Exception:  # noqa: BLE001  probes look at values that a hostile process chose
+        forged = Fault("Died", "what came back could not be compared with what was expected.")
+        return judge(cases, (), Sighting({}, trouble=forged))
+
+
+def _telling(notebook: NotebookNode) -> list[str]:
+    """Words in a learner's code that an instructor may want to look at. They decide nothing."""
+    own = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code" and part_of(cell) in ("solution", "own"))
+    words = ("autograder.library", "autograder.checks", "autograder.grading", "cases.npz", "gc.get_objects", "_getframe")
+    return [f"its code names {word}: have a look" for word in words if word in own]
 
 
 def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Outside:
@@ -103,11 +101,11 @@ def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> O
         if cell.cell_type == "code" and part_of(cell) not in _NOT_RUN
     ]
 
-    def start(request: bytes) -> Fork:
+    def start(request: bytes) -> Process:
         return warm.submit(request, {CASES_FILE: assignment.cases_file})
 
     exercises = [cases for both in assignment.sets() for cases in both]
-    return observe_by(start, blocks, False, exercises, budget=SUBMISSION_BUDGET, load_limit=CELL_LIMIT)
+    return observe_by(start, blocks, False, exercises, warm.times)
 
 
 def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str, Verdict]) -> None:
@@ -213,22 +211,24 @@ def _record_of(
     incidents: list[str],
     reason: str = "",
 ) -> dict[str, Any]:
-    return {
+    record = {
         "format": RECORD_FORMAT,
         "student": student,
         "unit": assignment.unit,
         "seed": assignment.seed,
         "assignment": assignment.digest,
-        "submission": submission_digest(folder, assignment.notebook_name),
+        "submission": submission_digest(handed_files(folder)),
         "exercises": rows,
         "repairs": [asdict(repair) for repair in repairs],
         "incidents": incidents,
         "reason": reason,
     }
+    cleaned: dict[str, Any] = clean(record)
+    return cleaned
 
 
 def _extra_files(folder: Path, graded: Path) -> list[Repair]:
-    known = {graded.name, "timestamp.txt", CASES_FILE, ".ipynb_checkpoints"}
+    known = {graded.name, TIMESTAMP, CASES_FILE, ".ipynb_checkpoints"}
     extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if not extra:
         return []

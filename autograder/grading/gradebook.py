@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +18,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
 from nbgrader.utils import parse_utc
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
 
@@ -35,16 +41,23 @@ def _has_config(course: Path) -> bool:
     return (course / "nbgrader_config.py").is_file()
 
 
+def find_own_commands() -> None:
+    """Let nbgrader find `alembic`, which it calls by name, where Python was started without activating its environment."""
+    own = Path(sys.executable).parent
+    if shutil.which("alembic") is None and shutil.which("alembic", path=str(own)):
+        os.environ["PATH"] = f"{own}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
     def __init__(self, course: Path, config: Config | None = None) -> None:
         self._config = config or course_config(course)
         self._coursedir = CourseDirectory(config=self._config)
-        try:
+        find_own_commands()
+        with self._guarded():
+            _create_whole(self._coursedir.db_url, self._coursedir.course_id)
             self._gradebook = Gradebook(self._coursedir.db_url, self._coursedir.course_id)
-        except (SQLAlchemyError, OSError) as error:
-            raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
         self._penalties = AssignLatePenalties(config=self._config)
         self._penalties.init_plugin()
 
@@ -54,32 +67,44 @@ class GradebookWriter:
     def __exit__(self, *error: object) -> None:
         self._gradebook.close()
 
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Faults of the database as one line, and without the warnings that nbgrader's own queries provoke."""
+        try:
+            with warnings.catch_warnings():
+                told = r"Object of type <\w+> not in session, add operation along '\w+\.submissions' will not proceed"
+                warnings.filterwarnings("ignore", told, SAWarning)
+                yield
+        except (SQLAlchemyError, OSError) as error:
+            raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
+
     def open_assignment(self, assignment: Assignment) -> None:
         """Make the unit's cells known to the gradebook, as `nbgrader generate_assignment` does. Raises GradebookError."""
-        try:
-            self._gradebook.update_or_create_assignment(assignment.unit)
-            saver = SaveCells(config=self._config)
-            resources = {
-                "nbgrader": {
-                    "notebook": assignment.notebook_name,
-                    "assignment": assignment.unit,
-                    "db_url": self._coursedir.db_url,
-                }
+        resources = {
+            "nbgrader": {
+                "notebook": assignment.notebook_name,
+                "assignment": assignment.unit,
+                "db_url": self._coursedir.db_url,
             }
-            saver.preprocess(assignment.source_notebook(), resources)
-            self._gradebook.db.expire_all()
+        }
+        try:
+            with self._guarded():
+                self._gradebook.update_or_create_assignment(assignment.unit)
+                SaveCells(config=self._config).preprocess(assignment.source_notebook(), resources)
+                self._gradebook.db.expire_all()
+        except GradebookError:
+            raise
         except RuntimeError as error:
             raise GradebookError(
                 f"{assignment.unit}: {error}. The unit's graded cells have changed since submissions were graded: "
                 f"keep the old gradebook under another name, or run `nbgrader db assignment remove {assignment.unit}`."
             ) from error
-        except SQLAlchemyError as error:
-            raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
 
     def has(self, unit: str, student: str) -> bool:
         """Whether the gradebook holds a submission."""
         try:
-            self._gradebook.find_submission(unit, student)
+            with self._guarded():
+                self._gradebook.find_submission(unit, student)
             return True
         except MissingEntry:
             return False
@@ -90,23 +115,29 @@ class GradebookWriter:
         handed_in: the text of `timestamp.txt`, where there is one
         """
         book = self._gradebook
+        timestamp = _timestamp(handed_in)
+        more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
+        saver = SaveAutoGrades(config=self._config)
+        saver.gradebook = book
+        saver.notebook_id, saver.assignment_id, saver.student_id = notebook_name, graded.unit, graded.student
+        notebook = nbformat.reads(graded.notebook, as_version=4)
+        session = book.db
         try:
-            book.update_or_create_student(graded.student)
-            timestamp = _timestamp(handed_in)
-            more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
-            submission = book.update_or_create_submission(graded.unit, graded.student, **more)
-            saver = SaveAutoGrades(config=self._config)
-            saver.gradebook = _OneTransaction(book)
-            saver.notebook_id, saver.assignment_id, saver.student_id = notebook_name, graded.unit, graded.student
-            notebook = nbformat.reads(graded.notebook, as_version=4)  # type: ignore[no-untyped-call]
-            for index, cell in enumerate(notebook.cells):
-                saver.preprocess_cell(cell, {}, index)
-            book.db.flush()
-            self._assign_penalty(submission, graded, notebook_name)
-            book.db.commit()
-        except SQLAlchemyError as error:
-            book.db.rollback()
-            raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
+            with self._guarded():
+                book.db = _Uncommitted(session)
+                book.update_or_create_student(graded.student)
+                submission = book.update_or_create_submission(graded.unit, graded.student, **more)
+                for index, cell in enumerate(notebook.cells):
+                    saver.preprocess_cell(cell, {}, index)
+                session.flush()
+                self._assign_penalty(submission, graded, notebook_name)
+                session.commit()
+        except BaseException:
+            with contextlib.suppress(SQLAlchemyError):
+                session.rollback()
+            raise
+        finally:
+            book.db = session
 
     def _assign_penalty(self, submission: Any, graded: Graded, notebook_name: str) -> None:
         """The course's late policy, applied anew at each grading: no penalty of an earlier one stays."""
@@ -119,18 +150,18 @@ class GradebookWriter:
             if penalty is not None:
                 notebook.late_submission_penalty = min(max(float(penalty), 0.0), notebook.score)
 
-    def rows(self, units: Sequence[str]) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """One row a student and unit, as the gradebook has it: manual points and penalties included."""
+        with self._guarded():
+            return self._rows()
+
+    def _rows(self) -> list[dict[str, Any]]:
         found = []
-        for unit in units:
-            try:
-                assignment = self._gradebook.find_assignment(unit)
-            except MissingEntry:
-                continue
+        for assignment in sorted(self._gradebook.assignments, key=lambda one: one.name):
             for submission in sorted(assignment.submissions, key=lambda s: s.student.id):
                 found.append(
                     {
-                        "unit": unit,
+                        "unit": assignment.name,
                         "student": submission.student.id,
                         "last_name": submission.student.last_name or "",
                         "first_name": submission.student.first_name or "",
@@ -146,20 +177,29 @@ class GradebookWriter:
         return found
 
 
-class _OneTransaction:
-    """A gradebook whose `db.commit()` waits: nbgrader's preprocessor commits after every cell."""
+def _create_whole(url: str, course_id: str) -> None:
+    """A new gradebook in a file appears with all its tables or not at all, whenever this process is ended."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
+        return
+    with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as scratch:
+        fresh = Path(scratch) / path.name
+        with Gradebook(f"sqlite:///{fresh}", course_id):
+            pass
+        fresh.replace(path)
 
-    def __init__(self, gradebook: Any) -> None:
-        self._gradebook = gradebook
-        self.db = _Flushing()
+
+class _Uncommitted:
+    """A database session whose `commit()` waits: nbgrader commits after every cell."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._gradebook, name)
+        return getattr(self._session, name)
 
-
-class _Flushing:
     def commit(self) -> None:
-        return
+        self._session.flush()
 
 
 def _timestamp(text: str | None) -> datetime | None:
@@ -168,7 +208,7 @@ def _timestamp(text: str | None) -> datetime | None:
         return None
     try:
         found = parse_utc(text.strip())
-    except (ValueError, OverflowError, TypeError):
+    except Exception:  # noqa: BLE001  a date parser on any text at all
         return None
     return found if isinstance(found, datetime) else None
 

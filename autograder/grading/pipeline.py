@@ -5,21 +5,27 @@ Anything that is a `concurrent.futures.Executor` will do: processes on this mach
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import secrets
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..checks.outside import TimeLimits
 from .assignment import Assignment, open_assignment
 from .feedback import feedback_page
-from .files import Handed, handed_in, read_record, record_seed, recorded_seeds, write_graded
-from .grade_one import submission_digest
-from .gradebook import GradebookWriter
-from .worker import Done, Task, task_for, work
+from .files import Handed, handed_in, only_writer, read_record, record_seed, recorded_seeds, write_graded
+from .grade_one import Graded
+from .gradebook import GradebookError, GradebookWriter
+from .submitted import handed_files, submission_digest
+from .worker import Done, Task, start_worker, task_for, work
 
 _ATTEMPTS = 3
 _AHEAD = 4
@@ -78,12 +84,13 @@ def plan(
 
 def _is_done(course: Path, assignment: Assignment, handed: Handed, book: GradebookWriter) -> bool:
     record = read_record(course, handed.student, handed.unit)
-    return (
-        record is not None
-        and record["assignment"] == assignment.digest
-        and record["submission"] == submission_digest(handed.folder, assignment.notebook_name)
-        and book.has(handed.unit, handed.student)
-    )
+    if record is None or record.get("assignment") != assignment.digest:
+        return False
+    try:
+        same = record.get("submission") == submission_digest(handed_files(handed.folder))
+    except OSError:
+        return False
+    return same and book.has(handed.unit, handed.student)
 
 
 def run(
@@ -92,83 +99,123 @@ def run(
     *,
     confined: bool,
     workers: int,
+    times: TimeLimits | None = None,
     progress: Callable[[Done], None] = lambda done: None,
 ) -> Outcome:
     """Grade what the plan names. Each grade is in the gradebook and on disk before the next one is looked at.
 
     Raises GradebookError or OSError where grades cannot be written; what was graded by then is kept.
     """
-    outcome = Outcome(kept=len(plan.kept))
+    outcome = Outcome(kept=len(plan.kept), left=len(plan.todo))
     begun = time.perf_counter()
-    for unit, assignment in plan.assignments.items():
-        record_seed(plan.course, unit, assignment.seed)
-    left = len(plan.todo)
     try:
-        with GradebookWriter(plan.course) as book:
-            for done in _completed(plan, make_executor, confined, workers):
-                left -= 1
-                outcome.peak_memory = max(outcome.peak_memory, done.peak_memory)
-                if done.graded is None:
-                    outcome.failed.append(done)
-                else:
-                    writing = time.perf_counter()
-                    _write(plan, book, done)
-                    outcome.writing_seconds += time.perf_counter() - writing
-                    outcome.graded.append(done.graded.record)
-                progress(done)
+        with only_writer(plan.course) as free:
+            if not free:
+                raise GradebookError("another grading of this course is running: wait for its end, or stop it.")
+            for unit, assignment in plan.assignments.items():
+                record_seed(plan.course, unit, assignment.seed)
+            grading = _Grading(plan, make_executor, confined, workers, times or TimeLimits())
+            with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
+                for done in completed:
+                    _keep(plan, book, done, outcome)
+                    progress(done)
     except KeyboardInterrupt:
         outcome.interrupted = True
-    outcome.left = left
     outcome.seconds = time.perf_counter() - begun
     return outcome
 
 
-def _write(plan: Plan, book: GradebookWriter, done: Done) -> None:
+def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> None:
+    """Write one grade down; one that cannot be written for a reason of its own is a failure of that one."""
+    outcome.peak_memory = max(outcome.peak_memory, done.peak_memory)
+    begun = time.perf_counter()
+    try:
+        if done.graded is not None:
+            _write(plan, book, done.graded)
+            outcome.graded.append(done.graded.record)
+        else:
+            outcome.failed.append(done)
+    except (GradebookError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  one submission must not stop the class
+        outcome.failed.append(Done(done.student, done.unit, None, f"{type(error).__name__}: {error}"))
+    outcome.left -= 1
+    outcome.writing_seconds += time.perf_counter() - begun
+
+
+def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
-    assert done.graded is not None
-    assignment = plan.assignments[done.unit]
-    handed = next(h for h in plan.todo if (h.student, h.unit) == (done.student, done.unit))
+    assignment = plan.assignments[graded.unit]
+    handed = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
     timestamp = handed.timestamp()
-    book.write(done.graded, assignment.notebook_name, timestamp)
-    write_graded(plan.course, assignment, done.graded, timestamp, feedback_page(assignment, done.graded))
+    page = feedback_page(assignment, graded)
+    book.write(graded, assignment.notebook_name, timestamp)
+    write_graded(plan.course, assignment, graded, timestamp, page)
 
 
-def _completed(plan: Plan, make_executor: MakeExecutor, confined: bool, workers: int) -> Iterator[Done]:
-    """Tasks as they are done. An executor whose worker died is replaced, and its tasks are tried again."""
-    waiting = [(handed, 1) for handed in plan.todo]
-    while waiting:
-        lost: list[tuple[Handed, int]] = []
-        with _ended(make_executor()) as executor:
+class _Grading:
+    """Hands submissions to an executor, and to a new one where a worker of it died."""
+
+    def __init__(
+        self, plan: Plan, make_executor: MakeExecutor, confined: bool, workers: int, times: TimeLimits
+    ) -> None:
+        self.plan = plan
+        self.make_executor = make_executor
+        self.confined = confined
+        self.times = times
+        self.ahead = _AHEAD * workers
+        self.waiting = deque((handed, 1) for handed in plan.todo)
+
+    def completed(self) -> Iterator[Done]:
+        """What came of each submission, in order of completion."""
+        while self.waiting:
+            lost: list[tuple[Handed, int]] = []
             running: dict[Future[Done], tuple[Handed, int]] = {}
-            while waiting or running:
-                while waiting and len(running) < _AHEAD * workers:
-                    handed, attempt = waiting.pop(0)
-                    try:
-                        running[_submit(executor, plan, handed, confined)] = (handed, attempt)
-                    except BrokenExecutor:
-                        lost.append((handed, attempt))
-                        lost += waiting
-                        waiting = []
-                finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
-                for future in finished:
-                    handed, attempt = running.pop(future)
-                    done = _result(future, handed)
-                    if done is not None:
-                        yield done
-                    elif attempt < _ATTEMPTS:
-                        lost.append((handed, attempt + 1))
-                    else:
-                        yield Done(handed.student, handed.unit, None, f"its worker ended {_ATTEMPTS} times while grading it")
-        waiting = lost
+            with _ended(self.make_executor()) as executor:
+                while (self.waiting and not lost) or running:
+                    while not lost and self._may_submit(running):
+                        handed, attempt = self.waiting.popleft()
+                        try:
+                            task = self._task(handed)
+                        except (OSError, ValueError) as error:
+                            yield Done(handed.student, handed.unit, None, f"it cannot be read: {error}")
+                            continue
+                        try:
+                            running[_submit(executor, self.plan.assignments[handed.unit], task)] = (handed, attempt)
+                        except BrokenExecutor:
+                            lost.append((handed, attempt))
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
+                    for future in finished:
+                        handed, attempt = running.pop(future)
+                        done = _result(future, handed)
+                        if done is None and attempt >= _ATTEMPTS:
+                            done = Done(handed.student, handed.unit, None, f"its worker ended {_ATTEMPTS} times while grading it")
+                        if done is not None:
+                            yield done
+                        else:
+                            lost.append((handed, attempt + 1))
+            self.waiting.extendleft(reversed(lost))
+
+    def _may_submit(self, running: Mapping[Future[Done], tuple[Handed, int]]) -> bool:
+        """What was in hand when a worker died is tried alone: then the one that ends workers is known by it."""
+        if not self.waiting or any(attempt > 1 for _, attempt in running.values()):
+            return False
+        return len(running) < (1 if self.waiting[0][1] > 1 else self.ahead)
+
+    def _task(self, handed: Handed) -> Task:
+        handed.student.encode()  # raises ValueError: such a name can be neither stored nor shown
+        return task_for(handed.student, handed.unit, handed.folder, self.confined, self.times)
 
 
-def _submit(executor: Executor, plan: Plan, handed: Handed, confined: bool) -> Future[Done]:
-    task = _task(handed, confined)
-    return executor.submit(work, plan.assignments[handed.unit], task)
-
-
-def _task(handed: Handed, confined: bool) -> Task:
-    return task_for(handed.student, handed.unit, handed.folder, confined)
+def _submit(executor: Executor, assignment: Assignment, task: Task) -> Future[Done]:
+    """Submit with Ctrl-C held back, so that a worker that is started here is born deaf to it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return executor.submit(work, assignment, task)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return executor.submit(work, assignment, task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[Done], handed: Handed) -> Done | None:
@@ -198,30 +245,16 @@ def _ended(executor: Executor) -> Iterator[Executor]:
 
 
 def _kill(process: int) -> None:
-    import os
-    import signal
-
-    try:
+    with suppress(OSError):
         os.kill(process, signal.SIGTERM)
-    except (OSError, AttributeError):
-        return
 
 
 def local_executor(workers: int) -> MakeExecutor:
     """Processes on this machine, spawned clean: nothing of this process' memory is in them."""
-    import multiprocessing
-
     def make() -> Executor:
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
+        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 
     return make
-
-
-def _quiet() -> None:
-    """Ctrl-C is for the process that writes the grades; workers end when it does."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def records(course: Path, handed: Iterable[Handed]) -> list[dict[str, Any]]:

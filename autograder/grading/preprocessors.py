@@ -16,6 +16,7 @@ from traitlets import Enum, Integer
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells, rebuilt_notebook
+from .rebuild import tidy_cells
 from .runner import WarmProcess
 from .sandbox import require
 
@@ -28,7 +29,7 @@ class RepairNotebook(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         assignment = _assignment(self.parent, resources, None)
-        rebuilt = rebuilt_notebook(assignment, [dict(cell) for cell in nb.cells])
+        rebuilt = rebuilt_notebook(assignment, tidy_cells(nb.cells))
         for repair in rebuilt.repairs:
             self.log.warning("Repaired: %s", repair.note)
         return rebuilt.notebook, resources

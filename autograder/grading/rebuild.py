@@ -21,6 +21,7 @@ from ..checks.submission import defined_names, source_of
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CELLS = 2000
+_MAX_CANDIDATES = 10
 Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"]
 
 
@@ -47,13 +48,13 @@ class Rebuilt:
 def read_notebook(path: Path) -> list[dict[str, Any]]:
     """The cells of a submitted notebook, each a dict with `cell_type`, `source` and `metadata`. Raises Unreadable."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Unreadable(
-                f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again."
-            )
-        tree = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = path.read_bytes()
     except OSError as error:
         raise Unreadable(f"the file cannot be read ({error.strerror}).") from error
+    if len(data) > MAX_BYTES:
+        raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again.")
+    try:
+        tree = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Unreadable("the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again.") from error
     if isinstance(tree, dict) and "worksheets" in tree:
@@ -64,13 +65,18 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
         raise Unreadable("the file is no notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
     if len(cells) > MAX_CELLS:
         raise Unreadable(f"the notebook has more than {MAX_CELLS} cells. Delete those that are not needed.")
+    return tidy_cells(cells)
+
+
+def tidy_cells(cells: Sequence[Any]) -> list[dict[str, Any]]:
+    """Cells with all the fields that rebuilding needs, each of its type; what is no cell is left out."""
     return [_tidy(cell) for cell in cells if isinstance(cell, dict)]
 
 
 def _tidy(cell: dict[str, Any]) -> dict[str, Any]:
     kind = cell.get("cell_type")
     metadata = cell.get("metadata")
-    source = source_of(cell) if "source" in cell else str(cell.get("input", ""))
+    source = source_of(cell) if "source" in cell else source_of({"source": cell.get("input")})
     return {
         "cell_type": kind if kind in ("code", "markdown") else "markdown",
         "source": source,
@@ -95,6 +101,8 @@ class _Rebuilding:
         self.released_sources = {cell.source.strip() for cell in released.cells}
         self.submitted = list(submitted)
         self.used: set[int] = set()
+        self.strayed: set[int] = set()
+        """Cells that carry an exercise's marks and are none: the learner's own."""
         self.repairs: list[Repair] = []
         self.places: dict[int, int] = {}
         """Which submitted cell stands behind each cell of the result, by position there."""
@@ -127,18 +135,24 @@ class _Rebuilding:
             return None
         chosen = self._chosen(cell, same)
         self.used.update(same)
-        for other in same:
-            if other != chosen:
-                self.repairs.append(
-                    Repair(
-                        "duplicate",
-                        grade_id,
-                        f"{len(same)} cells carry the grade id {grade_id}; one was kept",
-                        f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
-                    )
+        if len(same) > 1:
+            self.repairs.append(
+                Repair(
+                    "duplicate",
+                    grade_id,
+                    f"{len(same)} cells carry the grade id {grade_id}; one was kept",
+                    f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
                 )
-                break
+            )
+        if _is_solution(cell):
+            # A copy that was turned into something else keeps the marks of the cell that it was copied from.
+            self.strayed.update(i for i in same if i != chosen and not self._defines(cell, i))
         return chosen
+
+    def _defines(self, cell: NotebookNode, position: int) -> bool:
+        starter = self.starters.get(_grade_id(cell))
+        wanted = set(defined_names(starter.source)) if starter else set()
+        return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
 
     def _by_name(self, cell: NotebookNode) -> list[int]:
         wanted = set(defined_names(self.starters[_grade_id(cell)].source)) if _grade_id(cell) in self.starters else set()
@@ -164,7 +178,8 @@ class _Rebuilding:
     def _chosen(self, cell: NotebookNode, same: Sequence[int]) -> int:
         starter = self.starters.get(_grade_id(cell))
         changed = [i for i in same if starter is None or self.submitted[i]["source"].strip() != starter.source.strip()]
-        return (changed or list(same))[-1]
+        defining = [i for i in changed if self._defines(cell, i)]
+        return (defining or changed or list(same))[-1]
 
     def _first(self, fits: Any) -> int | None:
         for i, other in enumerate(self.submitted):
@@ -181,7 +196,7 @@ class _Rebuilding:
         for i, cell in enumerate(self.submitted):
             if i in anchors:
                 last = i
-            elif i not in self.used and self._is_own(cell):
+            elif i in self.strayed or (i not in self.used and self._is_own(cell)):
                 followers.setdefault(last, []).append(i)
         return followers
 
@@ -251,26 +266,42 @@ def _is_solution(cell: Any) -> bool:
     return bool(_marks(cell).get("solution"))
 
 
-def find_notebook(folder: Path, name: str, grade_ids: frozenset[str]) -> tuple[Path | None, Repair | None]:
-    """The notebook to grade in a submission's folder: by its file name, or else by the grade ids in its cells."""
+def find_notebook(
+    folder: Path, name: str, grade_ids: frozenset[str]
+) -> tuple[Path, list[dict[str, Any]], tuple[Repair, ...]]:
+    """The notebook to grade in a submission's folder, its cells, and a note where it has another name.
+
+    By its file name, or, where that file is missing or broken, by the grade ids in its cells. Raises Unreadable.
+    """
     wanted = folder / f"{name}.ipynb"
-    if wanted.is_file() and not wanted.is_symlink():
-        return wanted, None
-    candidates = sorted(p for p in folder.glob("*.ipynb") if p.is_file() and not p.is_symlink())
-    best: tuple[int, Path] | None = None
-    for path in candidates[:20]:
+    broken = f"there is no {wanted.name} among the files that were handed in ({_names(folder)})."
+    if wanted.is_file():
         try:
-            count = sum(_grade_id(cell) in grade_ids for cell in read_notebook(path))
-        except Unreadable:
+            return wanted, read_notebook(wanted), ()
+        except Unreadable as error:
+            broken = str(error)
+    candidates = [path for path in sorted(folder.glob("*.ipynb")) if path.is_file() and path != wanted]
+    found: list[tuple[int, Path, list[dict[str, Any]]]] = []
+    for path in candidates[:_MAX_CANDIDATES]:
+        try:
+            cells = read_notebook(path)
+        except Unreadable as error:
+            broken = str(error) if len(candidates) == 1 and not wanted.is_file() else broken
             continue
-        if count and (best is None or count > best[0]):
-            best = (count, path)
-    if best is None:
-        return (candidates[0], None) if len(candidates) == 1 else (None, None)
-    path = best[1]
-    return path, Repair(
+        found.append((len({_grade_id(cell) for cell in cells} & grade_ids), path, cells))
+    carrying = [one for one in found if one[0]] or (found if len(candidates) == 1 and not wanted.is_file() else [])
+    if not carrying:
+        raise Unreadable(broken)
+    _, path, cells = max(carrying, key=lambda one: one[0])
+    repair = Repair(
         "file",
         path.name,
-        f"there is no {wanted.name}; {path.name} carries its grade ids and was graded",
+        f"{'there is no usable' if wanted.is_file() else 'there is no'} {wanted.name}; {path.name} was graded in its place",
         f"Your file is named {path.name}; it was graded as {wanted.name}. Please keep the name next time.",
     )
+    return path, cells, (repair,)
+
+
+def _names(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    return f"there are: {', '.join(names[:5])}" if names else "there are none"

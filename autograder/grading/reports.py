@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .files import write_text
+from .class_report import class_report
+from .files import all_records, write_text
 from .gradebook import GradebookWriter
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_MAX_NAME = 200
 
 
-def write_reports(course: Path, units: Sequence[str], records: Sequence[dict[str, Any]]) -> list[Path]:
-    """Write `grades.csv`, the exports and the class report under `reports/`; return their paths."""
+def write_reports(course: Path, failed: Sequence[tuple[str, str, str]] = ()) -> list[Path]:
+    """Write `grades.csv`, the exports and the class report under `reports/`, over all that has been graded so far.
+
+    failed: (student, unit, reason) of submissions that could not be graded in this run
+    """
     folder = course / "reports"
+    records = all_records(course)
     with GradebookWriter(course) as book:
-        rows = book.rows(units)
+        rows = book.rows()
     files = {
+        folder / "report.html": class_report(records, rows, failed),
         folder / "grades.csv": grades_csv(rows),
         folder / "canvas.csv": canvas_csv(rows),
     }
@@ -28,8 +36,15 @@ def write_reports(course: Path, units: Sequence[str], records: Sequence[dict[str
         write_text(path, text)
     for record in records:
         text = json.dumps(gradescope_results(record), ensure_ascii=False, indent=1)
-        write_text(folder / "gradescope" / record["unit"] / f"{record['student']}.json", text)
-    return [*files]
+        write_text(folder / "gradescope" / record["unit"] / f"{_file_stem(record['student'])}.json", text)
+    return [*files, folder / "gradescope"]
+
+
+def _file_stem(student: str) -> str:
+    """The student's name where it leaves room for a suffix, else its beginning and a digest."""
+    if len(student.encode()) <= _MAX_NAME:
+        return student
+    return f"{student.encode()[:100].decode('utf-8', 'ignore')}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"
 
 
 def grades_csv(rows: Sequence[dict[str, Any]]) -> str:

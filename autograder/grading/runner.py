@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from ..checks.outside import PlainProcess, Process, TimeLimits
 from .sandbox import Isolation, Limits, available
 
 _READY_SECONDS = 120.0
@@ -27,9 +28,12 @@ class RunnerError(RuntimeError):
 class WarmProcess:
     """One warm process and its forks, one submission at a time. Use it as a context manager, or `close` it."""
 
-    def __init__(self, *, confined: bool, limits: Limits | None = None) -> None:
+    def __init__(self, *, confined: bool, times: TimeLimits | None = None) -> None:
+        self.times = times or TimeLimits()
         self._confined = confined
-        self._limits = limits or Limits()
+        # Cells and exercises have limits of their own. These end a process that nobody waits for any more.
+        seconds = self.times.submission + self.times.grace
+        self._limits = Limits(cpu=int(seconds) + 1, wall=seconds)
         self._isolation: Isolation | None = available() if confined else None
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -55,6 +59,7 @@ class WarmProcess:
                 stderr=complaints,
                 env=_environment(),
                 cwd="/" if os.name == "posix" else None,
+                start_new_session=True,  # Ctrl-C is for the process that writes the grades
             )
             self._control, self._lines = ours, ours.makefile("rb")
             ours.settimeout(_READY_SECONDS)
@@ -90,13 +95,15 @@ class WarmProcess:
                     return int(line.split()[1]) * 1024
         return 0
 
-    def submit(self, request: bytes, files: dict[str, bytes]) -> Fork:
+    def submit(self, request: bytes, files: dict[str, bytes]) -> Process:
         """Run one request in a confined fork; `files` are laid into its working folder."""
-        self.start()
-        assert self._control is not None
         workdir = tempfile.TemporaryDirectory(prefix=_WORKDIR_PREFIX, ignore_cleanup_errors=True)
         for name, data in files.items():
             (Path(workdir.name) / name).write_bytes(data)
+        if not can_fork():
+            return FreshProcess(request, workdir)
+        self.start()
+        assert self._control is not None
         request_out, request_in = os.pipe()
         answers_out, answers_in = os.pipe()
         order = {
@@ -132,6 +139,23 @@ class WarmProcess:
         return answer
 
 
+def can_fork() -> bool:
+    """Whether one process can be warmed up and forked for each submission; elsewhere each has a fresh one."""
+    return hasattr(os, "fork") and hasattr(socket, "send_fds")
+
+
+class FreshProcess(PlainProcess):
+    """A submission in an interpreter of its own, started cold: what is left without forks, and never confined."""
+
+    def __init__(self, request: bytes, workdir: tempfile.TemporaryDirectory[str]) -> None:
+        super().__init__(request, Path(workdir.name), "autograder.grading.cold")
+        self._workdir = workdir
+
+    def stop(self) -> None:
+        super().stop()
+        self._workdir.cleanup()
+
+
 class Fork:
     """One submission being run; what `observe_by` reads from."""
 
@@ -164,4 +188,6 @@ def _environment() -> dict[str, str]:
     values = {name: os.environ[name] for name in kept if name in os.environ}
     single = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     package_root = str(Path(__file__).resolve().parents[2])
-    return {**values, **single, "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONPATH": package_root, "PYTHONSAFEPATH": "1"}
+    # One hash seed for all: the order of a learner's set must not decide a grade.
+    fixed = {"LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+    return {**values, **single, **fixed, "PYTHONPATH": package_root}

@@ -19,7 +19,11 @@ _MAX_TEXT = 20_000
 _MAX_PICTURE_BYTES = 2 * 1024 * 1024
 _MAX_OUTPUTS = 40
 _PNG = b"\x89PNG\r\n\x1a\n"
-_SCHEME = re.compile(r"(?i)(?:(?:java|vb|live)script|data)\s*\\*\s*:")
+_GAP = r"[\s\\]*"
+_SCHEME = re.compile(
+    rf"(?i)(?:{_GAP.join('javascript')}|{_GAP.join('vbscript')}|{_GAP.join('livescript')}){_GAP}:|data\s*:(?=\s*[\w.+-]*[/;,])"
+)
+_MATH_COMMAND = re.compile(r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|html\w*)(?![A-Za-z]))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -35,12 +39,22 @@ def safe_text(text: Any) -> str:
 def safe_markdown(text: str) -> str:
     """Markdown in which no HTML tag, no character reference and no script address can begin.
 
-    A tag begins with `<` and a letter, `/`, `!` or `?` right behind it, a reference with `&` and a letter or `#`: a
+    Nor a picture: it would be fetched from wherever its author wants to know who looks. A tag begins with `<` and a letter, `/`, `!` or `?` right behind it, a reference with `&` and a letter or `#`: a
     space between them ends that, and formulas and code stay legible, which escaping would spoil.
     """
     text = re.sub(r"<(?=[A-Za-z/!?])", "< ", safe_text(text))
     text = re.sub(r"&(?=[A-Za-z#])", "& ", text)
+    text = _MATH_COMMAND.sub(r"\\ ", text.replace("![", "["))
     return _SCHEME.sub("removed:", text)
+
+
+def clean(tree: Any) -> Any:
+    """The same plain tree; every text in it can be written to a file, half characters and all."""
+    if isinstance(tree, str):
+        return tree.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(tree, dict):
+        return {clean(key): clean(value) for key, value in tree.items()}
+    return [clean(item) for item in tree] if isinstance(tree, (list, tuple)) else tree
 
 
 def safe_outputs(outputs: Any) -> list[NotebookNode]:
@@ -63,7 +77,7 @@ def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
                 "error",
                 ename=safe_text(output.get("ename", ""))[:200],
                 evalue=safe_text(output.get("evalue", ""))[:2000],
-                traceback=[safe_text(line) for line in output.get("traceback", []) if isinstance(line, str)][:60],
+                traceback=[safe_text(line) for line in _list(output.get("traceback"))[:60] if isinstance(line, str)],
             )
         ]
     data = output.get("data")
@@ -78,6 +92,10 @@ def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
         return []
     # An execute_result of the learner's would be read as a score in a check cell: shown, it is display data.
     return [new_output("display_data", data=safe)]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _safe_picture(data: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import io
 import sys
 import types
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..checks.cases import Fault
-from ..checks.child import MODULE, Emit, Run, not_defined, syntax_text, without_magics
+from ..checks.child import MODULE, CellClock, Emit, Run, not_defined, syntax_text, without_magics
 from ..checks.observe import OutOfTime, fault_of, limited
 from ..checks.submission import defined_names
 
 _MAX_STREAM = 100_000
 _MAX_FIGURES = 8
-_IGNORED_MAGICS = ("pip", "conda", "matplotlib", "time", "timeit")
+_MAX_OUTPUTS = 40
+_MAX_PICTURE = 500_000
 
 
 def open_shell() -> Any:
@@ -39,11 +41,11 @@ def run_in(shell: Any, emit: Emit) -> Run:
     """A way of running blocks for `serve`: each cell in the shell, its outputs emitted as a frame."""
 
     def run(
-        blocks: Sequence[Sequence[str]], whole_file: bool, limit: float
+        blocks: Sequence[Sequence[str]], whole_file: bool, clock: CellClock
     ) -> tuple[dict[str, Any], dict[str, Fault]]:
         broken: dict[str, Fault] = {}
         for source, name in blocks:
-            outputs, fault = _run_cell(shell, source, limit)
+            outputs, fault = _run_cell(shell, source, clock.seconds())
             emit({"cell": name, "outputs": outputs})
             if fault:
                 missing = [defined for defined in defined_names(source) if defined not in shell.user_ns]
@@ -67,12 +69,12 @@ def _run_cell(shell: Any, source: str, limit: float) -> tuple[list[dict[str, Any
             error = result.error_before_exec or result.error_in_exec
         except BaseException as raised:  # an interrupt between two instructions of IPython's own
             error = raised
-        figures = _figures()
+        figures = _figures(limit)
     outputs: list[dict[str, Any]] = []
     for name, text in (("stdout", captured.stdout), ("stderr", captured.stderr)):
         if text and not (error and name == "stdout" and "Traceback" in text[:400]):
             outputs.append({"output_type": "stream", "name": name, "text": text[:_MAX_STREAM]})
-    outputs += [_described(output.data) for output in captured.outputs]
+    outputs += [_described(output.data) for output in captured.outputs[:_MAX_OUTPUTS]]
     outputs += figures
     if error is not None:
         fault = _fault(error, source, limit)
@@ -107,24 +109,27 @@ def _described(data: Any) -> dict[str, Any]:
     kept = {kind: data[kind] for kind in ("text/plain", "image/png") if isinstance(data, dict) and kind in data}
     if isinstance(kept.get("image/png"), bytes):
         kept["image/png"] = base64.b64encode(kept["image/png"]).decode("ascii")
+    if len(str(kept.get("image/png", ""))) > _MAX_PICTURE:
+        kept["image/png"] = None
+        kept["text/plain"] = "(A picture too large for the feedback page.)"
     if isinstance(kept.get("text/plain"), str):
         kept["text/plain"] = kept["text/plain"][:_MAX_STREAM]
     return {"output_type": "display_data", "data": kept}
 
 
-def _figures() -> list[dict[str, Any]]:
+def _figures(limit: float) -> list[dict[str, Any]]:
     """What Matplotlib has open, as PNG; closed afterwards, as a notebook does."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return []
     outputs = []
-    try:
+    # A broken figure costs the figure.
+    with contextlib.suppress(Exception, OutOfTime):
         for number in pyplot.get_fignums()[:_MAX_FIGURES]:
             buffer = io.BytesIO()
-            pyplot.figure(number).savefig(buffer, format="png", dpi=80)
-            picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-            outputs.append({"output_type": "display_data", "data": {"image/png": picture}})
+            with limited(limit):
+                pyplot.figure(number).savefig(buffer, format="png", dpi=80)
+            outputs.append(_described({"image/png": buffer.getvalue()}))
+    with contextlib.suppress(Exception):
         pyplot.close("all")
-    except Exception:  # noqa: BLE001  a broken figure costs the figure
-        pass
     return outputs

@@ -94,7 +94,7 @@ def _serve_one(control: socket.socket, shell: Any, command: dict[str, Any], desc
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _child(shell, command, descriptors, limits, parent)
+        _child(control, shell, command, descriptors, limits, parent)
     for descriptor in descriptors:
         os.close(descriptor)
     _say(control, {"pid": pid})
@@ -132,7 +132,9 @@ def _end(pid: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def _child(shell: Any, command: dict[str, Any], descriptors: list[int], limits: Limits, parent: int) -> None:
+def _child(
+    control: socket.socket, shell: Any, command: dict[str, Any], descriptors: list[int], limits: Limits, parent: int
+) -> None:
     """Never returns. Until `confine` has returned, no learner's code runs."""
     code = 1
     try:
@@ -144,6 +146,7 @@ def _child(shell: Any, command: dict[str, Any], descriptors: list[int], limits: 
             os.dup2(null, standard)
         sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # noqa: SIM115
+        control.close()
         if command["confined"]:
             from .sandbox import confine
 
@@ -159,7 +162,7 @@ def _child(shell: Any, command: dict[str, Any], descriptors: list[int], limits: 
             os.setpgid(0, 0)
             os.chdir(command["workdir"])
             signal.alarm(int(limits.wall) + 1)
-        _serve(shell, data, answers_out)
+        serve_request(shell, data, answers_out)
         code = 0
     except BaseException as error:  # told to the worker, who shows it to the instructor
         with contextlib.suppress(BaseException):
@@ -171,7 +174,8 @@ def _child(shell: Any, command: dict[str, Any], descriptors: list[int], limits: 
         os._exit(code)
 
 
-def _serve(shell: Any, data: bytes, answers_out: int) -> None:
+def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
+    """Run one request's cells and observe its exercises; every random generator begins at the same place."""
     import random
 
     import numpy as np

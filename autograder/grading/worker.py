@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import os
+import shutil
+import signal
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ..checks.outside import NotStarted, TimeLimits
 from .assignment import Assignment
 from .grade_one import Graded, grade_submission
-from .runner import WarmProcess
+from .runner import RunnerError, WarmProcess
+from .submitted import handed_files
 
-MAX_FILE_BYTES = 32 * 1024 * 1024
+_TRIES = 2
 _lock = threading.Lock()
-_warm: dict[bool, WarmProcess] = {}
+_warm: dict[tuple[bool, TimeLimits], WarmProcess] = {}
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Task:
     unit: str
     files: dict[str, bytes]
     confined: bool
+    times: TimeLimits = field(default_factory=TimeLimits)
 
 
 @dataclass(frozen=True)
@@ -38,44 +45,66 @@ class Done:
     peak_memory: int = 0
 
 
-def task_for(student: str, unit: str, folder: Path, confined: bool) -> Task:
-    """Read a submission's folder. Notebooks and the time stamp travel whole, other files by name only."""
-    files: dict[str, bytes] = {}
-    for path in sorted(folder.iterdir())[:200]:
-        if path.is_symlink() or not path.is_file():
-            files.setdefault(path.name, b"")
-            continue
-        wanted = path.suffix == ".ipynb" or path.name == "timestamp.txt"
-        try:
-            files[path.name] = path.read_bytes() if wanted and path.stat().st_size <= MAX_FILE_BYTES else b""
-        except OSError:
-            files[path.name] = b""
-    return Task(student, unit, files, confined)
+def task_for(student: str, unit: str, folder: Path, confined: bool, times: TimeLimits | None = None) -> Task:
+    """Read a submission's folder. Notebooks and the time stamp travel whole, other files by name only. Raises OSError."""
+    return Task(student, unit, handed_files(folder), confined, times or TimeLimits())
 
 
 def work(assignment: Assignment, task: Task) -> Done:
     """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
-    with _lock, tempfile.TemporaryDirectory(prefix="handed-in-") as scratch:
+    with _lock, tempfile.TemporaryDirectory(prefix="handed-in-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
-        for name, data in task.files.items():
-            (folder / name).write_bytes(data)
-        try:
-            warm = _warm_process(task.confined)
-            graded = grade_submission(assignment, task.student, folder, warm)
-            return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory())
-        except Exception as error:  # noqa: BLE001  one submission must not stop the class
-            _forget(task.confined)
-            return Done(task.student, task.unit, None, f"{type(error).__name__}: {error}")
+        for tried in range(1, _TRIES + 1):
+            try:
+                for name, data in task.files.items():
+                    (folder / name).write_bytes(data)
+                warm = _warm_process(task)
+                graded = grade_submission(assignment, task.student, folder, warm)
+                return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory())
+            except Exception as error:  # noqa: BLE001  one submission must not stop the class
+                _forget((task.confined, task.times))
+                if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
+                    return Done(task.student, task.unit, None, f"{type(error).__name__}: {error}")
+    raise AssertionError("the last try returns")
 
 
-def _warm_process(confined: bool) -> WarmProcess:
-    if confined not in _warm:
-        _warm[confined] = WarmProcess(confined=confined)
-        atexit.register(_forget, confined)
-    return _warm[confined]
+def start_worker() -> None:
+    """Set up a worker process: it outlives neither its parent nor an order to end, and leaves no files behind."""
+    scratch = tempfile.mkdtemp(prefix="grading-")
+    tempfile.tempdir = scratch
+
+    def end(*told: Any) -> None:
+        for key in list(_warm):
+            _forget(key)
+        shutil.rmtree(scratch, ignore_errors=True)
+        if told:
+            os._exit(1)
+
+    atexit.register(end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that writes the grades
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=_end_with_parent, args=(end,), daemon=True).start()
 
 
-def _forget(confined: bool) -> None:
-    warm = _warm.pop(confined, None)
+def _end_with_parent(end: Any) -> None:
+    """A pool's worker that waits for tasks holds both ends of their pipe, and never learns that nobody is there."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        end("the parent has ended")
+
+
+def _warm_process(task: Task) -> WarmProcess:
+    key = (task.confined, task.times)
+    if key not in _warm:
+        _warm[key] = WarmProcess(confined=task.confined, times=task.times)
+        atexit.register(_forget, key)
+    return _warm[key]
+
+
+def _forget(key: tuple[bool, TimeLimits]) -> None:
+    warm = _warm.pop(key, None)
     if warm is not None:
         warm.close()

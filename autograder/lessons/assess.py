@@ -17,7 +17,7 @@ from ..checks.probes.named import named_probes
 from ..checks.verdict import Verdict, judge
 from ..library import build_fixture
 from .parse import ExerciseSource
-from .workbench import Workpiece, draw_cases, tolerance_of, watch_trusted
+from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
 
 APART = 10.0
 """Variants must differ from the reference, and from one another, by more than this many tolerances."""
@@ -118,7 +118,8 @@ def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
 def verdict_on(target: Any, cases: ExerciseCases) -> Verdict:
     """The verdict on a trusted function or class, as a learner handing it in would get it."""
     with grading():
-        sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=cases.time_limit)
+        limit = PATIENCE * cases.time_limit
+        sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=limit)
     return judge(cases, named_probes(cases.probes), sighting)
 
 

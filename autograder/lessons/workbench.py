@@ -32,6 +32,8 @@ from ..library import build_fixture
 from .parse import ExerciseSource, Lesson, LessonError
 
 VISIBLE_SEED = 0
+PATIENCE = 6
+"""Trusted code has so many times a learner's seconds: a busy machine must not make a reference fail."""
 _SMALLEST, _LARGEST = 2, 9
 
 
@@ -341,7 +343,7 @@ def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
 def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:
     """What trusted code (reference, variant, truth) does on a plan. Code that ran out of time has a fault everywhere."""
     with grading():
-        sighting = observe(target, plan, build=build_fixture, time_limit=source.time_limit)
+        sighting = observe(target, plan, build=build_fixture, time_limit=PATIENCE * source.time_limit)
     if sighting.trouble:
         return {key: sighting.observations.get(key, Observation(fault=sighting.trouble)) for key in plan}
     return sighting.observations

@@ -18,17 +18,13 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """By a rearrangement that names its axes."""
-    from functorch.einops import rearrange
-
-    return rearrange(x, "batch seq (head feature) -> batch head seq feature", head=num_heads)
+    """By PyTorch's own cutting and stacking."""
+    return torch.stack(torch.tensor_split(x, num_heads, dim=-1), dim=1)
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """By a rearrangement that names its axes."""
-    from functorch.einops import rearrange
-
-    return rearrange(x, "batch head seq feature -> batch seq (head feature)")
+    """By PyTorch's own joining."""
+    return torch.cat(torch.unbind(x, dim=1), dim=-1)
 
 
 class MultiHeadAttention(nn.Module):

@@ -19,3 +19,22 @@ def decoder_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
     future = torch.nn.Transformer.generate_square_subsequent_mask(ids.shape[1], device=ids.device)
     padding = torch.zeros_like(ids, dtype=future.dtype).masked_fill(torch.eq(ids, pad_id), float("-inf"))
     return torch.add(future, padding.unflatten(1, (1, 1, -1))).isfinite()
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """By PyTorch's fused attention: the scores as queries, and the unit matrix as keys and values."""
+    size = scores.shape[-1]
+    unit = torch.eye(size, dtype=scores.dtype, device=scores.device).expand(*scores.shape[:-2], size, size)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return attend(scores, unit, unit, attn_mask=mask, scale=1.0)
+
+
+def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """By PyTorch's fused attention, once with the values and once with the unit matrix, which gives the weights."""
+    size = key.shape[-2]
+    unit = torch.eye(size, dtype=value.dtype, device=value.device).expand(*key.shape[:-1], size)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        both = [attend(query, key, mixed, attn_mask=mask) for mixed in (value, unit)]
+    return both[0], both[1]

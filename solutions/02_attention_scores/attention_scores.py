@@ -51,14 +51,14 @@ begin("02_attention_scores")
 # %% part="demo"
 from autograder.lab.figures import Box, flow, show
 
-boxes = {"q": Box("q¹", -0.4, 1, "orange"), "softmax": Box("softmax", 2.9, 3, "grey"), "b": Box("b¹", 3.5, 5.2, "green")}
+boxes = {"q": Box("q¹", -0.4, 1.3, "orange"), "softmax": Box("softmax", 4.55, 3, "grey"), "b": Box("b¹", 4.55, 5.1, "green")}
 arrows = [("a1", "q")]
-for j, small in enumerate("¹²³⁴", start=1):
-    x = 2 * j - 1.2
-    boxes |= {f"a{j}": Box(f"a{small}", x + 0.4, 0), f"k{j}": Box(f"k{small}", x, 1, "blue"), f"v{j}": Box(f"v{small}", x + 0.85, 1, "green")}
+for j in (1, 2, 3, 4):
+    above, below, x = "⁰¹²³⁴"[j], "₀₁₂₃₄"[j], 2 * j - 1.2
+    boxes |= {f"a{j}": Box(f"a{above}", x + 0.4, 0), f"k{j}": Box(f"k{above}", x, 1, "blue"), f"v{j}": Box(f"v{above}", x + 0.85, 1, "green")}
     boxes |= {f"s{j}": Box(f"score {j}", x, 2), f"x{j}": Box("×", x + 0.85, 4.1, shape="circle")}
     arrows += [(f"a{j}", f"k{j}"), (f"a{j}", f"v{j}"), (f"k{j}", f"s{j}"), ("q", f"s{j}"), (f"s{j}", "softmax")]
-    arrows += [("softmax", f"x{j}", f"weight {j}"), (f"v{j}", f"x{j}"), (f"x{j}", "b")]
+    arrows += [("softmax", f"x{j}", f"w{below}"), (f"v{j}", f"x{j}"), (f"x{j}", "b")]
 show(flow(boxes, arrows), alt="From the bottom up: a1 gives the query q1; each of a1 to a4 gives a key and a value. The query and "
      "each key give a score; softmax turns the four scores into four weights; each value is multiplied by its weight; the sum is b1.")
 
@@ -280,6 +280,10 @@ wrong("standardised", (SHIFTED, "shifted = (x - np.mean(x, axis=axis, keepdims=T
       says="you standardise the scores (mean 0, spread 1) before the exponential, and that changes the weights. Subtracting the maximum changes none.")
 wrong("divided-by-the-maximum", (SHIFTED, "shifted = x / np.max(np.abs(x), axis=axis, keepdims=True)"),
       says="you divide the scores by the largest one to keep them in range, and that changes the weights. Subtract the maximum: it changes none.")
+wrong("divided-by-the-largest-of-all", (SHIFTED, "shifted = x / np.max(np.abs(x))"),
+      says="you divide the scores by the largest one of all to keep them in range, and that changes the weights. Subtract the maximum along the axis: it changes none.")
+wrong("capped", (SHIFTED, "shifted = np.minimum(x, 700)"),
+      says="you cap the scores to keep them in range: that changes the weights, and very negative rows still become 0 / 0. Subtract the maximum: it changes none.")
 wrong("clipped", (SHIFTED, "shifted = np.clip(x, -500, 500)"),
       says="you clip the scores to keep them in range, and that changes the weights. Subtract the maximum: it changes none.")
 wrong("exponent-clipped", ("np.exp(shifted)", "np.exp(np.maximum(shifted, -5))"),
@@ -301,6 +305,27 @@ wrong("no-keepdims-in-the-maximum", (MAX, "np.max(x, axis=axis)"),
       says="the maximum loses the axis it is taken along, so it no longer lines up with the scores: pass keepdims=True there as well.")
 wrong("no-keepdims-no-maximum", (f"x - {MAX}", "x"), (SUM, "np.sum(exponentials, axis=axis)"),
       says="two things at once. The sum loses the axis it is taken along, so it no longer lines up: pass keepdims=True. And exp of a large score overflows: subtract the largest score along the axis first.")
+wrong("maximum-above-only", (SUM, "np.sum(np.exp(x), axis=axis, keepdims=True)"),
+      says="you subtract the maximum above the fraction line but not below it. The weights come out too small or too large, and the sum below overflows.")
+wrong("maximum-below-only", ("exponentials / np.sum", "np.exp(x) / np.sum"),
+      says="you subtract the maximum below the fraction line but not above it. The weights do not sum to 1, and the exponential above overflows.")
+
+@wrong("slices-of-the-first-axis", says="your loop takes the slices along the first axis, each as a whole, whatever `axis` is. The weights must sum to 1 along the `axis` that is given.")
+def slices_of_the_first_axis(x, axis=-1):
+    return np.array([np.exp(part - np.max(part)) / np.sum(np.exp(part - np.max(part))) for part in x])
+
+@wrong("not-turned-back", says="you turn the array so that `axis` comes last, but you do not turn the result back: its shape must be that of the scores.")
+def not_turned_back(x, axis=-1):
+    turned = np.swapaxes(x, axis, -1)
+    e = np.exp(turned - turned.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+@wrong("transposed-not-turned-back", says="for axis 0 you transpose the array, but you do not transpose the result back: its shape must be that of the scores.")
+def transposed_not_turned_back(x, axis=-1):
+    turned = x.T if axis == 0 else x
+    e = np.exp(turned - turned.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
 wrong("list", (OUT, f"({OUT}).tolist()"), says="your output is a Python list. Return a NumPy array.")
 wrong("sum-as-well", (OUT, f"({OUT}, {SUM})"), says="your function returns two things. Return the weights alone.")
 wrong("nothing-returned", (f"return {OUT}", OUT), says="your function ends without giving anything back: is a `return` missing?")
@@ -515,9 +540,9 @@ mistakes = {
 }
 for name, (edits, says) in mistakes.items():
     wrong(name, *edits, says=says)
-for size in ("ROOT", "WIDTH"):
-    scaled = {"ROOT": (DOT, ROOT), "WIDTH": (DOT, WIDTH)}[size]
-    by = {"ROOT": "√d_k", "WIDTH": "d_k"}[size]
+for size in ("ROOT", "WIDTH", "INPUTS"):
+    scaled = {"ROOT": (DOT, ROOT), "WIDTH": (DOT, WIDTH), "INPUTS": (DOT, INPUTS)}[size]
+    by = {"ROOT": "√d_k", "WIDTH": "d_k", "INPUTS": "√d_in"}[size]
     for name in ("roles-swapped", "query-matrix-twice", "key-matrix-twice", "first-vector-twice", "second-vector-twice"):
         wrong(f"{name}+divided-by-{by}", *mistakes[name][0], scaled, says=f"two things at once. Your score is divided by {by}, and this one is not scaled. And {mistakes[name][1]}")
 wrong("no-matrices+scaled", (QUERY, "a_i"), (KEY, "a_j"), (DOT, INPUTS),
@@ -539,6 +564,10 @@ wrong("euclidean-distance", (DOT, "np.linalg.norm(query - key)"), says="your sco
 wrong("one-item-array", (DOT, "np.array([query @ key])"), says="your score is an array with one item, of shape (1,). A score is a plain number, without axes.")
 wrong("one-by-one", (DOT, "np.array([[query @ key]])"), says="your score is an array of shape (1, 1). A score is a plain number, without axes.")
 wrong("all-three", (DOT, "query @ key, query, key"), says="your function returns the query and the key as well. Return the score alone.")
+wrong("query-returned", (DOT, "query"), says="your function returns the query, a vector. Return one number: the dot product of query and key.")
+wrong("key-returned", (DOT, "key"), says="your function returns the key, a vector. Return one number: the dot product of query and key.")
+wrong("list-of-one", (DOT, "[query @ key]"), says="your score is wrapped in a list. A score is a plain number.")
+wrong("exponential-scaled", (DOT, "np.exp(query @ key / np.sqrt(query.size))"), says="your output is the exponential of the scaled score. That belongs to softmax, later; return the score itself, not scaled.")
 wrong("vectors-returned", (DOT, "query, key"), says="your function returns the query and the key. Return one number: their dot product.")
 wrong("rounded", (DOT, "round(float(query @ key))"), says="your score is rounded to a whole number. Return it as it comes.")
 wrong("truncated", (DOT, "int(query @ key)"), says="your score is cut to a whole number by `int`. Return it as it comes.")
@@ -548,6 +577,9 @@ wrong("half-precision", (QUERY, "(W_q @ a_i).astype(np.float16)"), (KEY, "(W_k @
 wrong("half-precision-score", (DOT, "np.float16(query @ key)"), says=SHORT)
 wrong("one-number-lost", (DOT, "query[:-1] @ key[:-1]"), says="your dot product leaves out the last of the d_k numbers. Does a loop of yours end one too early?")
 wrong("first-number-lost", (DOT, "query[1:] @ key[1:]"), says="your dot product leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
+wrong("divided-by-d-in", (DOT, f"{DOT} / a_i.size"), says="your score is divided by d_in, the length of an input vector. This one is not scaled at all.")
+wrong("multiplied", (DOT, f"{DOT} * np.sqrt(query.size)"), says="your score is multiplied by √d_k. This one is not scaled at all.")
+wrong("three-numbers", (DOT, "query[:3] @ key[:3]"), says="your dot product uses the first three numbers of query and key only. They may have any length d_k.")
 wrong("two-numbers", (DOT, "query[:2] @ key[:2]"), says="your dot product uses the first two numbers of query and key only. They may have any length d_k.")
 wrong("four-numbers", (DOT, "query[:4] @ key[:4]"), says="your dot product uses the first four numbers of query and key only. They may have any length d_k.")
 wrong("first-number", (DOT, "query[0] * key[0]"), says="your score is the product of the first numbers of query and key. All d_k products are summed.")
@@ -577,8 +609,8 @@ def one_matrix(a_i, a_j, W_q, W_k):
 @right
 def loops(a_i, a_j, W_q, W_k):
     total = 0.0
-    for row_q, row_k in zip(W_q, W_k):
-        total += sum(w * x for w, x in zip(row_q, a_i)) * sum(w * x for w, x in zip(row_k, a_j))
+    for row_q, row_k in zip(W_q, W_k, strict=True):
+        total += sum(w * x for w, x in zip(row_q, a_i, strict=True)) * sum(w * x for w, x in zip(row_k, a_j, strict=True))
     return total
 
 @right
@@ -695,8 +727,9 @@ def drawn(rng, d_in, d_k):
 @cases(dict(d=6), low=5)
 def square(rng, d):
     """square matrices of shape ({d}, {d})"""
-    root = np.sqrt(d)
-    return dict(a_i=rng.normal(size=d), a_j=rng.normal(size=d), W_q=rng.normal(size=(d, d)) / root, W_k=rng.normal(size=(d, d)) / root, w=rng.normal(size=d))
+    a_i, a_j, w = rng.normal(size=(3, d))
+    W_q, W_k = rng.normal(size=(2, d, d)) / np.sqrt(d)
+    return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=w * np.sign(w @ np.tanh(W_q @ a_i + W_k @ a_j)))  # a positive score
 
 @cases(dict(d_in=3, d_k=5), dict(d_in=6, d_k=4), low=3)
 def below_zero(rng, d_in, d_k):
@@ -757,6 +790,11 @@ wrong("other-tanh-only", ("np.tanh(query + key)", "(query + np.tanh(key))"), say
 wrong("half-sum", ("query + key", "(query + key) / 2"), says="the tanh gets half the sum of query and key (their mean). Add them, no more.")
 wrong("scaled-inside", ("query + key", "(query + key) / np.sqrt(w.size)"), says="the sum inside the tanh is divided by √d_k. The additive score is not scaled.")
 wrong("dot-inside", (SCORE, "np.sum(w * np.tanh(query @ key))"), says="the tanh gets the dot product of query and key. In the additive score it gets their sum, a vector of d_k numbers.")
+wrong("scaled-inside-by-d-in", ("query + key", "(query + key) / np.sqrt(a_i.size)"), says="the sum inside the tanh is divided by √d_in. The additive score is not scaled.")
+wrong("tanh-of-the-sum", (SCORE, "np.tanh(np.sum(query + key))"), says="you add up the numbers of query and key before the tanh, and `w` is not used. tanh takes each of the d_k numbers by itself; `w` weighs them.")
+wrong("outer-summed", (SCORE, "np.outer(w, np.tanh(query + key)).sum()"), says="you multiply every number of `w` with every number after the tanh. The dot product pairs them: the first with the first, and so on.")
+wrong("w-squashed", (SCORE, "np.tanh(w) @ np.tanh(query + key)"), says="your `w` goes through tanh as well. Only the sum of query and key does.")
+wrong("elementwise-matrices", (QUERY, "W_q * a_i"), (KEY, "W_k * a_j"), says="you multiply matrix and vector number by number with `*`. A matrix times a vector also sums along each row.")
 wrong("bias", ("query + key", "query + key + 1"), says="a constant is added inside the tanh. The formula has none.")
 wrong("negative", (SCORE, f"-({SCORE})"), says="your score has the opposite sign.")
 wrong("absolute", (SCORE, f"abs({SCORE})"), says="your score has lost its sign; a score may be negative.")
@@ -769,6 +807,10 @@ wrong("one-item-array", (SCORE, f"np.array([{SCORE}])"), says="your score is an 
 wrong("one-by-one", (SCORE, f"np.array([[{SCORE}]])"), says="your score is an array of shape (1, 1). A score is a plain number, without axes.")
 wrong("rounded", (SCORE, f"round(float({SCORE}), 2)"), says="your score is rounded. Round only what you print.")
 wrong("half-precision", (SCORE, "w.astype(np.float16) @ np.tanh((query + key).astype(np.float16))"), says="your score is a little off everywhere, as numbers of 16 bits are. Keep the arrays' own type.")
+wrong("first-number-lost", (SCORE, "w[1:] @ np.tanh(query + key)[1:]"), says="your score leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
+for first, second in (("tanh-last", "√d_k"), ("no-tanh", "√d_k"), ("no-w", "√d_k"), ("tanh-first", "√d_k"), ("difference", "√d_k"), ("relu", "√d_k")):
+    wrong(f"{first}+scaled", *mistakes[first][0], ("return ", "return 1 / np.sqrt(w.size) * "), says=f"two things at once. First, {mistakes[first][1]} Second, your score is divided by {second}, and this one is not scaled.")
+wrong("three-numbers", (SCORE, "w[:3] @ np.tanh(query + key)[:3]"), says="your score uses the first three numbers only. There may be any number d_k of them.")
 wrong("one-number-lost", (SCORE, "w[:-1] @ np.tanh(query + key)[:-1]"), says="your score leaves out the last of the d_k numbers. Does a loop of yours end one too early?")
 wrong("two-numbers", (SCORE, "w[:2] @ np.tanh(query + key)[:2]"), says="your score uses the first two numbers only. There may be any number d_k of them.")
 wrong("four-numbers", (SCORE, "w[:4] @ np.tanh(query + key)[:4]"), says="your score uses the first four numbers only. There may be any number d_k of them.")
@@ -783,7 +825,7 @@ def stacked(a_i, a_j, W_q, W_k, w):
 @right
 def loops(x, y, Q, K, v):
     total = 0.0
-    for row_q, row_k, weight in zip(Q, K, v):
+    for row_q, row_k, weight in zip(Q, K, v, strict=True):
         total = total + weight * np.tanh(sum(row_q * x) + sum(row_k * y))
     return total
 
@@ -816,7 +858,7 @@ def by_torch(a_i, a_j, W_q, W_k, w):
 def by_python(a_i, a_j, W_q, W_k, w):
     import math
     return sum(
-        float(w[r]) * math.tanh(sum(float(p * x) for p, x in zip(W_q[r], a_i)) + sum(float(p * x) for p, x in zip(W_k[r], a_j)))
+        float(w[r]) * math.tanh(sum(float(p * x) for p, x in zip(W_q[r], a_i, strict=True)) + sum(float(p * x) for p, x in zip(W_k[r], a_j, strict=True)))
         for r in range(len(w))
     )
 
@@ -974,6 +1016,9 @@ wrong("cosine", (RETURN, "scores / (np.linalg.norm(q) * np.linalg.norm(keys, axi
       says="your scores are cosines, divided by the lengths of query and key. The scale is √d_k, the same for every key.")
 wrong("softmax-done", (RETURN, "softmax(scores / np.sqrt(q.shape[0]))"), says="your output has gone through softmax already. Return the scores; the weights come later.")
 wrong("softmax-unscaled", (RETURN, "softmax(scores)"), says="your output has gone through softmax, and the scale is missing. Return the scaled scores; the weights come later.")
+wrong("softmax-root-n", (RETURN, "softmax(scores / np.sqrt(len(keys)))"), says="your output has gone through softmax, and the scale is √n, the number of keys. Return the scores, divided by √d_k; the weights come later.")
+wrong("root-of-512", (RETURN, "scores / np.sqrt(512)"), says="your scores are divided by √512 whatever the keys' length is. 512 is the paper's d_model; under the root stands d_k, read from a shape.")
+wrong("root-subtracted", (RETURN, "scores - np.sqrt(q.shape[0])"), says="you subtract √d_k from the scores; the formula divides.")
 wrong("exponential", (RETURN, "np.exp(scores / np.sqrt(q.shape[0]))"), says="your output is the exponential of the scores. That is a part of softmax, which comes later.")
 wrong("maximum-subtracted", (RETURN, "(scores - scores.max()) / np.sqrt(q.shape[0])"), says="your scores have their maximum subtracted. Softmax does that; here return the scores themselves.")
 wrong("mean-subtracted", (RETURN, "(scores - scores.mean()) / np.sqrt(q.shape[0])"), says="your scores have their mean subtracted. Return the scores themselves.")
@@ -999,6 +1044,17 @@ wrong("keys-transposed-unscaled", (SCORES, "keys.T @ q"), (RETURN, "scores"),
 wrong("query-added", (SCORES, "(keys + q).sum(axis=1)"), says="you add query and key. A dot product multiplies them number by number, then sums.")
 wrong("keys-alone", (SCORES, "keys.sum(axis=1)"), says="your scores are the sums of the keys; the query is not used.")
 wrong("keys-with-themselves", (SCORES, "(keys * keys).sum(axis=1)"), says="your scores are the dot products of the keys with themselves; the query is not used.")
+wrong("mean", (RETURN, "np.mean(scores) / np.sqrt(q.shape[0])"), says="your output is one number: the mean of all scores. Return one score for each key.")
+wrong("products-averaged", (SCORES, "(keys * q).mean(axis=1)"), says="your scores are d_k times too small: the products are averaged. A dot product sums them.")
+wrong("products-averaged-unscaled", (SCORES, "(keys * q).mean(axis=1)"), (RETURN, "scores"), says=scales["divided-by-d_k"][1])
+
+@wrong("as-many-scores-as-numbers", says="your loop runs over the d_k numbers of the query. Run over the n keys: there is one score for each.")
+def as_many_scores_as_numbers(q, keys):
+    out = np.zeros(len(q))
+    for j in range(len(q)):
+        out[j] = keys[j] @ q
+    return out / np.sqrt(len(q))
+
 wrong("first-key", (RETURN, "scores[0] / np.sqrt(q.shape[0])"), says="your output is the first key's score only. Return one score for each key.")
 wrong("first-key-for-all", (SCORES, "np.full(len(keys), keys[0] @ q)"), says="all your scores are the first key's. Does a loop of yours always take the same row?")
 wrong("last-key-lost", (SCORES, "keys[:-1] @ q"), says="the last key has no score. Does a loop of yours end one too early?")
@@ -1023,7 +1079,7 @@ wrong("nothing-returned", (f"return {RETURN}", RETURN), says="your function ends
 def loops(query, K):
     out = []
     for key in K:
-        out.append(sum(x * y for x, y in zip(query, key)) / len(key) ** 0.5)
+        out.append(sum(x * y for x, y in zip(query, key, strict=True)) / len(key) ** 0.5)
     return np.array(out)
 
 @right
@@ -1059,7 +1115,7 @@ def by_torch(q, keys):
 @truth
 def by_python(q, keys):
     import math
-    return np.array([math.fsum(float(x) * float(y) for x, y in zip(q, key)) / math.sqrt(len(q)) for key in keys])
+    return np.array([math.fsum(float(x) * float(y) for x, y in zip(q, key, strict=True)) / math.sqrt(len(q)) for key in keys])
 
 # %% [markdown]
 # ### Experiment · What the scale saves
@@ -1110,10 +1166,10 @@ print(table([(d_k, name, float(c[k, 0, 1]), float(c[k, 1, 1])) for d_k, k in at.
             ["d_k", "scale", "entropy, bits (median)", "gradient (median)"]))
 
 # %% [markdown]
-# The line is the median of 200 draws, the band holds the middle half of them. Note the right-hand axis: each step is a
-# *factor*. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
-# is the band there? A wide band means that some queries still learn and others hardly at all: it depends on whether the two
-# best keys happen to score nearly the same.
+# The line is the median of 200 draws, the band holds the middle half of them. On the right-hand axis, equal steps are
+# equal *factors*. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
+# is the band there? A wide band means that some queries still learn and others hardly at all. The formula says when: $w_i (1 -
+# w_i)$ is far from 0 only while $w_i$ is neither near 0 nor near 1, as when the two best keys score nearly the same.
 #
 # Two limits of this experiment. The numbers are random, as at the start of training; a trained model can make its scores
 # larger or smaller through $W_q$ and $W_k$. And this is the gradient with respect to the scores, one link of the chain;
@@ -1151,8 +1207,8 @@ print(table([(d_k, name, float(c[k, 0, 1]), float(c[k, 1, 1])) for d_k, k in at.
 # |---|---|---|
 # | `i` | a whole number | which vector asks, counted from 0 |
 # | `a` | `(n, d_in)` | the input vectors, one in each row |
-# | `W_q`, `W_k` | `(d_k, d_in)` | |
-# | `W_v` | `(d_v, d_in)` | |
+# | `W_q`, `W_k` | `(d_k, d_in)` | make the query and the keys |
+# | `W_v` | `(d_v, d_in)` | makes the values |
 # | returns | `(d_v,)` | the output $b^i$ |
 
 # %% exercise="attend_one" part="solution"
@@ -1255,7 +1311,7 @@ wirings = {
 }
 for name, (edits, says) in (scales | wirings).items():
     wrong(name, *edits, says=says)
-for scale in ("no-scale", "divided-by-d_k", "divided-by-root-d_in"):
+for scale in ("no-scale", "divided-by-d_k", "divided-by-root-d_in", "divided-by-root-n"):
     for name in ("roles-swapped", "query-matrix-twice", "key-matrix-twice", "one-too-early", "first-always", "keys-as-values", "inputs-as-values"):
         wrong(f"{name}+{scale}", *wirings[name][0], *scales[scale][0], says=f"two things at once. First, {wirings[name][1]} Second, {scales[scale][1]}")
 wrong("no-softmax", (WEIGHTS, SCORES), says="your sum is weighted with the scores themselves. Softmax turns them into weights first.")
@@ -1265,6 +1321,11 @@ wrong("divided-by-sum", (WEIGHTS, "(lambda s: s / s.sum())(scaled_scores(query, 
 wrong("sigmoid", (WEIGHTS, "1 / (1 + np.exp(-scaled_scores(query, keys)))"), says="your weights are sigmoids of the scores, each by itself; they do not sum to 1. Softmax looks at all scores together.")
 wrong("relu", (WEIGHTS, "np.maximum(scaled_scores(query, keys), 0)"), says="your weights are ReLU of the scores. The lecture says that this may be tried; this exercise asks for softmax.")
 wrong("tanh", (WEIGHTS, "np.tanh(scaled_scores(query, keys))"), says="your weights are tanh of the scores; they do not sum to 1. This exercise asks for softmax.")
+wrong("absolute-scores", (WEIGHTS, "softmax(np.abs(scaled_scores(query, keys)))"), says="your scores have lost their sign. A key that points against the query gets little weight, not much.")
+wrong("skips-itself-no-scale", (SCORES, "np.where(np.arange(len(a)) == i, -np.inf, keys @ query)"),
+      says="two things at once. First, your sum leaves out vector i itself; it runs over all j, j = i included. Second, your weights lack the factor 1/√d_k.")
+wrong("inputs-centred", (QUERY, "W_q @ (a - a.mean(axis=0))[i]"), (KEYS, "(a - a.mean(axis=0)) @ W_k.T"), (VALUES, "(a - a.mean(axis=0)) @ W_v.T"),
+      says="you subtract the mean vector from the inputs first. Take them as they are.")
 wrong("largest-only", (SUM, "values[np.argmax(weights)]"), says="your output is the value of the best key alone. Softmax gives every value a share.")
 wrong("softmax-twice", (WEIGHTS, "softmax(softmax(scaled_scores(query, keys)))"), says="softmax is applied twice: the weights come out nearly equal.")
 wrong("softmin", (WEIGHTS, "softmax(-scaled_scores(query, keys))"), says="the keys that fit worst get the largest weights: a sign is turned around.")
@@ -1308,6 +1369,14 @@ def over_queries_no_scale(i, a, W_q, W_k, W_v):
 def column_taken(i, a, W_q, W_k, W_v):
     return softmax((a @ W_q.T) @ (a @ W_k.T).T / np.sqrt(len(W_q)), axis=1)[:, i] @ (a @ W_v.T)
 
+@wrong("column-taken-no-scale", says="two things at once. You take a column of the weights' matrix, how much all the vectors look at vector i; you need its row. And the scale 1/√d_k is missing.")
+def column_taken_no_scale(i, a, W_q, W_k, W_v):
+    return softmax((a @ W_q.T) @ (a @ W_k.T).T, axis=1)[:, i] @ (a @ W_v.T)
+
+wrong("later-scores-zero", (SCORES, "np.where(np.arange(len(a)) > i, 0, scaled_scores(query, keys))"), says="the scores of the vectors after i are set to 0. Here every vector looks at all the others, later ones too.")
+wrong("value-matrix-summed", (SUM, "W_v.T @ weights"), says="your weights meet the matrix `W_v` itself. They weigh the values, which `W_v` makes from the input vectors.")
+wrong("three-things", (SUM, "(weights @ values, weights, keys)"), says="your function returns three things. Return the output alone.")
+
 @wrong("softmax-over-everything", says="your softmax runs over all pairs of vectors at once. Each query has a weight of 1 to spread over its keys.")
 def over_everything(i, a, W_q, W_k, W_v):
     scores = (a @ W_q.T) @ (a @ W_k.T).T / np.sqrt(len(W_q))
@@ -1341,7 +1410,7 @@ def loops(i, vectors, Q, K, V):
     q = Q @ vectors[i]
     scores = [np.dot(q, K @ x) / np.sqrt(len(q)) for x in vectors]
     total = np.zeros(len(V))
-    for weight, x in zip(softmax(np.array(scores)), vectors):
+    for weight, x in zip(softmax(np.array(scores)), vectors, strict=True):
         total += weight * (V @ x)
     return total
 
@@ -1389,11 +1458,11 @@ def by_torch(i, a, W_q, W_k, W_v):
 def by_python(i, a, W_q, W_k, W_v):
     import math
     def times(W, x):
-        return [math.fsum(float(p) * float(y) for p, y in zip(row, x)) for row in W]
+        return [math.fsum(float(p) * float(y) for p, y in zip(row, x, strict=True)) for row in W]
     q = times(W_q, a[i])
-    e = [math.exp(math.fsum(x * y for x, y in zip(q, times(W_k, x_j))) / math.sqrt(len(q))) for x_j in a]
+    e = [math.exp(math.fsum(x * y for x, y in zip(q, times(W_k, x_j), strict=True)) / math.sqrt(len(q))) for x_j in a]
     values = [times(W_v, x_j) for x_j in a]
-    return np.array([math.fsum(share * value[r] for share, value in zip(e, values)) / math.fsum(e) for r in range(len(W_v))])
+    return np.array([math.fsum(share * value[r] for share, value in zip(e, values, strict=True)) / math.fsum(e) for r in range(len(W_v))])
 
 # %% [markdown]
 # ## The four-vector example, by code
@@ -1416,8 +1485,8 @@ print("largest difference:", np.abs(b1 - by_hand).max().round(4))
 # %% part="demo"
 changed = a.copy()
 changed[3] = [3.0, 1.0]
-print("b¹, as before:        ", b1.round(3))
-print("b¹ with another a⁴:   ", attend_one_part(0, changed, W_q, W_k, W_v).round(3))
+print("b¹, as before:         ", b1.round(3))
+print("b¹ with another a⁴:    ", attend_one_part(0, changed, W_q, W_k, W_v).round(3))
 print("b¹ with a³, a⁴ swapped:", attend_one_part(0, a[[0, 1, 3, 2]], W_q, W_k, W_v).round(3))
 
 # %% [markdown]

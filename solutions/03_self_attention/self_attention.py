@@ -36,13 +36,13 @@ begin("03_self_attention")
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes = {
-    "I": Box("I\n(d_in × n)", 0, 1, "grey"),
-    "Q": Box("Q = W^q I\n(d_k × n)", 1, 2, "blue"),
-    "K": Box("K = W^k I\n(d_k × n)", 1, 1, "blue"),
-    "V": Box("V = W^v I\n(d_v × n)", 1, 0, "orange"),
-    "A": Box("A = Kᵀ Q / √d_k\n(n × n)", 2, 1.5, "green"),
-    "A_hat": Box("Â: softmax\nof each column", 3, 1.5, "green"),
-    "O": Box("O = V Â\n(d_v × n)", 4, 0, "orange"),
+    "I": Box("$I$\n($d_{in}$ × n)", 0, 1, "grey"),
+    "Q": Box("$Q = W^q I$\n($d_k$ × n)", 1, 2, "blue"),
+    "K": Box("$K = W^k I$\n($d_k$ × n)", 1, 1, "blue"),
+    "V": Box("$V = W^v I$\n($d_v$ × n)", 1, 0, "orange"),
+    "A": Box("$A = K^T Q\\,/\\sqrt{d_k}$\n(n × n)", 2, 1.5, "green"),
+    "A_hat": Box("$\\hat{A}$: softmax\nof each column", 3, 1.5, "green"),
+    "O": Box("$O = V\\hat{A}$\n($d_v$ × n)", 4, 0, "orange"),
 }
 arrows = [("I", "Q"), ("I", "K"), ("I", "V"), ("Q", "A"), ("K", "A"), ("A", "A_hat"), ("A_hat", "O"), ("V", "O")]
 show(
@@ -101,7 +101,7 @@ W_k = np.array([[0.0, 1, 0], [0, 0, 1]])
 W_v = np.array([[1.0, 0, 1], [0, 2, 1], [1, 1, 0]])
 print("inputs: 4 tokens as columns, each with 3 numbers", inputs.shape)
 
-# %% [markdown] exercise="self_attention_columns" part="prompt" points=10 difficulty=2 minutes=15 returns="O A_hat" forbids="scaled_dot_product_attention"
+# %% [markdown] exercise="self_attention_columns" part="prompt" points=10 difficulty=2 minutes=15 returns="O A_hat" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 1 · `self_attention_columns`
 #
 # Write the lecture's formulas for a whole sequence. One formula becomes one line; no loop is needed.
@@ -190,20 +190,20 @@ def self_attention_columns(
     return np.transpose(output), np.transpose(weights)
 
 # %% exercise="self_attention_columns" part="variants"
-from itertools import combinations
+def drawn(rng, rows, d_in):
+    """Scores of about ±2, whatever the sizes: with larger ones all softmaxes are alike."""
+    return 1.5 * rng.normal(size=(rows, d_in)) / np.sqrt(d_in)
 
 @cases(dict(d_in=3, n=5, d_k=4, d_v=2), dict(d_in=6, n=3, d_k=2, d_v=5))
 def tokens(rng, d_in, n, d_k, d_v):
     """{n} tokens of length {d_in}, keys of length {d_k}, values of length {d_v}"""
-    return dict(
-        inputs=rng.normal(size=(d_in, n)), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)),
-        W_v=rng.normal(size=(d_v, d_in)),
-    )
+    matrices = {name: drawn(rng, rows, d_in) for name, rows in (("W_q", d_k), ("W_k", d_k), ("W_v", d_v))}
+    return dict(inputs=rng.normal(size=(d_in, n))) | matrices
 
 @cases()
 def square(rng):
-    """4 tokens of length 4, all matrices square: here a shape tells nothing"""
-    return {name: rng.normal(size=(4, 4)) for name in ("inputs", "W_q", "W_k", "W_v")}
+    """5 tokens of length 5, all matrices square: here a shape tells nothing"""
+    return {name: drawn(rng, 5, 5) for name in ("inputs", "W_q", "W_k", "W_v")}
 
 @cases()
 def far_apart(rng):
@@ -287,7 +287,62 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(A, -60, 60)))"), says="each
 wrong("hard-choice", (SOFTMAX, "(A == A.max(axis=0, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(A.shape, 1 / A.shape[0])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
-wrong("inputs-as-values", (SUM, "inputs @ A_hat"), says="your output is a weighted sum of the inputs. Sum the values V = W_v I.")
+wrong("scale-2d", (SCALE, " / K.shape[0] ** 1 / 2"),
+      says="your scores are divided by 2 d_k. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
+wrong("floor-division", (SCALE, " // np.sqrt(K.shape[0])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
+wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(A), axis=0)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
+wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(A, 0), axis=0)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
+wrong("sizes-of-scores", (SOFTMAX, "softmax(np.abs(A), axis=0)"), says="your scores lose their sign before the softmax. Leave the scores as they are.")
+wrong("divided-by-n", (SUM, "V @ A_hat / A.shape[0]"), says="your outputs are divided by n, the number of tokens. The weights sum to 1 already.")
+wrong("first-query-for-all", (SOFTMAX, "np.repeat(softmax(A, axis=0)[:, :1], A.shape[1], axis=1)"), says="every token gets the first token's weights. Column i belongs to query i.")
+wrong("last-query-for-all", (SOFTMAX, "np.repeat(softmax(A, axis=0)[:, -1:], A.shape[1], axis=1)"), says="every token gets the last token's weights. Column i belongs to query i.")
+wrong("negative-scores", ("K.T @ Q", "-K.T @ Q"), says="your scores have the opposite sign: the key that fits worst gets the largest weight.")
+wrong("values-and-keys-swapped", ("    K = W_k @ inputs\n    V = W_v @ inputs", "    K = W_v @ inputs\n    V = W_k @ inputs"),
+      says="W_k and W_v have changed places. Keys are compared with queries, values are summed.")
+wrong("sum-of-the-rest", (SUM, "V @ (A_hat - np.diag(np.diag(A_hat)))"), says="each output leaves out its own token's value. The sum runs over all tokens, the query's own as well.")
+for name, edit, seen in [("no-softmax", (SOFTMAX, "A"), "the softmax is missing"), ("keys-as-values", (SUM, "K @ A_hat"), "your output sums the keys, not the values"),
+                         ("exponentials", (SOFTMAX, "np.exp(A)"), "exp(A) is not divided by the sum of each column")]:
+    wrong(f"no-scale+{name}", (SCALE, ""), edit, says=f"two things at once: your scores are not divided by √d_k; and {seen}.")
+
+for one in scales[:2]:
+    for two in roles:
+        three = axes[0]
+        wrong(f"{one[0]}+{two[0]}+{three[0]}", one[1], two[1], three[1],
+              says=f"three things at once: {one[2]}; {two[2]}; and {three[2]}. Go through the formulas one by one, with the shapes beside them.")
+wrong("rows-and-order", (GIVE, "return A_hat.T, output.T"),
+      says="both results are transposed, as in the row convention, and they stand in the wrong order. Return O first, then A_hat, with tokens as columns.")
+wrong("inputs-reshaped", ("Q = W_q @ inputs", "inputs = inputs.reshape(inputs.shape[1], inputs.shape[0]).T; Q = W_q @ inputs"),
+      says="your tokens are mixed up: a reshape of the inputs reads the numbers row by row, and gives other tokens. A transpose takes number [r, c] to [c, r].")
+wrong("largest-weight-one", (SOFTMAX, "np.exp(A - A.max(axis=0)) / np.exp(A - A.max(axis=0)).max(axis=0)"),
+      says="the exponentials are divided by the largest of their column, not by the sum: the largest weight is 1.")
+wrong("last-column-missing-in-both", (SOFTMAX, "softmax(A, axis=0) * (np.arange(A.shape[1]) < A.shape[1] - 1)"),
+      says="the last token's weights and output are 0: a loop over the tokens ends one too early.")
+wrong("first-column-missing-in-both", (SOFTMAX, "softmax(A, axis=0) * (np.arange(A.shape[1]) > 0)"),
+      says="the first token's weights and output are 0: a loop over the tokens starts at 1, not at 0.")
+wrong("last-value-only", (SUM, "V[:, -1:] * A_hat[-1:]"), says="your outputs hold the last value's share only: a loop overwrites the sum where it should add to it.")
+wrong("first-value-only", (SUM, "V[:, :1] * A_hat[:1]"), says="your outputs hold the first value's share only. The sum runs over all tokens.")
+wrong("strictly-before", (SOFTMAX, "np.nan_to_num(softmax(np.where(np.triu(np.ones(A.shape, dtype=bool), 1), np.maximum(A, -1e8), -1e9), axis=0)) * np.triu(np.ones(A.shape), 1)"),
+      says="only tokens before the query get a weight, and the first token gets none at all. Here every token sees all tokens.")
+wrong("one-matrix-for-all", ("W_k @ inputs", "W_q @ inputs"), ("W_v @ inputs", "W_q @ inputs"), says="queries, keys and values are all made with W_q. Each has a matrix of its own.")
+wrong("named", (GIVE, "return dict(O=output, A_hat=A_hat)"), says="a dict comes back. Return the two arrays as a tuple: O, A_hat.")
+wrong("second-result-none", (GIVE, "return output, None"), says="your second result is None. Return the weights A_hat.")
+wrong("rounded-weights", (SOFTMAX, "np.round(softmax(A, axis=0), 2)"), says="your weights are rounded. Use them as they are.")
+wrong("base-two", (SOFTMAX, "np.exp2(A - A.max(axis=0)) / np.exp2(A - A.max(axis=0)).sum(axis=0)"), says="your softmax uses powers of 2. It takes powers of e: the exponential function.")
+wrong("whole-scores", (SOFTMAX, "softmax(A.astype(int), axis=0)"), says="your scores are cut to whole numbers before the softmax. Leave them as they are.")
+wrong("sum-of-everything", (SOFTMAX, "np.exp(A - A.max(axis=0)) / np.exp(A - A.max(axis=0)).sum()"), says="your exponentials are divided by the sum over the whole matrix. Each column has a sum of its own.")
+wrong("values-as-output", (SUM, "V"), says="your output is the values themselves: the weighted sum over all tokens is missing.")
+wrong("features-mixed", ("K.T @ Q", "K @ Q.T"), (SUM, "A_hat @ V"), says="your scores are KQᵀ, of shape (d_k, d_k): they compare and mix numbers within a token. KᵀQ, of shape (n, n), compares token with token.")
+wrong("features-mixed-queries-first", ("K.T @ Q", "Q @ K.T"), (SUM, "A_hat @ V"), says="your scores are QKᵀ, which in columns has shape (d_k, d_k): they compare and mix numbers within a token. KᵀQ, of shape (n, n), compares token with token.")
+wrong("all-transposed", ("W_q @ inputs", "W_q.T @ inputs.T"), ("W_k @ inputs", "W_k.T @ inputs.T"), ("W_v @ inputs", "W_v.T @ inputs.T"),
+      says="matrices and inputs are both transposed, and their order is kept: Wᵀ Iᵀ is not (W I)ᵀ. Here nothing is transposed: W @ inputs.")
+wrong("no-projections", ("W_q @ inputs", "inputs"), ("W_k @ inputs", "inputs"), ("W_v @ inputs", "inputs"),
+      says="the inputs themselves serve as queries, keys and values: the three matrices are not used.")
+wrong("no-values", ("W_v @ inputs", "inputs"), says="your output is a weighted sum of the inputs. Sum the values V = W_v I.")
+wrong("columns-in-a-list", (GIVE, "return list(output.T), list(A_hat.T)"), says="lists of arrays come back. Put each side by side into one array.")
+wrong("elementwise-throughout", ("K.T @ Q", "K * Q"), (SUM, "V * A_hat"), says="`*` multiplies number by number. Both products here are matrix products, `@`.")
+wrong("inputs-centred", ("Q = W_q @ inputs", "inputs -= inputs.mean(axis=0); Q = W_q @ inputs"),
+      says="the mean of each token is taken away from the inputs, and in place: the caller's array changes, too. Use the inputs as they are.")
+
 wrong("keys-as-values", (SUM, "K @ A_hat"), says="your output is a weighted sum of the keys. Sum the values V = W_v I.")
 wrong("queries-as-values", (SUM, "Q @ A_hat"), says="your output is a weighted sum of the queries. Sum the values V = W_v I.")
 wrong("scores-of-inputs", ("K.T @ Q", "inputs.T @ inputs"), says="your scores compare the inputs themselves. Compare keys with queries: the matrices W_k and W_q are missing.")
@@ -329,9 +384,9 @@ wrong("lists", (GIVE, "return output.tolist(), A_hat.tolist()"), says="nested li
 wrong("residual", (SUM, "V @ A_hat + V"), says="the values are added to your outputs once more. O is V times A_hat, and nothing else.")
 wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
 wrong("in-place-weights", (SCALE, ""), ("Q = W_q @ inputs", "W_q /= np.sqrt(W_k.shape[0]); Q = W_q @ inputs"),
-      says="your numbers are right, but your code changes its argument `W_q`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `W_q`: `/=` and `*=` work in place. Write the result into a new array.")
 wrong("in-place-keys", (SCALE, ""), ("K = W_k @ inputs", "W_k /= np.sqrt(W_k.shape[0]); K = W_k @ inputs"),
-      says="your numbers are right, but your code changes its argument `W_k`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `W_k`: `/=` and `*=` work in place. Write the result into a new array.")
 
 @right
 def einsum(inputs, W_q, W_k, W_v):
@@ -345,7 +400,7 @@ def one_column_at_a_time(inputs, W_q, W_k, W_v):
     for a in inputs.T:
         scores = [(W_k @ other) @ (W_q @ a) / np.sqrt(len(W_k)) for other in inputs.T]
         shares = softmax(np.array(scores))
-        columns.append(sum(share * (W_v @ other) for share, other in zip(shares, inputs.T)))
+        columns.append(sum(share * (W_v @ other) for share, other in zip(shares, inputs.T, strict=True)))
         weights.append(shares)
     return np.stack(columns, axis=1), np.array(weights).T
 
@@ -395,10 +450,10 @@ def library_part(inputs, W_q, W_k, W_v):
 
 # %% part="demo"
 attention_columns = use_part("self_attention_columns")
-O, A_hat = attention_columns(inputs, W_q, W_k, W_v)
+outputs, A_hat = attention_columns(inputs, W_q, W_k, W_v)
 print("A_hat, column i = weights of query i:\n", A_hat.round(3))
 print("sums of its columns:", A_hat.sum(axis=0).round(3))
-print("O, column i = output i:\n", O.round(3))
+print("O, column i = output i:\n", outputs.round(3))
 
 # %% [markdown]
 # ## Rows: how code writes it
@@ -466,6 +521,8 @@ def to_row_convention(
     return x, query, key, value
 
 # %% exercise="to_row_convention" part="variants"
+from itertools import combinations, permutations
+
 @cases(dict(d_in=3, n=5, d_k=4, d_v=2), dict(d_in=6, n=3, d_k=2, d_v=5))
 def tokens(rng, d_in, n, d_k, d_v):
     """{n} tokens of length {d_in}, keys of length {d_k}, values of length {d_v}"""
@@ -480,24 +537,25 @@ def square(rng):
     return {name: rng.normal(size=(3, 3)) for name in ("inputs", "W_q", "W_k", "W_v")}
 
 GIVE = "return inputs.T, W_q.T, W_k.T, W_v.T"
+ARGUMENTS = ("inputs", "W_q", "W_k", "W_v")
+for count in (1, 2, 3):
+    for left in combinations(ARGUMENTS, count):
+        done = " and ".join("`x`" if name == "inputs" else f"`{name}`" for name in ARGUMENTS if name not in left)
+        were = "comes back as it was" if count == 1 else "come back as they were"
+        wrong(
+            "-and-".join(left) + "-left",
+            (GIVE, "return " + ", ".join(name if name in left else f"{name}.T" for name in ARGUMENTS)),
+            says=f"{done} {'is' if count == 3 else 'are'} right, but {' and '.join(left)} {were}. In the row form all four are transposed.",
+        )
 wrong("unchanged", (GIVE, "return inputs, W_q, W_k, W_v"), says="all four come back as they were. In the row form each of them is transposed.")
-wrong("inputs-only", (GIVE, "return inputs.T, W_q, W_k, W_v"),
-      says="x is right, but the three matrices are still those of the column form. In x W the matrix stands on the right, with d_in first: (d_in, d_k).")
-wrong("matrices-only", (GIVE, "return inputs, W_q.T, W_k.T, W_v.T"), says="the three matrices are right, but the tokens are still columns. x has shape (n, d_in).")
-for name in ("W_q", "W_k", "W_v"):
-    wrong(f"{name}-left", (f"{name}.T", name), says=f"three of the four are right, but {name} is still as the column form has it. All four are transposed.")
-wrong("inputs-and-q", (GIVE, "return inputs.T, W_q.T, W_k, W_v"), says="x and W_q are right, but W_k and W_v are still as the column form has them. All four are transposed.")
-wrong("not-values", (GIVE, "return inputs, W_q.T, W_k.T, W_v"), says="W_q and W_k are right, but the inputs and W_v are still as the column form has them. All four are transposed.")
-wrong("queries-and-keys-only", (GIVE, "return inputs.T, W_q, W_k, W_v.T"), says="x and W_v are right, but W_q and W_k are still as the column form has them. All four are transposed.")
-RESHAPE = "return {0}, {1}, {2}, {3}"
 def reshaped(name):
     return f"{name}.reshape({name}.shape[1], {name}.shape[0])"
 wrong("reshaped", (GIVE, "return " + ", ".join(map(reshaped, ("inputs", "W_q", "W_k", "W_v")))),
       says="the shapes are right, but the numbers are in other places: reshape reads them row by row. A transpose takes number [r, c] to [c, r].")
 wrong("inputs-reshaped", ("inputs.T", reshaped("inputs")),
-      says="x has the right shape, but its numbers are in other places: reshape reads them row by row. Token i must be row i of x: transpose.")
+      says="`x` has the right shape, but its numbers are in other places: reshape reads them row by row. Token i must be row i of x: transpose.")
 wrong("matrices-reshaped", ("W_q.T, W_k.T, W_v.T", ", ".join(map(reshaped, ("W_q", "W_k", "W_v")))),
-      says="x is right, and the matrices have the right shapes, but their numbers are in other places: reshape reads them row by row. Transpose them.")
+      says="`x` is right, and the matrices have the right shapes, but their numbers are in other places: reshape reads them row by row. Transpose them.")
 wrong("column-order", (GIVE, "return " + ", ".join(f"{n}.reshape({n}.shape[1], {n}.shape[0], order='F')" for n in ("inputs", "W_q", "W_k", "W_v"))),
       says="the shapes are right, but the numbers are in other places: your reshape reads them column by column and writes them column by column. "
            "A transpose takes number [r, c] to [c, r].")
@@ -507,27 +565,35 @@ wrong("turned-back", (GIVE, "return " + ", ".join(f"np.rot90({n}, -1)" for n in 
       says="your matrices are turned by 90 degrees: transposed, and reversed as well. A transpose takes number [r, c] to [c, r].")
 wrong("flipped", (GIVE, "return np.flip(inputs), np.flip(W_q), np.flip(W_k), np.flip(W_v)"),
       says="your matrices are flipped, and their shapes are as they were. A transpose takes number [r, c] to [c, r].")
-wrong("q-and-k-exchanged", ("W_q.T, W_k.T, W_v.T", "W_k.T, W_q.T, W_v.T"), says="W_q and W_k have changed places. The order is x, W_q, W_k, W_v.")
-wrong("k-and-v-exchanged", ("W_q.T, W_k.T, W_v.T", "W_q.T, W_v.T, W_k.T"), says="W_k and W_v have changed places. The order is x, W_q, W_k, W_v.")
-wrong("q-and-v-exchanged", ("W_q.T, W_k.T, W_v.T", "W_v.T, W_k.T, W_q.T"), says="W_q and W_v have changed places. The order is x, W_q, W_k, W_v.")
-wrong("x-last", (GIVE, "return W_q.T, W_k.T, W_v.T, inputs.T"), says="x comes back last. The order is x, W_q, W_k, W_v.")
+for order in list(permutations(ARGUMENTS))[1:]:
+    names = ["x" if name == "inputs" else name for name in order]
+    wrong("-".join(names), (GIVE, "return " + ", ".join(f"{name}.T" for name in order)),
+          says=f"each is transposed, but they stand in the order {', '.join(names)}. The order is x, W_q, W_k, W_v.")
+for name in ARGUMENTS[1:]:
+    wrong(f"no-{name}", (GIVE, "return " + ", ".join(f"{other}.T" for other in ARGUMENTS if other != name)),
+          says=f"{name} is missing: three arrays come back. Return x, W_q, W_k and W_v.")
+wrong("queries-three-times", ("W_k.T, W_v.T", "W_q.T, W_q.T"), says="W_q comes back three times. Return x, W_q, W_k and W_v.")
+wrong("in-place", (GIVE, "for a in (inputs, W_q, W_k, W_v):\n        a.shape = a.shape[::-1]\n    return inputs, W_q, W_k, W_v"),
+      says="your code changes the shapes of the caller's arrays in place, and the numbers stand in other places than in a transpose. Make new arrays.")
 wrong("keys-from-queries", ("W_k.T", "W_q.T"), says="your third result is W_q once more, where W_k is asked for.")
 wrong("queries-from-keys", ("W_q.T, W_k.T", "W_k.T, W_k.T"), says="your second result is W_k, where W_q is asked for.")
 wrong("values-from-keys", ("W_v.T", "W_k.T"), says="your fourth result is W_k once more, where W_v is asked for.")
 wrong("x-only", (GIVE, "return inputs.T"), says="only x comes back. Return x, W_q, W_k and W_v.")
-wrong("no-x", (GIVE, "return W_q.T, W_k.T, W_v.T"), says="x is missing: only the three matrices come back. Return x, W_q, W_k and W_v.")
+wrong("no-x", (GIVE, "return W_q.T, W_k.T, W_v.T"), says="`x` is missing: only the three matrices come back. Return x, W_q, W_k and W_v.")
 wrong("nothing-returned", (GIVE, "inputs.T, W_q.T, W_k.T, W_v.T"), says="nothing comes back: the `return` is missing.")
 wrong("projected", (GIVE, "return (W_q @ inputs).T, (W_k @ inputs).T, (W_v @ inputs).T"),
       says="queries, keys and values come back. This function multiplies nothing: it only turns its four arguments into the row convention.")
 wrong("projected-and-x", (GIVE, "return inputs.T, (W_q @ inputs).T, (W_k @ inputs).T, (W_v @ inputs).T"),
-      says="x, queries, keys and values come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
+      says="`x`, queries, keys and values come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
 wrong("projected-columns", (GIVE, "return inputs.T, W_q @ inputs, W_k @ inputs, W_v @ inputs"),
-      says="x, and the column form's Q, K and V come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
+      says="`x`, and the column form's Q, K and V come back. This function multiplies nothing: W_q, W_k and W_v are only transposed.")
 wrong("scaled", ("W_q.T", "W_q.T / np.sqrt(W_q.shape[0])"), says="W_q is divided by √d_k as well. This function changes no number, only where it stands.")
 wrong("named", (GIVE, "return dict(x=inputs.T, W_q=W_q.T, W_k=W_k.T, W_v=W_v.T)"), says="a dict comes back. Return the four arrays as a tuple.")
 wrong("one-by-one", (GIVE, "return (a.T for a in (inputs, W_q, W_k, W_v))"), says="a generator comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
 wrong("mapped", (GIVE, "return map(np.transpose, (inputs, W_q, W_k, W_v))"), says="a `map` object comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
 wrong("lists", (GIVE, "return tuple(a.T.tolist() for a in (inputs, W_q, W_k, W_v))"), says="nested lists come back. Return NumPy arrays.")
+wrong("nested", (GIVE, "return inputs.T, (W_q.T, W_k.T, W_v.T)"), says="two things come back, x and a tuple of matrices. Return four arrays side by side.")
+wrong("arrays-in-lists", (GIVE, "return tuple(list(a.T) for a in (inputs, W_q, W_k, W_v))"), says="lists of arrays come back. Return four arrays.")
 wrong("extra-axis", (GIVE, "return tuple(a.T[None] for a in (inputs, W_q, W_k, W_v))"), says="each array has an extra axis in front. This exercise has no batch.")
 wrong("inverted", (GIVE, "return tuple(np.linalg.pinv(a) for a in (inputs, W_q, W_k, W_v))"),
       says="your matrices are inverted (the pseudo-inverse has the transpose's shape). Transpose them.")
@@ -560,13 +626,13 @@ def columns_stacked(inputs, W_q, W_k, W_v):
 
 @truth
 def by_zip(inputs, W_q, W_k, W_v):
-    return tuple(np.array(list(zip(*matrix.tolist()))) for matrix in (inputs, W_q, W_k, W_v))
+    return tuple(np.array(list(zip(*matrix.tolist(), strict=True))) for matrix in (inputs, W_q, W_k, W_v))
 
 @truth
 def library_part(inputs, W_q, W_k, W_v):
     return use_part("to_row_convention")(inputs, W_q, W_k, W_v)
 
-# %% [markdown] exercise="self_attention" part="prompt" points=10 difficulty=2 minutes=15 returns="output weights" forbids="scaled_dot_product_attention"
+# %% [markdown] exercise="self_attention" part="prompt" points=10 difficulty=2 minutes=15 returns="output weights" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 3 · `self_attention`
 #
 # Now the row form, the one you will use from here on. Tokens are rows, and there is no batch yet.
@@ -637,13 +703,14 @@ def self_attention(
 @cases(dict(seq=5, d_in=3, d=4), dict(seq=3, d_in=6, d=2))
 def tokens(rng, seq, d_in, d):
     """{seq} tokens of length {d_in}, queries and keys of length {d}"""
-    x = rng.normal(size=(seq, d_in))
-    return dict(x=x) | {name: rng.normal(size=(d_in, d)) for name in ("W_q", "W_k", "W_v")}
+    # Scores of about ±2, whatever the sizes: with larger ones all softmaxes are alike.
+    matrices = {name: 1.5 * rng.normal(size=(d_in, d)) / np.sqrt(d_in) for name in ("W_q", "W_k", "W_v")}
+    return dict(x=rng.normal(size=(seq, d_in))) | matrices
 
 @cases()
 def square(rng):
-    """4 tokens of length 4, all matrices square: here a shape tells nothing"""
-    return {name: rng.normal(size=(4, 4)) for name in ("x", "W_q", "W_k", "W_v")}
+    """5 tokens of length 5, all matrices square: here a shape tells nothing"""
+    return {name: 1.5 * rng.normal(size=(5, 5)) / np.sqrt(5) for name in ("x", "W_q", "W_k", "W_v")}
 
 @cases()
 def far_apart(rng):
@@ -710,7 +777,7 @@ wrong("scaled-weights", (SCALE, ""), (SOFTMAX, "softmax(scores, axis=-1) / np.sq
 wrong("scaled-output", (SCALE, ""), (SUM, "weights @ value / np.sqrt(key.shape[1])"),
       says="the outputs are divided by √d, and not the scores. Divide the scores, before the softmax.")
 wrong("scaled-both", (SUM, "weights @ value / np.sqrt(key.shape[1])"), says="the outputs are divided by √d as well. Only the scores are.")
-for number in ("2", "np.sqrt(2)", "np.sqrt(3)", "8"):
+for number in ("2", "np.sqrt(2)", "8"):
     wrong(f"scale-{number}", (SCALE, f" / {number}"),
           says=f"your scores are divided by a fixed number, {number.removeprefix('np.')}. Divide by √d, and read d off the shape of the keys.")
 wrong("no-softmax", (SOFTMAX, "scores"), says="your weights are the scores themselves: the softmax is missing.")
@@ -737,6 +804,53 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says=
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("scale-2d", (SCALE, " / key.shape[1] ** 1 / 2"),
+      says="your scores are divided by 2 d. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
+wrong("floor-division", (SCALE, " // np.sqrt(key.shape[1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
+wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
+wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
+wrong("sizes-of-scores", (SOFTMAX, "softmax(np.abs(scores), axis=-1)"), says="your scores lose their sign before the softmax. Leave the scores as they are.")
+wrong("divided-by-seq", (SUM, "weights @ value / len(x)"), says="your outputs are divided by the number of tokens. The weights sum to 1 already.")
+wrong("first-query-for-all", (SOFTMAX, "np.repeat(softmax(scores, axis=-1)[:1], len(x), axis=0)"), says="every token gets the first token's weights. Row i belongs to query i.")
+wrong("last-query-for-all", (SOFTMAX, "np.repeat(softmax(scores, axis=-1)[-1:], len(x), axis=0)"), says="every token gets the last token's weights. Row i belongs to query i.")
+wrong("sum-of-the-rest", (SUM, "(weights - np.diag(np.diag(weights))) @ value"), says="each output leaves out its own token's value. The sum runs over all tokens, the query's own as well.")
+for name, edit, seen in [("no-softmax", (SOFTMAX, "scores"), "the softmax is missing"), ("inputs-as-values", (SUM, "weights @ x"), "your output sums the inputs, not the values"),
+                         ("keys-as-values", (SUM, "weights @ key"), "your output sums the keys, not the values"),
+                         ("exponentials", (SOFTMAX, "np.exp(scores)"), "exp(scores) is not divided by the sum of each row")]:
+    wrong(f"no-scale+{name}", (SCALE, ""), edit, says=f"two things at once: your scores are not divided by √d; and {seen}.")
+
+for one in scales[:2]:
+    for two in roles:
+        three = axes[0]
+        wrong(f"{one[0]}+{two[0]}+{three[0]}", one[1], two[1], three[1],
+              says=f"three things at once: {one[2]}; {two[2]}; and {three[2]}. Go through the formulas one by one, with the shapes beside them.")
+wrong("largest-weight-one", (SOFTMAX, "np.exp(scores - scores.max(axis=1)[:, None]) / np.exp(scores - scores.max(axis=1)[:, None]).max(axis=1)[:, None]"),
+      says="the exponentials are divided by the largest of their row, not by the sum: the largest weight is 1.")
+wrong("last-row-missing-in-both", (SOFTMAX, "softmax(scores, axis=-1) * (np.arange(len(x)) < len(x) - 1)[:, None]"),
+      says="the last token's weights and output are 0: a loop over the tokens ends one too early.")
+wrong("first-row-missing-in-both", (SOFTMAX, "softmax(scores, axis=-1) * (np.arange(len(x)) > 0)[:, None]"),
+      says="the first token's weights and output are 0: a loop over the tokens starts at 1, not at 0.")
+wrong("first-value-only", (SUM, "weights[:, :1] * value[:1]"), says="your outputs hold the first value's share only. The sum runs over all tokens.")
+wrong("strictly-before", (SOFTMAX, "softmax(np.where(np.tril(np.ones(scores.shape, dtype=bool), -1), np.maximum(scores, -1e8), -1e9), axis=-1) * np.tril(np.ones(scores.shape), -1)"),
+      says="only tokens before the query get a weight, and the first token gets none at all. Here every token sees all tokens.")
+wrong("one-matrix-for-all", ("x @ W_k", "x @ W_q"), ("x @ W_v", "x @ W_q"), says="queries, keys and values are all made with W_q. Each has a matrix of its own.")
+wrong("second-result-none", (GIVE, "return output, None"), says="your second result is None. Return the weights.")
+wrong("rounded-weights", (SOFTMAX, "np.round(softmax(scores, axis=-1), 2)"), says="your weights are rounded. Use them as they are.")
+wrong("base-two", (SOFTMAX, "np.exp2(scores - scores.max(axis=-1)[:, None]) / np.exp2(scores - scores.max(axis=-1)[:, None]).sum(axis=-1)[:, None]"),
+      says="your softmax uses powers of 2. It takes powers of e: the exponential function.")
+wrong("whole-scores", (SOFTMAX, "softmax(scores.astype(int), axis=-1)"), says="your scores are cut to whole numbers before the softmax. Leave them as they are.")
+wrong("sum-of-everything", (SOFTMAX, "np.exp(scores - scores.max(axis=-1)[:, None]) / np.exp(scores - scores.max(axis=-1)[:, None]).sum()"),
+      says="your exponentials are divided by the sum over the whole table. Each row has a sum of its own.")
+wrong("naive-without-keepdims", (SOFTMAX, "np.exp(scores) / np.exp(scores).sum(axis=-1)"),
+      says="the sum of each row divides the columns (without keepdims=True it loses its axis), and exp of a large score overflows. Use `softmax` from unit 02.")
+wrong("values-as-output", (SUM, "value"), says="your output is the values themselves: the weighted sum over all tokens is missing.")
+wrong("no-projections", ("x @ W_q", "x"), ("x @ W_k", "x"), ("x @ W_v", "x"), says="the inputs themselves serve as queries, keys and values: the three matrices are not used.")
+wrong("rows-in-a-list", (GIVE, "return list(output), list(weights)"), says="lists of arrays come back. Stack each into one array.")
+wrong("output-in-a-list", (GIVE, "return list(output), weights"), says="your outputs are a list of arrays. Stack them into one array.")
+wrong("output-in-lists", (GIVE, "return [list(row) for row in output], weights"), says="your outputs are lists in a list. Return a NumPy array.")
+wrong("elementwise-throughout", ("query @ key.T", "query * key"), (SUM, "weights * value"), says="`*` multiplies number by number. Both products here are matrix products, `@`.")
+wrong("inputs-centred", ("query = x @ W_q", "x -= x.mean(axis=-1, keepdims=True); query = x @ W_q"),
+      says="the mean of each token is taken away from x, and in place: the caller's array changes, too. Use x as it is.")
 wrong("inputs-as-values", (SUM, "weights @ x"), says="your output is a weighted sum of the inputs. Sum the values x W_v.")
 wrong("queries-as-values", (SUM, "weights @ query"), says="your output is a weighted sum of the queries. Sum the values x W_v.")
 wrong("scores-of-inputs", ("query @ key.T", "x @ x.T"), says="your scores compare the inputs themselves. Compare queries with keys: the matrices W_q and W_k are missing.")
@@ -793,9 +907,9 @@ wrong("named", (GIVE, "return dict(output=output, weights=weights)"), says="a di
 wrong("residual", (SUM, "weights @ value + value"), says="the values are added to your outputs once more. The output is the weights times the values, and nothing else.")
 wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
 wrong("in-place-queries", (SCALE, ""), ("query = x @ W_q", "W_q /= np.sqrt(W_q.shape[1]); query = x @ W_q"),
-      says="your numbers are right, but your code changes its argument `W_q`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `W_q`: `/=` and `*=` work in place. Write the result into a new array.")
 wrong("in-place-keys", (SCALE, ""), ("key = x @ W_k", "W_k /= np.sqrt(W_k.shape[1]); key = x @ W_k"),
-      says="your numbers are right, but your code changes its argument `W_k`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `W_k`: `/=` and `*=` work in place. Write the result into a new array.")
 wrong("negative-scores", ("query @ key.T", "-query @ key.T"), says="your scores have the opposite sign: the key that fits worst gets the largest weight.")
 wrong("distances", ("query @ key.T", "-((query[:, None] - key[None]) ** 2).sum(-1)"), says="your scores are negative squared distances. Here a score is the dot product of query and key.")
 wrong("cosines", ("query @ key.T", "(query / np.linalg.norm(query, axis=1, keepdims=True)) @ (key / np.linalg.norm(key, axis=1, keepdims=True)).T"),
@@ -879,7 +993,7 @@ def library_part(x, W_q, W_k, W_v):
 # - Values may have **another length** than keys: $d_v \ne d_k$.
 # - Everything may carry **leading axes**: a batch of sentences, and later several heads. Each item is computed by itself.
 
-# %% [markdown] exercise="scaled_dot_product_attention" part="prompt" points=10 difficulty=3 minutes=20 returns="output weights" forbids="scaled_dot_product_attention"
+# %% [markdown] exercise="scaled_dot_product_attention" part="prompt" points=10 difficulty=3 minutes=20 returns="output weights" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 4 · `scaled_dot_product_attention`
 #
 # Write it for arrays with **any** number of leading axes: none, one (a batch) or two (a batch of heads). All three
@@ -968,20 +1082,20 @@ def one_batch(rng, batch, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch,), seq_q, seq_k, d_k, d_v)
 
-@cases(dict(batch=2, heads=3, seq_q=5, seq_k=7, d_k=4, d_v=6))
+@cases(dict(batch=2, heads=3, seq_q=4, seq_k=5, d_k=7, d_v=6))
 def batch_and_heads(rng, batch, heads, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch, heads), seq_q, seq_k, d_k, d_v)
 
 @cases()
 def square(rng):
-    """4 sequences of 4 tokens of length 4: here a shape tells nothing"""
-    return drawn(rng, (4,), 4, 4, 4, 4)
+    """3 sequences of 3 tokens of length 3: here a shape tells nothing"""
+    return drawn(rng, (3,), 3, 3, 3, 3)
 
 @cases()
 def one_query(rng):
-    """a batch of one, with one query and 3 keys"""
-    return drawn(rng, (1,), 1, 3, 4, 2)
+    """a batch of one, with one query and 3 keys of length 10"""
+    return drawn(rng, (1,), 1, 3, 10, 2)
 
 @cases()
 def far_apart(rng):
@@ -1025,10 +1139,10 @@ transposes = [
     ("all-axes-transposed", (TURNED, "key.T"), "`key.T` reverses all axes, the batch as well", "Exchange the last two only."),
     ("transpose-of-two-axes", (TURNED, "np.swapaxes(key, 0, 1)"), "axes 0 and 1 of the keys are exchanged, and with a batch in front these are not the last two",
      "Count axes from the end."),
-    ("transpose-of-three-axes", (TURNED, "key.transpose(0, 2, 1)"), "transpose(0, 2, 1) works with exactly one leading axis", "Exchange the last two axes, counted from the end."),
+    ("transpose-of-three-axes", (TURNED, "key.transpose(0, 2, 1)"), "`transpose(0, 2, 1)` works with exactly one leading axis", "Exchange the last two axes, counted from the end."),
     ("swap-of-axes-1-and-2", (TURNED, "np.swapaxes(key, 1, 2)"), "axes 1 and 2 of the keys are exchanged, and only with one leading axis these are the last two",
      "Count axes from the end."),
-    ("transpose-of-four-axes", (TURNED, "key.transpose(0, 1, 3, 2)"), "transpose(0, 1, 3, 2) works with exactly two leading axes",
+    ("transpose-of-four-axes", (TURNED, "key.transpose(0, 1, 3, 2)"), "`transpose(0, 1, 3, 2)` works with exactly two leading axes",
      "Exchange the last two axes, counted from the end."),
 ]
 returned = [
@@ -1063,18 +1177,55 @@ wrong("elementwise-sum", (SUM, "weights * value"), says="your output multiplies 
 wrong("no-transpose", (TURNED, "key"), says="query @ key: the last axis of the queries meets seq_k, not d_k. The last two axes of the keys are exchanged first.")
 wrong("sum-from-the-left", (SUM, "value @ weights"), says="value @ weights is the lecture's order. In the row convention the weights come first.")
 wrong("np-dot", (f"query @ {TURNED}", f"np.dot(query, {TURNED})"),
-      says="np.dot and np.inner treat leading axes differently from `@`: they pair every sequence of one argument with every sequence of the other. Use `@`.")
+      says="`np.dot` and `np.inner` treat leading axes differently from `@`: they pair every sequence of one argument with every sequence of the other. Use `@`.")
 wrong("np-dot-of-the-sum", (SUM, "np.dot(weights, value)"),
-      says="np.dot treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
+      says="`np.dot` treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
 wrong("np-dot-twice", (f"query @ {TURNED}", f"np.dot(query, {TURNED})"), (SUM, "np.dot(weights, value)"),
-      says="np.dot treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
+      says="`np.dot` treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other. Use `@`.")
 wrong("np-dot-and-T", (f"query @ {TURNED}", "np.dot(query, key.T)"), (SUM, "np.dot(weights, value)"),
-      says="np.dot and `.T` are for two axes: one pairs every sequence with every sequence, the other reverses the batch as well. `@` keeps leading axes; exchange the last two only.")
+      says="`np.dot` and `.T` are for two axes: one pairs every sequence with every sequence, the other reverses the batch as well. `@` keeps leading axes; exchange the last two only.")
+wrong("features-mixed", (f"query @ {TURNED}", "np.swapaxes(query, -2, -1) @ key"), (SUM, "value @ weights"),
+      says="your scores are QᵀK: they compare and mix numbers within a token. QKᵀ, of shape (..., seq_q, seq_k), compares token with token.")
+wrong("weights-all-axes-transposed", (SUM, "weights.T @ value"),
+      says="`weights.T` reverses all axes, and turns queries into keys. Output i is the sum over j of weights[i, j] times value j.")
+for number in (2, 3, 4):
+    sizes = ", ".join("abcd"[:number])
+    wrong(f"unpacks-{number}-sizes", ("scores = query", f"{sizes} = query.shape\n    scores = query"),
+          says=f"your code unpacks a shape into exactly {number} sizes. There may be 2, 3 or 4 axes: count the sizes that you need from the end.")
+    wrong(f"{number}-axes-asserted", ("scores = query", f"assert query.ndim == {number}\n    scores = query"),
+          says=f"your code insists on exactly {number} axes. There may be 2, 3 or 4: leading axes may be none, one or two.")
+wrong("elementwise-throughout", (f"query @ {TURNED}", "query * key"), (SUM, "weights * value"), says="`*` multiplies number by number. Both products here are matrix products, `@`.")
+wrong("second-result-none", (GIVE, "return output, None"), says="your second result is None. Return the weights.")
+wrong("rounded-weights", (SOFTMAX, "np.round(softmax(scores, axis=-1), 2)"), says="your weights are rounded. Use them as they are.")
+wrong("base-two", (SOFTMAX, "np.exp2(scores - scores.max(axis=-1, keepdims=True)) / np.exp2(scores - scores.max(axis=-1, keepdims=True)).sum(axis=-1, keepdims=True)"),
+      says="your softmax uses powers of 2. It takes powers of e: the exponential function.")
+wrong("sum-of-everything", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).sum()"),
+      says="your exponentials are divided by the sum over the whole array. Each row has a sum of its own.")
+wrong("sum-without-keepdims", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).sum(axis=-1)"),
+      says="the sum of each row does not line up with its row: without keepdims=True it loses the axis it was taken along.")
+wrong("values-and-keys-swapped", ("scores = query", "key, value = value, key\n    scores = query"), says="keys and values have changed places. Queries are compared with keys; the values are what is summed.")
+wrong("averaged-over-heads", (GIVE, "return output, weights.mean(axis=1) if weights.ndim == 4 else weights"), says="with two leading axes, your weights are averaged over the second. Return them for each head.")
+wrong("both-averaged-over-batch", (GIVE, "return (output.mean(axis=0), weights.mean(axis=0)) if weights.ndim > 2 else (output, weights)"),
+      says="your results are averaged over the batch. Return them for each item.")
+wrong("heads-beside-tokens", (GIVE, "return output.transpose(0, 2, 1, 3) if output.ndim == 4 else output, weights"),
+      says="with two leading axes, heads and queries have changed places in your output. The leading axes stay in front.")
+wrong("heads-merged", (GIVE, "return output.transpose(0, 2, 1, 3).reshape(output.shape[0], output.shape[2], -1) if output.ndim == 4 else output, weights"),
+      says="with two leading axes, your output's heads are merged. That comes in unit 05: here the leading axes stay.")
+wrong("heads-merged-by-reshape", (GIVE, "return output.reshape(output.shape[0], output.shape[2], -1) if output.ndim == 4 else output, weights"),
+      says="with two leading axes, your output's heads are merged (and mixed with the queries). Here the leading axes stay.")
+wrong("items-in-a-list", (GIVE, "return list(output), list(weights)"), says="lists of arrays come back. Stack each into one array.")
+wrong("output-in-a-list", (GIVE, "return list(output), weights"), says="your outputs are a list of arrays. Stack them into one array.")
+wrong("softmax-over-queries+in-place-keys", (SCALE, ""), (SOFTMAX, "softmax(scores, axis=-2)"), ("scores = query", "key /= np.sqrt(key.shape[-1])\n    scores = query"),
+      says="your softmax runs over the queries, so columns sum to 1; and your code changes its argument `key` in place.")
+wrong("largest-weight-one", (SOFTMAX, "np.exp(scores - scores.max(axis=-1, keepdims=True)) / np.exp(scores - scores.max(axis=-1, keepdims=True)).max(axis=-1, keepdims=True)"),
+      says="the exponentials are divided by the largest of their row, not by the sum: the largest weight is 1.")
+wrong("first-value-only", (SUM, "weights[..., :1] * value[..., :1, :]"), says="your outputs hold the first value's share only. The sum runs over all keys.")
+wrong("last-value-only", (SUM, "weights[..., -1:] * value[..., -1:, :]"), says="your outputs hold the last value's share only: a loop overwrites the sum where it should add to it.")
 wrong("reshaped-keys", (TURNED, "key.reshape(*key.shape[:-2], key.shape[-1], key.shape[-2])"),
       says="your keys have the shape of a transpose, but their numbers are in other places: reshape reads them row by row. Exchange the two axes instead.")
 for number, letters in (("2", ""), ("3", "b"), ("4", "bh")):
     wrong(f"einsum-{number}-axes", (f"query @ {TURNED}", f'np.einsum("{letters}qd,{letters}kd->{letters}qk", query, key)'),
-          says=f"your einsum names exactly {number} axes, so it works with {int(number) - 2} leading axes only. In einsum, too, `...` stands for any leading axes.")
+          says=f"your einsum names exactly {number} axes, so it works with {('no', 'one', 'two')[int(number) - 2]} leading {'axis' if number == '3' else 'axes'} only. There may be none, one or two.")
 wrong("first-item-only", ("scores = query", "query, key, value = (a[0] if a.ndim > 2 else a for a in (query, key, value))\n    scores = query"),
       says="with a batch, only the first sequence is computed. Leading axes stay, and each item is computed by itself.")
 wrong("first-item-for-all", (f"query @ {TURNED}", f"query @ {TURNED}[(0,) * (key.ndim - 2)]"),
@@ -1120,6 +1271,23 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says=
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[-1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("scale-2d", (SCALE, " / key.shape[-1] ** 1 / 2"),
+      says="your scores are divided by 2 d_k. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
+wrong("scale-whole-root", (SCALE, " / int(np.sqrt(key.shape[-1]))"), says="your √d_k is cut to a whole number. Keep it as it is.")
+wrong("floor-division", (SCALE, " // np.sqrt(key.shape[-1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
+wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
+wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
+wrong("divided-by-seq-k", (SUM, "weights @ value / key.shape[-2]"), says="your outputs are divided by the number of keys. The weights sum to 1 already.")
+wrong("first-query-for-all", (SOFTMAX, "np.repeat(softmax(scores, axis=-1)[..., :1, :], query.shape[-2], axis=-2)"), says="every query gets the first query's weights. Row i belongs to query i.")
+wrong("softmax-axis-2", (SOFTMAX, "softmax(scores, axis=2)"), says="your softmax runs along axis 2, which is the keys only where exactly one axis stands in front. The keys are the last axis.")
+wrong("softmax-axis-3", (SOFTMAX, "softmax(scores, axis=3)"), says="your softmax runs along axis 3, which is there only where two axes stand in front. The keys are the last axis.")
+wrong("scale-axis-2", (SCALE, " / np.sqrt(key.shape[2])"), says="√d_k is read off axis 2 of the keys, which is d_k only where exactly one axis stands in front. d_k is the last axis.")
+wrong("scale-axis-3", (SCALE, " / np.sqrt(key.shape[3])"), says="√d_k is read off axis 3 of the keys, which is there only where two axes stand in front. d_k is the last axis.")
+for name, edit, seen in [("no-softmax", (SOFTMAX, "scores"), "the softmax is missing"), ("keys-as-values", (SUM, "weights @ key"), "your output sums the keys, not the values"),
+                         ("exponentials", (SOFTMAX, "np.exp(scores)"), "exp(scores) is not divided by the sum of each row"),
+                         ("causal", (SOFTMAX, "softmax(np.where(np.tril(np.ones(scores.shape[-2:], dtype=bool)), scores, -np.inf), axis=-1)"),
+                          "keys after the query's own position get no weight (there is no mask in this exercise)")]:
+    wrong(f"no-scale+{name}", (SCALE, ""), edit, says=f"two things at once: your scores are not divided by √d_k; and {seen}.")
 wrong("half-precision-throughout", ("scores = query", "query, key = query.astype(np.float16), key.astype(np.float16)\n    scores = query"),
       says="queries and keys are in half precision (float16): about three digits, and large scores overflow. Keep float32 or float64.")
 for digits in (1, 2, 3):
@@ -1141,9 +1309,9 @@ wrong("lists", (GIVE, "return output.tolist(), weights.tolist()"), says="nested 
 wrong("named", (GIVE, "return dict(output=output, weights=weights)"), says="a dict comes back. Return the two arrays as a tuple: output, weights.")
 wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
 wrong("in-place-queries", (SCALE, ""), ("scores = query", "query /= np.sqrt(key.shape[-1])\n    scores = query"),
-      says="your numbers are right, but your code changes its argument `query`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `query`: `/=` and `*=` work in place. Write the result into a new array.")
 wrong("in-place-keys", (SCALE, ""), ("scores = query", "key /= np.sqrt(key.shape[-1])\n    scores = query"),
-      says="your numbers are right, but your code changes its argument `key`: `/=` works in place. Write the result into a new array.")
+      says="your numbers are right, but your code changes its argument `key`: `/=` and `*=` work in place. Write the result into a new array.")
 wrong("negative-scores", ("scores = query", "scores = -query"), says="your scores have the opposite sign: the key that fits worst gets the largest weight.")
 wrong("cosines", (f"query @ {TURNED}", "(query / np.linalg.norm(query, axis=-1, keepdims=True)) @ np.swapaxes(key / np.linalg.norm(key, axis=-1, keepdims=True), -2, -1)"),
       says="your scores are cosines: queries and keys are brought to length 1 first. Here a score is the plain dot product.")
@@ -1151,7 +1319,7 @@ wrong("cosines", (f"query @ {TURNED}", "(query / np.linalg.norm(query, axis=-1, 
 @wrong("loop-over-one-batch-axis", says="your loop treats the first axis as a batch, even where there is none. Leading axes may be none, one or two.")
 def loop_over_one_batch_axis(query, key, value):
     outputs, weights = [], []
-    for q, k, v in zip(query, key, value):
+    for q, k, v in zip(query, key, value, strict=True):
         w = softmax(q @ k.T / np.sqrt(k.shape[-1]), axis=-1)
         outputs.append(w @ v)
         weights.append(w)
@@ -1171,14 +1339,14 @@ def every_item_by_loops(query, key, value):
         for i, q in enumerate(query[place]):
             scores = np.array([float(np.dot(q, k)) for k in key[place]]) / np.sqrt(len(q))
             weights[(*place, i)] = np.exp(scores - max(scores)) / sum(np.exp(scores - max(scores)))
-            output[(*place, i)] = sum(w * v for w, v in zip(weights[(*place, i)], value[place]))
+            output[(*place, i)] = sum(w * v for w, v in zip(weights[(*place, i)], value[place], strict=True))
     return output, weights
 
 @right
 def flat_batch(query, key, value):
     q, k, v = (a.reshape(-1, *a.shape[-2:]) for a in (query, key, value))
     weights = softmax(np.matmul(q, k.transpose(0, 2, 1)) / np.sqrt(q.shape[2]), axis=2)
-    output = np.stack([w @ one for w, one in zip(weights, v)])
+    output = np.stack([w @ one for w, one in zip(weights, v, strict=True)])
     return [output.reshape(*query.shape[:-1], value.shape[-1]), weights.reshape(*query.shape[:-1], key.shape[-2])]
 
 @right
@@ -1192,7 +1360,7 @@ def single_precision(q, k, v):
 @right
 def recursion(query, key, value):
     if query.ndim > 2:
-        both = [recursion(*item) for item in zip(query, key, value)]
+        both = [recursion(*item) for item in zip(query, key, value, strict=True)]
         return np.stack([output for output, _ in both]), np.stack([weights for _, weights in both])
     weights = softmax(query.dot(key.T) / np.sqrt(query.shape[1]))
     return weights.dot(value), weights
@@ -1251,26 +1419,27 @@ for n in lengths:
             "one by one": lambda: [attend_one(i, x, q_matrix, k_matrix, v_matrix) for i in range(n)],
             "one query at a time": lambda: [attention(query[i : i + 1], key, value) for i in range(n)],
         },
-        repeat=5,
+        repeat=9,
     )
     for name in ratios:
-        ratios[name].append(measured.ratios[name])
+        ratios[name].append(measured.timings[name].low / measured.timings["matrix form"].low)
 print(f"{lengths[-1]} tokens:")
 measured
 
 # %% part="demo"
 from autograder.lab.figures import lines
 
-show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx=True, logy=True, title="What a loop costs"))
+show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx=True, title="What a loop costs"))
 
 # %% [markdown]
 # The three do not do different sums: the last two do exactly the same ones. What you see is the cost of asking $n$ times.
 # Every call from Python has a fixed price, whatever it computes, and a loop pays it once a token.
 #
-# Look where the lower curve bends. On the left the calls themselves take the time. Further right the arithmetic does,
-# $n^2$ scores and $n^2$ exponentials, and the matrix form must do that as well. The upper curve has a second reason to
-# rise: its keys and values are computed $n$ times over. (The median of five runs, measured in turns; another machine draws
-# other curves. On a GPU, which does thousands of products at a time, the loops come off far worse: unit 12.)
+# Does the lower curve rise for ever? With few tokens the calls themselves take the time. With many, the arithmetic does:
+# $n^2$ scores and $n^2$ exponentials, and the matrix form cannot skip them. The other loop has a second handicap: its keys
+# and values are computed $n$ times over. (The three are measured in turns, nine times each, and the curves compare the
+# fastest runs, which other programs disturb least. Every machine draws its own curves. Unit 12 measures again where
+# thousands of products run at the same time, on a GPU.)
 
 # %% [markdown]
 # ## Experiment 2 · Shuffle the tokens
@@ -1352,7 +1521,7 @@ table(
 )
 
 # %% [markdown]
-# Four ways, one result. Did you notice `F.linear`? PyTorch's linear layer takes tokens as rows, but keeps its matrix
+# Four ways, one result, up to rounding. Did you notice `F.linear`? PyTorch's linear layer takes tokens as rows, but keeps its matrix
 # as the lecture does, $(d_\text{out}, d_\text{in})$, and computes $x W^\top$. You will meet both habits. The shapes tell you
 # which one you are looking at, as long as no two sizes are equal.
 #

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder import (
-    begin, check, entries_in_place, finite, hint, keeps_inputs, matches, open_rows_sum_to_one, right_shape,
+    axes, begin, check, entries_in_place, finite, hint, keeps_inputs, matches, open_rows_sum_to_one, right_shape,
     use_part, zero_where_masked,
 )
 
@@ -122,10 +122,10 @@ def two_head_attention(a: Tensor, heads: list[tuple[Tensor, Tensor, Tensor]], W_
     ### END SOLUTION
 
 # %% exercise="two_head_attention" part="check"
-check(two_head_attention, keeps_inputs, right_shape, finite, matches)
+check(two_head_attention, keeps_inputs, axes("n", "d_out"), right_shape, finite, matches)
 
 # %% exercise="two_head_attention" part="hidden"
-check(two_head_attention, keeps_inputs, right_shape, finite, matches, cases="hidden")
+check(two_head_attention, keeps_inputs, axes("n", "d_out"), right_shape, finite, matches, cases="hidden")
 
 # %% [markdown] exercise="two_head_attention" part="hints"
 # - Inside the loop stands unit 03's self-attention, with this head's three matrices. Which length goes under the root?
@@ -307,6 +307,73 @@ wrong("no-scale-no-output-matrix", (" / math.sqrt(query.shape[-1])", ""), ("torc
       says="two things at once: the scale 1/√d_head is missing, and so is the output matrix W_o.")
 wrong("no-scale-reversed", (" / math.sqrt(query.shape[-1])", ""), ("torch.cat(answers, dim=-1)", "torch.cat(answers[::-1], dim=-1)"),
       says="two things at once: the scale 1/√d_head is missing, and the heads stand side by side in reverse.")
+wrong("global-max", ("torch.softmax(scores, dim=-1)", "torch.exp(scores - scores.max()) / torch.exp(scores - scores.max()).sum(dim=-1, keepdim=True)"),
+      says="your softmax subtracts the largest score of the whole table, so a row far below it becomes 0/0, NaN. Subtract each row's own maximum, or use torch.softmax.")
+wrong("no-keepdim", ("torch.softmax(scores, dim=-1)", "(lambda e: e / e.sum(dim=1))(torch.exp(scores - scores.max(dim=1, keepdim=True).values))"),
+      says="your exponentials are divided by the sums of other rows: without keepdim=True the sums stand along the columns. Each row is divided by its own sum.")
+wrong("sums-of-columns", ("torch.softmax(scores, dim=-1)", "(lambda e: e / e.sum(dim=0))(torch.exp(scores - scores.max(dim=1, keepdim=True).values))"),
+      says="your exponentials are divided by the sums of the columns; each query's row is divided by its own sum.")
+wrong("not-itself", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores.clone().fill_diagonal_(-1e9), dim=-1)"),
+      says="your tokens do not look at themselves; the sum goes over all tokens, the token itself included.")
+wrong("scale-fourth-root", ("math.sqrt(query.shape[-1])", "query.shape[-1] ** 0.25"),
+      says="your scores are divided by the fourth root of d_head; divide by √d_head.")
+wrong("scale-squared", ("math.sqrt(query.shape[-1])", "query.shape[-1] ** 2"),
+      says="your scores are divided by d_head²; divide by √d_head.")
+wrong("scale-eight", ("math.sqrt(query.shape[-1])", "8"),
+      says="your scores are always divided by 8 (= √64); take d_head from the matrices you are given.")
+wrong("scale-by-two", ("math.sqrt(query.shape[-1])", "2"),
+      says="your scores are always divided by 2 (= √4); take d_head from the matrices you are given.")
+wrong("scale-size", ("math.sqrt(query.shape[-1])", "math.sqrt(a.shape[0] * query.shape[-1])"),
+      says="your scores are divided by the root of n·d_head; divide by √d_head alone.")
+joint = "torch.softmax(torch.cat([a @ h[0] for h in heads], 1) @ torch.cat([a @ h[1] for h in heads], 1).T{}, dim=-1) @ torch.cat([a @ h[2] for h in heads], 1) @ W_o"
+for name, factor in (("scaled", " / math.sqrt(query.shape[-1])"), ("unscaled", "")):
+    wrong(f"one-wide-head-{name}", ("torch.cat(answers, dim=-1) @ W_o", joint.format(factor)),
+          says="your heads are joined before the softmax, which makes one wide head with one set of weights; each head needs a softmax of its own.")
+wrong("values-shared", ("a @ W_q, a @ W_k, a @ W_v", "a @ W_q, a @ W_k, a @ heads[0][2]"),
+      says="all your heads sum the first head's values; each head has its own W_v.")
+wrong("queries-shared", ("a @ W_q, a @ W_k, a @ W_v", "a @ heads[0][0], a @ W_k, a @ W_v"),
+      says="all your heads use the first head's queries; each head has its own W_q.")
+wrong("keys-shared", ("a @ W_q, a @ W_k, a @ W_v", "a @ W_q, a @ heads[0][1], a @ W_v"),
+      says="all your heads use the first head's keys; each head has its own W_k.")
+wrong("softmax-over-heads", ("torch.cat(answers, dim=-1) @ W_o", "torch.cat([w @ (a @ h[2]) for w, h in zip(torch.softmax(torch.stack([a @ h[0] @ (a @ h[1]).T / math.sqrt(h[0].shape[1]) for h in heads]), dim=0), heads)], dim=-1) @ W_o"),
+      says="your softmax runs over the heads, so the heads share one weight among them; it runs over the keys, in each head by itself.")
+wrong("output-transposed", ("@ W_o\n", "@ W_o).T\n"), ("return torch.cat", "return (torch.cat"),
+      says="your output is transposed; a token is a row: (n, d_out).")
+
+@wrong("unpacks-two", says="your code is written for exactly two heads and stops with three or one; go through the list, however long it is.")
+def unpacks_two(a, heads, W_o):
+    one, two = heads
+    return torch.cat([torch.softmax(a @ q @ (a @ k).T / math.sqrt(q.shape[1]), -1) @ (a @ v) for q, k, v in (one, two)], -1) @ W_o
+
+@wrong("indexes-two", says="your code is written for exactly two heads and stops with three or one; go through the list, however long it is.")
+def indexes_two(a, heads, W_o):
+    return torch.cat([torch.softmax(a @ q @ (a @ k).T / math.sqrt(q.shape[1]), -1) @ (a @ v) for q, k, v in (heads[0], heads[1])], -1) @ W_o
+
+names_of_scale = {"no-scale": ("", "the scale 1/√d_head is missing"), "scale-d-head": (" / query.shape[-1]", "the scores are divided by d_head, not by its root"),
+                  "scale-d-in": (" / math.sqrt(a.shape[-1])", "the scores are divided by √d_in, not by √d_head"), "scale-full-width": (" / math.sqrt(W_o.shape[0])", "the scores are divided by the root of all heads' width, not by √d_head")}
+second_mistakes = {
+    "softmax-over-queries": (("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=0)"), "the softmax runs over the queries instead of the keys"),
+    "no-output-matrix": (("torch.cat(answers, dim=-1) @ W_o", "torch.cat(answers, dim=-1)"), "the output matrix W_o is left out"),
+    "heads-reversed": (("torch.cat(answers, dim=-1)", "torch.cat(answers[::-1], dim=-1)"), "the heads stand side by side in reverse"),
+    "heads-reshaped": (("torch.cat(answers, dim=-1) @ W_o", "torch.stack(answers).reshape(a.shape[0], -1) @ W_o"), "the heads are stacked and reshaped, so tokens get mixed"),
+    "heads-interleaved": (("torch.cat(answers, dim=-1) @ W_o", "torch.stack(answers, dim=-1).flatten(1) @ W_o"), "the heads' features alternate instead of standing one head after the other"),
+    "heads-summed": (("torch.cat(answers, dim=-1) @ W_o", "sum(answers) @ W_o[: answers[0].shape[-1]]"), "the heads are added up instead of standing side by side"),
+    "value-is-key": (("weights @ value", "weights @ key"), "the heads sum the keys instead of the values"),
+    "swapped": (("query @ key.T", "key @ query.T"), "queries and keys have changed places"),
+}
+for first, (factor, words) in names_of_scale.items():
+    for second, (edit, more) in second_mistakes.items():
+        if (first, second) not in (("no-scale", "softmax-over-queries"), ("no-scale", "no-output-matrix"), ("no-scale", "heads-reversed")):
+            wrong(f"{first}-and-{second}", (" / math.sqrt(query.shape[-1])", factor), edit, says=f"two things at once: {words}, and {more}.")
+wrong("softmax-queries-no-output-matrix", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=0)"), ("torch.cat(answers, dim=-1) @ W_o", "torch.cat(answers, dim=-1)"),
+      says="two things at once: the softmax runs over the queries instead of the keys, and the output matrix W_o is left out.")
+wrong("softmax-queries-heads-reshaped", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=0)"), ("torch.cat(answers, dim=-1) @ W_o", "torch.stack(answers).reshape(a.shape[0], -1) @ W_o"),
+      says="two things at once: the softmax runs over the queries instead of the keys, and the heads are stacked and reshaped, so tokens get mixed.")
+
+wrong("returns-list-of-weights", ("    answers = []", "    answers, maps = [], []"), ("answers.append(weights @ value)", "answers.append(weights @ value)\n        maps.append(weights)"), ("@ W_o\n", "@ W_o, maps\n"),
+      says="you return the output and the weights; only the output is wanted here.")
+wrong("returns-one-tuple", ("@ W_o\n", "@ W_o,\n"),
+      says="you return a tuple with the output in it (a comma after `return ...` makes one); return the tensor itself.")
 wrong("returns-weights-too", ("return torch.cat(answers, dim=-1) @ W_o", "return torch.cat(answers, dim=-1) @ W_o, weights"),
       says="you return the output and the weights; only the output is wanted here.")
 wrong("returns-list", ("torch.cat(answers, dim=-1) @ W_o", "list(torch.cat(answers, dim=-1) @ W_o)"),
@@ -522,6 +589,16 @@ wrong("stacked", ("[head_projection @ W_q for head_projection in head_projection
       says="the numbers are right, but they come as one tensor; return a list of matrices, one for each head.")
 wrong("concatenated", ("[head_projection @ W_q for head_projection in head_projections]", "torch.cat([p @ W_q for p in head_projections])"),
       says="your matrices are joined into one; return a list, one matrix for each head.")
+wrong("dict", ("[head_projection @ W_q for head_projection in head_projections]", "{n: p @ W_q for n, p in enumerate(head_projections)}"),
+      says="you return a dict; return a list, one matrix for each head, in order.")
+wrong("functions", ("head_projection @ W_q", "lambda a, P=head_projection: P @ (W_q @ a)"),
+      says="your list holds functions; each item must be the matrix itself.")
+wrong("pairs", ("head_projection @ W_q", "(head_projection, W_q)"),
+      says="your list holds the two matrices side by side; each item must be one matrix, their product.")
+wrong("two-indexed", ("[head_projection @ W_q for head_projection in head_projections]", "[head_projections[0] @ W_q, head_projections[1] @ W_q]"),
+      says="your code is written for exactly two heads; go through the list, however long it is.")
+wrong("summed-away", ("head_projection @ W_q", "(head_projection @ W_q).sum(dim=0)"),
+      says="each of your matrices is added up along its rows; keep it whole, (d_head, d_in).")
 wrong("summed", ("[head_projection @ W_q for head_projection in head_projections]", "sum(p @ W_q for p in head_projections)"),
       says="your matrices are added into one; return a list, one matrix for each head.")
 wrong("generator", ("[head_projection @ W_q for head_projection in head_projections]", "(p @ W_q for p in head_projections)"),
@@ -566,7 +643,7 @@ def column_by_column(W_q, head_projections):
 
 @right
 def transposes_cancel(W_q, head_projections):
-    return list(map(lambda p: torch.matmul(W_q.t(), p.t()).t(), head_projections))
+    return [torch.matmul(W_q.t(), p.t()).t() for p in head_projections]
 
 @right
 def split_one_product(W_q, head_projections):
@@ -594,7 +671,7 @@ compose = use_part("compose_projections")
 torch.manual_seed(0)
 columns = torch.randn(6, 4)  # four tokens of length 6, as columns
 W_q, W_heads = torch.randn(6, 6), [torch.randn(2, 6) for _ in range(3)]
-for n, (W_head, M) in enumerate(zip(W_heads, compose(W_q, W_heads)), start=1):
+for n, (W_head, M) in enumerate(zip(W_heads, compose(W_q, W_heads), strict=True), start=1):
     two_steps, one_step = W_head @ (W_q @ columns), M @ columns
     print(f"head {n}: largest difference between the two forms {(two_steps - one_step).abs().max():.1e}")
 print("numbers to learn for the queries: two steps", 6 * 6 + 3 * 2 * 6, "· one matrix for each head", 3 * 2 * 6)
@@ -602,8 +679,8 @@ print("numbers to learn for the queries: two steps", 6 * 6 + 3 * 2 * 6, "· one 
 # %% [markdown]
 # ## All heads at once
 #
-# A loop over heads is slow: a GPU likes one large product better than many small ones. So the heads' matrices are put
-# side by side into one matrix of shape `(d_model, d_model)`, with `d_model = num_heads · d_head`. **One product then
+# The loop over heads makes many small products where one large one would do (unit 12 measures what that costs). So the
+# heads' matrices are put side by side into one matrix of shape `(d_model, d_model)`, with `d_model = num_heads · d_head`. **One product then
 # makes the queries of all heads.** In the result, features `0 … d_head−1` belong to head 0, the next `d_head` to head 1,
 # and so on.
 #
@@ -644,10 +721,10 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
     ### END SOLUTION
 
 # %% exercise="split_heads" part="check"
-check(split_heads, keeps_inputs, right_shape, entries_in_place("x"), matches)
+check(split_heads, keeps_inputs, axes("batch", "num_heads", "seq", "d_head"), right_shape, entries_in_place("x"), matches)
 
 # %% exercise="split_heads" part="hidden"
-check(split_heads, keeps_inputs, right_shape, entries_in_place("x"), matches, cases="hidden")
+check(split_heads, keeps_inputs, axes("batch", "num_heads", "seq", "d_head"), right_shape, entries_in_place("x"), matches, cases="hidden")
 
 # %% [markdown] exercise="split_heads" part="hints"
 # - Unit 00's `group_last_axis` cut the last axis into groups. Do that first: which four axes do you have then, and in
@@ -658,10 +735,8 @@ check(split_heads, keeps_inputs, right_shape, entries_in_place("x"), matches, ca
 
 # %% exercise="split_heads" part="library"
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """By a rearrangement that names its axes."""
-    from functorch.einops import rearrange
-
-    return rearrange(x, "batch seq (head feature) -> batch head seq feature", head=num_heads)
+    """By PyTorch's own cutting and stacking."""
+    return torch.stack(torch.tensor_split(x, num_heads, dim=-1), dim=1)
 
 # %% exercise="split_heads" part="variants"
 def tokens(rng, batch, seq, num_heads, d_head):
@@ -758,6 +833,20 @@ wrong("no-batch", (split, "    return x[0].reshape(seq, num_heads, -1).transpose
       says="only the first sentence comes back, without a batch axis; the result has four axes: (batch, num_heads, seq, d_head).")
 wrong("in-place", ("    batch, seq, d_model = x.shape", "    batch, seq, d_model = x.shape\n    x.resize_(batch, seq, num_heads, d_model // num_heads)"),
       says="your function gives its caller's tensor `x` another shape (an operation that ends in `_` works in place); return a new view instead.")
+wrong("no-grad", ("    return grouped.transpose(1, 2)", "    with torch.no_grad():\n        return grouped.transpose(1, 2)"),
+      says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
+wrong("no-grad-all", (split, "    with torch.no_grad():\n        return x.view(batch, seq, num_heads, -1).transpose(1, 2)"),
+      says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
+wrong("one-head-short", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2)[:, : max(num_heads - 1, 1)]"),
+      says="the last head is missing; there are `num_heads` of them.")
+wrong("batch-and-tokens-exchanged", ("grouped.transpose(1, 2)", "grouped.transpose(0, 1)"),
+      says="you exchange batch and tokens; tokens and heads are the ones to exchange.")
+wrong("tokens-reversed", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).flip(2)"),
+      says="your tokens stand in reverse; splitting leaves their order alone.")
+wrong("features-reversed", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).flip(3)"),
+      says="each head's features stand in reverse; they keep their order.")
+wrong("sliding", (split, "    return torch.stack([x[..., h : h + d_model // num_heads] for h in range(num_heads)], dim=1)"),
+      says="your heads overlap: head 1 begins at feature 1. It begins at feature d_head, where head 0 ends.")
 wrong("detached", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).detach()"),
       says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
 wrong("numpy", ("grouped.transpose(1, 2)", "grouped.detach().transpose(1, 2).numpy()"),
@@ -832,8 +921,8 @@ print("after, (1, 2, 3, 3):", split(x, 2), sep="\n")
 # The way back: from `(batch, num_heads, seq, d_head)` to `(batch, seq, num_heads · d_head)`. Each token's heads stand
 # side by side, head 0 first.
 #
-# **The trap:** the shape `(batch, seq, d_model)` can be had in one step, and is then full of other tokens' numbers. A
-# model with that mistake trains happily: its loss falls, and the future leaks through the mixed positions.
+# **The trap:** the shape `(batch, seq, d_model)` can be had in one step, and is then full of other tokens' numbers. No
+# error tells you. In unit 10 you can put this mistake into a model and watch its loss fall as if all were well.
 
 # %% exercise="merge_heads" part="solution"
 def merge_heads(x: Tensor) -> Tensor:
@@ -849,10 +938,10 @@ def merge_heads(x: Tensor) -> Tensor:
     ### END SOLUTION
 
 # %% exercise="merge_heads" part="check"
-check(merge_heads, keeps_inputs, right_shape, entries_in_place("x"), matches)
+check(merge_heads, keeps_inputs, axes("batch", "seq", "d_model"), right_shape, entries_in_place("x"), matches)
 
 # %% exercise="merge_heads" part="hidden"
-check(merge_heads, keeps_inputs, right_shape, entries_in_place("x"), matches, cases="hidden")
+check(merge_heads, keeps_inputs, axes("batch", "seq", "d_model"), right_shape, entries_in_place("x"), matches, cases="hidden")
 
 # %% [markdown] exercise="merge_heads" part="hints"
 # - Undo the split in reverse order. Which of its two steps came last?
@@ -862,10 +951,8 @@ check(merge_heads, keeps_inputs, right_shape, entries_in_place("x"), matches, ca
 
 # %% exercise="merge_heads" part="library"
 def merge_heads(x: Tensor) -> Tensor:
-    """By a rearrangement that names its axes."""
-    from functorch.einops import rearrange
-
-    return rearrange(x, "batch head seq feature -> batch seq (head feature)")
+    """By PyTorch's own joining."""
+    return torch.cat(torch.unbind(x, dim=1), dim=-1)
 
 # %% exercise="merge_heads" part="variants"
 def heads(rng, *shape):
@@ -958,6 +1045,20 @@ wrong("two-heads", (merge, "    return torch.cat((x[:, 0], x[:, 1 if num_heads >
       says="only the first two heads come back; put all heads side by side, however many there are.")
 wrong("two-heads-assumed", (merge, "    return torch.cat((x[:, 0], x[:, 1]), dim=-1)"),
       says="only the first two heads come back; put all heads side by side, however many there are.")
+wrong("no-grad", (merge, "    with torch.no_grad():\n        return x.transpose(1, 2).reshape(batch, seq, num_heads * d_head)"),
+      says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
+wrong("maximum", (merge, "    return x.amax(dim=1)"),
+      says="you keep the largest number of all heads; they belong side by side.")
+wrong("features-reversed", ("num_heads * d_head)", "num_heads * d_head).flip(-1)"),
+      says="each token's row stands in reverse; head 0 comes first, its features in order.")
+wrong("tokens-reversed", ("num_heads * d_head)", "num_heads * d_head).flip(1)"),
+      says="your tokens stand in reverse; merging leaves their order alone.")
+wrong("shape-in-another-order", ("by_token.reshape(batch, seq, num_heads * d_head)", "by_token.reshape(seq, batch, num_heads * d_head)"),
+      says="batch and tokens have changed places in your reshape: the result is (batch, seq, d_model).")
+wrong("three-heads", (merge, "    return torch.cat((x[:, 0], x[:, 1], x[:, 2]), dim=-1)"),
+      says="your code is written for exactly three heads; put all heads side by side, however many there are.")
+wrong("divided", ("num_heads * d_head)", "num_heads * d_head) / num_heads"),
+      says="your numbers are divided by the number of heads; merging only moves them.")
 wrong("detached", ("x.transpose(1, 2)", "x.detach().transpose(1, 2)"),
       says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
 wrong("in-place", ("x.transpose(1, 2)", "x.transpose_(1, 2)"),
@@ -980,7 +1081,7 @@ def flattened(x):
 
 @right
 def contiguous_view(x):
-    b, h, s, d = x.size()
+    b, h, _, d = x.size()
     return x.permute(0, 2, 1, 3).contiguous().view(b, -1, h * d)
 
 @right
@@ -1039,12 +1140,12 @@ print("head 0, wrong:", wrong_split[0, 0].int().tolist())
 # means the opposite by True.
 #
 # What if a query may look at nothing at all? A softmax over nothing is 0/0. In this course such a row gets **weights of
-# 0, never NaN**. One NaN, once in a batch, spoils every weight of a model at the next training step.
+# 0, never NaN**. If a single NaN reaches the loss, the next training step turns every weight of the model into NaN.
 
 # %% [markdown] exercise="MultiHeadAttention" part="prompt" points=10 difficulty=3 minutes=30 forbids="scaled_dot_product_attention MultiheadAttention" returns="output weights"
 # ## Exercise 5 · `MultiHeadAttention`
 #
-# Write `forward`. All heads at once, no loop:
+# Write `forward`. All heads at once; no loop is needed:
 #
 # 1. Project `query`, `key` and `value` with their layers, and split each into heads (your `split_heads`).
 # 2. Scores, scaled by $\sqrt{d_{head}}$: `(batch, num_heads, seq_q, seq_k)`.
@@ -1091,13 +1192,15 @@ class MultiHeadAttention(nn.Module):
 
 # %% exercise="MultiHeadAttention" part="check"
 check(
-    MultiHeadAttention, keeps_inputs, right_shape, finite, zero_where_masked("mask", "weights"),
+    MultiHeadAttention, keeps_inputs, axes("batch", "seq_q", "d_model", output="output"),
+    axes("batch", "num_heads", "seq_q", "seq_k", output="weights"), right_shape, finite, zero_where_masked("mask", "weights"),
     open_rows_sum_to_one("mask", "weights"), matches,
 )
 
 # %% exercise="MultiHeadAttention" part="hidden"
 check(
-    MultiHeadAttention, keeps_inputs, right_shape, finite, zero_where_masked("mask", "weights"),
+    MultiHeadAttention, keeps_inputs, axes("batch", "seq_q", "d_model", output="output"),
+    axes("batch", "num_heads", "seq_q", "seq_k", output="weights"), right_shape, finite, zero_where_masked("mask", "weights"),
     open_rows_sum_to_one("mask", "weights"), matches, cases="hidden",
 )
 
@@ -1165,7 +1268,7 @@ def cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask=None, **more):
     given |= {} if mask is None else dict(mask=mask)
     return module(init=dict(d_model=d_model, num_heads=num_heads), rng=rng, given=given, **more)
 
-@cases(dict(batch=2, seq=4, num_heads=3, d_head=2), dict(batch=3, seq=5, num_heads=2, d_head=4), hidden=[dict(batch=3, seq=7, num_heads=2, d_head=5), dict(batch=4, seq=3, num_heads=5, d_head=2)])
+@cases(dict(batch=2, seq=5, num_heads=3, d_head=2), dict(batch=3, seq=7, num_heads=2, d_head=5), hidden=[dict(batch=3, seq=7, num_heads=2, d_head=5), dict(batch=4, seq=3, num_heads=5, d_head=2)])
 def self_attention(rng, batch, seq, num_heads, d_head):
     """self-attention, {batch} sentences of {seq} tokens, {num_heads} heads of length {d_head}, no mask"""
     return self_call(rng, batch, seq, num_heads, d_head, gradients=False)
@@ -1180,12 +1283,12 @@ def cross_attention_gradients(rng, batch, seq_q, seq_k, num_heads, d_head):
     """{seq_q} queries, {seq_k} keys, {batch} sentences, {num_heads} heads of length {d_head}, no mask, gradients"""
     return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head)
 
-@cases(dict(batch=3, seq=4, d_head=6), hidden=[dict(batch=2, seq=5, d_head=3)])
+@cases(dict(batch=3, seq=5, d_head=6), hidden=[dict(batch=2, seq=5, d_head=3)])
 def one_head(rng, batch, seq, d_head):
     """a single head of length {d_head}, {batch} sentences of {seq} tokens, no mask"""
     return self_call(rng, batch, seq, 1, d_head, gradients=False)
 
-@cases(dict(batch=3, seq_q=4, seq_k=5, num_heads=2, d_head=3), hidden=[dict(batch=4, seq_q=3, seq_k=5, num_heads=2, d_head=6)])
+@cases(dict(batch=3, seq_q=5, seq_k=7, num_heads=2, d_head=3), hidden=[dict(batch=4, seq_q=3, seq_k=5, num_heads=2, d_head=6)])
 def hidden_keys(rng, batch, seq_q, seq_k, num_heads, d_head):
     """{seq_q} queries, {seq_k} keys, a mask of shape ({batch}, 1, 1, {seq_k}), gradients"""
     return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask_like(rng, batch, 1, 1, seq_k))
@@ -1200,17 +1303,17 @@ def table_of_pairs(rng, batch, seq_q, seq_k, num_heads, d_head):
     """{seq_q} queries, {seq_k} keys, a mask of shape ({seq_q}, {seq_k})"""
     return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask_like(rng, seq_q, seq_k), gradients=False)
 
-@cases(dict(batch=3, seq=5, num_heads=2, d_head=4), hidden=[dict(batch=2, seq=6, num_heads=4, d_head=3)])
+@cases(dict(batch=3, seq=6, num_heads=2, d_head=5), hidden=[dict(batch=2, seq=6, num_heads=4, d_head=3)])
 def earlier_tokens(rng, batch, seq, num_heads, d_head):
     """self-attention, {seq} tokens, each sees itself and earlier ones: a mask of shape ({seq}, {seq})"""
     return self_call(rng, batch, seq, num_heads, d_head, torch.ones(seq, seq, dtype=torch.bool).tril(), gradients=False)
 
-@cases(dict(batch=2, seq_q=4, seq_k=5, num_heads=3, d_head=2), hidden=[dict(batch=3, seq_q=5, seq_k=4, num_heads=2, d_head=6)])
+@cases(dict(batch=2, seq_q=7, seq_k=5, num_heads=3, d_head=2), hidden=[dict(batch=3, seq_q=5, seq_k=4, num_heads=2, d_head=6)])
 def each_head_its_own(rng, batch, seq_q, seq_k, num_heads, d_head):
     """{num_heads} heads, each with a mask of its own: shape ({batch}, {num_heads}, {seq_q}, {seq_k})"""
     return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask_like(rng, batch, num_heads, seq_q, seq_k), gradients=False)
 
-@cases(dict(batch=3, seq_q=4, seq_k=5, num_heads=2, d_head=3), hidden=[dict(batch=2, seq_q=6, seq_k=3, num_heads=4, d_head=5)])
+@cases(dict(batch=3, seq_q=6, seq_k=5, num_heads=2, d_head=3), hidden=[dict(batch=2, seq_q=7, seq_k=3, num_heads=4, d_head=5)])
 def nothing_to_see(rng, batch, seq_q, seq_k, num_heads, d_head):
     """{seq_q} queries, {seq_k} keys; one sentence may see nothing, and one more query of one head"""
     mask = mask_like(rng, batch, num_heads, seq_q, seq_k)
@@ -1274,6 +1377,8 @@ wrong("scale-heads-axis", (scale, " / math.sqrt(q.shape[0])"),
       says="your scores are divided by the root of the batch size; divide by √d_head, the root of one head's length.")
 wrong("scale-multiplied", (scale, " * math.sqrt(q.shape[-1])"), says="your scores are multiplied by √d_head; divide by it.")
 wrong("scale-hard-coded", (scale, " / math.sqrt(64)"), says="your scores are always divided by 8 (= √64); take d_head from the tensors.")
+wrong("scale-hard-coded-two", (scale, " / 2.0"), says="your scores are always divided by 2 (= √4); take d_head from the tensors.")
+wrong("scale-hard-coded-root-two", (scale, " / math.sqrt(2)"), says="your scores are always divided by √2; take d_head from the tensors.")
 wrong("scaled-after-softmax", (scale, ""), ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-1) / math.sqrt(q.shape[-1])"),
       says="you divide by √d_head after the softmax, so your weights no longer sum to 1: scale the scores before it.")
 # softmax
@@ -1283,6 +1388,19 @@ wrong("softmax-over-queries-nan-safe", ("torch.softmax(scores, dim=-1)", "torch.
       says="your softmax runs over the queries: your columns sum to 1. Each query is a row, and its weights over the keys sum to 1.")
 wrong("softmax-over-heads", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=1)"),
       says="your softmax runs over the heads, so the heads share one weight among them; it runs over the keys, in each head by itself.")
+wrong("softmax-over-heads-nan-safe", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=1).nan_to_num()"), (zero, ""),
+      says="your softmax runs over the heads, so the heads share one weight among them; it runs over the keys, in each head by itself.")
+wrong("softmax-over-heads-1e9", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=1)"), (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""),
+      says="your softmax runs over the heads, so the heads share one weight among them; it runs over the keys, in each head by itself.")
+wrong("softmax-over-batch-1e9", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=0)"), (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""),
+      says="your softmax runs over the sentences of the batch; it runs over the keys, in each sentence by itself.")
+wrong("softmax-over-queries-1e9", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-2)"), (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""),
+      says="your softmax runs over the queries: your columns sum to 1. Each query is a row, and its weights over the keys sum to 1.")
+wrong("highest-only", ("torch.softmax(scores, dim=-1)", "nn.functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).float()"),
+      says="only the key with the highest score gets weight; the softmax gives every visible key a share, and its gradient is what the layer learns from.")
+wrong("cosine", ("q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])", "nn.functional.normalize(q, dim=-1) @ nn.functional.normalize(k, dim=-1).transpose(-2, -1)"),
+      says="queries and keys are brought to length 1 before they meet (cosine similarity); here they meet as they are, divided by √d_head.")
+wrong("relu-weights", ("torch.softmax(scores, dim=-1)", "torch.relu(scores)"), says="a ReLU stands in the softmax's place, so the weights do not sum to 1; use softmax over the keys.")
 wrong("softmax-over-batch", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=0)"),
       says="your softmax runs over the sentences of the batch; it runs over the keys, in each sentence by itself.")
 wrong("no-softmax", ("torch.softmax(scores, dim=-1)", "scores"), says="the softmax is missing: the scaled scores themselves are used as weights.")
@@ -1296,6 +1414,12 @@ wrong("key-not-projected", ("self.k_proj(key)", "key"), says="the keys are not p
 wrong("value-not-projected", ("self.v_proj(value)", "value"), says="the values are not projected: `value` must go through `v_proj` first.")
 wrong("nothing-projected", ("self.q_proj(query)", "query"), ("self.k_proj(key)", "key"), ("self.v_proj(value)", "value"),
       says="query, key and value are split into heads without going through `q_proj`, `k_proj` and `v_proj`.")
+for pair, edits in {
+    "query-and-key": [("self.q_proj(query)", "query"), ("self.k_proj(key)", "key")],
+    "key-and-value": [("self.k_proj(key)", "key"), ("self.v_proj(value)", "value")],
+    "query-and-value": [("self.q_proj(query)", "query"), ("self.v_proj(value)", "value")],
+}.items():
+    wrong(f"{pair}-not-projected", *edits, says=f"{pair.replace('-', ' ')} are not projected: each of the three must go through its own layer first.")
 wrong("key-by-q-proj", ("self.k_proj(key)", "self.q_proj(key)"), says="your keys are made by `q_proj`; they have a layer of their own, `k_proj`.")
 wrong("value-by-k-proj", ("self.v_proj(value)", "self.k_proj(value)"), says="your values are made by `k_proj`; they have a layer of their own, `v_proj`.")
 wrong("value-by-q-proj", ("self.v_proj(value)", "self.q_proj(value)"), says="your values are made by `q_proj`; they have a layer of their own, `v_proj`.")
@@ -1372,12 +1496,25 @@ wrong("query-length-for-all", (k_line, "self.k_proj(key).view(query.shape[0], qu
       says="keys and values are reshaped with the queries' length, which is right in self-attention only: take their length from `key`.")
 wrong("query-and-key-swapped", ("q @ k.transpose(-2, -1)", "k @ q.transpose(-2, -1)"),
       says="queries and keys have changed places: entry (i, j) of the scores must be query i times key j.")
-wrong("all-axes-transposed", ("k.transpose(-2, -1)", "k.mT.flip(-1)"), says="your keys stand in reverse order.")
+wrong("wrong-axes-transposed", ("k.transpose(-2, -1)", "k.transpose(1, 2)"), says="you exchange heads and tokens of the keys; the last two axes are the ones to exchange.")
+wrong("keys-T", ("k.transpose(-2, -1)", "k.T"), says="`.T` turns round all axes of the keys; exchange only the last two.")
+wrong("elementwise", ("q @ k.transpose(-2, -1)", "q * k"), says="`*` multiplies entry by entry; a query meets every key by a matrix product, queries times keys transposed.")
+wrong("keys-reversed", ("k.transpose(-2, -1)", "k.mT.flip(-1)"), says="your keys stand in reverse order.")
 wrong("weights-on-queries", ("weights @ v", "weights.transpose(-2, -1) @ v"),
       says="your weights are transposed before the sum over the values: output i must use row i of the weights.")
 wrong("weights-on-keys", ("weights @ v", "weights @ k"), says="your output sums the keys; the weights belong on the values.")
 wrong("key-not-transposed", ("k.transpose(-2, -1)", "k"), says="queries times keys do not fit as they are: exchange the keys' last two axes first.")
 wrong("first-head-for-all", (merged, "merge_heads(weights[:, :1] @ v)"), says="every head uses the first head's weights; each has its own.")
+wrong("heads-averaged-and-repeated", (merged, "(weights @ v).mean(dim=1).repeat(1, 1, self.num_heads)"),
+      says="the heads' answers are averaged, so that all heads say the same; they belong side by side, each with its own answer.")
+wrong("heads-summed-and-repeated", (merged, "(weights @ v).sum(dim=1).repeat(1, 1, self.num_heads)"),
+      says="the heads' answers are added up, so that all heads say the same; they belong side by side, each with its own answer.")
+wrong("narrow-slices", (q_line, "(split_heads(query, self.num_heads) @ self.q_proj.weight[: query.shape[-1] // self.num_heads, : query.shape[-1] // self.num_heads].T + self.q_proj.bias[: query.shape[-1] // self.num_heads])"),
+      (k_line, "(split_heads(key, self.num_heads) @ self.k_proj.weight[: query.shape[-1] // self.num_heads, : query.shape[-1] // self.num_heads].T + self.k_proj.bias[: query.shape[-1] // self.num_heads])"),
+      (v_line, "(split_heads(value, self.num_heads) @ self.v_proj.weight[: query.shape[-1] // self.num_heads, : query.shape[-1] // self.num_heads].T + self.v_proj.bias[: query.shape[-1] // self.num_heads])"),
+      says="the tokens are split before they are projected, and all heads share one small corner of the matrices. Project first, with the whole matrix; split afterwards.")
+wrong("bias-per-head", (f"self.out_proj({merged})", f"self.out_proj({merged}) + (self.num_heads - 1) * self.out_proj.bias"),
+      says="the bias of `out_proj` is added once for each head; it is added once.")
 wrong("heads-averaged-inside", (merged, "merge_heads(weights.mean(dim=1, keepdim=True) @ v)"), says="every head uses the average of all heads' weights; each has its own.")
 wrong("first-sentence-for-all", (merged, "merge_heads(weights[:1] @ v)"), says="every sentence uses the first sentence's weights; each has its own.")
 wrong("first-sentence-values", (merged, "merge_heads(weights @ v[:1])"), says="every sentence sums the first sentence's values; each has its own.")
@@ -1416,6 +1553,10 @@ wrong("fully-masked-open", (fill, "scores.masked_fill(~mask & mask.any(-1, keepd
       says="where a query may see nothing, your weights are as if nothing were hidden. Such a row must be all 0.")
 wrong("fully-masked-output-zero", ("        return output, weights", "        if mask is not None:\n            seen = mask.expand(weights.shape).any(dim=-1).all(dim=1)\n            output = output * seen.unsqueeze(-1)\n        return output, weights"),
       says="where a query of any head may see nothing, you set the whole output to 0. Only the weights of that head are 0; the other heads and the bias of `out_proj` stay.")
+wrong("fully-masked-weights-only", (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""), ("return output, weights", "return output, weights if mask is None else weights * mask"),
+      says="where a query may see nothing, the weights you return are 0, but the output was made before, with weights that were not. Set them to 0 before the sum over the values.")
+wrong("fully-masked-output-only", (zero, ""), ("merge_heads(weights @ v)", "merge_heads((weights if mask is None else weights.nan_to_num()) @ v)"),
+      says="where a query may see nothing, your output is right, but the weights you return are NaN. Such a row must be all 0.")
 wrong("zero-times-infinity", (fill, "scores + (~mask) * -math.inf"), (zero, ""),
       says="you multiply the mask by −inf, and 0 · (−inf) is NaN, so every visible key becomes NaN. Fill in −inf where the mask hides, do not multiply.")
 wrong("mask-after-softmax", (fill, "scores"),
@@ -1430,6 +1571,12 @@ wrong("mask-transposed-nan", (fill, "scores.masked_fill(~mask.transpose(-2, -1),
       says="your mask is transposed: it hides queries from keys. Its last axis is the keys'.")
 wrong("first-head-mask", (fill, "scores.masked_fill(~(mask[:, :1] if mask.dim() == 4 else mask), -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(~(mask[:, :1] if mask.dim() == 4 else mask), 0.0)"),
       says="all heads use the first head's mask; a mask of shape (batch, num_heads, seq_q, seq_k) gives each head its own.")
+wrong("any-head-mask", (fill, "scores.masked_fill(~(mask.any(1, keepdim=True) if mask.dim() == 4 else mask), -math.inf)"), (zero, "        weights = weights.nan_to_num()\n"),
+      says="the heads' masks are joined into one, so a key that one head may see is seen by all; a mask of shape (batch, num_heads, seq_q, seq_k) gives each head its own.")
+wrong("all-heads-mask", (fill, "scores.masked_fill(~(mask.all(1, keepdim=True) if mask.dim() == 4 else mask), -math.inf)"), (zero, "        weights = weights.nan_to_num()\n"),
+      says="the heads' masks are joined into one, so a key that one head may not see is seen by none; a mask of shape (batch, num_heads, seq_q, seq_k) gives each head its own.")
+wrong("first-query-mask", (fill, "scores.masked_fill(~mask[..., :1, :], -math.inf)"), (zero, "        weights = weights.nan_to_num()\n"),
+      says="all queries use the first query's row of the mask; each has its own.")
 wrong("first-sentence-mask", (fill, "scores.masked_fill(~(mask[:1] if mask.dim() == 4 else mask), -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(~(mask[:1] if mask.dim() == 4 else mask), 0.0)"),
       says="all sentences use the first sentence's mask; each has its own.")
 wrong("mask-needs-four-axes", ("        scores = q @", "        if mask is not None:\n            batch, heads, rows, columns = mask.shape\n        scores = q @"),
@@ -1459,6 +1606,20 @@ wrong("weights-flat", ("return output, weights", "return output, weights.flatten
       says="in the weights you return, batch and heads are joined into one axis; (batch, num_heads, seq_q, seq_k) is wanted.")
 wrong("weights-detached", ("return output, weights", "return output, weights.detach()"),
       says="the numbers are right, but no gradient flows back through the weights you return (`detach` or `.data` cuts it).")
+wrong("weights-heads-first", ("return output, weights", "return output, weights.transpose(0, 1)"),
+      says="in the weights you return, the heads' axis stands before the batch; (batch, num_heads, seq_q, seq_k) is wanted.")
+wrong("weights-numpy", ("return output, weights", "return output, weights.detach().numpy()"),
+      says="your weights are a NumPy array; return a PyTorch tensor.")
+wrong("weights-without-mask", ("return output, weights", "return output, torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), dim=-1)"),
+      says="the weights you return were made without the mask; return those with which the values are summed.")
+wrong("dict-returned", ("return output, weights", "return {'output': output, 'weights': weights}"), says="you return a dict; return the output and the weights, `return output, weights`.")
+wrong("stacked-results", ("return output, weights", "return [output]"), says="you return the output only; return the output and the weights.")
+wrong("weights-list", ("return output, weights", "return output, list(weights.unbind(1))"),
+      says="your weights are a list with one tensor for each head; one tensor of shape (batch, num_heads, seq_q, seq_k) is wanted.")
+wrong("weights-heads-last", ("return output, weights", "return output, weights.movedim(1, -1)"),
+      says="in the weights you return, the heads' axis stands last; (batch, num_heads, seq_q, seq_k) is wanted.")
+wrong("weights-cut", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-1).detach()"),
+      says="the numbers are right, but no gradient flows back through the weights (`detach`, `.data` or a trip through NumPy cuts it), so queries and keys could not learn.")
 wrong("weights-not-none", ("return output, weights", "return output, None"), says="you return None in place of the weights; return the output and the weights.")
 wrong("output-of-heads", ("return output, weights", "return split_heads(output, self.num_heads), weights"), says="your output still has a heads axis; merge the heads: (batch, seq_q, d_model).")
 wrong("output-detached", ("weights @ v", "weights.detach() @ v"),
@@ -1483,6 +1644,20 @@ wrong("shared-narrow-layer", ("self.q_proj = nn.Linear(d_model, d_model)", "self
 wrong("narrow-layer", ("self.q_proj = nn.Linear(d_model, d_model)", "self.q_proj = nn.Linear(d_model, d_model // num_heads)"),
       says="your `q_proj` makes the queries of one head only, (d_head, d_model); it makes those of all heads at once, (d_model, d_model).")
 # two at once
+wrong("no-scale-mask-after", (scale, ""), (fill, "scores"),
+      says="two things at once: the scale 1/√d_head is missing, and hidden weights are set to 0 only after the softmax, so rows sum to less than 1.")
+wrong("no-scale-split-and-merge-straight", (scale, ""), *straight, merge_straight,
+      says="two things at once: the scale 1/√d_head is missing, and split and merge reshape without exchanging heads and tokens.")
+wrong("no-scale-filled-with-zero", (scale, ""), (fill, "scores.masked_fill(~mask, 0.0)"), (zero, ""),
+      says="two things at once: the scale 1/√d_head is missing, and hidden scores are set to 0, which still gives them weight.")
+wrong("no-scale-weights-averaged", (scale, ""), ("return output, weights", "return output, weights.mean(dim=1)"),
+      says="two things at once: the scale 1/√d_head is missing, and the weights you return are averaged over the heads.")
+wrong("inverted-no-out-proj", (f"self.out_proj({merged})", merged), (fill, "scores.masked_fill(mask, -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(mask, 0.0)"),
+      says="two things at once: the mask is inverted (True means may be attended to), and the output layer `out_proj` is left out.")
+wrong("no-mask-no-out-proj", (f"self.out_proj({merged})", merged), ("if mask is not None:\n            scores", "if False:\n            scores"), (zero, ""),
+      says="two things at once: the mask is not used, and the output layer `out_proj` is left out.")
+wrong("no-mask-merge-straight", merge_straight, ("if mask is not None:\n            scores", "if False:\n            scores"), (zero, ""),
+      says="two things at once: the mask is not used, and the heads are merged without exchanging heads and tokens first.")
 wrong("no-scale-no-out-proj", (scale, ""), (f"self.out_proj({merged})", merged),
       says="two things at once: the scale 1/√d_head is missing, and the output layer `out_proj` is left out.")
 wrong("no-scale-merge-straight", (scale, ""), merge_straight,
@@ -1495,8 +1670,29 @@ wrong("no-scale-no-mask", (scale, ""), ("if mask is not None:\n            score
       says="two things at once: the scale 1/√d_head is missing, and the mask is not used.")
 wrong("no-out-proj-merge-straight", (f"self.out_proj({merged})", "(weights @ v).reshape(query.shape)"),
       says="two things at once: the heads are merged without exchanging heads and tokens first, and the output layer `out_proj` is left out.")
-wrong("no-scale-softmax-queries", (scale, ""), ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-2).nan_to_num()"),
-      says="two things at once: the scale 1/√d_head is missing, and the softmax runs over the queries.")
+for first, (factor, words) in {
+    "no-scale": ("", "the scale 1/√d_head is missing"),
+    "scale-d-head": (" / q.shape[-1]", "the scores are divided by d_head, not by its root"),
+    "scale-d-model": (" / math.sqrt(query.shape[-1])", "the scale is √d_model in place of √d_head"),
+}.items():
+    for second, (edits, more) in {
+        "softmax-queries": ([("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-2).nan_to_num()")], "the softmax runs over the queries"),
+        "softmax-heads": ([("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=1).nan_to_num()")], "the softmax runs over the heads"),
+        "split-straight": (straight, "the split reshapes without exchanging heads and tokens"),
+        "merge-woven": ([merge_woven], "merging makes the heads' features alternate"),
+        "no-out": ([(f"self.out_proj({merged})", merged)], "the output layer `out_proj` is left out"),
+        "merge": ([merge_straight], "the heads are merged without exchanging heads and tokens first"),
+        "weights-on-keys": ([("weights @ v", "weights @ k")], "the output sums the keys instead of the values"),
+        "output-only": ([("return output, weights", "return output")], "only the output is returned, without the weights"),
+    }.items():
+        if (first, second) not in (("no-scale", "no-out"), ("no-scale", "merge"), ("scale-d-model", "merge")):
+            wrong(f"{first}-and-{second}", (scale, factor), *edits, says=f"two things at once: {words}, and {more}.")
+wrong("softmax-queries-no-out", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-2).nan_to_num()"), (f"self.out_proj({merged})", merged),
+      says="two things at once: the softmax runs over the queries, and the output layer `out_proj` is left out.")
+wrong("softmax-queries-merge-straight", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores, dim=-2).nan_to_num()"), merge_straight,
+      says="two things at once: the softmax runs over the queries, and the heads are merged without exchanging heads and tokens first.")
+wrong("split-straight-no-out", *straight, (f"self.out_proj({merged})", merged),
+      says="two things at once: the split reshapes without exchanging heads and tokens, and the output layer `out_proj` is left out.")
 
 class ByHead(nn.Module):
     def __init__(self, d_model, num_heads):
@@ -1536,7 +1732,8 @@ class Einsum(ByHead):
 @right
 class AdditiveMask(ByHead):
     def forward(self, query, key, value, mask=None):
-        split = lambda x: x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        def split(x):
+            return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         q, k, v = split(self.q_proj(query)), split(self.k_proj(key)), split(self.v_proj(value))
         scores = torch.matmul(q, k.permute(0, 1, 3, 2)) / q.size(-1) ** 0.5
         if mask is not None:
@@ -1562,7 +1759,8 @@ class Renormalised(ByHead):
 class FlatBatches(ByHead):
     def forward(self, query, key, value, mask=None):
         h, d = self.num_heads, query.shape[-1] // self.num_heads
-        flat = lambda x: torch.cat(x.chunk(h, dim=-1), dim=0)  # (num_heads·batch, seq, d_head)
+        def flat(x):
+            return torch.cat(x.chunk(h, dim=-1), dim=0)  # (num_heads·batch, seq, d_head)
         q, k, v = flat(self.q_proj(query)), flat(self.k_proj(key)), flat(self.v_proj(value))
         scores = torch.baddbmm(torch.zeros(len(q), q.shape[1], k.shape[1]), q, k.mT, beta=0, alpha=1 / math.sqrt(d))
         scores = scores.view(h, len(query), *scores.shape[1:]).transpose(0, 1)
@@ -1577,7 +1775,8 @@ class FlatBatches(ByHead):
 @right
 class DoublePrecision(ByHead):
     def forward(self, query, key, value, mask=None):
-        lin = lambda p, x: (x.double() @ p.weight.double().T + p.bias.double()).unflatten(-1, (self.num_heads, -1)).movedim(2, 1)
+        def lin(p, x):
+            return (x.double() @ p.weight.double().T + p.bias.double()).unflatten(-1, (self.num_heads, -1)).movedim(2, 1)
         q, k, v = lin(self.q_proj, query), lin(self.k_proj, key), lin(self.v_proj, value)
         s = q @ k.mT / math.sqrt(k.shape[-1])
         e = torch.exp(s - s.amax(-1, keepdim=True))
@@ -1597,14 +1796,15 @@ class NoKeyBias(ByHead):
             s = s.masked_fill(~mask, -1e9)
         w = s.softmax(-1)
         if mask is not None:
-            w = w.masked_fill(mask == False, 0)
+            w = w.masked_fill(mask.eq(False), 0)
         return self.out_proj(merge_heads(w @ v)), w
 
 @truth
 class LoopInFloat64(ByHead):
     """One head, one sentence, one query, one key at a time."""
     def forward(self, query, key, value, mask=None):
-        lin = lambda p, x: x.double() @ p.weight.double().T + p.bias.double()
+        def lin(p, x):
+            return x.double() @ p.weight.double().T + p.bias.double()
         q, k, v = lin(self.q_proj, query), lin(self.k_proj, key), lin(self.v_proj, value)
         (batch, seq_q, width), seq_k, d = q.shape, k.shape[1], q.shape[-1] // self.num_heads
         weights = torch.zeros(batch, self.num_heads, seq_q, seq_k, dtype=torch.float64)
@@ -1767,7 +1967,9 @@ table(
 
 # %% part="demo"
 places = torch.arange(LENGTH)
-patterns = {"mirrored place": LENGTH - 1 - places, "place before": (places - 1) % LENGTH, "itself": places}
+patterns = {
+    "on the mirrored place": LENGTH - 1 - places, "on the place before": (places - 1) % LENGTH, "on itself": places,
+}
 
 
 def shares(weights: Tensor) -> list[list[float]]:
@@ -1781,11 +1983,12 @@ for model in (one_head, two_heads):
     for number, found in enumerate(shares(weights), start=1):
         name = f"{weights.shape[1]} head{'s' * (weights.shape[1] > 1)}, head {number}"
         rows.append((name, *(f"{share:.0%}" for share in found), "yes" if max(found) > 0.8 else "no"))
-table(rows, ["model", *(f"on the {name}".replace("the itself", "itself") for name in patterns), "over 80 % on one"])
+table(rows, ["model", *patterns, "over 80 % on one"])
 
 # %% [markdown]
-# Two of the patterns meet in one place: for the first digit, the mirrored place and the place before are both the last
-# one. So even a head that does nothing but mirror puts a ninth of its weight, 11 %, on "place before".
+# The patterns overlap a little: for the first digit, the mirrored place and the place before are both the last one, and
+# the middle place is its own mirror. So a head that does nothing but mirror still puts a ninth of its weight, 11 %, on
+# "the place before", and as much on itself.
 #
 # If the two heads of the second model have their large numbers in *different* columns, they have shared the work
 # between them. Nobody told them to. If both had the same column, or half and half, they would have solved it as a team;
@@ -1814,8 +2017,9 @@ show(attention_maps(maps, names, tokens, tokens, title="Mean attention weights b
 # **Predict first.** In reversal the answer always stands in one known place. In sorting it may stand anywhere. What can
 # the head at place 1 look for? And at place 9?
 #
-# The left number below is the largest mean weight that any place gives to any *fixed* place (an even spread: 11 %).
-# The picture groups the keys by *what they hold*: each row is a place of the sorted answer, each column a digit.
+# Two numbers are printed: how often the sorted digit is right, and the largest mean weight that any place gives to a
+# *fixed* place (an even spread: 11 %). The picture groups the keys by *what they hold*: each row is a place of the
+# sorted answer, each column a digit.
 
 # %% part="demo"
 from autograder.lab.figures import matrix
@@ -1843,8 +2047,8 @@ show(matrix(
 # value. That is what $W^q$ and $W^k$ are for: they decide what counts as relevant.
 #
 # Two warnings before you read heads in larger models. Weights tell where a head *looks*; what it then *does* with that is
-# decided by $W^v$ and $W^o$. And a head that looks busy may not be needed: unit 15 switches heads off one by one and
-# measures what is lost.
+# decided by $W^v$ and $W^o$. And a head that looks busy may not be needed: many heads of a trained model can be
+# removed with little loss (Michel and others, 2019). Unit 15 switches heads off one by one and measures it.
 
 # %% [markdown] part="question"
 # ## Written question (4 points)

@@ -240,7 +240,7 @@ for name, form in sorted(chosen, key=lambda pair: sum(x != "right" for x in pair
 for name in ("right", "strict", "one-future", "upper", "inverted"):
     for form in ("right", "numbers", "integers", "additive"):
         said = [text for text in (patterns[name][1], forms[form][1], DEVICE) if text]
-        says = DEVICE if len(said) == 1 else f"{'two' if len(said) == 2 else 'three'} things at once. {' And '.join(said)}"
+        says = DEVICE if len(said) == 1 else f"{'two' if len(said) == 2 else 'three'} things at once: {' And '.join(said)}"
         mistake = "+".join(x for x in (name, form, "ignores-device") if x != "right")
         if name != "inverted" or form != "additive":
             wrong(mistake, says=says)(placed(by_places(patterns[name][0]), forms[form][0], False))
@@ -252,15 +252,15 @@ shapes = {
     "flat": (lambda m: m.flatten(), "your mask is one long row. It must be a table with one row and one column for each token."),
     "last-row": (lambda m: m[-1], "your output is a single row. The mask needs one row for each token that asks."),
     "one-too-few": (lambda m: m[:-1, :-1], "your mask is one row and one column too small."),
-    "one-too-many": (lambda m: torch.nn.functional.pad(m, (0, 1, 1, 0), value=True), "your mask is one row and one column too large."),
+    "one-too-many": (lambda m: torch.ones(len(m) + 1, len(m) + 1, device=m.device).tril().bool(), "your mask is one row and one column too large."),
     "as-list": (lambda m: torch.ones(m.shape).tril().bool().tolist(), "your mask is a Python list. Return a tensor."),
     "as-numpy": (lambda m: torch.ones(m.shape).tril().bool().numpy(), "your mask is a NumPy array. Return a tensor: an array cannot live on a device."),
     "with-something": (lambda m: (m, m), "your function returns two things. Return the mask alone."),
 }
 for name, (change, says) in shapes.items():
     wrong(name, says=says)(placed(RIGHT, change))
-wrong("four-tokens", says="your mask is always 4 by 4, as in a small example. Its size must follow `seq`.")(placed(lambda n: RIGHT(4)))
-wrong("five-tokens", says="your mask is always 5 by 5, as in a small example. Its size must follow `seq`.")(placed(lambda n: RIGHT(5)))
+for number in (3, 4, 5, 8, 10):
+    wrong(f"always-{number}", says=f"your mask is always {number} by {number}. Its size must follow `seq`.")(placed(lambda n, number=number: RIGHT(number)))
 wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(placed(RIGHT, lambda m: None))
 
 @right
@@ -411,7 +411,7 @@ rules = {
     "right": (lambda ids, pad: ids != pad, ""),
     "inverted": (lambda ids, pad: ids == pad, INVERT),
     "ignores-pad-id": (lambda ids, pad: ids != 0, ZERO),
-    "inverted+ignores-pad-id": (lambda ids, pad: ids == 0, f"two things at once. First, {INVERT} Second, it looks for the id 0 whatever `pad_id` is."),
+    "inverted+ignores-pad-id": (lambda ids, pad: ids == 0, "your mask is inverted, and it looks for the id 0 whatever `pad_id` is: it is True exactly where the id is 0."),
     "above": (lambda ids, pad: ids > pad, "your mask hides every id up to `pad_id`, and real tokens may have smaller ids. Only the id `pad_id` itself is padding."),
     "at-least": (lambda ids, pad: ids >= pad, "your mask shows `pad_id` itself and the ids above it. Only the id `pad_id` is to be hidden, and all others shown."),
     "below": (lambda ids, pad: ids < pad, "your mask shows only ids below `pad_id`. Every id except `pad_id` is a real token."),
@@ -448,6 +448,10 @@ layouts = {
     "for-each-query": (lambda m: m[:, None, None, :].repeat(1, 1, m.shape[1], 1), "your mask is repeated for each query, (batch, 1, seq, seq). Leave that axis at length 1: queries may be of another length than keys."),
     "both-sides": (lambda m: m[:, None, None, :] & m[:, None, :, None], "your mask has the shape (batch, 1, seq, seq) and hides queries as well as keys. It needs the keys only: (batch, 1, 1, seq)."),
     "transposed": (lambda m: m.T[:, None, None, :], "your mask has batch and tokens swapped."),
+    **{f"for-{n}-heads": (lambda m, n=n: m[:, None, None, :].repeat(1, n, 1, 1), "your mask is repeated for several heads. Leave that axis at length 1: broadcasting serves any number of heads.") for n in (2, 3, 4, 8)},
+    "first-of-batch": (lambda m: m[:1, None, None, :], "your mask holds the first sentence only. Each sentence has its own padding: keep the batch axis."),
+    "all-of-batch": (lambda m: m.all(0)[None, None, None, :], "your mask has lost its batch axis: one mask for all sentences. Each sentence has its own padding."),
+    "any-of-batch": (lambda m: m.any(0)[None, None, None, :], "your mask has lost its batch axis: one mask for all sentences. Each sentence has its own padding."),
 }
 NUMBERS = "your mask holds numbers (0 and 1), not booleans."
 forms = {
@@ -480,7 +484,21 @@ wrong("ids-returned", says="your output holds the ids themselves. A mask holds b
 wrong("ids-with-zeros", says="your output holds ids, with 0 where padding stands. A mask holds booleans: True where the token is a real one.")(hiding(lambda ids, pad: ids.masked_fill(ids == pad, 0)))
 wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(hiding(rules["right"][0], form=lambda m: None))
 
-@wrong("in-place", says="your function changes its argument `ids` in place. The model still needs the ids.")
+wrong("python-not", says="your code uses Python's `not` (or `and`, `or`, `if`) on a whole tensor, which asks for one single truth value. A tensor is turned round entry by entry, by an operator.")(hiding(lambda ids, pad: not (ids == pad)))
+
+IN_PLACE = "your function changes its argument `ids` in place. The model still needs the ids."
+@wrong("in-place-zeros", says=IN_PLACE)
+def writes_zeros(ids, pad_id=0):
+    seen = ids != pad_id
+    ids[~seen] = 0
+    return seen[:, None, None, :]
+
+@wrong("in-place-zeros-compared", says=IN_PLACE + " Besides, an id 0 that is no padding is then taken for padding.")
+def writes_zeros_and_compares(ids, pad_id=0):
+    ids[ids == pad_id] = 0
+    return (ids != 0)[:, None, None, :]
+
+@wrong("in-place", says=IN_PLACE)
 def writes_into_ids(ids, pad_id=0):
     ids[ids == pad_id] = 0
     ids[ids != pad_id] = 1
@@ -661,7 +679,7 @@ endings = {
     "five-axes": (lambda m: m[:, None], "your mask has five axes; expected (batch, 1, seq, seq)."),
     "heads-first": (lambda m: m.transpose(0, 1), "your mask has the shape (1, batch, seq, seq): its batch stands on the axis of the heads."),
     "transposed": (lambda m: m.transpose(-2, -1), "queries and keys are swapped in your mask: rows are the tokens that ask, columns the ones that are asked."),
-    "last-query": (lambda m: m[:, :, -1:], "your mask has one row only. It needs one row for each query: (batch, 1, seq, seq)."),
+    "last-query": (lambda m: m[:, :, -1:], "your mask has one row only, (batch, 1, 1, seq), as a padding mask has. It needs one row for each query, since each has another future: (batch, 1, seq, seq)."),
     "one-sentence": (lambda m: m[:1], "your mask is that of the first sentence only; the batch axis must hold all of them."),
 }
 
@@ -700,11 +718,28 @@ for names in sorted(ordered, key=lambda names: sum(name != "right" for name in n
 ADDED = "your mask holds numbers, the two masks added (0, 1 or 2). Join booleans by \"and\"."
 @wrong("added", says=ADDED)
 def added(ids, pad_id=0):
-    return (ids != pad_id).long()[:, None, None, :] + torch.ones(ids.shape[1], ids.shape[1]).tril().long()
+    return (ids != pad_id).float()[:, None, None, :] + torch.ones(ids.shape[1], ids.shape[1]).tril()
 
 @wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")
 def nothing(ids, pad_id=0):
     return None
+
+AMBIGUOUS = "your code joins tensors by Python's `and`, `or` or `not`, which ask for one single truth value. Tensors are joined entry by entry, by operators."
+@wrong("python-and", says=AMBIGUOUS)
+def python_and(ids, pad_id=0):
+    return (ids != pad_id)[:, None, None, :] and torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
+
+@wrong("causal-alone", says="your output is a causal mask, (seq, seq), and nothing else: padding is not hidden, and the axes of batch and heads are missing.")
+def causal_alone(ids, pad_id=0):
+    return torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
+
+@wrong("causal-four-axes", says="your output is one causal mask for the whole batch, (1, 1, seq, seq): padding is not hidden.")
+def causal_four_axes(ids, pad_id=0):
+    return torch.ones(1, 1, ids.shape[1], ids.shape[1]).tril().bool()
+
+for number in (2, 3, 4, 8):
+    wrong(f"repeated-{number}", says="your mask is repeated for several heads. Leave that axis at length 1: broadcasting serves any number of heads.")(
+        joined(*(options["right"][0] for options in (future, padding, joins)), lambda m, number=number: m.repeat(1, number, 1, 1)))
 
 @wrong("pair", says="your function returns the two masks side by side. Join them into one.")
 def pair(ids, pad_id=0):
@@ -771,3 +806,1118 @@ for sentence, square in zip(ids.tolist(), mask[:, 0]):
     for i, row in enumerate(square):
         print(f"   query {i} sees", " ".join("■" if seen else "·" for seen in row))
 
+# %% [markdown] exercise="masked_softmax" part="prompt" points=10 difficulty=3 minutes=12
+# ### Exercise 4 · `masked_softmax`
+#
+# Turn scores into weights that respect a mask.
+#
+# $$\alpha_{ij} = \frac{m_{ij}\,e^{s_{ij}}}{\sum_{l} m_{il}\,e^{s_{il}}}, \qquad
+# \alpha_{ij} = 0 \text{ where row } i \text{ hides every key}$$
+#
+# | argument | shape | meaning |
+# |---|---|---|
+# | `scores` | `(batch, num_heads, seq_q, seq_k)` | any size: some rows here lie near 1000, some near −1500 |
+# | `mask` | broadcasts to the shape of `scores` | boolean, True = may be attended to |
+# | returns | like `scores` | each row sums to 1, or is all 0 |
+#
+# - `torch.softmax` is yours to use: you wrote one in unit 02.
+# - `scores` stays as it is; write into no argument.
+# - **No NaN anywhere, in the gradients neither.** One NaN in a gradient, and after the next step every weight of the
+#   model is NaN. The check computes the gradients too.
+
+# %% exercise="masked_softmax" part="solution"
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Attention weights over the keys that may be seen.
+
+    scores:  (batch, num_heads, seq_q, seq_k)
+    mask:    broadcastable to scores, boolean, True where a key may be attended to
+    returns: like scores; each row sums to 1, or is all 0 where nothing may be attended to
+    """
+    ### BEGIN SOLUTION
+    lowest = torch.finfo(scores.dtype).min  # -inf would make a row of nothing but hidden keys NaN
+    weights = torch.softmax(scores.masked_fill(~mask, lowest), dim=-1)
+    return weights.masked_fill(~mask, 0.0)
+    ### END SOLUTION
+
+# %% exercise="masked_softmax" part="check"
+check(masked_softmax, keeps_inputs, right_shape, finite, zero_where_masked(), visible_rows_sum_to_one(), blind_to_masked_scores, matches)
+
+# %% exercise="masked_softmax" part="hidden"
+check(masked_softmax, keeps_inputs, right_shape, finite, zero_where_masked(), visible_rows_sum_to_one(), blind_to_masked_scores, matches, cases="hidden")
+
+# %% [markdown] exercise="masked_softmax" part="hints"
+# - What score must a hidden key have, so that its power of e is 0 however small the other scores are? `masked_fill` puts
+#   a number wherever a boolean tensor is True; mind which way round your mask is (`~mask` turns it).
+# - Try it on one row in which everything is hidden: with −inf you get 0/0. With the lowest finite number,
+#   `torch.finfo(scores.dtype).min`, all scores of that row are equal. What weights do you get then, and which do you want?
+# - So a second step comes after the softmax: wherever the mask is False, the weight is 0, in every row.
+
+# %% exercise="masked_softmax" part="library"
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """By PyTorch's fused attention: the scores as queries, and the unit matrix as keys and values."""
+    size = scores.shape[-1]
+    unit = torch.eye(size, dtype=scores.dtype, device=scores.device).expand(*scores.shape[:-2], size, size)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return attend(scores, unit, unit, attn_mask=mask, scale=1.0)
+
+# %% exercise="masked_softmax" part="variants"
+def floats(rng, *shape):
+    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
+
+def some_hidden(rng, *shape):
+    """A random mask: in every row at least one key is seen and one is hidden."""
+    seen = rng.random(size=shape) < 0.6
+    order = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
+    np.put_along_axis(seen, order[..., :1], True, axis=-1)
+    np.put_along_axis(seen, order[..., 1:2], False, axis=-1)
+    return seen
+
+@cases(dict(batch=2, num_heads=3, seq_q=4, seq_k=5), dict(batch=3, num_heads=2, seq_q=6, seq_k=4), low=3, high=7)
+def padded(rng, batch, num_heads, seq_q, seq_k):
+    """scores ({batch}, {num_heads}, {seq_q}, {seq_k}), a padding mask ({batch}, 1, 1, {seq_k})"""
+    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(some_hidden(rng, batch, 1, 1, seq_k)))
+
+@cases(dict(batch=3, num_heads=2, seq_q=5, seq_k=4), low=3, high=7)
+def with_a_hidden_row(rng, batch, num_heads, seq_q, seq_k):
+    """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
+    mask = some_hidden(rng, batch, 1, seq_q, seq_k)
+    mask[0, 0, 1], mask[-1, 0, 2], mask[1, 0, 0] = False, False, True
+    return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(mask))
+
+@cases(dict(batch=2, num_heads=3, seq_q=5, seq_k=4), low=3, high=7)
+def different_by_head(rng, batch, num_heads, seq_q, seq_k):
+    """a mask of its own for each head, ({batch}, {num_heads}, {seq_q}, {seq_k}); gradients too"""
+    return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(some_hidden(rng, batch, num_heads, seq_q, seq_k)))
+
+@cases(dict(batch=2, num_heads=3, n=4), low=4, high=7)
+def causal(rng, batch, num_heads, n):
+    """a causal mask ({n}, {n}) for scores ({batch}, {num_heads}, {n}, {n})"""
+    return dict(scores=floats(rng, batch, num_heads, n, n), mask=torch.from_numpy(np.tri(n, dtype=bool)))
+
+@cases(dict(seq_k=6), low=4)
+def far_from_zero(rng, seq_k):
+    """rows near 0, −40, −400, −1500 and 1000, each with hidden keys"""
+    levels = np.array([0.0, -40, -400, -1500, 1000], dtype="float32")[:, None]
+    scores = rng.normal(size=(1, 2, 5, seq_k)).astype("float32") + levels
+    return dict(scores=torch.from_numpy(scores), mask=torch.from_numpy(some_hidden(rng, 1, 1, 5, seq_k)))
+
+INF = float("inf")
+
+def weigh(fill=None, clean="hidden", invert=False, dim=-1):
+    """A masked softmax with these choices; `fill` None is the lowest finite number."""
+    def masked_softmax(scores, mask):
+        seen = ~mask if invert else mask
+        filled = scores.masked_fill(~seen, torch.finfo(scores.dtype).min if fill is None else fill)
+        if dim == "all":
+            weights = torch.softmax(filled.flatten(1), dim=1).view(scores.shape)
+        else:
+            weights = torch.softmax(filled, dim=dim)
+        if clean == "hidden":
+            return weights.masked_fill(~seen, 0.0)
+        return weights.nan_to_num(0.0) if clean == "nan" else weights
+    return masked_softmax
+
+def plainly(function):
+    def masked_softmax(scores, mask):
+        return function(scores, mask)
+    return masked_softmax
+
+def share(weights, dim, eps=0.0):
+    total = weights.sum(dim, keepdim=True)
+    return weights / torch.where(total > 0, total + eps, 1.0)
+NAN = "a row in which every key is hidden comes out as NaN: a softmax over nothing is 0/0. All weights of such a row must be 0."
+EVEN = "a row in which every key is hidden gets equal weights, on keys that it may not see. All weights of such a row must be 0."
+PLAIN = "a row in which every key is hidden has the weights that it would have without a mask. All weights of such a row must be 0."
+INVERT = "your mask is read the wrong way round: your weights lie on exactly the keys that are hidden. Here True means \"may be attended to\" (as in `F.scaled_dot_product_attention`); `nn.MultiheadAttention` means the opposite."
+SMALL = "hidden keys still get weight: you give them a score that is not far enough below all the others. Scores may be as low as −1500, and a hidden key must stay below them."
+ZERO = "hidden keys still get weight: their score is 0 in your code (or next to 0, as 1e-9 is), and exp(0) = 1. A hidden key needs a score whose exponential is 0."
+LATE = "you hide the keys after the softmax, and your rows sum to less than 1: the hidden scores still stand in the denominator. A hidden key must not be counted either."
+AXES = {
+    -2: "your weights sum to 1 over the queries, down each column. Each query shares out its own weight: along the last axis, over the keys.",
+    1: "your softmax runs along the axis of the heads. It must run along the last axis, over the keys.",
+    0: "your softmax runs along the batch axis. It must run along the last axis, over the keys.",
+    "all": "your softmax runs over all heads, queries and keys at once. Each row by itself must sum to 1, along the last axis.",
+}
+# Choices that can go wrong by themselves or together: the sentence, the keywords.
+wrong("nan-row", says=NAN)(weigh(-INF, "no"))
+wrong("even-row", says=EVEN)(weigh(None, "no"))
+wrong("inverted", says=INVERT)(weigh(invert=True))
+wrong("inverted+nan-row", says=f"two things at once. First, {INVERT} Second, {NAN}")(weigh(-INF, "no", invert=True))
+wrong("inverted+even-row", says=f"two things at once. First, {INVERT} Second, {EVEN}")(weigh(None, "no", invert=True))
+for dim, says in AXES.items():
+    wrong(f"axis-{dim}", says=says)(weigh(dim=dim))
+    wrong(f"axis-{dim}+no-mask", says=f"two things at once. First, {says} Second, the mask is not used.")(plainly(
+        lambda s, m, dim=dim: torch.softmax(s.flatten(1), 1).view(s.shape) if dim == "all" else torch.softmax(s, dim)))
+    wrong(f"axis-{dim}+inverted", says=f"two things at once. First, {says} Second, {INVERT}")(weigh(dim=dim, invert=True))
+    wrong(f"axis-{dim}+late", says=f"two things at once. First, {says} Second, you hide the keys after the softmax, so they still stand in the denominator.")(plainly(
+        lambda s, m, dim=dim: (torch.softmax(s.flatten(1), 1).view(s.shape) if dim == "all" else torch.softmax(s, dim)) * m))
+    if dim == "all":  # it finds something to share out in each item: no NaN, nothing else
+        continue
+    wrong(f"axis-{dim}+nan", says=f"{says} (Besides, NaN stands where a softmax had nothing to share out: 0/0.)")(weigh(-INF, "no", dim=dim))
+    wrong(f"axis-{dim}+even", says=f"{says} (Besides, where a softmax had hidden keys only, they get weight.)")(weigh(None, "no", dim=dim))
+for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100, 200, 500, 999, 1000):
+    wrong(f"fill-minus-{number}", says=SMALL)(weigh(-float(number), "no"))
+    if 1 < number < 10:  # a row that hides everything is as without a mask, and so is every row for larger numbers: "plain-row"
+        wrong(f"fill-minus-{number}+added", says=SMALL)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
+for number in (10, 20, 100, 1000):
+    wrong(f"fill-minus-{number}+zero-row", says="in rows of low scores the visible keys lose weight to the hidden ones, whose score is not far enough below theirs. Scores may be as low as −1500.")(weigh(-float(number)))
+wrong("fill-zero", says=ZERO)(weigh(0.0, "no"))
+wrong("fill-zero+hidden", says=LATE.replace("the hidden scores still stand in the denominator", "before it, their score is 0, and exp(0) = 1 still stands in the denominator"))(weigh(0.0))
+POSITIVE = "hidden keys get all the weight: their score is a huge positive number. It must be a huge negative one."
+wrong("fill-plus", says=POSITIVE)(weigh(1e9, "no"))
+wrong("fill-plus-added", says=POSITIVE)(plainly(lambda s, m: torch.softmax(s + (~m) * 1e9, -1)))
+wrong("fill-plus-inf", says="your hidden keys have the score +inf, and the softmax of an infinite score is NaN. Its sign is wrong.")(weigh(INF, "no"))
+wrong("fill-plus-inf+clean", says="your hidden keys have the score +inf, so all visible keys of those rows end in NaN or 0. Its sign is wrong.")(weigh(INF, "nan"))
+wrong("no-mask", says="the mask is not used: hidden keys get weight as all others do.")(plainly(lambda s, m: torch.softmax(s, -1)))
+wrong("after-softmax", says=LATE)(plainly(lambda s, m: torch.softmax(s, -1) * m))
+wrong("after-softmax+inverted", says=f"two things at once. First, {INVERT} Second, you hide keys after the softmax, so they still stand in the denominator.")(plainly(lambda s, m: torch.softmax(s, -1) * ~m))
+wrong("minus-inf-after", says="you put −inf after the softmax, among the weights. A score of −inf before the softmax gives a weight of 0; a weight itself is never below 0.")(plainly(lambda s, m: torch.softmax(s, -1).masked_fill(~m, -INF)))
+wrong("minus-big-after", says="you put a huge negative number after the softmax, among the weights. Before the softmax it would give a weight of 0; a weight itself is never below 0.")(plainly(lambda s, m: torch.softmax(s, -1).masked_fill(~m, -1e9)))
+wrong("minus-inf-twice", says="after the softmax you put −inf among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -INF)))
+wrong("minus-big-twice", says="after the softmax you put a huge negative number among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -1e9)))
+wrong("even-row-added", says=EVEN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e9, -1)))
+wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e4, -1)))
+wrong("inverted-added", says=f"two things at once. First, {INVERT} Second, {EVEN}")(plainly(lambda s, m: torch.softmax(s + m * -1e9, -1)))
+wrong("renormalised-over-everything", says="after hiding, your weights are divided by one sum over everything. Divide each row by its own sum, over the keys.")(plainly(lambda s, m: share((torch.softmax(s, -1) * m).flatten(), 0).view(s.shape)))
+wrong("renormalised+nan-row", says=NAN)(plainly(lambda s, m: (torch.softmax(s, -1) * m) / (torch.softmax(s, -1) * m).sum(-1, keepdim=True)))
+wrong("renormalised-over-queries", says="after hiding, your weights are divided by their sum over the queries. Divide by the sum of each row, over the keys.")(plainly(lambda s, m: share(torch.softmax(s, -1) * m, -2)))
+wrong("renormalised-over-all", says="after hiding, your weights are divided by one common sum. Divide each row by its own sum, over the keys.")(plainly(lambda s, m: share((torch.softmax(s, -1) * m).flatten(1), 1).view(s.shape)))
+wrong("renormalised-by-count", says="after hiding, you divide by the number of visible keys. Divide by the sum of what is left, so that each row sums to 1.")(plainly(lambda s, m: torch.softmax(s, -1) * m / m.sum(-1, keepdim=True).clamp(min=1)))
+wrong("renormalised+epsilon", says="your rows sum to a little less than 1: something is added to the sum that you divide by. Rows that hide nothing show it best.")(plainly(lambda s, m: share(torch.softmax(s, -1) * m, -1, 1e-2)))
+wrong("plus-one", says="your rows sum to less than 1: a 1 is added to the sum of the exponentials. Only a row that hides everything sums to 0.")(plainly(lambda s, m: (e := torch.exp(s - s.amax(-1, keepdim=True)) * m) / (1 + e.sum(-1, keepdim=True))))
+wrong("mask-added", says="you add the mask to the scores as if it were a number: True adds 1, False adds 0, and hidden keys keep their weight.")(plainly(lambda s, m: torch.softmax(s + m, -1)))
+wrong("zero-times-inf", says="your output is NaN everywhere: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1)))
+wrong("scores-times-mask-minus-inf", says="your output is NaN wherever a key may be seen: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1).masked_fill(~m, 0.0)))
+wrong("no-gradient", says="no gradient flows through your weights: they are cut off from the scores (`detach`, `no_grad`, `.item()`, `.data`, or a new tensor made of numbers). A model could not learn through them.")(plainly(lambda s, m: weigh()(s.detach(), m)))
+NAN_BACK = "your weights are right, but the gradient of a row in which every key is hidden is NaN. Cleaning NaN out of the weights afterwards does not clean the way back: let no 0/0 arise in the first place."
+wrong("nan-gradient", says=NAN_BACK)(plainly(lambda s, m: torch.softmax(s + torch.zeros(m.shape).masked_fill(~m, -INF), -1).nan_to_num(0.0)))
+wrong("nan-gradient-product", says=NAN_BACK)(plainly(lambda s, m: ((w := torch.softmax(s, -1) * m) / w.sum(-1, keepdim=True)).nan_to_num(0.0)))
+wrong("no-softmax", says="your output is the scores with the hidden ones replaced; the softmax is missing.")(plainly(lambda s, m: s.masked_fill(~m, -INF)))
+wrong("no-softmax-zero", says="your output is the scores with 0 where keys are hidden; the softmax is missing.")(plainly(lambda s, m: s * m))
+wrong("no-softmax-big", says="your output is the scores with a huge negative number where keys are hidden; the softmax is missing.")(plainly(lambda s, m: s.masked_fill(~m, -1e9)))
+wrong("log-softmax", says="your output is the logarithm of the weights (log-softmax); return the weights themselves.")(plainly(lambda s, m: torch.log_softmax(s.masked_fill(~m, -INF), -1)))
+wrong("log-softmax-zeros", says="your output is the logarithm of the weights (log-softmax), with 0 where keys are hidden; return the weights themselves.")(plainly(lambda s, m: torch.log_softmax(s.masked_fill(~m, -1e9), -1) * m))
+wrong("sigmoid", says="your weights come from a sigmoid, each by itself. A softmax makes the visible keys of a row share a weight of 1.")(plainly(lambda s, m: torch.sigmoid(s) * m))
+wrong("sigmoid-shared", says="your weights are made by a sigmoid and shared out: the softmax takes exponentials.")(plainly(lambda s, m: share(torch.sigmoid(s) * m, -1)))
+BACKWARDS = "after the softmax you set the weights of the visible keys to 0, not those of the hidden ones: the second mask is the wrong way round."
+wrong("cleaned-backwards", says=BACKWARDS)(plainly(lambda s, m: weigh(None, "no")(s, m).masked_fill(m, 0.0)))
+wrong("cleaned-backwards-inf", says=BACKWARDS)(plainly(lambda s, m: weigh(-INF, "no")(s, m).masked_fill(m, 0.0)))
+wrong("filled-backwards", says="before the softmax you hide the visible keys, not the hidden ones: the first mask is the wrong way round.")(plainly(lambda s, m: weigh(None, "no", invert=True)(s, m).masked_fill(~m, 0.0)))
+wrong("as-numpy", says="your weights leave PyTorch (`.numpy()`): no gradient can flow back through a NumPy array. Return a tensor.")(plainly(lambda s, m: weigh()(s, m).numpy()))
+wrong("even", says="your weights do not depend on the scores: every visible key gets the same. The mask says who may be seen; the scores say how much.")(plainly(lambda s, m: (m / m.sum(-1, keepdim=True).clamp(min=1) + 0 * s)))
+wrong("not-normalised", says="your rows do not sum to 1: the exponentials are not divided by their sum.")(plainly(lambda s, m: torch.exp(s - s.amax(-1, keepdim=True)) * m))
+wrong("linear", says="your weights are the scores divided by their sum: the exponential is missing.")(plainly(lambda s, m: share((s - s.amin(-1, keepdim=True)) * m, -1)))
+OVERFLOW = "your softmax by hand fails for large scores: exp(1000) is infinite. Subtract the largest score of each row first, or use `torch.softmax`."
+wrong("no-max", says=OVERFLOW)(plainly(lambda s, m: share(torch.exp(s) * m, -1)))
+wrong("no-max+nan-row", says=f"two things at once. First, {OVERFLOW} Second, {NAN}")(plainly(lambda s, m: torch.exp(s) * m / (torch.exp(s) * m).sum(-1, keepdim=True)))
+wrong("no-max+epsilon", says=OVERFLOW)(plainly(lambda s, m: torch.exp(s) * m / ((torch.exp(s) * m).sum(-1, keepdim=True) + 1e-9)))
+GLOBAL = "you subtract one maximum for all rows. A row far below it is left with nothing but zeros: subtract each row's own maximum."
+wrong("global-max", says=GLOBAL)(plainly(lambda s, m: share(torch.exp(s - s.max()) * m, -1)))
+wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: torch.exp(s - s.max()) * m / (torch.exp(s - s.max()) * m).sum(-1, keepdim=True)))
+wrong("scaled-by-keys", says="your scores are divided by the square root of the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1] ** 0.5, m)))
+wrong("scaled-by-keys-plain", says="your scores are divided by the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1], m)))
+wrong("softmax-twice", says="your weights go through a second softmax. One is enough: it evens them out, and hidden keys get weight again.")(plainly(lambda s, m: torch.softmax(weigh()(s, m), -1)))
+wrong("softmax-twice-masked", says="your weights go through a second softmax. One is enough; the second one evens the weights out.")(plainly(lambda s, m: weigh()(weigh()(s, m), m)))
+wrong("own-causal-mask", says="your code makes a causal mask of its own and does not use the one that it is given.")(plainly(lambda s, m: weigh()(s, torch.ones(s.shape[-2:], dtype=torch.bool).tril())))
+wrong("causal-added", says="your code also hides the future, whatever the mask says. Use the mask as it is given.")(plainly(lambda s, m: weigh()(s, m & torch.ones(s.shape[-2:], dtype=torch.bool).tril())))
+wrong("first-sentence", says="you use the mask of the first batch item for all of them.")(plainly(lambda s, m: weigh()(s, m[:1] if m.ndim == 4 else m)))
+wrong("first-head", says="you use the mask of the first head for all heads.")(plainly(lambda s, m: weigh()(s, m[:, :1] if m.ndim == 4 else m)))
+wrong("first-query", says="you use the mask of the first query for all queries.")(plainly(lambda s, m: weigh()(s, m[..., :1, :])))
+wrong("last-query", says="you use the mask of the last query for all queries.")(plainly(lambda s, m: weigh()(s, m[..., -1:, :])))
+wrong("transposed-mask", says="your mask has queries and keys swapped (a transpose): its last axis belongs to the keys.")(plainly(lambda s, m: weigh()(s, m.transpose(-2, -1))))
+wrong("queries-hidden", says="a row of yours is all 0 as soon as one of its keys is hidden. Only the hidden key gets no weight; the others share the 1.")(plainly(lambda s, m: torch.softmax(s, -1) * m.all(-1, keepdim=True)))
+wrong("any-hidden", says="your mask only matters where a row hides everything. It must also take the weight from each single hidden key.")(plainly(lambda s, m: torch.softmax(s, -1) * m.any(-1, keepdim=True)))
+wrong("all-zero", says="your weights are all 0.")(plainly(lambda s, m: s * 0.0))
+wrong("one-visible-too", says="a row in which every key is hidden puts its whole weight on one key. All weights of such a row must be 0.")(plainly(lambda s, m: torch.where(m.any(-1, keepdim=True), weigh()(s, m), torch.eye(s.shape[-1])[0])))
+wrong("ones-row", says="a row in which every key is hidden has weights of 1. All weights of such a row must be 0.")(plainly(lambda s, m: torch.where(m.any(-1, keepdim=True), weigh()(s, m), 1.0)))
+wrong("plain-row", says=PLAIN)(plainly(lambda s, m: weigh()(s, torch.where(m.any(-1, keepdim=True), m, True))))
+wrong("rounded", says="your weights are rounded. Round only what you print.")(plainly(lambda s, m: torch.round(weigh()(s, m), decimals=2)))
+wrong("rounded-3", says="your weights are rounded. Round only what you print.")(plainly(lambda s, m: torch.round(weigh()(s, m), decimals=3)))
+wrong("half", says="your weights are a little off everywhere, as numbers of 16 bits are. Keep the type of the scores.")(plainly(lambda s, m: weigh()(s.half(), m).to(s.dtype)))
+wrong("booleans", says="your output is the mask, not weights.")(plainly(lambda s, m: m.expand(s.shape)))
+wrong("transposed", says="your weights have queries and keys swapped: they must have the shape of the scores.")(plainly(lambda s, m: weigh()(s, m).transpose(-2, -1)))
+wrong("averaged-heads", says="your weights are averaged over the heads; they must have the shape of the scores.")(plainly(lambda s, m: weigh()(s, m).mean(1)))
+wrong("with-mask", says="your function returns two things. Return the weights alone.")(plainly(lambda s, m: (weigh()(s, m), m)))
+wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(plainly(lambda s, m: None))
+IN_PLACE = "your function writes into its argument `scores` (a method whose name ends in `_`, or an assignment to a part of it). The caller's scores must stay as they were; make a new tensor."
+wrong("in-place", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, torch.finfo(s.dtype).min), -1).masked_fill(~m, 0.0)))
+wrong("in-place-inf", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -INF), -1).masked_fill(~m, 0.0)))
+wrong("in-place-big", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -1e9), -1).masked_fill(~m, 0.0)))
+wrong("in-place+nan-row", says=f"two things at once. First, {IN_PLACE} Second, {NAN}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -INF), -1)))
+wrong("in-place+even-row", says=f"two things at once. First, {IN_PLACE} Second, {EVEN}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -1e9), -1)))
+wrong("in-place-product", says=f"two things at once. First, {IN_PLACE} Second, {ZERO}")(plainly(lambda s, m: torch.softmax(s.mul_(m), -1)))
+wrong("in-place-zero", says=f"two things at once. First, {IN_PLACE} Second, {ZERO}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, 0.0), -1)))
+wrong("in-place+inverted", says=f"two things at once. First, {IN_PLACE} Second, {INVERT}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(m, -1e9), -1)))
+
+right_edit("minus-infinity", ("lowest = torch.finfo(scores.dtype).min", "lowest = -math.inf"))
+right_edit("minus-a-billion", ("lowest = torch.finfo(scores.dtype).min", "lowest = -1e9"))
+
+@right
+def nan_cleaned(scores, mask):
+    return scores.masked_fill(mask.logical_not(), float("-inf")).softmax(dim=-1).nan_to_num(0.0)
+
+@right
+def by_where(scores, mask):
+    hidden = torch.where(mask, scores, torch.tensor(float("-inf")))
+    weights = torch.softmax(hidden, dim=-1)
+    return torch.where(mask, weights, torch.zeros_like(weights))
+
+@right
+def added(scores, mask):
+    bias = torch.zeros_like(scores).masked_fill(~mask, -1e9)
+    return torch.softmax(scores + bias, dim=-1) * mask
+
+@right
+def minus_infinity_added(scores, mask):
+    """Rows that hide everything are left alone before the softmax, and emptied after it."""
+    some = mask.any(dim=-1, keepdim=True)
+    bias = torch.zeros(mask.shape).masked_fill(~mask & some, float("-inf"))
+    return torch.softmax(scores + bias, dim=-1) * some
+
+@right
+def hidden_then_shared_out(scores, mask):
+    weights = torch.softmax(scores, dim=-1) * mask
+    return weights / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9)
+
+@right
+def hidden_then_shared_with_epsilon(scores, mask):
+    weights = torch.softmax(scores, dim=-1) * mask
+    return weights / (weights.sum(dim=-1, keepdim=True) + 1e-9)
+
+@right
+def by_hand(scores, mask):
+    shifted = scores - scores.max(dim=-1, keepdim=True).values
+    powers = torch.exp(shifted) * mask.float()
+    total = powers.sum(dim=-1, keepdim=True)
+    return powers / torch.where(total == 0, torch.ones_like(total), total)
+
+@right
+def row_by_row(scores, mask):
+    mask = mask.expand(scores.shape)
+    weights = torch.zeros_like(scores)
+    for place in np.ndindex(*scores.shape[:-1]):
+        seen = mask[place]
+        if seen.any():
+            weights[place][seen] = torch.softmax(scores[place][seen], dim=0)
+    return weights
+
+@right
+def by_logarithms(scores, mask):
+    filled = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return torch.exp(filled - filled.logsumexp(dim=-1, keepdim=True)).masked_fill(~mask, 0)
+
+@right
+def in_double(scores, mask):
+    return torch.softmax(scores.double().masked_fill(mask == 0, -1e30), -1) * mask
+
+@right
+def on_a_copy(scores, mask):
+    scores = scores.clone()
+    scores[~mask.expand_as(scores)] = float("-inf")
+    weights = torch.nn.functional.softmax(scores, dim=3)
+    return weights.masked_fill(torch.isnan(weights), 0.0)
+
+@right
+def choosing_rows(scores, mask):
+    filled = scores.masked_fill(~mask, -torch.inf)
+    return torch.where(mask.any(-1, keepdim=True), torch.nn.Softmax(dim=-1)(filled), 0.0)
+
+@truth
+def by_fused_attention(scores, mask):
+    """PyTorch's attention with unit matrices as keys and values; rows that hide everything set to 0 whatever it makes of them."""
+    unit = torch.eye(scores.shape[-1]).expand(*scores.shape[:2], -1, -1)
+    weights = torch.nn.functional.scaled_dot_product_attention(scores, unit, unit, attn_mask=mask, scale=1.0)
+    return weights.masked_fill(~mask.any(-1, keepdim=True), 0.0)
+
+@truth
+def by_a_loop(scores, mask):
+    """Row by row in float64, over the visible keys alone, and without a softmax."""
+    seen = mask.expand(scores.shape)
+    weights = torch.zeros(scores.shape, dtype=torch.float64)
+    for place in np.ndindex(*scores.shape[:-1]):
+        places = seen[place].nonzero().flatten().tolist()
+        row = [scores[place][j].double() for j in places]
+        powers = [torch.exp(score - max(row)) for score in row]
+        for j, power in zip(places, powers):
+            weights[(*place, j)] = power / sum(powers)
+    return weights
+
+# %% [markdown]
+# ## What one empty sentence can do
+#
+# Why insist on 0 for a row that hides everything? Take two sentences. The second is nothing but padding, and the loss
+# does not even look at it. Both go through the same value matrix `W_v`.
+#
+# **Predict first.** With −∞ and a plain softmax, how many of the 16 gradients of `W_v` are NaN? The loss only reads the
+# first sentence.
+
+# %% part="demo"
+torch.manual_seed(0)
+x, scores = torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 3)
+seen = torch.tensor([[True, True, True], [False, False, False]]).view(2, 1, 1, 3)
+minus_infinity = torch.tensor([[0.0, 0, 0], [-math.inf, -math.inf, -math.inf]]).view(2, 1, 1, 3)
+weightings = {
+    "−∞ and a plain softmax": torch.softmax(scores + minus_infinity, dim=-1),
+    "masked_softmax": use_part("masked_softmax")(scores, seen),
+}
+rows = []
+for name, weights in weightings.items():
+    W_v = torch.eye(4, requires_grad=True)
+    loss = (weights @ (x @ W_v))[0].sum()
+    loss.backward()
+    rows.append((name, loss.item(), W_v.grad.isnan().sum().item()))
+table(rows, ["weights from", "loss", "NaN among the 16 gradients"])
+
+# %% [markdown]
+# Compare the two columns. The loss gives no warning. On the way back, 0 · NaN is NaN, and the empty sentence spoils
+# the matrix that all sentences share.
+
+# %% [markdown] exercise="masked_attention" part="prompt" points=10 difficulty=3 minutes=11 returns="output weights" forbids="scaled_dot_product_attention MultiheadAttention"
+# ### Exercise 5 · `masked_attention`
+#
+# Put it together: scores, mask, softmax, values.
+#
+# $$\text{scores} = \frac{Q K^\top}{\sqrt{d_k}}, \qquad \text{weights} = \text{softmax with mask}, \qquad
+# \text{output} = \text{weights} \cdot V$$
+#
+# | argument | shape | meaning |
+# |---|---|---|
+# | `query` | `(batch, num_heads, seq_q, d_k)` | what is asked for |
+# | `key` | `(batch, num_heads, seq_k, d_k)` | what the others offer |
+# | `value` | `(batch, num_heads, seq_k, d_v)` | what they give |
+# | `mask` | broadcasts to `(batch, num_heads, seq_q, seq_k)` | boolean, True = may be attended to |
+# | returns | `output` `(batch, num_heads, seq_q, d_v)`, `weights` `(batch, num_heads, seq_q, seq_k)` | a pair |
+#
+# - You may use your `masked_softmax`.
+# - It must work in **float16** too, the numbers of 16 bits that GPUs are fast with. Their range ends at 65,504.
+# - A query that may see nothing gives an output of 0. Gradients flow and stay finite.
+
+# %% exercise="masked_attention" part="solution"
+def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Scaled dot-product attention over the keys that may be seen.
+
+    query:   (batch, num_heads, seq_q, d_k)
+    key:     (batch, num_heads, seq_k, d_k)
+    value:   (batch, num_heads, seq_k, d_v)
+    mask:    broadcastable to (batch, num_heads, seq_q, seq_k), boolean, True where a key may be attended to
+    returns: output (batch, num_heads, seq_q, d_v) and weights (batch, num_heads, seq_q, seq_k)
+    """
+    ### BEGIN SOLUTION
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    weights = masked_softmax(scores, mask)
+    return weights @ value, weights
+    ### END SOLUTION
+
+# %% exercise="masked_attention" part="check"
+check(masked_attention, keeps_inputs, right_shape, finite, zero_where_masked(output="weights"), visible_rows_sum_to_one(output="weights"), blind_to_masked_keys("key", "value"), matches)
+
+# %% exercise="masked_attention" part="hidden"
+check(masked_attention, keeps_inputs, right_shape, finite, zero_where_masked(output="weights"), visible_rows_sum_to_one(output="weights"), blind_to_masked_keys("key", "value"), matches, cases="hidden")
+
+# %% [markdown] exercise="masked_attention" part="hints"
+# - Without the mask this is unit 03's attention, batched: only the last two axes of the keys change places.
+# - The mask goes to the scores before the softmax, and the softmax comes before the values.
+# - Does float16 fail? −1e9 lies outside its range. `torch.finfo(scores.dtype).min` is the lowest number of whatever type
+#   the scores have, and −inf exists in every float type.
+
+# %% exercise="masked_attention" part="library"
+def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """By PyTorch's fused attention, once with the values and once with the unit matrix, which gives the weights."""
+    size = key.shape[-2]
+    unit = torch.eye(size, dtype=value.dtype, device=value.device).expand(*key.shape[:-1], size)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        both = [attend(query, key, mixed, attn_mask=mask) for mixed in (value, unit)]
+    return both[0], both[1]
+
+# %% exercise="masked_attention" part="variants"
+def floats(rng, *shape):
+    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
+
+def some_hidden(rng, *shape):
+    """A random mask: in every row at least one key is seen and one is hidden."""
+    seen = rng.random(size=shape) < 0.6
+    order = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
+    np.put_along_axis(seen, order[..., :1], True, axis=-1)
+    np.put_along_axis(seen, order[..., 1:2], False, axis=-1)
+    return torch.from_numpy(seen)
+
+@cases(dict(batch=2, num_heads=3, seq_q=4, seq_k=5, d_k=6, d_v=7), dict(batch=3, num_heads=2, seq_q=5, seq_k=4, d_k=7, d_v=6), low=2)
+def padded(rng, batch, num_heads, seq_q, seq_k, d_k, d_v):
+    """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}, a padding mask ({batch}, 1, 1, {seq_k})"""
+    batch, num_heads = min(batch, 4), min(num_heads, 4)
+    return dict(query=floats(rng, batch, num_heads, seq_q, d_k), key=floats(rng, batch, num_heads, seq_k, d_k),
+                value=floats(rng, batch, num_heads, seq_k, d_v), mask=some_hidden(rng, batch, 1, 1, seq_k))
+
+@cases(dict(seq_q=4, seq_k=3, d_k=5, d_v=2), low=3, high=7)
+def with_a_hidden_row(rng, seq_q, seq_k, d_k, d_v):
+    """a mask (2, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
+    mask = some_hidden(rng, 2, 1, seq_q, seq_k)
+    mask[0, 0, 1], mask[1, 0, 0] = False, True
+    return differentiable(query=floats(rng, 2, 2, seq_q, d_k), key=floats(rng, 2, 2, seq_k, d_k), value=floats(rng, 2, 2, seq_k, d_v), mask=mask)
+
+@cases(dict(batch=2, num_heads=3, n=4, d=5), low=3, high=7)
+def causal(rng, batch, num_heads, n, d):
+    """self-attention over {n} tokens, a causal mask ({n}, {n}), d_k = d_v = {d}"""
+    query, key, value = (floats(rng, batch, num_heads, n, d) for _ in range(3))
+    return dict(query=query, key=key, value=value, mask=torch.ones(n, n).tril().bool())
+
+@cases(dict(n=4), low=4, high=7)
+def square(rng, n):
+    """{n} queries, {n} keys, d_k = d_v = {n}, a mask of its own for each of two heads"""
+    query, key, value = (floats(rng, 2, 2, n, n) for _ in range(3))
+    return dict(query=query, key=key, value=value, mask=some_hidden(rng, 2, 2, n, n))
+
+@cases(dict(seq_k=5, d_k=3), low=3, high=7)
+def far_from_zero(rng, seq_k, d_k):
+    """queries whose scores all lie near −130, and others near 130 (d_k = {d_k})"""
+    query, key = floats(rng, 1, 1, 4, d_k), floats(rng, 1, 1, seq_k, d_k)
+    key[..., 0], query[..., 0] = 32.0, 4.0 * float(d_k) ** 0.5 * torch.tensor([1.0, -1.0, 1.0, -1.0])
+    return dict(query=query, key=key, value=floats(rng, 1, 1, seq_k, 4), mask=some_hidden(rng, 1, 1, 4, seq_k))
+
+@cases(dict(num_heads=3, seq_q=5), low=5, high=8)
+def in_float16(rng, num_heads, seq_q):
+    """float16; the masks leave 1, 2, 4 or no keys, and these are equal, so that every weight is 1, ½, ¼ or 0"""
+    seq_k, d_k, d_v = 7, 4, 3
+    key = np.tile(rng.integers(-4, 5, size=d_k) / 4, (1, num_heads, seq_k, 1))
+    hidden = rng.permutation(seq_k)[:3]
+    key[:, :, hidden] += rng.integers(-6, 7, size=(1, num_heads, 3, d_k)) / 4 + 0.25
+    seen = np.ones((1, 1, seq_q, seq_k), dtype=bool)
+    seen[..., hidden] = False
+    others = np.flatnonzero(seen[0, 0, 0])
+    seen[..., 1, others[1:]], seen[..., 2, others[2:]], seen[..., 3, :] = False, False, False
+    query = rng.integers(-4, 5, size=(1, num_heads, seq_q, d_k)) / 2
+    value = rng.integers(-24, 25, size=(1, num_heads, seq_k, d_v)) / 8
+    query, key, value = (torch.from_numpy(x.astype("float16")) for x in (query, key, value))
+    return dict(query=query, key=key, value=value, mask=torch.from_numpy(seen))
+
+INF = float("inf")
+
+def weigh(fill=None, clean="hidden", invert=False, dim=-1):
+    def weights_of(scores, mask):
+        seen = ~mask if invert else mask
+        filled = scores.masked_fill(~seen, torch.finfo(scores.dtype).min if fill is None else fill)
+        weights = torch.softmax(filled, dim=dim)
+        if clean == "hidden":
+            return weights.masked_fill(~seen, 0.0)
+        return weights.nan_to_num(0.0) if clean == "nan" else weights
+    return weights_of
+
+def bare(query, key):
+    return query @ key.transpose(-2, -1)
+
+def scaled(query, key, value):
+    return bare(query, key) / query.shape[-1] ** 0.5
+
+def attention(scores=scaled, weights=weigh(), mix=lambda w, v: w @ v, give=lambda o, w: (o, w)):
+    def masked_attention(query, key, value, mask):
+        weight = weights(scores(query, key, value), mask)
+        return give(mix(weight, value), weight)
+    return masked_attention
+
+NAN = "a query that may see no key at all gets NaN: a softmax over nothing is 0/0. Its weights and its output must be 0."
+EVEN = "a query that may see no key at all gets equal weights on keys that it may not see. Its weights and its output must be 0."
+INVERT = "your mask is read the wrong way round: each query attends to exactly the keys that are hidden from it. Here True means \"may be attended to\" (as in `F.scaled_dot_product_attention`); `nn.MultiheadAttention` means the opposite."
+LATE = "you apply the mask after the softmax, and your weights sum to less than 1: the hidden scores still stand in the denominator. Mask the scores before the softmax."
+SIXTEEN = "your code breaks in float16, whose range ends at 65,504: the number that you fill in for hidden scores lies outside it. In float32 it works. `torch.finfo(scores.dtype)` knows the range of each type, and −inf exists in all of them."
+NO_SCALE = "your scores are not divided by √d_k."
+shapings = {
+    "no-scale": (lambda q, k, v: bare(q, k), NO_SCALE),
+    "by-d": (lambda q, k, v: bare(q, k) / q.shape[-1], "your scores are divided by d_k. Divide by its square root."),
+    "by-root-of-seq-k": (lambda q, k, v: bare(q, k) / k.shape[-2] ** 0.5, "your scores are divided by √seq_k, the number of keys. Divide by √d_k, the length of a key."),
+    "by-root-of-seq-q": (lambda q, k, v: bare(q, k) / q.shape[-2] ** 0.5, "your scores are divided by √seq_q, the number of queries. Divide by √d_k, the length of a query."),
+    "by-root-of-d-v": (lambda q, k, v: bare(q, k) / v.shape[-1] ** 0.5, "your scores are divided by √d_v, the length of a value. Divide by √d_k, the length of a key."),
+    "by-root-of-heads": (lambda q, k, v: bare(q, k) / q.shape[1] ** 0.5, "your scores are divided by the square root of the number of heads. Divide by √d_k, the last axis of the query."),
+    "by-root-of-batch": (lambda q, k, v: bare(q, k) / q.shape[0] ** 0.5, "your scores are divided by the square root of the batch size. Divide by √d_k, the last axis of the query."),
+    "by-root-of-d-model": (lambda q, k, v: bare(q, k) / (q.shape[-1] * q.shape[1]) ** 0.5, "your scores are divided by √d_model (all heads together). Divide by √d_k, the length of one head's key."),
+    "times-root-of-d": (lambda q, k, v: bare(q, k) * q.shape[-1] ** 0.5, "your scores are multiplied by √d_k. Divide by it."),
+    "by-d-squared": (lambda q, k, v: bare(q, k) / q.shape[-1] ** 2, "your scores are divided by d_k squared. Divide by the square root of d_k."),
+    "by-8": (lambda q, k, v: bare(q, k) / 8, "your scores are divided by 8 whatever d_k is (that is √64, the paper's d_k). Divide by √d_k."),
+    "by-half-root": (lambda q, k, v: bare(q, k) / q.shape[-1] ** 0.25, "your scores are divided by the fourth root of d_k. Divide by its square root (once for query and key together, or by the fourth root in both)."),
+    "cosine": (lambda q, k, v: torch.nn.functional.normalize(q, dim=-1) @ torch.nn.functional.normalize(k, dim=-1).transpose(-2, -1), "your scores are cosines: query and key have lost their lengths."),
+    "query-with-query": (lambda q, k, v: q @ q.transpose(-2, -1) / q.shape[-1] ** 0.5, "your scores compare queries with queries; the keys are not used."),
+    "key-with-key": (lambda q, k, v: k @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, "your scores compare keys with keys; the queries are not used."),
+    "query-with-value": (lambda q, k, v: q @ v.transpose(-2, -1) / q.shape[-1] ** 0.5, "your scores compare queries with values. Queries meet keys."),
+    "swapped": (lambda q, k, v: k @ q.transpose(-2, -1) / q.shape[-1] ** 0.5, "query and key have changed places in your scores: each row belongs to a query, each column to a key."),
+    "dot-t": (lambda q, k, v: q @ k.T / q.shape[-1] ** 0.5, "`key.T` turns round all four axes, batch and heads too. Swap the last two only."),
+    "entry-by-entry": (lambda q, k, v: (q * k).sum(-1) / q.shape[-1] ** 0.5, "you multiply queries and keys entry by entry, each query with the key of the same place. Every query must meet every key: a matrix product."),
+    "no-transpose": (lambda q, k, v: q @ k / q.shape[-1] ** 0.5, "your keys are not transposed: swap their last two axes."),
+    "all-transposed": (lambda q, k, v: (q.transpose(-2, -1) @ k) / q.shape[-1] ** 0.5, "you transpose the queries instead of the keys."),
+    "negative": (lambda q, k, v: -scaled(q, k, v), "your scores have the opposite sign: the key that fits best gets the least weight."),
+    "distance": (lambda q, k, v: -torch.cdist(q.float(), k.float()).to(q.dtype), "your scores are distances. They must be dot products."),
+    "mean-of-heads": (lambda q, k, v: scaled(q, k, v).mean(1, keepdim=True).expand(-1, q.shape[1], -1, -1), "all your heads have the same weights: the scores are averaged over the heads."),
+    "first-head": (lambda q, k, v: scaled(q, k, v)[:, :1].expand(-1, q.shape[1], -1, -1), "all your heads use the scores of the first one."),
+    "first-item": (lambda q, k, v: scaled(q, k, v)[:1].expand(q.shape[0], -1, -1, -1), "all items of the batch use the scores of the first one."),
+}
+later = lambda s, m: torch.softmax(s, -1) * m
+divided = lambda s, m: (w := torch.softmax(s, -1) * m) / w.sum(-1, keepdim=True)
+NAN_BACK = "your output and weights are right, but with a query that may see nothing the gradients are NaN. Cleaning NaN out of the weights does not clean the way back: let no 0/0 arise in the first place."
+weighings = {
+    "nan-row": (weigh(-INF, "no"), NAN),
+    "even-row": (weigh(None, "no"), EVEN),
+    "inverted": (weigh(invert=True), INVERT),
+    "inverted+nan-row": (weigh(-INF, "no", invert=True), f"two things at once. First, {INVERT} Second, {NAN}"),
+    "inverted+even-row": (weigh(None, "no", invert=True), f"two things at once. First, {INVERT} Second, {EVEN}"),
+    "inverted+not-in-float16": (weigh(-1e9, invert=True), f"two things at once. First, {INVERT} Second, {SIXTEEN}"),
+    "inverted+even-row+not-in-float16": (weigh(-1e9, "no", invert=True), f"three things at once. {INVERT} And {EVEN} And {SIXTEEN}"),
+    "not-in-float16": (weigh(-1e9), SIXTEEN),
+    "even-row+not-in-float16": (weigh(-1e9, "no"), f"two things at once. First, {EVEN} Second, {SIXTEEN}"),
+    "no-mask": (lambda s, m: torch.softmax(s, -1), "the mask is not used: hidden keys get weight as all others do."),
+    "after-softmax": (later, LATE),
+    "after-softmax+inverted": (lambda s, m: torch.softmax(s, -1) * ~m, f"two things at once. First, {INVERT} Second, {LATE}"),
+    "minus-inf-after": (lambda s, m: torch.softmax(s, -1).masked_fill(~m, -INF), "you put −inf after the softmax, among the weights. It belongs among the scores, before the softmax."),
+    "minus-much-after": (lambda s, m: torch.softmax(s, -1).masked_fill(~m, -1e4), "you put a huge negative number after the softmax, among the weights. It belongs among the scores, before the softmax."),
+    "renormalised+nan-row": (divided, NAN),
+    "fill-zero": (weigh(0.0, "no"), "hidden keys still get weight: their score is 0 in your code (or next to 0, as 1e-9 is), and exp(0) = 1. A hidden key needs a score whose exponential is 0."),
+    "fill-zero+hidden": (weigh(0.0), "your weights sum to less than 1: hidden keys have the score 0 before your softmax, and exp(0) = 1 stands in the denominator."),
+    "fill-plus": (weigh(6e4, "no"), "hidden keys get all the weight: their score is a huge positive number. It must be a huge negative one."),
+    "fill-plus-inf": (weigh(INF, "no"), "your hidden keys have the score +inf, and the softmax of an infinite score is NaN. Its sign is wrong."),
+    "zero-times-inf": (lambda s, m: torch.softmax(s + (~m) * -INF, -1), "your output is NaN everywhere: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`)."),
+    "mask-added": (lambda s, m: torch.softmax(s + m, -1), "you add the mask to the scores as if it were a number: True adds 1, False adds 0, and hidden keys keep their weight."),
+    "nan-gradient": (lambda s, m: torch.softmax(s + torch.zeros(m.shape, dtype=s.dtype).masked_fill(~m, -INF), -1).nan_to_num(0.0), NAN_BACK),
+    "nan-gradient-product": (lambda s, m: divided(s, m).nan_to_num(0.0), NAN_BACK),
+    "no-softmax": (lambda s, m: s.masked_fill(~m, 0.0), "the softmax is missing: your weights are the scores, with 0 where keys are hidden."),
+    "no-softmax-inf": (lambda s, m: s.masked_fill(~m, -INF), "the softmax is missing: your weights are the scores, with −inf where keys are hidden."),
+    "sigmoid": (lambda s, m: torch.sigmoid(s) * m, "your weights come from a sigmoid, each by itself. A softmax makes the visible keys of a row share a weight of 1."),
+    "log-softmax": (lambda s, m: torch.log_softmax(weigh()(s, m), -1), "your weights are logarithms, or have gone through two functions of the softmax kind: one softmax is all."),
+    "even": (lambda s, m: m / m.sum(-1, keepdim=True).clamp(min=1) + 0 * s, "your weights do not depend on the scores: every visible key gets the same."),
+    "softmax-twice": (lambda s, m: torch.softmax(weigh()(s, m), -1), "your weights go through a second softmax: it evens them out, and hidden keys get weight again."),
+    "softmax-twice-masked": (lambda s, m: weigh()(weigh()(s, m), m), "your weights go through a second softmax: it evens them out."),
+    "axis-queries": (weigh(dim=-2), "your softmax runs over the queries, down each column. It must run along the last axis, over the keys."),
+    "axis-queries+nan": (weigh(-INF, "no", dim=-2), "your softmax runs over the queries, down each column, and gives NaN where no query may see a key. It must run along the last axis, over the keys."),
+    "axis-queries+even": (weigh(None, "no", dim=-2), "your softmax runs over the queries, down each column, and hidden keys get weight where no query may see them. It must run along the last axis, over the keys."),
+    "axis-heads": (weigh(dim=1), "your softmax runs along the axis of the heads. It must run along the last axis, over the keys."),
+    "axis-heads+nan": (weigh(-INF, "no", dim=1), "your softmax runs along the axis of the heads (`dim=1`), and gives NaN where a key is hidden from every head. It must run along the last axis, over the keys."),
+    "axis-heads+even": (weigh(None, "no", dim=1), "your softmax runs along the axis of the heads (`dim=1`), and hidden keys get weight. It must run along the last axis, over the keys."),
+    "axis-batch": (weigh(dim=0), "your softmax runs along the batch axis. It must run along the last axis, over the keys."),
+    "axis-batch+nan": (weigh(-INF, "no", dim=0), "your softmax runs along the batch axis (`dim=0`), and gives NaN where a key is hidden in every item. It must run along the last axis, over the keys."),
+    "own-causal-mask": (lambda s, m: weigh()(s, torch.ones(s.shape[-2:], dtype=torch.bool).tril()), "your code makes a causal mask of its own and does not use the one that it is given."),
+    "causal-added": (lambda s, m: weigh()(s, m & torch.ones(s.shape[-2:], dtype=torch.bool).tril()), "your code also hides the future, whatever the mask says. Use the mask as it is given."),
+    "first-item-mask": (lambda s, m: weigh()(s, m[:1] if m.ndim == 4 else m), "you use the mask of the first batch item for all of them."),
+    "first-head-mask": (lambda s, m: weigh()(s, m[:, :1] if m.ndim == 4 else m), "you use the mask of the first head for all heads."),
+    "first-query-mask": (lambda s, m: weigh()(s, m[..., :1, :]), "you use the mask of the first query for all queries."),
+    "transposed-mask": (lambda s, m: weigh()(s, m.transpose(-2, -1)), "your mask has queries and keys swapped (a transpose): its last axis belongs to the keys."),
+    "queries-hidden": (lambda s, m: torch.softmax(s, -1) * m.all(-1, keepdim=True), "a query of yours gets nothing as soon as one key is hidden from it. Only the hidden key gets no weight; the others share the 1."),
+    "plain-row": (lambda s, m: weigh()(s, torch.where(m.any(-1, keepdim=True), m, True)), "a query that may see no key at all has the weights that it would have without a mask. Its weights and its output must be 0."),
+    "no-max": (lambda s, m: (e := torch.exp(s) * m) / torch.where(e.sum(-1, keepdim=True) > 0, e.sum(-1, keepdim=True), 1.0), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
+    "no-max+epsilon": (lambda s, m: (e := torch.exp(s) * m) / (e.sum(-1, keepdim=True) + 1e-6), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
+    "cleaned-backwards": (lambda s, m: weigh(None, "no")(s, m).masked_fill(m, 0.0), "after the softmax you set the weights of the visible keys to 0, not those of the hidden ones: the second mask is the wrong way round."),
+    "no-max+nan-row": (lambda s, m: (e := torch.exp(s) * m) / e.sum(-1, keepdim=True), f"two things at once. First, your softmax by hand fails for large scores: exp overflows or underflows. Second, {NAN}"),
+    "not-normalised": (lambda s, m: torch.exp(s - s.amax(-1, keepdim=True)) * m, "your weights do not sum to 1: the exponentials are not divided by their sum."),
+    "rounded": (lambda s, m: torch.round(weigh()(s, m), decimals=2), "your weights are rounded. Round only what you print."),
+    "half": (lambda s, m: weigh()(s.half(), m).to(s.dtype), "your numbers are a little off everywhere, as numbers of 16 bits are. Keep the type of the inputs."),
+    "no-gradient": (lambda s, m: weigh()(s.detach(), m), "no gradient flows through your weights: they are cut off from query and key (`detach`, `no_grad`, `.data`)."),
+}
+for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100):
+    says = "hidden keys still get weight: you give them a score that is not far enough below all the others. Scores may lie far below 0, and a hidden key must stay below them."
+    weighings[f"fill-minus-{number}"] = (weigh(-float(number), "no"), says)
+    if number in (1, 10, 100):
+        weighings[f"fill-minus-{number}+zero-row"] = (weigh(-float(number)), "where scores are low, the visible keys lose weight to the hidden ones: the score of a hidden key is not far enough below theirs.")
+mixings = {
+    "keys-not-values": (lambda w, v: w @ v.roll(1, -2), "your weights meet the wrong values: key j's weight must multiply value j."),
+    "no-weights": (lambda w, v: (w @ v) * 0 + v.mean(-2, keepdim=True), "your output is the plain mean of the values; the weights are not used."),
+    "masked-mean": (lambda w, v: (w > 0).to(v.dtype) @ v / (w > 0).sum(-1, keepdim=True).clamp(min=1), "your output is the plain mean of the visible values; the weights are not used."),
+    "sum": (lambda w, v: (w > 0).to(v.dtype) @ v, "your output is the sum of the visible values; the weights are not used."),
+    "divided-again": (lambda w, v: w @ v / v.shape[-1] ** 0.5, "your output is divided by a square root once more. Only the scores are scaled."),
+    "divided-by-keys": (lambda w, v: w @ v / v.shape[-2], "your output is divided by the number of keys. The weights sum to 1 already."),
+    "heads-added-up": (lambda w, v: (w @ v).sum(1), "your output has lost the axis of the heads: it is summed over them. Each head keeps its own."),
+    "heads-averaged": (lambda w, v: (w @ v).mean(1), "your output has lost the axis of the heads: it is averaged over them. Each head keeps its own."),
+    "heads-summed": (lambda w, v: (w @ v).sum(1, keepdim=True).expand(-1, v.shape[1], -1, -1), "your output is summed over the heads. Each head keeps its own."),
+    "heads-merged": (lambda w, v: (w @ v).transpose(1, 2).flatten(2), "your output has its heads merged, (batch, seq_q, num_heads · d_v). Here the heads stay apart."),
+    "seq-first": (lambda w, v: (w @ v).transpose(1, 2), "your output has heads and queries swapped: expected (batch, num_heads, seq_q, d_v)."),
+    "output-transposed": (lambda w, v: (w @ v).transpose(-2, -1), "your output has its last two axes swapped: expected (batch, num_heads, seq_q, d_v)."),
+    "weights-transposed": (lambda w, v: w.transpose(-2, -1) @ v, "your weights are transposed before they meet the values: each row of weights belongs to a query and sums over the keys."),
+    "no-gradient-to-value": (lambda w, v: w @ v.detach(), "no gradient flows back to `value` (a `detach`, or `.data`)."),
+}
+givings = {
+    "swapped-pair": (lambda o, w: (w, o), "your pair is the wrong way round: return output first, then weights."),
+    "output-only": (lambda o, w: o, "your function returns the output alone. Return output and weights, a pair."),
+    "weights-only": (lambda o, w: w, "your function returns the weights alone. Return output and weights, a pair."),
+    "stacked": (lambda o, w: torch.cat([o, w], -1), "your function returns one tensor with output and weights side by side. Return a pair of two tensors."),
+    "three": (lambda o, w: (o, w, w), "your function returns three things. Return output and weights, a pair."),
+    "weights-averaged": (lambda o, w: (o, w.mean(1)), "your weights are averaged over the heads, as `nn.MultiheadAttention` does unless told otherwise. Return those of each head."),
+    "weights-transposed-returned": (lambda o, w: (o, w.transpose(-2, -1)), "the weights that you return have queries and keys swapped: expected (batch, num_heads, seq_q, seq_k)."),
+    "output-twice": (lambda o, w: (o, o), "you return the output twice. The second item is the weights."),
+    "weights-detached": (lambda o, w: (o, w.detach()), "the weights that you return are cut off from the inputs (`detach`): no gradient flows through them."),
+    "nothing-returned": (lambda o, w: None, "your function ends without giving anything back: is a `return` missing?"),
+}
+for name, (part, says) in shapings.items():
+    wrong(name, says=says)(attention(scores=part))
+for name, (part, says) in weighings.items():
+    wrong(name, says=says)(attention(weights=part))
+for name, (part, says) in mixings.items():
+    wrong(name, says=says)(attention(mix=part))
+for name, (part, says) in givings.items():
+    wrong(name, says=says)(attention(give=part))
+for first in ("no-scale", "by-d"):
+    for second in ("nan-row", "even-row", "even-row+not-in-float16", "not-in-float16", "inverted", "inverted+nan-row", "after-softmax", "no-mask", "fill-zero", "axis-queries"):
+        more = weighings[second][1]
+        wrong(f"{first}+{second}", says=f"several things at once. First, {shapings[first][1]} Then, {more.removeprefix('two things at once. First, ')}")(attention(shapings[first][0], weighings[second][0]))
+for first in ("no-scale", "by-d"):
+    wrong(f"{first}+output-only", says=f"two things at once. First, {givings['output-only'][1]} Second, {shapings[first][1]}")(attention(scores=shapings[first][0], give=givings["output-only"][0]))
+for first in ("nan-row", "even-row", "inverted", "after-softmax", "no-mask", "not-in-float16"):
+    wrong(f"{first}+output-only", says=f"two things at once. First, {givings['output-only'][1]} Second, {weighings[first][1]}")(attention(weights=weighings[first][0], give=givings["output-only"][0]))
+
+@wrong("scale-after-softmax", says="you divide the weights by √d_k, after the softmax. Divide the scores, before it.")
+def scale_after(query, key, value, mask):
+    weights = weigh()(bare(query, key), mask) / query.shape[-1] ** 0.5
+    return weights @ value, weights
+
+@wrong("values-hidden-only", says="your mask takes the hidden values out of the output, but the weights are made without it: they still give a share to hidden keys.")
+def only_output(query, key, value, mask):
+    weights = torch.softmax(scaled(query, key, value), -1)
+    return (weights * mask) @ value, weights
+
+@wrong("output-unmasked", says="your weights respect the mask and your output does not: it is made of weights from before the masking.")
+def only_weights(query, key, value, mask):
+    scores = scaled(query, key, value)
+    return torch.softmax(scores, -1) @ value, weigh()(scores, mask)
+
+@wrong("output-after-softmax", says="the weights that you return are right, but your output is made with weights that were masked after the softmax: their rows sum to less than 1.")
+def late_output(query, key, value, mask):
+    scores = scaled(query, key, value)
+    return (torch.softmax(scores, -1) * mask) @ value, weigh()(scores, mask)
+
+@wrong("output-by-count", says="your output is divided by the number of visible keys. The weights sum to 1 already.")
+def by_count(query, key, value, mask):
+    weights = weigh()(scaled(query, key, value), mask)
+    return weights @ value / mask.sum(-1, keepdim=True).clamp(min=1), weights
+
+@wrong("raw-weights-returned", says="your output is right, but the second item is the scores. Return the weights, after the softmax.")
+def scores_returned(query, key, value, mask):
+    scores = scaled(query, key, value)
+    return weigh()(scores, mask) @ value, scores
+
+@wrong("filled-scores-returned", says="your output is right, but the second item is the masked scores. Return the weights, after the softmax.")
+def filled_returned(query, key, value, mask):
+    scores = scaled(query, key, value)
+    return weigh()(scores, mask) @ value, scores.masked_fill(~mask, -INF)
+
+@wrong("keys-as-values", says="your output is made of keys. The weights mix the values.")
+def keys_as_values(query, key, value, mask):
+    weights = weigh()(scaled(query, key, value), mask)
+    return weights @ key, weights
+
+@wrong("queries-as-values", says="your output is made of queries. The weights mix the values.")
+def queries_as_values(query, key, value, mask):
+    weights = weigh()(scaled(query, key, value), mask)
+    return weights @ query, weights
+
+IN_PLACE = "your function changes its argument `{}` in place (`/=`, `*=`, or a method whose name ends in `_`). The caller's tensors must stay as they were."
+@wrong("query-in-place", says=IN_PLACE.format("query"))
+def query_in_place(query, key, value, mask):
+    query /= query.shape[-1] ** 0.5
+    weights = weigh()(bare(query, key), mask)
+    return weights @ value, weights
+
+@wrong("key-in-place", says=IN_PLACE.format("key"))
+def key_in_place(query, key, value, mask):
+    key /= query.shape[-1] ** 0.5
+    weights = weigh()(bare(query, key), mask)
+    return weights @ value, weights
+
+@wrong("mask-in-place", says=IN_PLACE.format("mask"))
+def mask_in_place(query, key, value, mask):
+    mask.logical_not_()
+    weights = weigh(invert=True)(scaled(query, key, value), mask)
+    return weights @ value, weights
+
+@wrong("value-in-place", says=IN_PLACE.format("value"))
+def value_in_place(query, key, value, mask):
+    weights = weigh()(scaled(query, key, value), mask)
+    if not value.requires_grad:
+        output = weights @ value
+        value.zero_()
+        return output, weights
+    value.zero_()
+
+SILENT = "a query that may see nothing gets NaN in float16, though not in float32: the number that you fill in for hidden scores has become −inf there, and the softmax of nothing but −inf is 0/0."
+@wrong("nan-row-in-float16-only", says=SILENT)
+def nan_in_half(query, key, value, mask):
+    weights = torch.softmax(torch.where(mask, scaled(query, key, value), -1e9), -1) * mask
+    return weights @ value, weights
+
+@wrong("even-row+nan-row-in-float16", says=f"two things at once. In float32, {EVEN} In float16, it gets NaN: the number that you fill in is −inf there.")
+def even_and_nan(query, key, value, mask):
+    weights = torch.softmax(torch.where(mask, scaled(query, key, value), -1e9), -1)
+    return weights @ value, weights
+
+@wrong("even-row-added+nan-row-in-float16", says=f"two things at once. In float32, {EVEN} In float16, it gets NaN: the number that you add is −inf there.")
+def even_and_nan_added(query, key, value, mask):
+    weights = torch.softmax(scaled(query, key, value) + (1.0 - mask.to(query.dtype)) * -1e9, -1)
+    return weights @ value, weights
+
+@wrong("even-row-added", says=EVEN)
+def even_added(query, key, value, mask):
+    scores = scaled(query, key, value)
+    weights = torch.softmax(scores + (1.0 - mask.to(scores.dtype)) * torch.finfo(scores.dtype).min, -1)
+    return weights @ value, weights
+
+@wrong("inverted-added+nan-row-in-float16", says=f"two things at once. First, {INVERT} Second, the number that you add is −inf in float16, where a row of nothing but −inf gives NaN.")
+def inverted_added(query, key, value, mask):
+    weights = torch.softmax(scaled(query, key, value) + mask.to(query.dtype) * -1e9, -1)
+    return weights @ value, weights
+
+@wrong("float32-only", says="your code breaks in float16: two tensors of different types meet in a product. Make every new tensor in the type of the inputs.")
+def types_meet(query, key, value, mask):
+    weights = weigh()(scaled(query, key, value).float(), mask)
+    return weights @ value, weights
+
+right_edit("einsum", ("query @ key.transpose(-2, -1)", 'torch.einsum("bhqd,bhkd->bhqk", query, key)'), ("weights @ value, weights", '(torch.einsum("bhqk,bhkd->bhqd", weights, value), weights)'))
+right_edit("query-scaled-first", ("query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])", "(query * query.shape[-1] ** -0.5) @ key.mT"))
+right_edit("as-list", ("return weights @ value, weights", "return [weights @ value, weights]"))
+
+@right
+def in_single_precision(query, key, value, mask):
+    scores = query.float() @ key.float().transpose(2, 3) / query.size(-1) ** 0.5
+    weights = scores.masked_fill(~mask, -1e9).softmax(-1) * mask
+    return weights @ value.float(), weights
+
+@right
+def fourth_roots(query, key, value, mask):
+    """Query and key each by the fourth root: smaller numbers on the way, as float16 likes them."""
+    root = key.shape[-1] ** 0.25
+    scores = torch.matmul(query / root, (key / root).transpose(-1, -2))
+    weights = torch.softmax(scores.masked_fill(~mask, float("-inf")), -1).nan_to_num(0.0)
+    return torch.matmul(weights, value), weights
+
+@right
+def hidden_then_shared_out(query, key, value, mask):
+    weights = torch.softmax(query @ key.transpose(-2, -1) / math.sqrt(key.shape[-1]), dim=-1) * mask
+    total = weights.sum(-1, keepdim=True)
+    weights = weights / torch.where(total == 0, torch.ones_like(total), total)
+    return weights @ value, weights
+
+@right
+def bias_of_minus_infinity(query, key, value, mask):
+    """An additive mask; rows that hide everything get none, and are emptied afterwards."""
+    some = mask.any(-1, keepdim=True)
+    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill(~mask & some, float("-inf"))
+    weights = torch.softmax(query @ key.transpose(-2, -1) * (1 / math.sqrt(query.size(-1))) + bias, dim=-1) * some
+    return weights @ value, weights
+
+@right
+def bias_of_the_lowest(query, key, value, mask):
+    bias = torch.where(mask, 0.0, torch.finfo(query.dtype).min).to(query.dtype)
+    weights = torch.softmax(query @ key.transpose(-2, -1) / math.sqrt(query.size(-1)) + bias, dim=-1)
+    weights = torch.where(mask, weights, torch.zeros_like(weights))
+    return weights @ value, weights
+
+@right
+def in_place_on_its_own(query, key, value, mask):
+    scores = query @ key.transpose(-2, -1)
+    scores = scores.div_(math.sqrt(query.shape[-1])).masked_fill_(~mask, -math.inf)
+    weights = torch.nan_to_num(torch.softmax(scores, -1), nan=0.0)
+    return weights @ value, weights
+
+@right
+def batches_and_heads_in_one(query, key, value, mask):
+    b, h, q, d = query.shape
+    k = key.shape[2]
+    scores = torch.baddbmm(torch.zeros(b * h, q, k, dtype=query.dtype), query.reshape(b * h, q, d), key.reshape(b * h, k, d).mT, alpha=d**-0.5)
+    seen = mask.expand(b, h, q, k).reshape(b * h, q, k)
+    weights = torch.softmax(scores.masked_fill(~seen, -30000.0), -1) * seen
+    return torch.bmm(weights, value.reshape(b * h, k, -1)).view(b, h, q, -1), weights.view(b, h, q, k)
+
+@right
+def query_by_query(query, key, value, mask):
+    seen = mask.expand(*query.shape[:3], key.shape[2])
+    outputs, weights = [], []
+    for b, h, i in np.ndindex(*query.shape[:3]):
+        weight = torch.zeros(key.shape[2], dtype=query.dtype)
+        if seen[b, h, i].any():
+            scores = (key[b, h][seen[b, h, i]] * query[b, h, i]).sum(-1) / query.shape[3] ** 0.5
+            weight = weight.masked_scatter(seen[b, h, i], torch.softmax(scores, 0))
+        weights.append(weight)
+        outputs.append((weight[:, None] * value[b, h]).sum(0))
+    return torch.stack(outputs).view(*query.shape[:3], -1), torch.stack(weights).view(seen.shape)
+
+@truth
+def by_fused_attention(query, key, value, mask):
+    """PyTorch's own attention with the boolean mask, in float64; queries that see nothing set to 0 whatever it makes of them."""
+    query, key, value = query.double(), key.double(), value.double()
+    unit = torch.eye(key.shape[-2], dtype=torch.float64).expand(*key.shape[:2], -1, -1)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    nothing = ~mask.any(-1, keepdim=True)
+    return tuple(attend(query, key, mixed, attn_mask=mask).masked_fill(nothing, 0.0) for mixed in (value, unit))
+
+@truth
+def by_loops(query, key, value, mask):
+    """Number by number in float64, over the visible keys alone, and without a softmax."""
+    q, k, v = query.double(), key.double(), value.double()
+    seen = mask.expand(*q.shape[:3], k.shape[2])
+    output, weights = torch.zeros(*q.shape[:3], v.shape[3], dtype=torch.float64), torch.zeros(seen.shape, dtype=torch.float64)
+    for b, h, i in np.ndindex(*q.shape[:3]):
+        places = seen[b, h, i].nonzero().flatten().tolist()
+        scores = [(q[b, h, i] * k[b, h, j]).sum() / math.sqrt(q.shape[3]) for j in places]
+        powers = [torch.exp(score - max(scores)) for score in scores]
+        for j, power in zip(places, powers):
+            weights[b, h, i, j] = power / sum(powers)
+            output[b, h, i] = output[b, h, i] + weights[b, h, i, j].clone() * v[b, h, j]
+    return output, weights
+
+# %% [markdown]
+# ## Which sense does your library use?
+#
+# There are two senses of a boolean mask in the world, and PyTorch itself uses both. The cell gives one and the same causal
+# mask to three calls. In it, token 1 may see tokens 0 and 1.
+#
+# **Predict first.** Which keys does query 1 look at in each of the three?
+
+# %% part="demo"
+torch.manual_seed(0)
+x, may_see = torch.randn(1, 4, 4), use_part("causal_mask")(4)
+module = torch.nn.MultiheadAttention(4, num_heads=1, bias=False, batch_first=True)
+module.in_proj_weight.data, module.out_proj.weight.data = torch.eye(4).repeat(3, 1), torch.eye(4)
+calls = {
+    "F.scaled_dot_product_attention(attn_mask=mask)": torch.nn.functional.scaled_dot_product_attention(
+        x, x, torch.eye(4)[None], attn_mask=may_see
+    ),
+    "nn.MultiheadAttention(...)(attn_mask=mask)": module(x, x, x, attn_mask=may_see)[1],
+    "nn.MultiheadAttention(...)(attn_mask=~mask)": module(x, x, x, attn_mask=~may_see)[1],
+}
+rows = [(name, str((weights[0, 1] > 0).nonzero().flatten().tolist())) for name, weights in calls.items()]
+table(rows, ["call", "query 1 looks at keys"])
+
+# %% [markdown]
+# The second call looks at the future, and only there. No error, no warning. Such a model reaches a wonderful training
+# loss: it reads the answer.
+#
+# | where | argument | True (or 1) means |
+# |---|---|---|
+# | **this course** | `mask` | **may be attended to** |
+# | `F.scaled_dot_product_attention` | `attn_mask`, boolean | may be attended to |
+# | `nn.MultiheadAttention` | `attn_mask`, boolean | **hidden** |
+# | `nn.MultiheadAttention` | `key_padding_mask`, boolean | **hidden** |
+# | `nn.Transformer` | `src_key_padding_mask` and its kin | **hidden** |
+# | Hugging Face tokenizers | `attention_mask`, 0 and 1 | may be attended to |
+#
+# A *float* mask has one sense only: it is added to the scores. So 0 means seen and −∞ means hidden.
+
+# %% [markdown]
+# ## The experiment: change one token, see what moves
+#
+# A mask can look right and still leak. There is a test that no leak survives, and it needs no understanding of the code:
+# **change one input, and see which outputs move.** An output that stands before the changed token must not move at all.
+#
+# Our network has two layers of self-attention, one on top of the other, over six tokens. We try three ways to mask:
+#
+# 1. no mask at all;
+# 2. the causal mask, before the softmax;
+# 3. the causal mask **after** the softmax: all weights are computed, then those on the future are set to 0.
+#
+# **Predict first.** We change token 3, "is". Which of the six outputs move in each case? In case 3, all weights on the
+# future are exactly 0. So does the future leak or not? And can two layers leak where one does not?
+
+# %% part="demo"
+words = ["<bos>", "machine", "learning", "is", "fun", "<eos>"]
+everything, causal = torch.ones(6, 6, dtype=torch.bool), use_part("causal_mask")(6)
+attend = use_part("masked_attention")
+
+
+def late(x: Tensor) -> Tensor:
+    return (attend(x, x, x, everything)[1] * causal) @ x
+
+
+ways = {
+    "no mask": lambda x: attend(x, x, x, everything)[0],
+    "causal mask": lambda x: attend(x, x, x, causal)[0],
+    "mask after the softmax": late,
+}
+
+
+def two_layers(layer, x: Tensor) -> Tensor:
+    hidden = x + layer(x)
+    return (hidden + layer(hidden))[0, 0]
+
+# %% part="demo"
+torch.manual_seed(0)
+x = torch.randn(1, 1, 6, 8)
+movement = {}
+for name, layer in ways.items():
+    rows = []
+    for t in range(6):
+        changed = x.clone()
+        changed[..., t, :] = torch.randn(8)
+        rows.append((two_layers(layer, changed) - two_layers(layer, x)).abs().amax(dim=-1))
+    movement[name] = torch.stack(rows)  # (changed token, output)
+future = {name: moved.tril(-1).abs().max().item() for name, moved in movement.items()}
+table([(name, float(moved[3, 1]), future[name]) for name, moved in movement.items()],
+      ["way", "token 3 moves output 1 by", "largest movement of any earlier output"])
+
+# %% part="demo"
+for name, moved in movement.items():
+    show(leak_map(moved, words, tolerance=1e-6, title=name))
+
+# %% [markdown]
+# Read a map row by row: this input was changed, and these outputs moved. A cross marks an output that moved although it
+# stands **before** the changed token: a leak.
+#
+# - **No mask:** look for squares that stayed. Every token hears every other one.
+# - **Causal mask:** look left of the diagonal. This is your "no leak" map. The number in the table is 0, not merely
+#   small: a hidden value is multiplied by 0. Two layers keep the promise because each of them does.
+# - **Mask after the softmax:** were you right? Think about it before you go on; it is the question further below.
+
+# %% [markdown]
+# ## Alone, or in a batch
+#
+# The same test for padding. A sentence of three tokens is read alone. Then it is read in a batch where two padding tokens
+# stand behind it. **Predict first:** by how much do its three outputs change, with the padding mask and without?
+
+# %% part="demo"
+torch.manual_seed(0)
+ids = torch.tensor([[7, 9, 2, 0, 0]])
+embedded = torch.randn(1, 1, 5, 8)
+alone = attend(embedded[:, :, :3], embedded[:, :, :3], embedded[:, :, :3], torch.ones(3, 3, dtype=torch.bool))[0]
+rows = []
+for name, mask in {"with padding_mask": use_part("padding_mask")(ids), "without": torch.ones(5, 5, dtype=torch.bool)}.items():
+    padded = attend(embedded, embedded, embedded, mask)[0]
+    rows.append((name, float((padded[:, :, :3] - alone).abs().max())))
+table(rows, ["", "largest change of the sentence's outputs"])
+
+# %% [markdown]
+# With the mask, what is left is rounding at most. Without it, a sentence means something else in other company. In a
+# trained translator that is hard to notice, since most sentences still come out right. This test notices at once.
+
+# %% [markdown]
+# ## Two traps that wait on a GPU
+#
+# **Trap 1: 16 bits.** The number −1e9 is a popular fill for hidden scores. The cell tries it in three float types.
+
+# %% part="demo"
+rows = []
+for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    try:
+        filled = torch.zeros(1, dtype=dtype).masked_fill(torch.tensor([True]), -1e9)
+        outcome = f"becomes {filled.item():.4g}"
+    except RuntimeError as error:
+        outcome = f"raises: {error}"
+    rows.append((str(dtype), f"{torch.finfo(dtype).max:.3g}", outcome))
+table(rows, ["type", "largest number", "filling in −1e9"])
+
+# %% [markdown]
+# bfloat16 has the range of float32 with fewer digits; float16 ends at 65,504. Other ways to write −1e9 into a float16
+# tensor raise nothing and silently store −∞. Then a row that hides everything is NaN there and nowhere else.
+#
+# **Trap 2: `is_causal=True` when there are fewer queries than keys.** When a decoder writes word after word, it asks for
+# the newest tokens only, with keys for all tokens so far. Say tokens 3 and 4 ask, and there are five keys.
+# `F.scaled_dot_product_attention` can make a causal mask by itself: `is_causal=True`.
+#
+# **Predict first.** Token 3 should see keys 0 to 3, token 4 keys 0 to 4. What do they see? All scores are equal again, so
+# that the weights show the mask.
+
+# %% part="demo"
+queries, keys, unit = torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, 5, 4), torch.eye(5).expand(1, 1, 5, 5)
+by_flag = torch.nn.functional.scaled_dot_product_attention(queries, keys, unit, is_causal=True)[0, 0]
+newest = use_part("causal_mask")(5)[-2:]
+by_mask = torch.nn.functional.scaled_dot_product_attention(queries, keys, unit, attn_mask=newest)[0, 0]
+positions = [f"key {j}" for j in range(5)]
+show(attention_maps([by_flag, by_mask], ["is_causal=True", "the last two rows of the mask"], ["token 3", "token 4"], positions,
+                    columns=1))
+
+# %% [markdown]
+# The flag lays its triangle into the **top left** corner, as if the two queries were tokens 0 and 1. PyTorch's
+# documentation says so, and people fall into it all the same. With as many queries as keys, both agree. In unit 12 you
+# meet this again, when decoding is made fast.
+
+# %% [markdown] part="question"
+# ## A question to answer in words
+#
+# *4 points, read by a person. Five to eight sentences are enough.*
+#
+# A colleague masks like this: softmax over all scores, then every weight on the future is set to 0. Nothing else. "All
+# weights on the future are exactly 0", she says, "so nothing can leak."
+#
+# 1. Where, in the formula, does a future token still influence the output of an earlier query?
+# 2. How could a network that is trained like this make use of it? And why does the training loss raise no alarm?
+# 3. Name two ways to mend it.
+
+# %% [markdown] part="answer" id="masking-after-softmax" points=4
+# ### BEGIN SOLUTION
+# **Model answer.** In the denominator. The softmax divides by the sum over *all* keys, the future ones among them. A future
+# key with a high score makes that sum larger, so all weights that remain become smaller. The hidden weights are 0,
+# but what is missing to 1 in a row is exactly the share that the future would have had.
+#
+# So the length of an output tells how well the future fits the query. In training the network sees many positions
+# with their future at hand. It can learn queries and keys that write the next token's identity into that sum and
+# read it from the output's size. The training loss then falls as if the model had learnt to predict: a leak looks like
+# success. When the model writes by itself, the future is not there, and the signal that it relied on is gone.
+#
+# Two ways to mend it: set the hidden scores to −∞ (or the lowest finite number) *before* the softmax; or, after
+# setting the weights to 0, divide each row by its own sum, so that the denominator holds visible keys only.
+# Either way, a row that hides everything must be looked after.
+#
+# **Rubric (4 points).**
+#
+# - 1 point: names the denominator (the normalising sum over all keys).
+# - 1 point: says what it does: the visible weights shrink; or a row's sum, or the size of the output, depends on the future.
+# - 1 point: the leak can be learnt, and it lowers the training loss, so that the loss looks good; the failure shows when the
+#   model generates by itself (or in a test that changes one token).
+# - 1 point: two working remedies (mask the scores first; renormalise the rows).
+# ### END SOLUTION
+
+# %% [markdown]
+# ## What you built
+#
+# - `causal_mask` and `padding_mask`, and `decoder_mask`, which joins them.
+# - `masked_softmax`, which never gives NaN, forwards or backwards.
+# - `masked_attention`, the heart of every Transformer, in float32 and float16.
+# - A test for leaks that works on any network: change one token and see what moves.
+#
+# From here on, the encoder uses your `padding_mask`, and the decoder your `decoder_mask`.
+#
+# ## Test yourself
+#
+# **1.** The mask of an encoder has the shape `(batch, 1, 1, seq)`, the mask of a decoder `(batch, 1, seq, seq)`. Why does
+# one of them need the third axis?
+#
+# <details><summary>Answer</summary>
+#
+# Padding is the same for every query, so one row serves all. What counts as the future depends on who asks, so the
+# decoder's mask needs a row for each query.
+# </details>
+#
+# **2.** Your translation model reaches a training loss of nearly 0 within minutes and then writes "the the the". What do
+# you test first?
+#
+# <details><summary>Answer</summary>
+#
+# Whether the future leaks: no causal mask, one that is off by one, or an inverted one. Change one target token and look
+# whether an output before it moves.
+# </details>
+#
+# **3.** Somebody sets hidden scores to 0 instead of −∞. What weight does a hidden key get beside two visible ones with
+# scores 0 and 0?
+#
+# <details><summary>Answer</summary>
+#
+# One third. $e^0 = 1$, like the others. A score of 0 is a score like any other.
+# </details>
+#
+# **4.** Does the causal mask make a decoder faster, since it has less to look at?
+#
+# <details><summary>Answer</summary>
+#
+# Not as you wrote it: all scores are computed, then half of them are thrown away. Fused attention can skip whole blocks of
+# hidden scores; that is unit 12's subject.
+# </details>
+#
+# **5.** A padding token asks (it is a query). Its row in `decoder_mask` is not empty. Does it do harm?
+#
+# <details><summary>Answer</summary>
+#
+# No. Its output is computed and never used: as a key it is hidden, and the loss leaves its position out.
+# </details>
+#
+# ## Sources
+#
+# - Hung-yi Lee (李宏毅), *Machine Learning 2021*, lecture "Transformer" (second part): masked self-attention, and why the
+#   decoder needs it.
+# - Vaswani et al., *Attention Is All You Need* (2017), section 3.2.3: the decoder's self-attention, masked by setting scores
+#   to −∞ before the softmax.
+# - PyTorch's documentation of `torch.nn.functional.scaled_dot_product_attention` (the sense of `attn_mask`, `is_causal`) and
+#   of `torch.nn.MultiheadAttention` (the opposite sense). What it says here about both is measured above.
+# - The documentation of Hugging Face's `transformers`, glossary: attention mask.
+#
+# **Next:** unit 08 puts attention into the encoder block, with add & norm and the feed-forward network around it.

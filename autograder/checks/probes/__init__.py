@@ -5,32 +5,45 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
-from .heads import entries_in_place, open_rows_sum_to_one
+from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
+from .heads import axes, entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
 from .permutation import permutes_with
+from .positions import columns_hold_their_waves, learns_the_same, moves_positions
 from .probe import Finding, Probe, Trial
 from .scores import between_values, hears_every_row
+from .sequence import blind_to_later_rows, within
 from .weights import rows_sum_to_one, sums_to_one, zero_where_masked
 
 __all__ = [
     "Finding",
     "Probe",
     "Trial",
+    "axes",
     "between_values",
+    "blind_to_later_rows",
     "blind_to_masked_keys",
     "blind_to_masked_scores",
+    "columns_hold_their_waves",
+    "each_gradient",
     "entries_in_place",
     "finite",
     "hears_every_row",
     "keeps_inputs",
+    "learns_the_same",
     "matches",
+    "moves_positions",
     "open_rows_sum_to_one",
     "permutes_with",
+    "restores",
     "right_shape",
+    "right_size",
     "rows_sum_to_one",
+    "rows_sum_to_zero",
     "same_alone_and_in_a_batch",
     "same_twice",
     "sums_to_one",
     "visible_rows_sum_to_one",
+    "within",
     "zero_where_masked",
 ]

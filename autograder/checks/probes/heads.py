@@ -1,4 +1,4 @@
-"""Probes for attention heads: where an entry was taken from, and weights under a mask."""
+"""Probes for attention heads: which axis stands where, where an entry was taken from, weights under a mask."""
 
 from __future__ import annotations
 
@@ -8,6 +8,38 @@ from ..compare import Difference, as_array, number
 from ..values import Array
 from .basic import arrays
 from .probe import Finding, Probe, Trial
+
+
+def axes(*names: str, output: str | None = None) -> Probe:
+    """The named output (or the only one) has these axes, in this order; says which order or length was seen."""
+
+    def judge(trial: Trial) -> Finding | None:
+        seen, expected = _picked(trial.seen.value, trial, output), _picked(trial.expected.value, trial, output)
+        if seen is None or expected is None or seen.shape == expected.shape or expected.ndim != len(names):
+            return None
+        place, due = output or "the output", f"({', '.join(names)}) = {expected.shape}"
+        what = f"{place} has {seen.ndim} axes, {seen.shape}; expected {expected.ndim}: {due}."
+        if sorted(seen.shape) == sorted(expected.shape):
+            what = f"the axes of {place} stand in another order, {seen.shape}; expected {due}."
+            if len(set(seen.shape)) == seen.ndim:
+                order = ", ".join(names[expected.shape.index(length)] for length in seen.shape)
+                what = f"the axes of {place} stand as ({order}); expected {due}."
+        elif seen.ndim == expected.ndim:
+            wrong = next(i for i in range(seen.ndim) if seen.shape[i] != expected.shape[i])
+            what = (
+                f"the axis {names[wrong]} of {place} has length {seen.shape[wrong]}, "
+                f"expected {expected.shape[wrong]}: {due}."
+            )
+        return Finding(what, Difference("", output or "", (), seen, expected))
+
+    return Probe("axes", f"gives {output or 'its output'} the axes ({', '.join(names)})", judge)
+
+
+def _picked(value: object, trial: Trial, output: str | None) -> Array | None:
+    named = arrays(value, trial.returns)
+    if output is None:
+        return as_array(value)
+    return next((data for name, data in named if name == output), None)
 
 
 def entries_in_place(argument: str = "x") -> Probe:
@@ -48,8 +80,7 @@ def open_rows_sum_to_one(mask: str = "mask", output: str = "weights") -> Probe:
     """The named output's rows sum to 1, except where the argument `mask` leaves a row no key at all."""
 
     def judge(trial: Trial) -> Finding | None:
-        named = dict(arrays(trial.seen.value, trial.returns))
-        weights = named.get(output)
+        weights = _picked(trial.seen.value, trial, output)
         if weights is None or weights.ndim == 0:
             return None
         given = as_array(trial.argument(mask))

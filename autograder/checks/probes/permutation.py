@@ -51,7 +51,8 @@ def permutes_with(*names: str, axis: int = -2, **moved: int | tuple[int, ...]) -
             )
         return None
 
-    return Probe(f"permutes_with_{'_and_'.join(names)}", f"follows when the tokens of {together} change places", judge, derive)
+    name = f"permutes_with_{'_and_'.join(names)}"
+    return Probe(name, f"follows when the tokens of {together} change places", judge, derive)
 
 
 def _order(call: Call, names: tuple[str, ...], axis: int) -> Array:

@@ -1,4 +1,4 @@
-"""Probes for positional encodings: which wave a column holds, and how far a matrix moves a position."""
+"""Probes for positional encodings: which wave a column holds, how far a matrix moves a position, what is learned."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def _columns_hold_their_waves(trial: Trial) -> Finding | None:
     if not len(wrong):
         return None
     column = int(wrong[0])
-    held, due = _wave(data[:, column]), _wave(expected[:, column].astype(np.float64))
-    if held is None or due is None or held == due:
+    held = _wave(data[:, column])
+    due = f"{('sin', 'cos')[column % 2]}({10000.0 ** (-2 * (column // 2) / data.shape[1]):.3g}·p)"
+    if held is None or held == due:
         return None
     return Finding(
-        f"column {column} of your table holds {held} at position p, expected {due}.",
+        f"column {column} of your table holds {held}, where p is the position; expected {due}.",
         Difference("", "", (0, column), seen, expected),
     )
 
@@ -43,8 +44,8 @@ def _wave(values: Array) -> str | None:
     start, second = values[0], float(np.clip(values[1], -1, 1))
     if not np.isfinite(values).all() or np.abs(values).max() > 1 + _NEAR:
         return None
-    if np.abs(values - start).max() < 1e-7:
-        return f"{number(start)} everywhere"
+    if np.abs(values - start).max() < 1e-5:
+        return f"{number(round(float(start), 4))} for every p"
     if abs(start) < _NEAR:
         name, wave, frequencies = "sin", np.sin, (np.arcsin(second), np.pi - np.arcsin(second))
     elif abs(start - 1) < _NEAR:
@@ -88,3 +89,18 @@ def _moves_positions(trial: Trial) -> Finding | None:
 
 
 moves_positions = Probe("moves_positions", "moves every position by the offset", _moves_positions)
+
+
+def _learns_the_same(trial: Trial) -> Finding | None:
+    seen, expected = trial.seen.facts.get("parameters"), trial.expected.facts.get("parameters")
+    if not isinstance(seen, dict) or not isinstance(expected, dict):
+        return None
+    more = [name for name in seen if name not in expected]
+    if not more:
+        return None
+    names = " and ".join(f"`{name}`" for name in more[:3])
+    learned = " and ".join(f"`{name}`" for name in expected) or "nothing"
+    return Finding(f"your class has weights to learn that it should not have: {names}. What is learned here is {learned}.")
+
+
+learns_the_same = Probe("learns_the_same", "has the right weights to learn", _learns_the_same)

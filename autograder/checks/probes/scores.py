@@ -33,7 +33,7 @@ def between_values(rows: str = "a", matrix: str = "W_v") -> Probe:
             return None
         place = int(np.argmax(outside))
         return Finding(
-            f"output[{place}] is {number(seen[place])}, but the values there lie between "
+            f"the output[{place}] is {number(seen[place])}, but the values there lie between "
             f"{number(low[place])} and {number(high[place])}. A mean of the values, with weights that are "
             "positive and sum to 1, stays between them.",
             Difference("", "", (place,), seen, as_array(trial.expected.value)),
