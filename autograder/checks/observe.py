@@ -212,7 +212,7 @@ def _size_of(value: Any, depth: int) -> int:
         return len(value)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor) and value.device.type != "meta":
-        return int(value.numel()) * value.element_size()
+        return int(value.numel() * value.element_size())
     return 0
 
 

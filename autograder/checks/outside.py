@@ -7,6 +7,7 @@ In either nothing a submission does can change a verdict: it is made in this pro
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -269,6 +270,7 @@ class PlainProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
+            env={"OMP_NUM_THREADS": "1", **os.environ},  # arrays here are tiny: threads would only wait
         )
         assert self._process.stdin and self._process.stdout
         self.answers: IO[bytes] = self._process.stdout

@@ -72,7 +72,8 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         failed.name if failed.name not in ("matches", "right_shape") else None,
         failed.finding.message,
         results=results,
-        **_evidence(results, None),
+        label=failed.label,
+        difference=failed.finding.difference,
     )
 
 
@@ -96,7 +97,7 @@ def _verdict(
         max_score=float(cases.points),
         points_elsewhere=float(cases.points_elsewhere),
         diagnosis=diagnosis,
-        message=_sentence(message),
+        message=_sentence(message, cases.returns),
         label=label,
         difference=difference,
         results=results,
@@ -132,12 +133,12 @@ def _trial(probe: Probe, key: str, cases: ExerciseCases, sighting: Sighting) -> 
     return Trial(cases.plan[key], seen, cases.expected[key], derived, cases.tolerance, cases.returns)
 
 
-def _evidence(results: Sequence[ProbeResult], found: Diagnosis | None) -> dict[str, Any]:
+def _evidence(results: Sequence[ProbeResult], found: Diagnosis) -> dict[str, Any]:
     """The numbers to show: of the first failing probe that has any, preferably with an expected side."""
     failed = [result for result in results if result.passed is False and result.finding]
     shown = [r for r in failed if r.finding and r.finding.difference and r.finding.difference.expected is not None] or failed
     if not shown:
-        return {"label": found.label if found else ""}
+        return {"label": found.label}
     finding = shown[0].finding
     return {"label": shown[0].label, "difference": finding.difference if finding else None}
 
@@ -188,6 +189,8 @@ def _notes(sighting: Sighting) -> tuple[str, ...]:
     return (f"your code printed: {' / '.join(line.strip()[:120] for line in lines[:3])}{more}",)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, names: tuple[str, ...]) -> str:
+    """The text with a capital first letter, unless it begins with the name of something."""
     text = text.strip()
-    return text[:1].upper() + text[1:] if text and not text.startswith("`") else text
+    first = text.split(" ", 1)[0]
+    return text if not first.isalpha() or first in names else text[:1].upper() + text[1:]

@@ -115,6 +115,10 @@ def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]
             return func(*args, **(kwargs or {}))
 
     class Operators(TorchDispatchMode):
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # to skip the compiler's frames PyTorch would import the compiler, for seconds
+
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             operator = func._schema.name.split("::")[-1].strip("_")
             note(operator)

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
     else:  # one by one: a unit's library module is used by the next unit's lesson
-        found = [_build(course, unit, run=not options.no_run) for unit in units]
+        found = side_by_side(_build, [(course, unit, not options.no_run) for unit in units], workers=1)
     print("\n".join(told for _, told in found))
     return max((status for status, _ in found), default=0)
 
@@ -40,7 +40,7 @@ def _check(course: Path, unit: str) -> tuple[int, str]:
     return (1, "\n".join(stale)) if stale else (0, f"{unit}: up to date")
 
 
-def _build(course: Path, unit: str, *, run: bool) -> tuple[int, str]:
+def _build(course: Path, unit: str, run: bool) -> tuple[int, str]:
     try:
         changed = build_unit(course, unit, run=run)
     except LessonError as error:

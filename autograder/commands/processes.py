@@ -18,6 +18,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 def side_by_side(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[Result]:
     """`work` called with each of `arguments`, results in their order. In this process where one is enough."""
+    _one_thread()
     if workers < 2 or len(arguments) < 2:
         return [work(*each) for each in arguments]
     context = multiprocessing.get_context("spawn")
@@ -26,7 +27,7 @@ def side_by_side(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...
 
 
 def _one_thread() -> None:
-    """Processes share the cores already."""
+    """Arrays here are tiny: more threads cost time, and processes share the cores already."""
     import torch
 
     torch.set_num_threads(1)

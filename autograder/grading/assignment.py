@@ -35,10 +35,10 @@ class Assignment:
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
 
     def source_notebook(self) -> NotebookNode:
-        return nbformat.reads(self.source, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
+        return nbformat.reads(self.source, as_version=4)
 
     def released_notebook(self) -> NotebookNode:
-        return nbformat.reads(self.released, as_version=4)  # type: ignore[no-untyped-call, no-any-return]
+        return nbformat.reads(self.released, as_version=4)
 
     def sets(self) -> tuple[tuple[ExerciseCases, ExerciseCases], ...]:
         """Visible and hidden cases of each exercise."""
@@ -56,7 +56,7 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     released_path = course / "notebooks" / unit / f"{name}.ipynb"
     try:
         visible = load_cases(folder / CASES_FILE)
-        source = nbformat.read(folder / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+        source = nbformat.read(folder / f"{name}.ipynb", as_version=4)
         released = released_path.read_text(encoding="utf-8")
         hidden = hidden_cases(course, unit, seed)
     except MissingCases as error:
@@ -67,7 +67,7 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
         raise NoAssignment(f"{unit} cannot be graded: {error}. Run `python -m autograder build {unit}`.") from error
     if hidden.names != visible.names:
         raise NoAssignment(f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`.")
-    starters = {_grade_id(cell): cell.source for cell in nbformat.reads(released, as_version=4).cells}  # type: ignore[no-untyped-call]
+    starters = {_grade_id(cell): cell.source for cell in nbformat.reads(released, as_version=4).cells}
     for cell in source.cells:
         if is_solution(cell):
             # As nbgrader's own source cells: an answer that still equals this one is no answer.
@@ -76,7 +76,7 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
             cell.metadata["nbgrader"]["checksum"] = compute_checksum(cell)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    text = str(nbformat.writes(source))  # type: ignore[no-untyped-call]
+    text = str(nbformat.writes(source))
     cases_file = (folder / CASES_FILE).read_bytes()
     digest = hashlib.sha256()
     for piece in (text.encode(), released.encode(), cases_file, _hidden_bytes(hidden), str(seed).encode()):

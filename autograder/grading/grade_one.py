@@ -241,4 +241,4 @@ def _answered(cell: NotebookNode) -> bool:
 
 
 def _text(notebook: NotebookNode) -> str:
-    return str(nbformat.writes(notebook))  # type: ignore[no-untyped-call]
+    return str(nbformat.writes(notebook))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sys
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
 from nbgrader.utils import parse_utc
-from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
 
@@ -69,12 +70,17 @@ class GradebookWriter:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Faults of the database as one line, and without the warnings that nbgrader's own queries provoke."""
+        """Faults of the database as one line; without what nbgrader warns of and logs on its own account."""
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _unlogged():
                 told = r"Object of type <\w+> not in session, add operation along '\w+\.submissions' will not proceed"
                 warnings.filterwarnings("ignore", told, SAWarning)
                 yield
+        except InvalidEntry as error:
+            # nbgrader's word for an entry that the database refused, and for a database that refuses every entry.
+            if isinstance(error.__context__, IntegrityError):
+                raise
+            raise GradebookError(_one_line(error.__context__ or error, self._coursedir.db_url)) from error
         except (SQLAlchemyError, OSError) as error:
             raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
 
@@ -175,6 +181,17 @@ class GradebookWriter:
                     }
                 )
         return found
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """nbgrader logs a database's faults with their tracebacks before it raises them."""
+    logger = logging.getLogger("tornado.application")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _create_whole(url: str, course_id: str) -> None:

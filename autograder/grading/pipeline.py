@@ -11,7 +11,7 @@ import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -72,7 +72,8 @@ def plan(
             continue
         chosen = seed if seed is not None else None if force else before.get(unit)
         assignments[unit] = open_assignment(course, unit, secrets.randbelow(2**31) if chosen is None else chosen)
-    todo, kept = [], []
+    todo: list[Handed] = []
+    kept: list[Handed] = []
     with GradebookWriter(course) as book:
         for assignment in assignments.values():
             book.open_assignment(assignment)
@@ -166,7 +167,7 @@ class _Grading:
         self.ahead = _AHEAD * workers
         self.waiting = deque((handed, 1) for handed in plan.todo)
 
-    def completed(self) -> Iterator[Done]:
+    def completed(self) -> Generator[Done, None, None]:
         """What came of each submission, in order of completion."""
         while self.waiting:
             lost: list[tuple[Handed, int]] = []

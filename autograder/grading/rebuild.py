@@ -116,7 +116,7 @@ class _Rebuilding:
             cells += self._built(cell, position)
             if position is not None:
                 cells += [self._own(i) for i in followers.get(position, [])]
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(self.source.metadata))  # type: ignore[no-untyped-call]
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(self.source.metadata))
         for number, cell in enumerate(notebook.cells):
             cell["id"] = cell.get("id") if cell.get("id") in {c.get("id") for c in self.source.cells} else f"own-{number}"
         return Rebuilt(notebook, tuple(self.repairs))
@@ -245,7 +245,7 @@ class _Rebuilding:
     def _own(self, position: int) -> NotebookNode:
         cell = self.submitted[position]
         make = nbformat.v4.new_code_cell if cell["cell_type"] == "code" else nbformat.v4.new_markdown_cell
-        return make(cell["source"], metadata={"autograder": {"part": "own"}})  # type: ignore[no-untyped-call, no-any-return]
+        return make(cell["source"], metadata={"autograder": {"part": "own"}})
 
 
 def _marks(cell: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def submission(course: Path, unit: str, kind: str, generator: random.Random) -> 
     """One notebook of the given kind, and its expected points from the checks."""
     name = unit_stem(unit)
     lesson = parse_lesson(course / "solutions" / unit / f"{name}.py")
-    released = nbformat.read(course / "notebooks" / unit / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    released = nbformat.read(course / "notebooks" / unit / f"{name}.ipynb", as_version=4)
     cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in released.cells if "nbgrader" in cell.metadata}
     solved = len(lesson.exercises) if kind == "solved" else (len(lesson.exercises) + 1) // 2 if kind == "half" else 0
     expected = 0.0

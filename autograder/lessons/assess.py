@@ -94,13 +94,13 @@ def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
     verdict = judge(cases, named_probes(cases.probes), Sighting(variant.seen))
     if verdict.passed:
         yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
-    elif verdict.message != verdict_sentence(variant.says):
+    elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
         yield f"variant {variant.name!r} reads another sentence than its own: {verdict.message!r}."
 
 
-def verdict_sentence(says: str) -> str:
-    """A variant's sentence as a verdict shows it."""
-    return says[:1].upper() + says[1:] if not says.startswith("`") else says
+def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
+    """The sentence of the variant that was named instead: twins may share one."""
+    return tuple(variant.says for variant in cases.variants if variant.name == diagnosis)
 
 
 def _twin_problems(cases: ExerciseCases) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Library-backed parts of unit 04_attention_gradients, built from the library blocks of its lesson. Edit those."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def sum_of_sines(factors: np.ndarray, frequencies: np.ndarray) -> Callable[[np.n
     return lambda x: np.sum(factors * np.sin(frequencies * _taking(factors.shape, x)))
 
 
-def _tensor(array: np.ndarray):  # type: ignore[no-untyped-def]
+def _tensor(array: np.ndarray) -> Any:
     import torch
 
     return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))

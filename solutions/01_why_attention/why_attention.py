@@ -25,7 +25,7 @@ begin("01_why_attention")
 # ## The idea
 #
 # Four tokens, $x_1$ to $x_4$. The output for the last one should know about the first. Run the cell and follow the
-# **orange** arrows: that is the way from $x_1$ to the last output.
+# **orange** arrows: that is the way from the first place to the last.
 #
 # - A **recurrent network** (RNN) reads from left to right. It carries a *hidden state*, its memory, from step to step. The first token must
 #   survive every step on the way, and step 4 cannot begin before step 3 is done.
@@ -36,7 +36,7 @@ begin("01_why_attention")
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes, arrows = {}, []
-ways = {"r": {("r1", "s1"), ("s1", "s2"), ("s2", "s3"), ("s3", "s4")}, "c": {("c1", "d2"), ("d2", "e3"), ("e3", "f4")}, "a": {("a1", "b4")}}
+ways = {"r": {("s1", "s2"), ("s2", "s3"), ("s3", "s4")}, "c": {("c1", "d2"), ("d2", "e3"), ("e3", "f4")}, "a": {("a1", "b4")}}
 for j, below in enumerate("₁₂₃₄", start=1):
     for left, kind in zip((0, 4.4, 8.8), "rca", strict=True):
         boxes[f"{kind}{j}"] = Box(f"x{below}", left + j, 0, "grey", "circle")
@@ -351,7 +351,8 @@ print("10 tokens of 6 numbers:", x.shape, "→ RNN", rnn_layer(x).shape, "→ bi
 # %% [markdown] exercise="causal_conv1d" part="prompt" points=10 difficulty=3 minutes=15 forbids="conv1d"
 # ### Exercise 2 · `causal_conv1d`
 #
-# Write the causal convolution for a whole sequence. There is no bias and no other function in it.
+# Write the causal convolution for a whole sequence, with NumPy. There is no bias and no other function in it. (A library's own `conv1d`
+# does not count here.)
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -753,7 +754,7 @@ def by_changing_tokens(num_layers, kernel_size):
 # ### Who sees whom
 #
 # Formulas are one thing. Now change one token at a time and look which outputs move. Rows: the token that was changed. Columns:
-# the outputs.
+# the outputs. Blue: it moved. Grey: it stayed.
 #
 # **Predict first.** Four layers read ten tokens: an RNN, a bidirectional RNN, two causal convolutions of width 3, and
 # self-attention. In which pictures will *every* field be filled? What will the convolutions' picture look like?
@@ -772,18 +773,23 @@ def attention_layer(x):
 layers = {"RNN": rnn_layer, "bidirectional RNN": bidirectional_layer, "2 convolutions, width 3": lambda x: convolve(np.tanh(convolve(x, kernels[0])), kernels[1]),
           "self-attention": attention_layer}
 figure, axes = panels(2, 2, width=6.4, height=6.6)
+seen = []
 for (name, layer), ax in zip(layers.items(), axes.ravel(), strict=True):
     moved = np.zeros((10, 10))
     for token in range(10):
         changed = x.copy()
         changed[token] += 1
         moved[token] = np.abs(layer(changed) - layer(x)).max(axis=1)
-    leak_map(moved > 1e-12, causal=False, title=name, ax=ax)
-    print(f"{name}: {np.count_nonzero(moved > 1e-12)} of 100 outputs moved; token 0 moves the last output: {moved[0, -1] > 1e-12}")
-show(figure)
+    leak_map(moved > 1e-12, causal=False, ax=ax)
+    ax.get_legend().remove()
+    ax.set_title(name, loc="left")
+    seen.append(f"{name}: {np.count_nonzero(moved > 1e-12)} of 100 fields filled; token 0 {'moves' if moved[0, -1] > 1e-12 else 'does not move'} the last output")
+show(figure, alt="Four maps of which outputs (columns) move when a token (row) changes. " + ". ".join(seen) + ".")
+print("\n".join(seen))
 
 # %% [markdown]
-# Each picture has the layer's name above it. Full pictures belong to layers that see the whole sequence. There are two such layers here, not one. What sets them apart comes now.
+# A full picture belongs to a layer that sees the whole sequence. There are two of them here, not one. The band of the convolutions is as wide as
+# their receptive field: count it, and compare with `receptive_field(2, 3)`. What sets the two full pictures apart comes now.
 #
 # ## Part 3 · How long is the way, and who waits for whom?
 #
@@ -1189,13 +1195,14 @@ def by_chains(kind, seq):
 # ## Experiment 1 · Time against length, on your machine
 #
 # The lecture says: an RNN has to go step by step, self-attention does it all in parallel, so it is faster. Is it, here? Four
-# contestants, each 64 numbers wide, one sequence at a time:
+# contestants, each 64 numbers wide, one sequence at a time, on **one core**:
 #
-# - **your RNN**: `rnn_step` (yours, if it has passed) called from a Python loop;
+# - **your RNN**: your `rnn_step`, if it is written, called from a Python loop;
 # - **LSTM**, the best-known recurrent layer, as PyTorch has it: one compiled call, still step by step inside;
 # - **convolution** of width 3, and **self-attention**, as PyTorch has them.
 #
 # **Predict first.** Which is fastest for 64 tokens? And for 4,096? When the length doubles, by how much does each time grow?
+# (Each number is the fastest of five runs: what else the machine does can only make a run slower.)
 
 # %% part="demo"
 from torch import nn
@@ -1208,39 +1215,50 @@ width, lengths = 64, (64, 128, 256, 512, 1024, 2048, 4096)
 lstm, conv, project = nn.LSTM(width, width), nn.Conv1d(width, width, 3, padding=1), nn.Linear(width, 3 * width)
 weights = rng.normal(size=(2, width, width)) / 8
 
-def attend(tokens):
-    return nn.functional.scaled_dot_product_attention(*project(tokens)[None].chunk(3, dim=-1))
+try:  # yours, if it is written; otherwise a library's
+    rnn_step(np.zeros(2), np.zeros(3), np.zeros((2, 3)), np.zeros((3, 3)), np.zeros(3))
+    loop, loop_step = "your RNN", rnn_step
+except Exception:
+    loop, loop_step = "RNN in a loop", step
 
 def read(tokens):
-    h = np.zeros(width)
+    h, bias = np.zeros(width), np.zeros(width)
     for token in tokens:
-        h = step(token, h, *weights, np.zeros(width))
+        h = loop_step(token, h, *weights, bias)
 
-@torch.no_grad()
-def race(n, repeat=3):
-    tokens = torch.randn(n, width)
-    columns, array = tokens.T[None].contiguous(), tokens.double().numpy()
-    runs = {"your RNN": lambda: read(array), "LSTM": lambda: lstm(tokens), "convolution": lambda: conv(columns), "self-attention": lambda: attend(tokens)}
-    return {name: timing.median for name, timing in compare(runs, repeat=repeat).timings.items()}
+def attend(tokens):
+    return nn.functional.scaled_dot_product_attention(*project(tokens)[None, None].chunk(3, dim=-1))
 
 # %% part="demo"
 from autograder.lab.tables import table
 
-times = {n: race(n) for n in lengths}
+@torch.no_grad()
+def race(n, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    tokens = torch.randn(n, width)
+    columns, array = tokens.T[None].contiguous(), tokens.double().numpy()
+    runs = {loop: lambda: read(array), "LSTM": lambda: lstm(tokens), "convolution": lambda: conv(columns), "self-attention": lambda: attend(tokens)}
+    timings = compare(runs, repeat=5).timings
+    torch.set_num_threads(before)
+    return {name: timing.low for name, timing in timings.items()}
+
+times = {n: race(n, threads=1) for n in lengths}
 show(lines(lengths, {name: [1e3 * times[n][name] for n in lengths] for name in times[64]}, "tokens", "time (ms)", logx=True, logy=True,
-           title=f"Time of one layer against length, on this CPU with {torch.get_num_threads()} threads"))
+           title="Time of one layer against length, on one core"))
 growth = {name: times[4096][name] / times[2048][name] for name in times[64]}
 print(table([(name, f"{1e3 * times[64][name]:.2f}", f"{1e3 * times[4096][name]:.1f}", f"{growth[name]:.1f}") for name in growth],
             ["", "64 tokens (ms)", "4,096 tokens (ms)", "growth from 2,048 to 4,096"]))
 
 # %% [markdown]
 # How to read it. Where the length doubles, work that grows with $n$ takes about **2** times as long, work that grows with $n^2$ about **4** times.
-# (Times wobble, most of all on a busy machine; run the cell again.)
+# (Times wobble, most of all on a busy machine: then run the cell again.)
 #
 # 1. **Look at the right end, at self-attention.** It compares every token with every other: $n^2$ scores. On a CPU a long sequence makes it slow, and a compiled
 #    LSTM may well overtake it. Does it here?
-# 2. **Look at the left end.** Short sequences are where self-attention's few large products shine.
-# 3. **Look at the two recurrent lines.** The same kind of work, and one is far below the other: what a Python loop costs says nothing about recurrence.
+# 2. **Look at the left end.** A short sequence has few scores. Compare self-attention with the two recurrent layers there.
+# 3. **Look at the two recurrent lines.** Both go step by step, one called from Python, the other compiled (an LSTM's step is about four times the work of
+#    a plain one). What a Python loop costs says nothing about recurrence.
 #
 # So "parallel" does not mean "less work". It means that the work *need not wait*. To see that, more than one pair of hands is needed.
 
@@ -1254,21 +1272,17 @@ print(table([(name, f"{1e3 * times[64][name]:.2f}", f"{1e3 * times[4096][name]:.
 # %% part="demo"
 import os
 
-threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-speed = {}
-for count in (1, cores):
-    torch.set_num_threads(count)
-    speed[count] = race(1024, repeat=7)
-torch.set_num_threads(threads)
-gain = {name: speed[1][name] / speed[cores][name] for name in speed[1]}
+cores = os.cpu_count() or 1
+alone, together = race(1024, threads=1), race(1024, threads=cores)
+gain = {name: alone[name] / together[name] for name in alone}
 if cores == 1:
     print("This machine has one core: there is nobody to share the work with, and both columns show the same work.")
-print(table([(name, f"{1e3 * speed[1][name]:.2f}", f"{1e3 * speed[cores][name]:.2f}", f"{gain[name]:.2f}") for name in gain],
+print(table([(name, f"{1e3 * alone[name]:.2f}", f"{1e3 * together[name]:.2f}", f"{gain[name]:.2f}") for name in gain],
             ["", "one thread (ms)", f"{cores} threads (ms)", "times as fast"]))
 
 # %% [markdown]
 # A gain of about 1 means that the extra hands had nothing to do, or that handing out the work cost as much as it saved. On two
-# cores that are busy with other things the gains are small and may even be below 1. With two hands an RNN loses little. What the
+# cores the gains are small, and where the machine is busy with other things, waiting for the second hand makes them fall far below 1. What the
 # claim is about is hardware with *thousands* of hands: a GPU. There an RNN's steps still come one after the other, and nearly all the hands wait; self-attention's products fill them. **A
 # CPU cannot show you that.** If this machine has a GPU, the next cell does; if not, it says so, and unit 12 comes back to it.
 
@@ -1285,8 +1299,8 @@ else:
         for n in lengths:
             tokens = torch.randn(n, width, device=device)
             runs = {"LSTM": lambda t=tokens: gpu_lstm(t), "convolution": lambda t=tokens: gpu_conv(t.T[None]),
-                    "self-attention": lambda t=tokens: nn.functional.scaled_dot_product_attention(*gpu_project(t)[None].chunk(3, dim=-1))}
-            on_gpu[n] = {name: timing.median for name, timing in compare(runs, repeat=3, device=device).timings.items()}
+                    "self-attention": lambda t=tokens: nn.functional.scaled_dot_product_attention(*gpu_project(t)[None, None].chunk(3, dim=-1))}
+            on_gpu[n] = {name: timing.low for name, timing in compare(runs, repeat=3, device=device).timings.items()}
     show(lines(lengths, {name: [1e3 * on_gpu[n][name] for n in lengths] for name in on_gpu[64]}, "tokens", "time (ms)", logx=True, logy=True,
                title=f"Time of one layer against length, on {device}"))
 
@@ -1344,6 +1358,7 @@ def recall_accuracy(kind, distance, steps=150):
         ids = torch.randint(4, (1000, distance + 1))
         return (model(ids).argmax(-1) == ids[:, 0]).float().mean().item()
 
+threads = torch.get_num_threads()
 torch.set_num_threads(1)  # models as small as these gain nothing from more
 distances, kinds = (2, 4, 6, 7, 12, 24), ("RNN", "bidirectional RNN", "CNN, 3 layers", "self-attention")
 recall = {kind: [recall_accuracy(kind, distance) for distance in distances] for kind in kinds}
@@ -1374,7 +1389,7 @@ print(table([(distance, path("rnn", distance), path("cnn", distance), path("self
 # %% [markdown]
 # ## The end: your table, and the paper's
 #
-# All that you measured, in three rows; and beside it what the paper says about them (Table 1, section 4). There $n$ is the length of the sequence, $d$ the width of its vectors, $k$ the
+# All that you measured, in three columns; and below it what the paper says about them (Table 1, section 4). There $n$ is the length of the sequence, $d$ the width of its vectors, $k$ the
 # width of a kernel.
 
 # %% part="demo"
@@ -1383,17 +1398,25 @@ def farthest(kind):
     far = [distance for distance, share in zip(distances, recall[kind], strict=True) if share >= 0.9]
     return f"{max(far)} of {distances[-1]}" if far else "none"
 
-rows = {"self_attention": ("self-attention", "self-attention"), "rnn": ("LSTM", "RNN"), "cnn": ("convolution", "CNN, 3 layers")}
-table([(kind, f"{1e3 * times[64][timed]:.2f}", f"{1e3 * times[4096][timed]:.1f}", f"{growth[timed]:.1f}", f"{gain[timed]:.1f}", farthest(trained), steps_of(kind, 4096), path(kind, 4095))
-       for kind, (timed, trained) in rows.items()],
-      ["measured here", "64 tokens (ms)", "4,096 tokens (ms)", "growth, 2,048 to 4,096", f"gain by {cores} threads", "longest distance recalled (90 %)", "steps that wait, n = 4,096", "path, distance 4,095"])
+timed = {"self_attention": "self-attention", "rnn": "LSTM", "cnn": "convolution"}
+trained = {"self_attention": "self-attention", "rnn": "RNN", "cnn": "CNN, 3 layers"}
+measures = {
+    "64 tokens, one core (ms)": lambda kind: f"{1e3 * times[64][timed[kind]]:.2f}",
+    "4,096 tokens, one core (ms)": lambda kind: f"{1e3 * times[4096][timed[kind]]:.1f}",
+    "growth from 2,048 to 4,096": lambda kind: f"{growth[timed[kind]]:.1f}",
+    f"gain by {cores} threads, 1,024 tokens": lambda kind: f"{gain[timed[kind]]:.1f}",
+    "longest distance recalled (90 % right)": lambda kind: farthest(trained[kind]),
+    "steps that wait, 4,096 tokens": lambda kind: steps_of(kind, 4096),
+    "path to a place 4,095 further on": lambda kind: path(kind, 4095),
+}
+table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in measures.items()], ["measured here", *timed])
 
 # %% [markdown]
-# | the paper's Table 1 | work in one layer | sequential operations | longest path |
+# | the paper's Table 1 | self-attention | recurrent | convolutional |
 # |---|---|---|---|
-# | self-attention | $O(n^2 \cdot d)$ | $O(1)$ | $O(1)$ |
-# | recurrent | $O(n \cdot d^2)$ | $O(n)$ | $O(n)$ |
-# | convolutional | $O(k \cdot n \cdot d^2)$ | $O(1)$ | $O(\log_k n)$ |
+# | work in one layer | $O(n^2 \cdot d)$ | $O(n \cdot d^2)$ | $O(k \cdot n \cdot d^2)$ |
+# | sequential operations | $O(1)$ | $O(n)$ | $O(1)$ |
+# | longest path | $O(1)$ | $O(n)$ | $O(\log_k n)$ |
 #
 # Read the two together.
 #
@@ -1403,7 +1426,7 @@ table([(kind, f"{1e3 * times[64][timed]:.2f}", f"{1e3 * times[4096][timed]:.1f}"
 # - **Longest path.** The paper's logarithm is for convolutions that skip more and more tokens from layer to layer (dilated). For a stack like yours
 #   the paper gives $O(n/k)$ layers, and that is what your `path_length` counts.
 #
-# A bidirectional RNN has the same row as the RNN: both its chains are $n$ steps long, run side by side at best.
+# A bidirectional RNN has the same column as the RNN: both its chains are $n$ steps long, run side by side at best.
 #
 # ## What you built
 #

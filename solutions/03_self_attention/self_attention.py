@@ -235,7 +235,7 @@ axes = [
      "Each column is a distribution of its own."),
 ]
 roles = [
-    ("queries-and-keys-swapped", ("K.T @ Q", "Q.T @ K"), "queries and keys have changed places: your A is QᵀK (or W_q and W_k are exchanged)",
+    ("queries-and-keys-swapped", ("K.T @ Q", "Q.T @ K"), "queries and keys have changed places: your weights are those of QᵀK (W_q and W_k may be exchanged, or one transpose is too many)",
      "In A = KᵀQ the keys count along the first axis."),
     ("weights-transposed-in-sum", (SUM, "V @ A_hat.T"), "your output is V times the transpose of A_hat",
      "Output i is the sum over j of value j times A_hat[j, i]."),
@@ -248,7 +248,7 @@ returned = [
 ]
 for name, edit, seen, look in scales + axes + roles + returned:
     wrong(name, edit, says=f"{seen}. {look}")
-for family, other in [(scales[:5], axes), (scales[:4], roles), (scales[:2], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
+for family, other in [(scales, axes), (scales, roles), (scales[:3], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
     for one in family:
         for two in other:
             wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
@@ -335,6 +335,13 @@ wrong("features-mixed", ("K.T @ Q", "K @ Q.T"), (SUM, "A_hat @ V"), says="your s
 wrong("features-mixed-queries-first", ("K.T @ Q", "Q @ K.T"), (SUM, "A_hat @ V"), says="your scores are QKᵀ, which in columns has shape (d_k, d_k): they compare and mix numbers within a token. KᵀQ, of shape (n, n), compares token with token.")
 wrong("all-transposed", ("W_q @ inputs", "W_q.T @ inputs.T"), ("W_k @ inputs", "W_k.T @ inputs.T"), ("W_v @ inputs", "W_v.T @ inputs.T"),
       says="matrices and inputs are both transposed, and their order is kept: Wᵀ Iᵀ is not (W I)ᵀ. Here nothing is transposed: W @ inputs.")
+wrong("softmax-of-output", (SUM, "softmax(V @ A, axis=0)"), says="your output has been through a softmax. The softmax belongs to the scores, before the sum.")
+wrong("own-share-removed", (SOFTMAX, "softmax(A, axis=0) * (1 - np.eye(len(A)))"), says="the diagonal of your weights is set to 0 after the softmax, so that columns sum to less than 1. Every token attends to itself as well.")
+wrong("own-score-zero", (SOFTMAX, "softmax(A * (1 - np.eye(len(A))), axis=0)"), says="the score of each token with itself is set to 0. Leave it as it is.")
+wrong("own-value-only", (SUM, "V * np.diag(A_hat)"), says="each output holds only its own token's value, times its weight. The sum runs over all tokens.")
+wrong("unscaled-scores-returned", (GIVE, "return output, K.T @ Q"), says="your second result is KᵀQ, the scores. Return the weights A_hat, after the softmax.")
+wrong("normalised-twice", (SUM, "V @ (A_hat / A_hat.sum(axis=1, keepdims=True))"), says="the weights are normalised a second time, along the rows, before the sum. Once is enough, along the columns.")
+wrong("scale-10", (SCALE, " / 10"), says="your scores are divided by a fixed number, 10. Divide by √d_k, and read d_k off the shape of K.")
 wrong("no-projections", ("W_q @ inputs", "inputs"), ("W_k @ inputs", "inputs"), ("W_v @ inputs", "inputs"),
       says="the inputs themselves serve as queries, keys and values: the three matrices are not used.")
 wrong("no-values", ("W_v @ inputs", "inputs"), says="your output is a weighted sum of the inputs. Sum the values V = W_v I.")
@@ -725,7 +732,7 @@ def far_apart(rng):
 SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(key.shape[1])", "softmax(scores, axis=-1)", "weights @ value", "return output, weights"
 SWAP = ("    key = x @ W_k\n    value = x @ W_v", "    key = x @ W_v\n    value = x @ W_k")
 scales = [
-    ("no-scale", (SCALE, ""), "your weights equal softmax(QKᵀ) without the factor 1/√d", "Divide the scores before the softmax."),
+    ("no-scale", (SCALE, ""), "your scores are not divided by √d", "Divide them before the softmax."),
     ("scale-d", (SCALE, " / key.shape[1]"), "your scores are divided by d (or twice by √d)", "Divide once, by its square root."),
     ("scale-sqrt-seq", (SCALE, " / np.sqrt(key.shape[0])"), "your scores are divided by √seq, with seq the number of tokens",
      "d is the length of one key."),
@@ -742,7 +749,7 @@ axes = [
 ]
 roles = [
     ("queries-and-keys-swapped", ("query @ key.T", "key @ query.T"),
-     "queries and keys have changed places: your scores are KQᵀ (or W_q and W_k are exchanged)", "In QKᵀ the queries count along the first axis."),
+     "queries and keys have changed places: your weights are those of KQᵀ (W_q and W_k may be exchanged, or one transpose is too many)", "In QKᵀ the queries count along the first axis."),
     ("weights-transposed-in-sum", (SUM, "weights.T @ value"), "your output is the transpose of the weights times the values",
      "Output i is the sum over j of weights[i, j] times value j."),
     ("values-and-keys-swapped", SWAP, "W_k and W_v have changed places", "Keys are compared with queries, values are summed."),
@@ -755,7 +762,7 @@ returned = [
 ]
 for name, edit, seen, look in scales + axes + roles + returned:
     wrong(name, edit, says=f"{seen}. {look}")
-for family, other in [(scales[:5], axes), (scales[:4], roles), (scales[:2], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
+for family, other in [(scales, axes), (scales, roles), (scales[:3], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
     for one in family:
         for two in other:
             wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
@@ -844,6 +851,15 @@ wrong("sum-of-everything", (SOFTMAX, "np.exp(scores - scores.max(axis=-1)[:, Non
 wrong("naive-without-keepdims", (SOFTMAX, "np.exp(scores) / np.exp(scores).sum(axis=-1)"),
       says="the sum of each row divides the columns (without keepdims=True it loses its axis), and exp of a large score overflows. Use `softmax` from unit 02.")
 wrong("values-as-output", (SUM, "value"), says="your output is the values themselves: the weighted sum over all tokens is missing.")
+wrong("softmax-of-output", (SUM, "softmax(scores @ value, axis=-1)"), says="your output has been through a softmax. The softmax belongs to the scores, before the sum.")
+wrong("own-share-removed", (SOFTMAX, "softmax(scores, axis=-1) * (1 - np.eye(len(x)))"),
+      says="the diagonal of your weights is set to 0 after the softmax, so that rows sum to less than 1. Every token attends to itself as well.")
+wrong("own-score-zero", (SOFTMAX, "softmax(scores * (1 - np.eye(len(x))), axis=-1)"), says="the score of each token with itself is set to 0. Leave it as it is.")
+wrong("own-value-only", (SUM, "value * np.diag(weights)[:, None]"), says="each output holds only its own token's value, times its weight. The sum runs over all tokens.")
+wrong("unscaled-scores-returned", (GIVE, "return output, query @ key.T"), says="your second result is QKᵀ, the scores. Return the weights, after the softmax.")
+wrong("normalised-twice", (SUM, "(weights / weights.sum(axis=0)) @ value"), says="the weights are normalised a second time, along the columns, before the sum. Once is enough, along the rows.")
+wrong("mean-of-outputs-as-a-row", (GIVE, "return output.mean(axis=0, keepdims=True), weights"), says="the mean of all outputs comes back. Return one output a token, one a row.")
+wrong("scale-10", (SCALE, " / 10"), says="your scores are divided by a fixed number, 10. Divide by √d, and read d off the shape of the keys.")
 wrong("no-projections", ("x @ W_q", "x"), ("x @ W_k", "x"), ("x @ W_v", "x"), says="the inputs themselves serve as queries, keys and values: the three matrices are not used.")
 wrong("rows-in-a-list", (GIVE, "return list(output), list(weights)"), says="lists of arrays come back. Stack each into one array.")
 wrong("output-in-a-list", (GIVE, "return list(output), weights"), says="your outputs are a list of arrays. Stack them into one array.")
@@ -1109,7 +1125,7 @@ def far_apart(rng):
 SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(key.shape[-1])", "softmax(scores, axis=-1)", "weights @ value", "return output, weights"
 TURNED = "np.swapaxes(key, -2, -1)"
 scales = [
-    ("no-scale", (SCALE, ""), "your weights equal softmax(QKᵀ) without the factor 1/√d_k", "Divide the scores before the softmax."),
+    ("no-scale", (SCALE, ""), "your scores are not divided by √d_k", "Divide them before the softmax."),
     ("scale-d", (SCALE, " / key.shape[-1]"), "your scores are divided by d_k (or twice by √d_k)", "Divide once, by its square root."),
     ("scale-sqrt-seq-k", (SCALE, " / np.sqrt(key.shape[-2])"), "your scores are divided by √seq_k, with seq_k the number of keys", "d_k is the length of one key."),
     ("scale-sqrt-seq-q", (SCALE, " / np.sqrt(query.shape[-2])"), "your scores are divided by √seq_q, with seq_q the number of queries",
@@ -1152,7 +1168,7 @@ returned = [
 ]
 for name, edit, seen, look in scales + axes + transposes + returned:
     wrong(name, edit, says=f"{seen}. {look}")
-for family, other in [(scales[:2], axes), (scales[2:6], axes[:1]), (scales[:2] + scales[5:6], transposes[:2]), (scales[:2], returned), (axes[:1], returned[:2]), (axes[1:3], transposes[:2])]:
+for family, other in [(scales[:5], axes), (scales[5:], axes[:1]), (scales[:2] + scales[5:6], transposes[:2]), (scales[:2], returned), (axes[:1], returned[:2]), (axes[1:3], transposes[:2])]:
     for one in family:
         for two in other:
             wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
@@ -1213,6 +1229,13 @@ wrong("heads-merged", (GIVE, "return output.transpose(0, 2, 1, 3).reshape(output
       says="with two leading axes, your output's heads are merged. That comes in unit 05: here the leading axes stay.")
 wrong("heads-merged-by-reshape", (GIVE, "return output.reshape(output.shape[0], output.shape[2], -1) if output.ndim == 4 else output, weights"),
       says="with two leading axes, your output's heads are merged (and mixed with the queries). Here the leading axes stay.")
+wrong("softmax-of-output", (SUM, "softmax(scores @ value, axis=-1)"), says="your output has been through a softmax. The softmax belongs to the scores, before the sum.")
+wrong("unscaled-scores-returned", (GIVE, f"return output, query @ {TURNED}"), says="your second result is QKᵀ, the scores. Return the weights, after the softmax.")
+wrong("scale-seq-q", (SCALE, " / query.shape[-2]"), says="your scores are divided by the number of queries. Divide by √d_k, with d_k the length of one key.")
+wrong("scale-seq-k", (SCALE, " / key.shape[-2]"), says="your scores are divided by the number of keys. Divide by √d_k, with d_k the length of one key.")
+wrong("scale-10", (SCALE, " / 10"), says="your scores are divided by a fixed number, 10. Divide by √d_k, and read d_k off the shape of the keys.")
+wrong("no-scale+np-dot-twice", (SCALE, ""), (f"query @ {TURNED}", f"np.dot(query, {TURNED})"), (SUM, "np.dot(weights, value)"),
+      says="two things at once: your scores are not divided by √d_k; and `np.dot` treats leading axes differently from `@`: it pairs every sequence of one argument with every sequence of the other.")
 wrong("items-in-a-list", (GIVE, "return list(output), list(weights)"), says="lists of arrays come back. Stack each into one array.")
 wrong("output-in-a-list", (GIVE, "return list(output), weights"), says="your outputs are a list of arrays. Stack them into one array.")
 wrong("softmax-over-queries+in-place-keys", (SCALE, ""), (SOFTMAX, "softmax(scores, axis=-2)"), ("scores = query", "key /= np.sqrt(key.shape[-1])\n    scores = query"),

@@ -142,6 +142,7 @@ check(numerical_gradient, restores("x"), right_shape, finite, right_size, matche
 
 # %% exercise="numerical_gradient" part="library"
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -607,7 +608,7 @@ def mean_of_the_exact_slopes(function, x, step=1e-6):
     places, shares = np.polynomial.legendre.leggauss(16)
     gradient = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
-        for place, share in zip(places, shares / 2):
+        for place, share in zip(places, shares / 2, strict=True):
             moved = x.astype(complex)
             moved[index] += place * step + 1e-30j
             gradient[index] += share * np.imag(function(moved)) / 1e-30
@@ -631,8 +632,12 @@ def library_part(function, x, step=1e-6):
 from autograder.lab.figures import lines
 
 numerical_gradient_part = use_part("numerical_gradient")
-f = lambda x: float(np.exp(np.sin(x)).sum())
-f_single = lambda x: float(np.exp(np.sin(x.astype(np.float32))).sum())
+def f(x):
+    return float(np.exp(np.sin(x)).sum())
+
+def f_single(x):
+    return float(np.exp(np.sin(x.astype(np.float32))).sum())
+
 here, slope = np.array([1.0]), np.exp(np.sin(1.0)) * np.cos(1.0)
 steps = np.logspace(-13, 0, 40)
 found = {
@@ -747,7 +752,7 @@ check(softmax_backward, keeps_inputs, right_shape, finite, right_size, rows_sum_
 # - To subtract one number from each row, the numbers must line up as a column: `keepdims=True` keeps the axis that was summed.
 
 # %% exercise="softmax_backward" part="library"
-def _tensor(array: np.ndarray):  # type: ignore[no-untyped-def]
+def _tensor(array: np.ndarray) -> Any:
     import torch
 
     return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
@@ -930,7 +935,7 @@ def vdot(weights, grad_weights):
 
 @wrong("rows-only", says="your loop takes the first axis for the rows. There may be no rows (one axis), or rows within a batch (three or four).")
 def rows_only(weights, grad_weights):
-    return np.stack([(np.diag(w) - np.outer(w, w)) @ g for w, g in zip(weights, grad_weights)])
+    return np.stack([(np.diag(w) - np.outer(w, w)) @ g for w, g in zip(weights, grad_weights, strict=True)])
 
 @wrong("two-axes-only", says="your einsum names exactly two axes. `...` stands for any leading axes, in einsum, too.")
 def two_axes_only(weights, grad_weights):
@@ -952,7 +957,7 @@ def by_einsum(w, g):
 @right
 def row_by_row(weights, grad_weights):
     rows = weights.reshape(-1, weights.shape[-1])
-    gradients = [np.diag(w) @ g - w * np.dot(w, g) for w, g in zip(rows, grad_weights.reshape(rows.shape))]
+    gradients = [np.diag(w) @ g - w * np.dot(w, g) for w, g in zip(rows, grad_weights.reshape(rows.shape), strict=True)]
     return np.array(gradients).reshape(weights.shape)
 
 @right
@@ -1322,10 +1327,10 @@ wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return`
 @wrong("loop-over-one-batch-axis", says="your loop treats the first axis as a batch, even where there is none. Leading axes may be none, one or two.")
 def loop_over_one_batch_axis(query, key, value, weights, grad_output):
     results = []
-    for q, k, v, w, g in zip(query, key, value, weights, grad_output):
+    for q, k, v, w, g in zip(query, key, value, weights, grad_output, strict=True):
         s = softmax_backward(w, g @ v.T) / np.sqrt(k.shape[-1])
         results.append((s @ k, s.T @ q, w.T @ g))
-    return tuple(np.stack(gradients) for gradients in zip(*results))
+    return tuple(np.stack(gradients) for gradients in zip(*results, strict=True))
 
 @right
 def by_einsum(q, k, v, w, g):
@@ -1370,12 +1375,13 @@ def flat_batch(query, key, value, weights, grad_output):
     for i in range(len(q)):
         s = softmax_backward(w[i], g[i].dot(v[i].T)) / np.sqrt(k.shape[2])
         results.append([s.dot(k[i]), s.T.dot(q[i]), w[i].T.dot(g[i])])
-    return tuple(np.array(list(gs)).reshape(a.shape) for gs, a in zip(zip(*results), (query, key, value)))
+    return tuple(np.array(list(gs)).reshape(a.shape) for gs, a in zip(zip(*results, strict=True), (query, key, value), strict=True))
 
 @right
 def single_precision(query, key, value, weights, grad_output):
     q, k, v, w, g = (a.astype(np.float32) for a in (query, key, value, weights, grad_output))
-    t = lambda a: np.swapaxes(a, -1, -2)
+    def t(a):
+        return np.swapaxes(a, -1, -2)
     gw = g @ t(v)
     gs = w * (gw - (gw * w).sum(-1, keepdims=True))
     gs /= np.float32(np.sqrt(q.shape[-1]))
@@ -1384,7 +1390,7 @@ def single_precision(query, key, value, weights, grad_output):
 @right
 def recursion(query, key, value, weights, grad_output):
     if query.ndim > 2:
-        return tuple(np.stack(gs) for gs in zip(*(recursion(*item) for item in zip(query, key, value, weights, grad_output))))
+        return tuple(np.stack(gs) for gs in zip(*(recursion(*item) for item in zip(query, key, value, weights, grad_output, strict=True)), strict=True))
     grad_scores = softmax_backward(weights, grad_output @ value.T) / query.shape[1] ** 0.5
     return grad_scores @ key, grad_scores.T @ query, weights.T @ grad_output
 
@@ -1446,7 +1452,7 @@ try:
     if [gradient.shape for gradient in by_hand] != [array.shape for array in inputs.values()]:
         raise ValueError("the shapes are not those of query, key and value")
 except Exception as error:
-    print(f"Yours cannot be used yet ({type(error).__name__}: {error}). The course's own stands in, and does the same as autograd.")
+    print(f"Yours cannot be used yet ({type(error).__name__}). The course's own stands in, and does the same as autograd.")
     by_hand = attention_backward_part(**inputs, weights=weights, grad_output=grad_output)
 
 # %% part="demo"
@@ -1462,7 +1468,7 @@ leaves = [torch.from_numpy(array).requires_grad_(True) for array in inputs.value
 torch.nn.functional.scaled_dot_product_attention(*leaves).backward(torch.from_numpy(grad_output))
 
 rows = [(f"grad_{name}", float(np.abs(hand - leaf.grad.numpy()).max()), float(np.abs(hand - nudged).max()))
-        for name, hand, leaf, nudged in zip(inputs, by_hand, leaves, by_nudging)]
+        for name, hand, leaf, nudged in zip(inputs, by_hand, leaves, by_nudging, strict=True)]
 table(rows, ["largest difference", "by hand and autograd", "by hand and nudging"])
 
 # %% [markdown]
@@ -1520,7 +1526,7 @@ def descend(moving, steps=100, rate=0.3):
         output, weights = attention(*parts)
         losses.append(0.5 * np.sum((output - target) ** 2))
         gradients = attention_backward_part(*parts, weights, output - target)
-        parts = [array - rate * gradient * (i in moving) for i, (array, gradient) in enumerate(zip(parts, gradients))]
+        parts = [array - rate * gradient * (i in moving) for i, (array, gradient) in enumerate(zip(parts, gradients, strict=True))]
     return losses
 
 runs = {"only values move": descend({2}), "only queries and keys move": descend({0, 1}), "all three move": descend({0, 1, 2})}

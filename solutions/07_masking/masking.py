@@ -472,7 +472,7 @@ for r, (rule, one) in rules.items():
         for f, (form, three) in forms.items():
             common = r in ("right", "inverted", "ignores-pad-id", "inverted+ignores-pad-id")
             odd = sum(x != "right" for x in (r, l, f))
-            if odd == 0 or (odd == 2 and not (common or l == "right")) or (odd == 2 and f not in ("right", "numbers", "integers")) or odd == 3:
+            if odd == 0 or (odd == 2 and not (common or l == "right")) or (odd == 2 and f not in ("right", "numbers", "integers")) or (odd == 2 and ("heads" in l or "of-batch" in l) and l != "keys-by-heads") or odd == 3:
                 continue
             said = [text for text in (one, two, three) if text]
             says = said[0] if len(said) == 1 else f"two things at once. First, {said[0]} Second, {said[1]}"
@@ -822,7 +822,7 @@ for sentence, square in zip(ids.tolist(), mask[:, 0]):
 #
 # - `torch.softmax` is yours to use: you wrote one in unit 02.
 # - `scores` stays as it is; write into no argument.
-# - **No NaN anywhere, in the gradients neither.** One NaN in a gradient, and after the next step every weight of the
+# - **No NaN anywhere, nor in the gradients.** One NaN in a gradient, and after the next step every weight of the
 #   model is NaN. The check computes the gradients too.
 
 # %% exercise="masked_softmax" part="solution"
@@ -1661,9 +1661,9 @@ def by_loops(query, key, value, mask):
 # ## Which sense does your library use?
 #
 # There are two senses of a boolean mask in the world, and PyTorch itself uses both. The cell gives one and the same causal
-# mask to three calls. In it, token 1 may see tokens 0 and 1.
+# mask to four calls; the last gets its row 1 alone, as a padding mask. In that row, tokens 0 and 1 may be seen.
 #
-# **Predict first.** Which keys does query 1 look at in each of the three?
+# **Predict first.** Which keys does query 1 look at in each of the four?
 
 # %% part="demo"
 torch.manual_seed(0)
@@ -1676,13 +1676,14 @@ calls = {
     ),
     "nn.MultiheadAttention(...)(attn_mask=mask)": module(x, x, x, attn_mask=may_see)[1],
     "nn.MultiheadAttention(...)(attn_mask=~mask)": module(x, x, x, attn_mask=~may_see)[1],
+    "nn.MultiheadAttention(...)(key_padding_mask=mask[1:2])": module(x, x, x, key_padding_mask=may_see[1:2])[1],
 }
 rows = [(name, str((weights[0, 1] > 0).nonzero().flatten().tolist())) for name, weights in calls.items()]
 table(rows, ["call", "query 1 looks at keys"])
 
 # %% [markdown]
-# The second call looks at the future, and only there. No error, no warning. Such a model reaches a wonderful training
-# loss: it reads the answer.
+# The second call looks at the future, and only there; the last one would read padding, and only padding. No error, no
+# warning. A decoder like the second reaches a wonderful training loss: it reads the answer.
 #
 # | where | argument | True (or 1) means |
 # |---|---|---|
@@ -1798,7 +1799,8 @@ table(rows, ["type", "largest number", "filling in −1e9"])
 
 # %% [markdown]
 # bfloat16 has the range of float32 with fewer digits; float16 ends at 65,504. Other ways to write −1e9 into a float16
-# tensor raise nothing and silently store −∞. Then a row that hides everything is NaN there and nowhere else.
+# tensor raise nothing and silently store −∞ (`torch.where` does). Then a row that hides everything is NaN in float16 and not in
+# float32.
 #
 # **Trap 2: `is_causal=True` when there are fewer queries than keys.** When a decoder writes word after word, it asks for
 # the newest tokens only, with keys for all tokens so far. Say tokens 3 and 4 ask, and there are five keys.

@@ -1,4 +1,4 @@
-"""Probes for gradients computed by hand: their size, their sums, and arguments that are put back after a nudge."""
+"""Probes for gradients computed by hand: their size, their sums, and arguments put back after a nudge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .basic import arrays
 from .probe import Finding, Probe, Trial
 
 _ENOUGH = 4
-"""Entries, none near 0, that a common factor is read from: two or three agree by chance, or because they sum to 0."""
+"""So many entries, none near 0, show a common factor; fewer agree by chance, or because they sum to 0."""
 
 
 def _right_size(trial: Trial) -> Finding | None:
@@ -31,7 +31,7 @@ def _factor_sentence(name: str, factor: float) -> str:
     if factor < 0:
         return f"every entry of {name} is {number(factor)} times what it should be: sign and size are off."
     size = f"{number(factor)} times too large" if factor > 1 else f"{number(1 / factor)} times too small"
-    return f"every entry of {name} is {size}: a factor is missing, or stands where it should not, or stands twice."
+    return f"every entry of {name} is {size}: a factor is missing, stands in the wrong place, or stands twice."
 
 
 right_size = Probe("right_size", "gets sign and size right", _right_size)
@@ -86,9 +86,10 @@ rows_sum_to_zero = Probe("rows_sum_to_zero", "gives rows that sum to 0", _rows_s
 
 
 def restores(name: str = "x") -> Probe:
-    """The argument holds its old numbers after the call, up to rounding. Its case hands it over as a watched fixture.
+    """The argument holds its old numbers after the call, up to rounding.
 
-    `keeps_inputs` asks for the very same bits, which x + h − h need not give back.
+    Its case hands it over as a watched fixture: `keeps_inputs` asks for the very same bits, which x + h − h
+    need not give back.
     """
 
     def judge(trial: Trial) -> Finding | None:
@@ -103,8 +104,8 @@ def restores(name: str = "x") -> Probe:
         if found.seen is not None and found.expected is not None and found.seen.shape == found.expected.shape:
             told = f"{at} was {number(found.expected[found.index])} and is {number(found.seen[found.index])}"
         return Finding(
-            f"after the call `{name}` is no longer what it was: {told}. Nudge a copy, or put each number back "
-            "before you go on to the next.",
+            f"after the call `{name}` is no longer what it was: {told}. Nudge a copy, or put "
+            "each number back before you go on to the next.",
             found,
         )
 
@@ -119,21 +120,22 @@ def _after(facts: dict[str, Any], name: str) -> Any:
 def _pairs(trial: Trial) -> list[tuple[tuple[str, Array], tuple[str, Array]]]:
     """Each returned array beside the expected one, where number and shapes agree."""
     seen, expected = arrays(trial.seen.value, trial.returns), arrays(trial.expected.value, trial.returns)
-    if len(seen) != len(expected) or any(a.shape != b.shape for (_, a), (_, b) in zip(seen, expected, strict=True)):
+    if [array.shape for _, array in seen] != [array.shape for _, array in expected]:
         return []
     return list(zip(seen, expected, strict=True))
 
 
 def _common_factor(seen: Array, expected: Array, tolerance: Tolerance) -> float | None:
-    """The one factor, neither 0 nor 1, between two arrays; None where there is none, or too few entries to tell."""
-    if seen.dtype.kind != "f" or expected.dtype.kind != "f" or expected.size < _ENOUGH or not np.isfinite(seen).all():
+    """The one factor, neither 0 nor 1, between two arrays; None where there is none or too little to tell."""
+    if seen.dtype.kind != "f" or expected.dtype.kind != "f" or not np.isfinite(seen).all():
         return None
     telling = (np.abs(expected) > 100 * tolerance.absolute) & (np.abs(seen) > 100 * tolerance.absolute)
     if telling.sum() < _ENOUGH or close(seen, expected, tolerance).all():
         return None
     factor = float(np.median(seen[telling] / expected[telling]))
     stretched = Tolerance(tolerance.relative, tolerance.absolute * max(1.0, abs(factor)))
-    if factor == 0 or not close(seen, factor * expected, stretched).all() or abs(factor - 1) < 100 * tolerance.relative:
+    near_one = abs(factor - 1) < 100 * tolerance.relative
+    if factor == 0 or near_one or not close(seen, factor * expected, stretched).all():
         return None
     return -1.0 if abs(factor + 1) < tolerance.relative else factor
 
