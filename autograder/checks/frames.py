@@ -47,7 +47,7 @@ class Frames:
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self, wait: float) -> dict[str, Any] | None:
-        """The next frame; None when there are no more, or as soon as something else than a frame came. Raises NoFrame."""
+        """The next frame; None when there are no more, or when something else than a frame came. Raises NoFrame."""
         try:
             return self._queue.get(timeout=max(wait, 0.01))
         except queue.Empty:
@@ -105,7 +105,7 @@ def received_sighting(frame: Mapping[str, Any], key: str, plan: Mapping[str, Cal
         tree = _numbers_only(frame["sighting"])
         tree["observations"] = {call: tree["observations"][call] for call in plan if call in tree["observations"]}
         return sighting_from(tree)
-    except Exception:  # noqa: BLE001  a forged frame may fail in any way
+    except Exception:  # a forged frame may fail in any way
         return None
 
 

@@ -128,9 +128,9 @@ def _import_of(name: str, value: Any) -> str:
     """How an object can be imported: by its own module and name, or by those of its class's module."""
     module = getattr(value, "__module__", None)
     own = getattr(value, "__name__", None)
-    if isinstance(module, str) and isinstance(own, str) and module in sys.modules and module != "__main__":
-        if getattr(sys.modules[module], own, None) is value:
-            return f"from {module} import {own}" + (f" as {name}" if own != name else "")
+    named = isinstance(module, str) and isinstance(own, str) and module != "__main__"
+    if named and getattr(sys.modules.get(str(module)), str(own), None) is value:
+        return f"from {module} import {own}" + (f" as {name}" if own != name else "")
     return ""
 
 

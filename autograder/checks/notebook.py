@@ -85,7 +85,7 @@ def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
         return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
     except OSError as error:
         return (f"it could not be kept in {keep.PACKAGE}: {error.strerror}.",)
-    except Exception as error:  # noqa: BLE001  keeping is a service: whatever goes wrong in it costs no point
+    except Exception as error:
         return (f"it is not kept in {keep.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
     return ()
 

@@ -211,7 +211,7 @@ class _Observing:
         self.incidents.append(f"{block.name} {what} and was left out{'' if hung else f': {fault.message}'}")
         self.blocks.remove(block)
         self.cells_left_out += 1
-        self.left_out |= {name: f"{block.name} {what}" for name in defined_names(block.source)}
+        self.left_out |= dict.fromkeys(defined_names(block.source), f"{block.name} {what}")
         said = {"output_type": "error", "ename": "Stopped", "evalue": what, "traceback": [f"This cell {what}."]}
         self.outputs[block.name] = [said]
 

@@ -68,6 +68,6 @@ def _own_part(name: str) -> Any:
             )
     except (MissingCases, KeyError, SyntaxError):
         return None
-    except Exception:  # noqa: BLE001  a kept part that was edited since may do anything; then it is not used
+    except Exception:
         return None
     return own if judge(cases, named_probes(cases.probes), sighting).passed else None

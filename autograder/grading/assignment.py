@@ -35,10 +35,10 @@ class Assignment:
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
 
     def source_notebook(self) -> NotebookNode:
-        return nbformat.reads(self.source, as_version=4)
+        return _notebook(self.source)
 
     def released_notebook(self) -> NotebookNode:
-        return nbformat.reads(self.released, as_version=4)
+        return _notebook(self.released)
 
     def sets(self) -> tuple[tuple[ExerciseCases, ExerciseCases], ...]:
         """Visible and hidden cases of each exercise."""
@@ -67,7 +67,7 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
         raise NoAssignment(f"{unit} cannot be graded: {error}. Run `python -m autograder build {unit}`.") from error
     if hidden.names != visible.names:
         raise NoAssignment(f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`.")
-    starters = {_grade_id(cell): cell.source for cell in nbformat.reads(released, as_version=4).cells}
+    starters = {_grade_id(cell): cell.source for cell in _notebook(released).cells}
     for cell in source.cells:
         if is_solution(cell):
             # As nbgrader's own source cells: an answer that still equals this one is no answer.
@@ -82,6 +82,11 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     for piece in (text.encode(), released.encode(), cases_file, _hidden_bytes(hidden), str(seed).encode()):
         digest.update(hashlib.sha256(piece).digest())
     return Assignment(unit, name, text, released, visible, hidden, cases_file, seed, digest.hexdigest())
+
+
+def _notebook(text: str) -> NotebookNode:
+    notebook: NotebookNode = nbformat.reads(text, as_version=4)
+    return notebook
 
 
 def _grade_id(cell: NotebookNode) -> str:

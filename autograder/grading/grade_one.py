@@ -17,7 +17,7 @@ from ..checks.probes.named import named_probes
 from ..checks.submission import Block, part_of
 from ..checks.verdict import Verdict, judge
 from .assignment import Assignment
-from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, read_notebook, rebuild
+from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, rebuild
 from .runner import WarmProcess
 from .sanitise import clean, safe_outputs, sanitise
 from .submitted import TIMESTAMP, handed_files, submission_digest
@@ -49,7 +49,7 @@ def grade_submission(assignment: Assignment, student: str, folder: Path, warm: W
     except Unreadable as error:
         return _ungraded(assignment, student, folder, source, released, f"Nothing could be graded: {error}")
     rebuilt = rebuilt_notebook(assignment, submitted)
-    repairs = [*renamed] + list(rebuilt.repairs) + _extra_files(folder, path)
+    repairs = [*renamed, *rebuilt.repairs, *_extra_files(folder, path)]
     judged = grade_cells(assignment, rebuilt.notebook, warm)
     record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
     return Graded(student, assignment.unit, _text(rebuilt.notebook), record)
@@ -82,7 +82,7 @@ def _judged(cases: ExerciseCases, sighting: Sighting) -> Verdict:
     """The verdict; on values that no function could have returned, which is for a forger to send, a plain no."""
     try:
         return judge(cases, named_probes(cases.probes), sighting)
-    except Exception:  # noqa: BLE001  probes look at values that a hostile process chose
+    except Exception:  # probes look at values that a hostile process chose
         forged = Fault("Died", "what came back could not be compared with what was expected.")
         return judge(cases, (), Sighting({}, trouble=forged))
 

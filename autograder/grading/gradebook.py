@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def _has_config(course: Path) -> bool:
 
 
 def find_own_commands() -> None:
-    """Let nbgrader find `alembic`, which it calls by name, where Python was started without activating its environment."""
+    """Let nbgrader find `alembic`, which it calls by name, where the environment of this Python is not activated."""
     own = Path(sys.executable).parent
     if shutil.which("alembic") is None and shutil.which("alembic", path=str(own)):
         os.environ["PATH"] = f"{own}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -225,7 +225,7 @@ def _timestamp(text: str | None) -> datetime | None:
         return None
     try:
         found = parse_utc(text.strip())
-    except Exception:  # noqa: BLE001  a date parser on any text at all
+    except Exception:  # a date parser on any text at all
         return None
     return found if isinstance(found, datetime) else None
 

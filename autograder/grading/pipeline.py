@@ -138,7 +138,7 @@ def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> No
             outcome.failed.append(done)
     except (GradebookError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001  one submission must not stop the class
+    except Exception as error:  # one submission must not stop the class
         outcome.failed.append(Done(done.student, done.unit, None, f"{type(error).__name__}: {error}"))
     outcome.left -= 1
     outcome.writing_seconds += time.perf_counter() - begun
@@ -190,7 +190,8 @@ class _Grading:
                         handed, attempt = running.pop(future)
                         done = _result(future, handed)
                         if done is None and attempt >= _ATTEMPTS:
-                            done = Done(handed.student, handed.unit, None, f"its worker ended {_ATTEMPTS} times while grading it")
+                            told = f"its worker ended {_ATTEMPTS} times while grading it"
+                            done = Done(handed.student, handed.unit, None, told)
                         if done is not None:
                             yield done
                         else:
@@ -227,7 +228,7 @@ def _result(future: Future[Done], handed: Handed) -> Done | None:
         raise
     except BrokenExecutor:
         return None
-    except BaseException as error:  # noqa: BLE001  a cluster's own exceptions, of which a lost worker is one
+    except BaseException as error:  # a cluster's own exceptions, of which a lost worker is one
         if "Killed" in type(error).__name__ or "Cancelled" in type(error).__name__:
             return None
         return Done(handed.student, handed.unit, None, f"{type(error).__name__}: {error}")

@@ -48,7 +48,7 @@ class JudgeOutside(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         confined = self.isolation != "none"
         if confined:
-            require(self.isolation)
+            require("sandbox")
         assignment = _assignment(self.parent, resources, self.seed)
         if confined not in _warm:
             _warm[confined] = WarmProcess(confined=confined)

@@ -244,8 +244,9 @@ class _Rebuilding:
 
     def _own(self, position: int) -> NotebookNode:
         cell = self.submitted[position]
-        make = nbformat.v4.new_code_cell if cell["cell_type"] == "code" else nbformat.v4.new_markdown_cell
-        return make(cell["source"], metadata={"autograder": {"part": "own"}})
+        make: Any = nbformat.v4.new_code_cell if cell["cell_type"] == "code" else nbformat.v4.new_markdown_cell
+        made: NotebookNode = make(cell["source"], metadata={"autograder": {"part": "own"}})
+        return made
 
 
 def _marks(cell: Any) -> dict[str, Any]:

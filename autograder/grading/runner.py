@@ -186,7 +186,7 @@ def _environment() -> dict[str, str]:
     """What the warm process needs, and nothing that a submission should not see."""
     kept = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
     values = {name: os.environ[name] for name in kept if name in os.environ}
-    single = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     package_root = str(Path(__file__).resolve().parents[2])
     # One hash seed for all: the order of a learner's set must not decide a grade.
     fixed = {"LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}

@@ -21,7 +21,8 @@ _MAX_OUTPUTS = 40
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GAP = r"[\s\\]*"
 _SCHEME = re.compile(
-    rf"(?i)(?:{_GAP.join('javascript')}|{_GAP.join('vbscript')}|{_GAP.join('livescript')}){_GAP}:|data\s*:(?=\s*[\w.+-]*[/;,])"
+    rf"(?i)(?:{_GAP.join('javascript')}|{_GAP.join('vbscript')}|{_GAP.join('livescript')}){_GAP}:"
+    r"|data\s*:(?=\s*[\w.+-]*[/;,])"
 )
 _MATH_COMMAND = re.compile(r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|html\w*)(?![A-Za-z]))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
@@ -39,8 +40,9 @@ def safe_text(text: Any) -> str:
 def safe_markdown(text: str) -> str:
     """Markdown in which no HTML tag, no character reference and no script address can begin.
 
-    Nor a picture: it would be fetched from wherever its author wants to know who looks. A tag begins with `<` and a letter, `/`, `!` or `?` right behind it, a reference with `&` and a letter or `#`: a
-    space between them ends that, and formulas and code stay legible, which escaping would spoil.
+    Nor a picture: it would be fetched from wherever its author wants to know who looks. A tag begins with `<` and a
+    letter, `/`, `!` or `?` right behind it, a reference with `&` and a letter or `#`: a space between them ends that,
+    and formulas and code stay legible, which escaping would spoil.
     """
     text = re.sub(r"<(?=[A-Za-z/!?])", "< ", safe_text(text))
     text = re.sub(r"&(?=[A-Za-z#])", "& ", text)

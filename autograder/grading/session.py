@@ -33,7 +33,7 @@ def open_shell() -> Any:
     shell = InteractiveShell.instance(user_module=module)
     shell.system = lambda *args, **kwargs: None  # type: ignore[method-assign]
     for name in ("pip", "conda", "matplotlib"):
-        shell.register_magic_function(_nothing, "line", name)
+        shell.register_magic_function(_nothing, "line", name)  # type: ignore[arg-type]
     return shell
 
 

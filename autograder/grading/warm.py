@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import platform
 import signal
 import socket
 import sys
@@ -53,7 +54,7 @@ def warm_up() -> Any:
     torch.softmax(torch.ones(2, 2), -1)
     optimizer = torch.optim.AdamW(layer.parameters())
     optimizer.step()
-    import torch.testing  # noqa: F401
+    import torch.testing
 
     from ..checks import observe, parts, probes, watch  # noqa: F401
     from .session import open_shell
@@ -64,7 +65,7 @@ def warm_up() -> Any:
     figure.add_subplot().plot(np.arange(3))
     figure.savefig(os.devnull, format="png")
     plt.close("all")
-    import autograder  # noqa: F401
+    import autograder
     import autograder.lab  # noqa: F401
     from autograder import library
 
@@ -123,7 +124,7 @@ def _wait(control: socket.socket, pid: int) -> int:
 
 
 def _end(pid: int) -> int:
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         from .sandbox import terminate
 
         return terminate(pid)

@@ -46,7 +46,7 @@ class Done:
 
 
 def task_for(student: str, unit: str, folder: Path, confined: bool, times: TimeLimits | None = None) -> Task:
-    """Read a submission's folder. Notebooks and the time stamp travel whole, other files by name only. Raises OSError."""
+    """Read a submission's folder: notebooks and the time stamp whole, other files by name only. Raises OSError."""
     return Task(student, unit, handed_files(folder), confined, times or TimeLimits())
 
 
@@ -61,7 +61,7 @@ def work(assignment: Assignment, task: Task) -> Done:
                 warm = _warm_process(task)
                 graded = grade_submission(assignment, task.student, folder, warm)
                 return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory())
-            except Exception as error:  # noqa: BLE001  one submission must not stop the class
+            except Exception as error:  # one submission must not stop the class
                 _forget((task.confined, task.times))
                 if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
                     return Done(task.student, task.unit, None, f"{type(error).__name__}: {error}")

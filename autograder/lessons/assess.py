@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nbgrader.preprocessors import ClearSolutions
 from nbformat.v4 import new_code_cell
+from nbgrader.preprocessors import ClearSolutions
 
 from ..checks.cases import ExerciseCases, Observation, Sighting, Variant
 from ..checks.compare import observation_difference, same_observation

@@ -138,7 +138,7 @@ def _reload_library() -> None:
 
 
 def _same_cases(path: Path, cases: UnitCases) -> bool:
-    """Whether a cases file says the same: all but floats exactly, floats within a hundredth of the tolerance."""
+    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance."""
     try:
         stored = load_cases(path)
     except MissingCases:
@@ -163,7 +163,8 @@ def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
         return False
     if list(stored.plan) != list(fresh.plan) or any(repr(stored.plan[k]) != repr(fresh.plan[k]) for k in fresh.plan):
         return False
-    near = tolerance_of(fresh, 0.01)
+    # float32 sums differ between thread counts and processors, by up to a tenth of the tolerance (unit 05)
+    near = tolerance_of(fresh, 0.25)
     pairs = [(stored.expected, fresh.expected)]
     pairs += [(a.seen, b.seen) for a, b in zip(stored.variants, fresh.variants, strict=True)]
     return all(

@@ -19,8 +19,9 @@ def sinusoidal_positions(max_len: int, d_model: int) -> Tensor:
 
 def shift_matrix(offset: int, d_model: int) -> Tensor:
     """PyTorch's matrix exponential of the matrix that says how an encoding changes from place to place."""
-    speeds = torch.repeat_interleave(torch.logspace(0, -8 * (d_model - 2) / 2 / d_model, d_model // 2, dtype=torch.float64), 2)[1:].clone()
-    speeds[1::2] = 0  # nothing flows between one pair and the next
+    pairs = d_model // 2
+    speeds = torch.zeros(d_model - 1, dtype=torch.float64)  # every other one is 0: nothing flows between pairs
+    speeds[0::2] = torch.logspace(0, -8 * (pairs - 1) / d_model, pairs, dtype=torch.float64)
     return torch.matrix_exp(offset * (torch.diag(speeds, -1) - torch.diag(speeds, 1))).float()
 
 
@@ -80,7 +81,11 @@ def ids_under_watch(ids: Tensor) -> Any:
             _WATCHING.pop().remove()
         if not met:
             return {"learned tensors": 0, "works on another device": True}
-        return {"learned tensors": len(list(met[0].parameters())), "works on another device": _works_elsewhere(met[0], ids)}
+        module = met[0]
+        return {
+            "learned tensors": len(list(module.parameters())),
+            "works on another device": _works_elsewhere(module, ids),
+        }
 
     return Watched(ids, look)
 

@@ -182,6 +182,11 @@ def one_number(rng, n, m):
     """{n} rows against {m} rows, each of a single number"""
     return dict(a=rng.normal(size=(n, 1)), b=rng.normal(size=(m, 1)))
 
+@cases(dict(n=3, m=2, d=5))
+def large(rng, n, m, d):
+    """large numbers, {n} rows against {m} rows, each of {d} numbers"""
+    return dict(a=rng.uniform(200, 400, size=(n, d)), b=rng.uniform(200, 400, size=(m, d)))
+
 OUT = "a @ b.T"
 TURNED = "rows and columns have changed places: your entry [i, j] belongs to row i of `b` and row j of `a`. Its row index counts the rows of `a`."
 wrong("transposed", (OUT, "b @ a.T"), says=TURNED)
@@ -306,6 +311,21 @@ def not_reset(a, b):
 @wrong("not-reset-in-a-row", says="your running sum is not set back to 0 for each row of `b`, so every entry holds those to its left as well.")
 def not_reset_in_a_row(a, b):
     return np.cumsum(a @ b.T, axis=1)
+
+wrong("not-transposed-einsum", (OUT, 'np.einsum("ij,jk->ik", a, b)'), says="your einsum lets the rows of `a` meet the *columns* of `b`. Here both vectors are rows: the letter that is summed stands second in both.")
+wrong("a-scaled", (OUT, "a / np.linalg.norm(a) @ b.T"), says="`a` is divided by its size first. A dot product takes the rows as they are.")
+wrong("b-scaled", (OUT, "a @ (b / np.linalg.norm(b)).T"), says="`b` is divided by its size first. A dot product takes the rows as they are.")
+wrong("rows-centred", (OUT, "(a - a.mean(axis=1, keepdims=True)) @ b.T"), says="the mean of each row is subtracted first. A dot product takes the rows as they are.")
+wrong("rows-summed", (OUT, "(a @ b.T).sum(axis=1)"), says="your output has one number for each row of `a`: the table is summed over the rows of `b`. Return the table, (n, m).")
+wrong("columns-summed", (OUT, "(a @ b.T).sum(axis=0)"), says="your output has one number for each row of `b`: the table is summed over the rows of `a`. Return the table, (n, m).")
+wrong("one-dot-product", (OUT, "np.vdot(a, b)"), says="`np.vdot` makes one vector of each array, and one number of both. Here each row of `a` meets each row of `b`.")
+wrong("turned-by-reshaping", (OUT, "(a @ b.T).reshape(len(b), len(a))"), says="your output has the shape (m, n), and its numbers stand row by row as in the right table: n and m have changed places in a shape.")
+wrong("reshaped-after-turning", (OUT, "(b @ a.T).reshape(len(a), len(b))"), says="your output has the right shape, but its numbers stand in the wrong places: a table of shape (m, n) was reshaped. Reshaping does not swap axes.")
+wrong("loops-from-one", (OUT, "np.pad((a @ b.T)[1:, 1:], ((1, 0), (1, 0)))"), says="your first row and your first column are 0. Python counts from 0: begin both loops there.")
+wrong("loops-too-short", (OUT, "np.pad((a @ b.T)[:-1, :-1], ((0, 1), (0, 1)))"), says="your last row and your last column are 0. Do both loops end one too early?")
+wrong("booleans", (OUT, "a @ b.T > 0"), says="your output holds True and False. Return the dot products themselves.")
+wrong("half-precision-output", (OUT, "(a @ b.T).astype(np.float16)"), says="your dot products are cut down to 16 bits, which hold three good digits and nothing above 65504. Keep the arrays' own type.")
+wrong("cross-product", (OUT, "np.cross(a, b)"), says="`np.cross` is another product, of two vectors in space. A dot product multiplies number by number and sums.")
 
 @right
 def loops(a, b):
@@ -525,6 +545,24 @@ def added_into_column(column, row):
     table = column[:, None].copy()
     table += row
     return table
+
+wrong("first-of-the-row", (OUT, "column + row[0]"), says="only the first number of `row` is added. Each number of `column` meets each number of `row`.")
+wrong("row-averaged", (OUT, "column[:, None] + row.mean()"), says="the mean of `row` is added, not each of its numbers.")
+wrong("row-summed", (OUT, "column[:, None] + row.sum()"), says="the sum of `row` is added, not each of its numbers.")
+wrong("column-summed", (OUT, "column.sum() + row"), says="the sum of `column` is added, not each of its numbers.")
+wrong("column-cumulated", (OUT, "np.cumsum(column)[:, None] + row"), says="`column` is summed up on the way down. Each row of the table has its own number of `column`.")
+wrong("row-cumulated", (OUT, "column[:, None] + np.cumsum(row)"), says="`row` is summed up on the way. Each column of the table has its own number of `row`.")
+wrong("one-more", (OUT, "column[:, None] + row + 1"), says="your sums are all 1 too large.")
+wrong("product-and-one", (OUT, "np.outer(column, row) + 1"), says="your table holds products, plus 1. This exercise asks for sums.")
+wrong("hypotenuse", (OUT, "np.hypot(column[:, None], row)"), says="your table holds roots of summed squares. This exercise asks for plain sums.")
+wrong("kronecker", (OUT, "np.kron(column, row)"), says="your output holds products, in one long row. This exercise asks for a table of sums.")
+wrong("booleans", (OUT, "(column[:, None] + row).astype(bool)"), says="your output holds True and False. Return the sums themselves.")
+wrong("turned-by-reshaping", (OUT, "(column[:, None] + row).reshape(len(row), len(column))"), says="your output has the shape (m, n), and its numbers stand row by row as in the right table: n and m have changed places in a shape.")
+wrong("loops-from-one", (OUT, "np.pad((column[:, None] + row)[1:, 1:], ((1, 0), (1, 0)))"), says="your first row and your first column are 0. Python counts from 0: begin both loops there.")
+wrong("loops-too-short", (OUT, "np.pad((column[:, None] + row)[:-1, :-1], ((0, 1), (0, 1)))"), says="your last row and your last column are 0. Do both loops end one too early?")
+wrong("zipped", (OUT, "[c + r for c, r in zip(column, row, strict=False)]"), says="your output is a list, and only numbers in the same place are added. Each number of `column` meets each of `row`; return a table of shape (n, m).")
+wrong("zipped-array", (OUT, "np.array([c + r for c, r in zip(column, row, strict=False)])"), says="only numbers in the same place are added. Each number of `column` meets each of `row`: a table of shape (n, m).")
+wrong("put-together", (OUT, "np.array([column, row])"), says="you put the two arrays into one, where they fit at all; nothing is added. Each number of `column` should be added to each of `row`.")
 
 @right
 def by_reshape(column, row):
@@ -750,6 +788,27 @@ wrong("nothing-returned", (f"return {OUT}", OUT), says="your function ends witho
 def overlapping(x, num_groups):
     k = x.shape[-1] // num_groups
     return np.stack([x[..., i : i + k] for i in range(num_groups)], axis=-2)
+
+wrong("four-groups", (OUT, "x.reshape(*leading, 4, -1)"), says="your code always makes four groups. It should make `num_groups`.")
+wrong("two-groups-by-minus-one", (OUT, "x.reshape(*leading, 2, -1)"), says="your code always makes two groups. It should make `num_groups`.")
+wrong("three-groups-by-minus-one", (OUT, "x.reshape(*leading, 3, -1)"), says="your code always makes three groups. It should make `num_groups`.")
+wrong("split-along-the-first-axis-and-joined", (OUT, "np.array(np.split(x, num_groups, axis=0))"), says="your code splits the first axis. It is the last axis that is to be split.")
+wrong("split-along-the-first-axis-by-default", (OUT, "np.stack(np.split(x, num_groups))"), says="your code splits the first axis (`np.split` does, unless it is told otherwise). It is the last axis that is to be split.")
+wrong("groups-swapped-to-the-front", (OUT, f"{OUT}.swapaxes(0, -2)"), says="your groups have changed places with the first axis. They belong on the last axis but one, behind all leading axes.")
+wrong("all-axes-reversed", (OUT, f"{OUT}.T"), says="all axes of your output stand in reverse order. Return (..., g, k).")
+wrong("all-axes-reversed-of-that-size", (OUT, "x.reshape(*leading, -1, num_groups).T"), says="two things at once. You make groups *of* `num_groups` numbers, where `num_groups` says how many groups there are. And all axes stand in reverse order.")
+wrong("rows-of-that-size", (OUT, "x.reshape(-1, num_groups)"), says="your output has two axes only: all numbers are cut into rows *of* `num_groups` numbers. Leading axes stay as they are, and `num_groups` says how many groups there are.")
+wrong("first-numbers", (OUT, "x[..., :num_groups]"), says="your output holds the first `num_groups` numbers of each row. All of them are kept, in `num_groups` groups.")
+wrong("first-group-repeated", (OUT, f"np.stack([x[..., : {K}]] * num_groups, axis=-2)"), says="each of your groups holds the first k numbers. Group i begins at number i·k.")
+wrong("group-too-short", (OUT, f"{OUT}[..., :-1]"), says="each of your groups is one number too short. Does a slice of yours end one too early?")
+wrong("group-missing", (OUT, f"{OUT}[..., :-1, :]"), says="the last group is missing. Does a loop of yours end one too early?")
+wrong("sorted-rows", (OUT, f"np.sort(x, axis=-1).reshape(*leading, num_groups, {K})"), says="the numbers are sorted before they are grouped. They keep their order.")
+wrong("all-reversed", (OUT, f"{OUT}[..., ::-1, ::-1]"), says="your numbers stand in reverse order, from the last to the first.")
+wrong("first-item-only", (OUT, f"{OUT}[0]"), says="your output holds the first item only: an axis is missing.")
+wrong("first-axis-counted", (OUT, "x.reshape(len(x) // num_groups, num_groups, -1)"), says="your code divides the length of the *first* axis by `num_groups`. It is the last axis that is to be split.")
+wrong("first-axis-counted-2", (OUT, "x.reshape(num_groups, len(x) // num_groups, -1)"), says="your code divides the length of the *first* axis by `num_groups`. It is the last axis that is to be split.")
+wrong("wrong-leading", (OUT, "x.reshape(*x.shape[1:], num_groups, -1)"), says="your new shape begins with `x.shape[1:]`, all lengths but the first. Keep all but the last.")
+wrong("booleans", (OUT, f"{OUT} > 0"), says="your output holds True and False. Only the shape should change.")
 
 @right
 def minus_one(x, num_groups):

@@ -239,6 +239,18 @@ wrong("concatenated-in-the-wrong-order", (SUM, "np.concatenate([h, x]) @ np.conc
 wrong("two-steps", (OUT, f"[h := {OUT}, {OUT}][1]"), says="your function makes two steps. It should make one.")
 wrong("nothing-returned", (f"return {OUT}", OUT), says="your function ends without giving anything back: is a `return` missing?")
 
+wrong("bias-averaged", (SUM, "x @ W_x + h @ W_h + b.mean()"), says="the mean of the bias is added to every number. Each number has its own bias.")
+wrong("bias-to-the-state", (SUM, "x @ W_x + (h + b) @ W_h"), says="the bias is added to the old state before its matrix. It is added to the sum, behind both products.")
+wrong("token-into-the-state", (SUM, "(x @ W_x + h) @ W_h + b"), says="the token's part is added to the old state, and both go through `W_h`. Only `h` meets `W_h`.")
+wrong("all-through-the-state-matrix", (SUM, "(x @ W_x + h + b) @ W_h"), says="everything goes through `W_h`. Only `h` meets `W_h`.")
+wrong("token-through-both", (SUM, "(x @ W_x + b) @ W_h + h"), says="the token's part goes through `W_h`, and the old state through no matrix. `W_h` belongs to `h`.")
+wrong("bias-multiplied", (OUT, "np.tanh(x @ W_x + h @ W_h) * b"), says="the bias is multiplied with the result. It is added to the sum, inside tanh.")
+wrong("bias-multiplied-inside", (SUM, "(x @ W_x + h @ W_h) * b"), says="the bias is multiplied with the sum. It is added.")
+wrong("tanh-of-twice", (SUM, "2 * (x @ W_x + h @ W_h + b)"), says="the sum is doubled before tanh. Apply tanh to the sum itself.")
+wrong("sigmoid-of-twice", (OUT, "(lambda z: np.exp(z) / (np.exp(z) + np.exp(-z)))(x @ W_x + h @ W_h + b)"), says="your fraction is not tanh: its upper half lacks − e^−z, so the numbers lie between 0 and 1.")
+wrong("tanh-upside-down", (OUT, "(lambda z: (np.exp(z) + np.exp(-z)) / (np.exp(z) - np.exp(-z)))(x @ W_x + h @ W_h + b)"), says="your fraction is tanh upside down.")
+wrong("slope", (OUT, f"1 - {OUT} ** 2"), says="your output is the slope of tanh, 1 − tanh². Return tanh itself.")
+
 @right
 def joined(x, h, W_x, W_h, b):
     return np.tanh(np.concatenate([x, h]) @ np.concatenate([W_x, W_h]) + b)
@@ -527,6 +539,44 @@ def short_sequences(x, kernel):
 def mathematicians_wrap(x, kernel):
     return np.stack([sum(x[(t - w) % len(x)] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
 
+wrong("width-always-three", ("width = len(kernel)", "width = 3"), says="your code always uses three places and two zero rows. A kernel may have any width, `kernel.shape[0]`.")
+wrong("width-always-two", ("width = len(kernel)", "width = 2"), says="your code always uses two places and one zero row. A kernel may have any width, `kernel.shape[0]`.")
+wrong("all-axes-padded", (PAD, "np.pad(x, width - 1)"), says="zeros are added along the second axis as well (`np.pad` pads every axis unless it is told otherwise), so the tokens get longer. Pad in front of the first token only.")
+wrong("both-axes-padded", (PAD, "np.pad(x, (width - 1, 0))"), says="zeros are added along the second axis as well (`np.pad` pads every axis unless it is told otherwise), so the tokens get longer. Pad in front of the first token only.")
+wrong("features-padded", (PAD, "np.pad(x, ((0, 0), (width - 1, 0)))"), says="zeros are added to each token, along the second axis. They belong in front of the first token, along axis 0.")
+wrong("ones-in-front", (PAD, "np.concatenate([np.ones((width - 1, x.shape[1])), x])"), says="before the first token your window finds ones. It should find zeros there.")
+wrong("last-in-front", (PAD, "np.concatenate([np.repeat(x[-1:], width - 1, axis=0), x])"), says="before the first token your window finds the last token. It should find zeros there.")
+wrong("mirrored-in-front", (PAD, "np.pad(x, ((width - 1, 0), (0, 0)), mode='reflect')"), says="before the first token your window finds the next tokens mirrored, so the future leaks. It should find zeros there.")
+wrong("mirrored-in-front-too", (PAD, "np.pad(x, ((width - 1, 0), (0, 0)), mode='symmetric')"), says="before the first token your window finds the first tokens mirrored, so the future leaks. It should find zeros there.")
+wrong("window-summed-first", (SLICE + " " + TAP, f"{SLICE} @ kernel.sum(axis=0)"), says="each place of the window meets the sum of all matrices. Each place has its own matrix.")
+wrong("whole-past", ("return out", "return np.cumsum(x @ kernel.sum(axis=0), axis=0)"), says="your output sums over all the tokens so far, with the sum of all matrices. The window holds `width` tokens, and each place has its own matrix.")
+wrong("token-zero-left-out", (PAD, "np.concatenate([np.zeros((width, x.shape[1])), x[1:]])"), says="token 0 never enters. Python counts from 0: is a `>` written where `>=` is meant?")
+wrong("two-zeros-too-few", (PAD, "np.concatenate([np.zeros((width - 2, x.shape[1])), x])"), ("for w in range(width)", "for w in range(width - 1)"),
+      says="there is one zero row too few in front, and the last matrix of the kernel is not used. width − 1 zero rows are needed.")
+wrong("windows-reshaped", ("return out", "return np.einsum('twi,wio->to', np.lib.stride_tricks.sliding_window_view(padded, width, axis=0).reshape(len(x), width, -1), kernel)"),
+      says="in your windows the places and the features are mixed: `sliding_window_view` puts the window on the last axis, and reshaping does not swap axes.")
+wrong("windows-reshaped-flat", ("return out", "return np.lib.stride_tricks.sliding_window_view(padded, width, axis=0).reshape(len(x), -1) @ kernel.reshape(-1, kernel.shape[2])"),
+      says="in your windows the places and the features are mixed: `sliding_window_view` puts the window on the last axis, and reshaping does not swap axes.")
+wrong("booleans", ("return out", "return out > 0"), says="your output holds True and False. Return the numbers themselves.")
+
+@wrong("wraps-around-by-index", says=CIRCLE + " (With fewer tokens than the kernel is wide there is no such token at all, and an index error.)")
+def wraps_by_index(x, kernel):
+    width = len(kernel)
+    return np.array([sum(x[t - width + 1 + w] @ kernel[w] for w in range(width)) for t in range(len(x))])
+
+@wrong("turned-and-wraps-around-by-index", says=f"two things at once. First, {FLIP} Second, {CIRCLE}")
+def turned_and_wraps_by_index(x, kernel):
+    return np.array([sum(x[t - w] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
+
+@wrong("looks-ahead-by-index", says="your window runs from token t to later tokens, and at the end there are none left. It should end at t, and find zeros before the first token.")
+def looks_ahead_by_index(x, kernel):
+    return np.array([sum(x[t + w] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
+
+@wrong("only-full-windows", says="your output has fewer rows than there are tokens: only full windows are worked out. Put zeros in front, so that every token has its window.")
+def only_full_windows(x, kernel):
+    width = len(kernel)
+    return np.array([sum(x[t + w] @ kernel[w] for w in range(width)) for t in range(len(x) - width + 1)])
+
 @right
 def loops(x, kernel):
     width, d_in, d_out = kernel.shape
@@ -695,6 +745,13 @@ formulas = {
     "half": ("1 + num_layers * (kernel_size - 1) / 2", "each layer adds half of what it should. A causal window lies all on one side."),
     "kernel-plus-one": ("1 + num_layers * (kernel_size + 1)", "each layer adds more tokens than its kernel is wide in your formula. It adds one fewer."),
     "always-one": ("1", "your number is always 1."),
+    "power-plus-one": ("1 + (kernel_size - 1) ** num_layers", "you multiply where you should add: each layer adds `kernel_size` − 1 tokens, so the field grows by the same number with each layer."),
+    "width-and-two-a-layer": ("kernel_size + 2 * num_layers", "each layer adds two tokens in your formula, whatever the width. It adds `kernel_size` − 1, the first layer, too."),
+    "width-and-two-a-further-layer": ("kernel_size + 2 * (num_layers - 1)", "each layer after the first adds two tokens in your formula, whatever the width. It adds as many as the first one adds to the token itself."),
+    "doubling": ("1 + (kernel_size - 1) * 2 ** (num_layers - 1)", "your field doubles with each layer. Where no layer skips tokens, every layer adds the same number."),
+    "larger-of-both": ("max(num_layers, kernel_size)", "your number is the larger of the two. Every layer adds `kernel_size` − 1 tokens."),
+    "layers-only": ("num_layers", "your number is the number of layers. Every layer adds `kernel_size` − 1 tokens."),
+    "two-too-few": ("num_layers * (kernel_size - 1) - 1", "your number is two too small: how far the output reaches back, less one. The token itself is counted as well."),
     "sum-to-layers": ("1 + (kernel_size - 1) * num_layers * (num_layers + 1) // 2", "each layer adds more than the one before it in your formula (1 + 2 + ...). Every layer adds the same number."),
 }
 for name, (text, sentence) in formulas.items():
@@ -906,6 +963,8 @@ rnn = {
     "rnn-one-more": ("return distance + 1", 'for "rnn" your number is one too large: between neighbours there is one step.'),
     "rnn-by-the-kernel": ("return -(-distance // (kernel_size - 1)) + 0", 'for "rnn" you count as for "cnn". An RNN has no kernel: the state is handed on once for each place.'),
     "rnn-squared": ("return distance ** 2", 'for "rnn" your number is the distance squared. The state is handed on once for each place.'),
+    "rnn-logarithm": ("return np.log2(distance)", 'for "rnn" you take a logarithm. The state is handed on once for each place.'),
+    "rnn-zero": ("return 0 * distance", 'for "rnn" your number is 0. The state is handed on once for each place.'),
     "rnn-both-ways": ("return 2 * distance", 'for "rnn" your number is twice the distance. The state is handed on once for each place.'),
 }
 cnn = {
@@ -929,12 +988,20 @@ cnn = {
     "cnn-one": ("return 1 + 0", 'for "cnn" your number is always 1. One layer does not see farther than its kernel is wide.'),
     "cnn-kernel": ("return kernel_size", 'for "cnn" your number is the kernel\'s width. Count the layers that are needed for the distance.'),
     "cnn-receptive-field": ("return 1 + distance * (kernel_size - 1)", 'for "cnn" your number is a receptive field. Here it is the other way round: how many layers for a given distance?'),
+    "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large: 1 is added after rounding up.'),
+    "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small: 1 is subtracted after rounding up (or 1 from the distance, and rounded down).'),
+    "cnn-half-the-reach": ("return -(-2 * distance // (kernel_size - 1))", 'for "cnn" a layer reaches half of what it should in your formula, as centred windows do. A causal window lies all on one side: it reaches `kernel_size` − 1 places.'),
+    "cnn-times-width": ("return distance * kernel_size", 'for "cnn" you multiply the distance by the width. A wider kernel needs fewer layers: divide.'),
+    "cnn-times-reach": ("return distance * (kernel_size - 1)", 'for "cnn" you multiply the distance by the layers\' reach. A wider kernel needs fewer layers: divide.'),
+    "cnn-minus": ("return max(1, distance - (kernel_size - 1))", 'for "cnn" you subtract the reach of one layer. Every further layer carries the signal on by that much: divide, and round up.'),
+    "cnn-rounded-one-more": ("return round(distance / (kernel_size - 1)) + 1", 'for "cnn" you round to the nearest number and add 1. Round up, and add nothing.'),
     "cnn-plus-one-wide": ("return -(-distance // (kernel_size + 1))", 'for "cnn" a layer reaches farther than its kernel is wide in your formula. It reaches `kernel_size` − 1 places.'),
 }
 att = {
     "attention-zero": ("return 0", 'for "self_attention" your number is 0. One step is needed, whatever the distance.'),
     "attention-distance": ("return int(distance)", 'for "self_attention" your number is the distance. Every place looks at every other directly, whatever the distance.'),
     "attention-two": ("return 2", 'for "self_attention" your number is 2. Every place looks at every other directly, in one step.'),
+    "attention-kernel": ("return int(kernel_size)", 'for "self_attention" your number is the kernel\'s width. There is no kernel here: every place looks at every other directly.'),
     "attention-squared": ("return distance * distance", 'for "self_attention" your number is the distance squared. That is about the work; the way is one step, whatever the distance.'),
     "attention-by-the-kernel": ("return -(-distance // (kernel_size - 1)) + 0", 'for "self_attention" you count as for "cnn". Every place looks at every other directly, whatever the distance.'),
     "attention-logarithm": ("return max(1, int(np.ceil(np.log2(distance + 1))))", 'for "self_attention" you take a logarithm. Every place looks at every other directly, in one step, whatever the distance.'),
@@ -943,7 +1010,7 @@ HASH, RAISE = "  # rounded up", "raise ValueError(f\"kind is 'rnn', 'cnn' or 'se
 for group, old in ((rnn, RNN), (cnn, CNN + HASH), (att, ATT)):
     for name, (new, sentence) in group.items():
         wrong(name, (old, new), says=sentence)
-few = ("cnn-rounded-down", "cnn-one-more", "cnn-full-width", "cnn-width-three", "cnn-not-rounded", "cnn-logarithm", "cnn-full-width-down")
+few = ("cnn-rounded-down", "cnn-one-too-many", "cnn-one-too-few", "cnn-one-more", "cnn-full-width", "cnn-width-three", "cnn-not-rounded", "cnn-logarithm", "cnn-full-width-down")
 def both(one, other):
     return f"two things at once. First, {one[1]} Second, {other[1]}"
 for other in few:
@@ -978,6 +1045,12 @@ wrong("text", (RNN, "return str(distance)"), (CNN + HASH, "return str(-(-distanc
 wrong("big-o", (RNN, "return 'O(n)'"), (CNN + HASH, "return 'O(n/k)'"), (ATT, "return 'O(1)'"), says="your function returns a formula as text. Return the number of steps.")
 wrong("one-item", (RNN, "return [distance]"), (CNN + HASH, "return [-(-distance // (kernel_size - 1))]"), (ATT, "return [1]"), says="your function returns a list. Return a plain number.")
 wrong("path", (RNN, "return list(range(distance + 1))"), (CNN + HASH, "return list(range(0, distance, kernel_size - 1)) + [distance]"), (ATT, "return [0, distance]"), says="your function returns the places on the way. Return how many steps there are.")
+
+wrong("text-formulas", (RNN, "return 'n'"), (CNN + HASH, "return 'n/k'"), (ATT, "return '1'"), says="your function returns a formula as text. Return the number of steps.")
+wrong("attention-unknown", ('"self_attention"', '"attention"'), (RAISE, "raise ValueError(kind)"), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-2", ('"self_attention"', '"attention"'), (RAISE, 'raise ValueError(f"unknown kind: {kind}")'), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-3", ('"self_attention"', '"attention"'), (RAISE, 'raise ValueError(f"Unknown kind: {kind}")'), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-4", ('"self_attention"', '"attention"'), (RAISE, "return {}[kind]"), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
 
 @right
 def by_ceil(kind, distance, kernel_size=3):
@@ -1165,6 +1238,21 @@ wrong("big-o", (RNN, "return 'O(n)'"), (REST, rest("'O(1)'", "'O(1)'")), says="y
 wrong("list", (RNN, "return list(range(seq))"), (REST, rest("[0]", "[0]")), says="your function returns a list of steps. Return how many there are.")
 wrong("true", (REST, rest("True", "True")), says='for "cnn" and "self_attention" your function returns True. Return the number 1.')
 wrong("printed", (RNN, "print(seq)"), (REST, 'elif kind in ("cnn", "self_attention"):\n        print(1)\n'), (RAISE, "return None"), says="your function ends without giving anything back: it may print the number, but it should `return` it.")
+
+wrong("cnn-third-down", (REST, rest("max(1, seq // 3)", 1)), says='for "cnn" you divide the length by a kernel\'s width. Here one layer is meant: its windows do not wait for one another.')
+wrong("cnn-third-down-2", (REST, rest("seq // 3", 1)), says='for "cnn" you divide the length by a kernel\'s width. Here one layer is meant: its windows do not wait for one another.')
+wrong("cnn-half-down", (REST, rest("seq // 2", 1)), says='for "cnn" you halve the length. Here one layer is meant: its windows do not wait for one another.')
+wrong("cnn-logarithm-not-rounded", (REST, rest("np.log2(seq)", 1)), says='for "cnn" you take a logarithm. Here one layer is meant: its windows do not wait for one another.')
+wrong("attention-logarithm-not-rounded", (REST, rest(1, "np.log2(seq)")), says='for "self_attention" you take a logarithm. The outputs do not wait for one another: they are one step.')
+wrong("attention-half", (REST, rest(1, "seq / 2")), says='for "self_attention" your number is half the length. The outputs do not wait for one another: they are one step.')
+wrong("rnn-text", (RNN, "return 'seq'"), says="your function returns a text. Return a number.")
+wrong("text-formulas", (RNN, "return 'n'"), (REST, rest("'1'", "'1'")), says="your function returns a formula as text. Return the number of steps.")
+wrong("lists", (RNN, "return [seq]"), (REST, rest("[1]", "[1]")), says="your function returns a list. Return a plain number.")
+wrong("by-place", (RNN, "return seq"), (REST, rest("1 / seq", "1 / seq")), says='for "cnn" and "self_attention" your number is 1 / seq. All the work that can be done at the same time counts as one step.')
+wrong("attention-unknown", ('"self_attention"):', '"attention"):'), (RAISE, "raise ValueError(kind)"), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-2", ('"self_attention"):', '"attention"):'), (RAISE, 'raise ValueError(f"unknown kind: {kind}")'), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-3", ('"self_attention"):', '"attention"):'), (RAISE, 'raise ValueError(f"Unknown kind: {kind}")'), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
+wrong("attention-unknown-4", ('"self_attention"):', '"attention"):'), (RAISE, "return {}[kind]"), says="your function does not know the name \"self_attention\". Compare the names letter by letter.")
 
 @right
 def in_one_line(kind, seq):

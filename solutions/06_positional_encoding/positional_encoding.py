@@ -249,11 +249,11 @@ for speed in frequent:
         wrong(f"{speed}+{layout}", says=both(speeds[speed][1], layouts[layout][1]))(table_maker(speed=speed, layout=layout))
     if speed != "not-divided-by-d":
         wrong(f"{speed}+positions-from-one", says=both(speeds[speed][1], begins["positions-from-one"][1]))(table_maker(speed=speed, begin="positions-from-one"))
-for begin in ("whole-turns", "degrees", "positions-over-length", "positions-reversed"):
+for start in ("whole-turns", "degrees", "positions-over-length", "positions-reversed"):
     for speed in ("exponent-per-column", "exponent-without-two"):
-        wrong(f"{speed}+{begin}", says=both(speeds[speed][1], begins[begin][1]))(table_maker(speed=speed, begin=begin))
+        wrong(f"{speed}+{start}", says=both(speeds[speed][1], begins[start][1]))(table_maker(speed=speed, begin=start))
     for layout in ("halves", "cosine-first"):
-        wrong(f"{layout}+{begin}", says=both(layouts[layout][1], begins[begin][1]))(table_maker(layout=layout, begin=begin))
+        wrong(f"{layout}+{start}", says=both(layouts[layout][1], begins[start][1]))(table_maker(layout=layout, begin=start))
 for layout in layouts:
     wrong(f"{layout}+positions-from-one", says=both(layouts[layout][1], begins["positions-from-one"][1]))(table_maker(layout=layout, begin="positions-from-one"))
 
@@ -280,6 +280,18 @@ wrong("odd-crashes-pairs-rounded-down", ("torch.arange(0, d_model, 2)", "2 * tor
 for text in ("torch.zeros(max_len, d_model)", "torch.empty(max_len, d_model)"):
     wrong(f"odd-crashes-by-transposed-table {text[6:11]}", ("torch.zeros(max_len, d_model)", text + "; angles = angles.numpy()"), (EVEN, "table = table.numpy(); table[:, 0::2] = np.sin(angles)"), (ODD, "table[:, 1::2] = np.cos(angles)"), (RETURN, "return torch.from_numpy(table)"),
           says="your code works for an even `d_model` only. Where it is odd there is one sine more than there are cosines.")
+@wrong("odd-crashes-in-a-loop", says="your code works for an even `d_model` only. Where it is odd there is one sine more than there are cosines.")
+def odd_crashes_in_a_loop(max_len, d_model):
+    table = torch.zeros(max_len, d_model)
+    for p in range(max_len):
+        for i in range(0, d_model, 2):
+            table[p, i] = math.sin(p / 10000 ** (i / d_model))
+            table[p, i + 1] = math.cos(p / 10000 ** (i / d_model))
+    return table
+
+wrong("over-max-len", (EXPONENT, "torch.arange(0, d_model, 2) / max_len"), says="your exponents are divided by `max_len`; the formula divides by `d_model`.")
+wrong("sines-left-cosines-right", (EVEN, "wave = angles.repeat_interleave(2, 1)[:, :d_model]; half = d_model // 2"), (ODD, "table[:, :half] = wave[:, :half].sin(); table[:, half:] = wave[:, half:].cos()"),
+      says="your columns have the right frequencies, but the left half are all sines and the right half all cosines. They take turns, within each pair.")
 wrong("odd-one-column-more", (RETURN, "return torch.stack([torch.sin(angles), torch.cos(angles)], dim=-1).flatten(1)"), says="where `d_model` is odd, your table has one column too many: the last sine has no cosine beside it.")
 wrong("odd-one-column-less", (RETURN, "return table[:, : 2 * (d_model // 2)]"), says="where `d_model` is odd, your table has one column too few: the last column is a sine without its cosine.")
 wrong("odd-last-column-zero", (RETURN, "table[:, 2 * (d_model // 2) :] = 0; return table"), says="where `d_model` is odd, the last column of your table is left at 0. It is a sine without its cosine.")
@@ -499,8 +511,9 @@ check(shift_matrix, right_shape, finite, moves_positions, matches, cases="hidden
 # %% exercise="shift_matrix" part="library"
 def shift_matrix(offset: int, d_model: int) -> Tensor:
     """PyTorch's matrix exponential of the matrix that says how an encoding changes from place to place."""
-    speeds = torch.repeat_interleave(torch.logspace(0, -8 * (d_model - 2) / 2 / d_model, d_model // 2, dtype=torch.float64), 2)[1:].clone()
-    speeds[1::2] = 0  # nothing flows between one pair and the next
+    pairs = d_model // 2
+    speeds = torch.zeros(d_model - 1, dtype=torch.float64)  # every other one is 0: nothing flows between pairs
+    speeds[0::2] = torch.logspace(0, -8 * (pairs - 1) / d_model, pairs, dtype=torch.float64)
     return torch.matrix_exp(offset * (torch.diag(speeds, -1) - torch.diag(speeds, 1))).float()
 
 # %% exercise="shift_matrix" part="variants"
@@ -561,7 +574,7 @@ speeds = {
     "whole-turns": (lambda d: 2 * np.pi * pair_speeds(d), "your angles are multiplied by 2π. The formula has no π."),
 }
 offsets = {
-    "one-step": (lambda k: 1 if k else 1, "your matrix always moves by one place, whatever `offset` is."),
+    "one-step": (lambda k: 1, "your matrix always moves by one place, whatever `offset` is."),
     "absolute": (abs, "your matrix moves forward for a negative `offset` too: the sign is lost."),
     "one-more": (lambda k: k + 1, "your matrix moves one place too far. For offset 0 it must be the identity."),
     "one-less": (lambda k: k - 1, "your matrix moves one place too little. For offset 0 it must be the identity."),
@@ -600,6 +613,8 @@ HALVES = [(old, new.format("sine // 2", "d_model // 2 + sine // 2")) for old, ne
 wrong("halves", *HALVES, says="your matrix fits a table whose first half are sines and whose second half are cosines. Here they take turns: each block covers two neighbouring columns.")
 wrong("halves-transposed", *HALVES, ("= torch.sin(angle)", "= -torch.sin(angle)"), ("] = -torch.sin(angle)\n    return", "] = torch.sin(angle)\n    return"),
       says="your matrix fits a table whose first half are sines and whose second half are cosines, and it moves the opposite way. Here they take turns: each block covers two neighbouring columns; and a position is a row.")
+wrong("cosine-per-column", ("matrix[cosine, cosine] = torch.cos(angle)", "matrix[cosine, cosine] = torch.cos(offset / 10000 ** (cosine / d_model))"),
+      says="on your diagonal each column has a frequency of its own. A pair shares one, and so its cosine stands there twice.")
 wrong("frequency-per-column", ("matrix[cosine, cosine] = torch.cos(angle)", "other = offset / 10000 ** (cosine / d_model); matrix[cosine, cosine] = torch.cos(other)"), ("= -torch.sin(angle)", "= -torch.sin(other)"),
       says="the two columns of your blocks have different frequencies. A pair shares one.")
 RETURN = "return matrix"
@@ -676,7 +691,7 @@ def from_the_table(offset, d_model):
     row = sinusoidal_positions(abs(offset) + 1, d_model)[-1]
     sine, cosine = row[0::2] * (1 if offset >= 0 else -1), row[1::2]
     M = torch.zeros(d_model, d_model, dtype=torch.float64)
-    for j, (s, c) in enumerate(zip(sine, cosine)):
+    for j, (s, c) in enumerate(zip(sine, cosine, strict=True)):
         M[2 * j, 2 * j] = M[2 * j + 1, 2 * j + 1] = c
         M[2 * j + 1, 2 * j], M[2 * j, 2 * j + 1] = s, -s
     return M
@@ -691,14 +706,14 @@ def by_numpy(offset, d_model):
 @right
 def steps(offset, d_model):
     angle = torch.tensor([1 / 10000 ** (k / d_model) for k in range(0, d_model, 2)], dtype=torch.float64)
-    one = torch.block_diag(*[torch.tensor([[c, -s], [s, c]], dtype=torch.float64) for s, c in zip(angle.sin(), angle.cos())])
+    one = torch.block_diag(*[torch.tensor([[c, -s], [s, c]], dtype=torch.float64) for s, c in zip(angle.sin(), angle.cos(), strict=True)])
     return torch.linalg.matrix_power(one, offset) if offset >= 0 else torch.linalg.matrix_power(one.T, -offset)
 
 @truth
 def by_matrix_exponential(offset, d_model):
     """The solution of d/dp positions = positions @ G, by PyTorch's matrix exponential in float64."""
     generator = torch.zeros(d_model, d_model, dtype=torch.float64)
-    for k, w in zip(range(0, d_model, 2), pair_speeds(d_model)):
+    for k, w in zip(range(0, d_model, 2), pair_speeds(d_model), strict=True):
         generator[k + 1, k], generator[k, k + 1] = w, -w
     return torch.matrix_exp(offset * generator).float()
 
@@ -854,6 +869,11 @@ mistakes = {
     "rows-by-batch": ([(SUM, "x + self.table[: x.shape[0]]")], "you take as many rows as the batch has sequences; the length of a **sequence** counts, axis 1 of `x`."),
     "rows-by-batch-len": ([(SUM, "x + self.table[: len(x)].clone()")], "you take as many rows as the batch has sequences; the length of a **sequence** counts, axis 1 of `x`."),
     "rows-by-width": ([(SUM, "x + self.table[: x.shape[2]]")], "you take as many rows as a token has numbers; the length of the **sequence** counts, axis 1 of `x`."),
+    "axis-beside-the-batch": ([(SUM, "x + self.table[:seq].unsqueeze(1)")], "your positions line up with the batch: they have shape (seq, 1, d_model), and `x` has (batch, seq, d_model). It fits by luck where there are as many sequences as tokens. The places must stand on the axis of the sequence."),
+    "one-row-more": ([(SUM, "x + self.table[: seq + 1]")], "you take one row more than the sequence has tokens. Mind that a slice ends **before** its second number."),
+    "one-row-less": ([(SUM, "x + self.table[: seq - 1]")], "you take one row less than the sequence has tokens. Mind that a slice ends **before** its second number."),
+    "last-token-dropped": ([(SUM, "x[:, :-1] + self.table[: seq - 1]")], "the last token is missing from your output. It should have as many tokens as `x`."),
+    "mean-over-batch": ([(SUM, "(x + self.table[:seq]).mean(dim=0)")], "your output is averaged over the batch; each sequence keeps its own vectors."),
     "columns-sliced": ([(SUM, "x + self.table[:, :seq]")], "you take the first `seq` **columns** of the table. A place is a row: slice the first axis."),
     "whole-table-with-axis": ([(SUM, "x + self.table.unsqueeze(0)")], "you add the whole table, which has `max_len` rows. It fits by luck where the sequence is just as long; take the rows that this sequence needs."),
     "running-sum": ([(SUM, "x + self.table[:seq].cumsum(dim=0)")], "your positions add up along the sequence: each token gets the rows before its own as well. It gets its own row only."),
@@ -1036,7 +1056,11 @@ def ids_under_watch(ids: Tensor) -> Any:
             _WATCHING.pop().remove()
         if not met:
             return {"learned tensors": 0, "works on another device": True}
-        return {"learned tensors": len(list(met[0].parameters())), "works on another device": _works_elsewhere(met[0], ids)}
+        module = met[0]
+        return {
+            "learned tensors": len(list(module.parameters())),
+            "works on another device": _works_elsewhere(module, ids),
+        }
 
     return Watched(ids, look)
 
@@ -1188,9 +1212,15 @@ wrong("padding-zero", (LOOKUP, "self.embedding(ids) * (ids != 0).unsqueeze(-1)")
 wrong("mean-token", (LOOKUP, "self.embedding(ids).mean(dim=1, keepdim=True).expand(-1, ids.shape[1], -1)"), says="all tokens of a sequence get the mean of its vectors. Each keeps its own.")
 wrong("whole-table", (SUM, "tokens + self.positions"), says="you add the whole table, which has `max_len` rows. It fits by luck where the sequence is just as long; take the rows that this sequence needs.")
 wrong("whole-table+no-scale", (SCALE, ""), (SUM, "tokens + self.positions"), says=f"two things at once. First, you add the whole table, which has `max_len` rows; it fits by luck where the sequence is just as long. Second, {scales['no-scale'][1]}")
+wrong("axis-beside-the-batch", (SUM, "tokens + self.positions[:seq].unsqueeze(1)"), says="your positions line up with the batch: they have shape (seq, 1, d_model), and the tokens have (batch, seq, d_model). It fits by luck where there are as many sequences as tokens. The places must stand on the axis of the sequence.")
+wrong("one-row-more", (SUM, "tokens + self.positions[: seq + 1]"), says="you take one row more than the sequence has tokens. Mind that a slice ends **before** its second number.")
+wrong("one-row-less", (SUM, "tokens + self.positions[: seq - 1]"), says="you take one row less than the sequence has tokens. Mind that a slice ends **before** its second number.")
+wrong("sum-of-rows", (SUM, "tokens + self.positions[:seq].sum(dim=0)"), says="every token gets the sum of all rows. So nothing tells the places apart: each place has its own row.")
+wrong("averaged-over-numbers", (SUM, "tokens + self.positions[:seq].mean(dim=1, keepdim=True)"), says="each position adds a single number, the mean of its row. Add the whole row, number by number.")
+wrong("square-of-d", (SCALE, " * self.d_model**2"), says="your token vectors are multiplied by the square of d_model; the factor is its square root.")
+wrong("sum-scaled-by-d", (SCALE, ""), (SUM, "(tokens + self.positions[:seq]) * self.d_model"), says="two things at once. First, your whole sum is multiplied, the positions too; the factor belongs to the tokens alone. Second, the factor is √d_model, not d_model.")
 wrong("whole-table-with-axis", (SUM, "tokens + self.positions.unsqueeze(0)"), says="you add the whole table, which has `max_len` rows. It fits by luck where the sequence is just as long; take the rows that this sequence needs.")
 wrong("columns-sliced", (SUM, "tokens + self.positions[:, :seq]"), says="you take the first `seq` **columns** of the table. A place is a row: slice the first axis.")
-wrong("columns-sliced+no-scale", (SCALE, ""), (SUM, "tokens + self.positions[:, :seq]"), says=f"two things at once. First, you take the first `seq` **columns** of the table; a place is a row. Second, {scales['no-scale'][1]}")
 OWN_TABLE = "torch.where(torch.arange(self.d_model) % 2 == 0, {0}.sin(), {0}.cos())".format("(torch.arange(seq)[:, None] / 10000 ** (torch.arange(self.d_model) / self.d_model))")
 wrong("frequency-per-column", (SUM, f"tokens + ({OWN_TABLE}).to(ids.device)"), says="in your table each column has a frequency of its own; columns 2j and 2j+1 share one. Use the table as exercise 1 makes it.")
 wrong("frequency-per-column+no-scale", (SCALE, ""), (SUM, f"tokens + ({OWN_TABLE}).to(ids.device)"), says=f"two things at once. First, in your table each column has a frequency of its own; columns 2j and 2j+1 share one. Second, {scales['no-scale'][1]}")
@@ -1383,6 +1413,11 @@ mistakes = {
     "by-content": ([(HOT, "torch.nn.functional.one_hot(x.argmax(dim=1) % max_len, max_len).to(x.dtype)")], "your one-hot vector depends on what a token is. It says where the token stands."),
     "sinusoid": ([(RETURN, "x @ W_input + sinusoidal_positions(seq, W_input.shape[1])")], "your positions are the sines and cosines of exercise 1; `W_position` is not used."),
     "sinusoid-too": ([(RETURN, "extended @ stacked + sinusoidal_positions(seq, W_input.shape[1])")], "you add the sines and cosines of exercise 1 as well. Here `W_position` alone says where a token stands."),
+    "mean-of-the-sequence": ([(RETURN, "x @ W_input + W_position[:seq].mean(dim=0)")], "all your tokens get the same vector, the mean of the sequence's places. Each token gets the row of its own place."),
+    "number-added": ([(RETURN, "x @ W_input + torch.arange(seq, dtype=x.dtype)[:, None]")], "you add the place's number to each token. Add the place's row of `W_position`, which the one-hot vector picks."),
+    "last-token-dropped": ([(RETURN, "(extended @ stacked)[:-1]")], "the last token is missing from your output. Does a loop of yours end one too early?"),
+    "rows-by-width": ([(RETURN, "x @ W_input + W_position[: x.shape[1]]")], "you take as many rows of `W_position` as a token has numbers; the length of the sequence counts, axis 0 of `x`."),
+    "positions-from-one, out of range": ([(RETURN, "x @ W_input + W_position[1 : seq + 1]")], "your positions are counted from 1: the first token gets row 1 of `W_position`. It gets row 0."),
     "all-places-of-the-sequence": ([(HOT, "torch.eye(max_len)[:seq].sum(dim=0).expand(seq, -1)")], "all your tokens have a 1 in every place of the sequence. One-hot means a single 1, in the token's own place."),
     "first-token-only": ([(HOT, "torch.eye(max_len)[:seq] * torch.eye(seq)[:, :1]")], "only the first token gets its position."),
     "first-token-lost": ([(HOT, "torch.eye(max_len)[:seq] * (1 - torch.eye(seq)[:, :1])")], "the first token gets no position. Place 0 has a row of `W_position` as well."),

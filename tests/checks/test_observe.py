@@ -61,7 +61,7 @@ def test_an_endless_loop_ends_at_the_time_limit() -> None:
         while True:
             try:
                 x = x + 0
-            except Exception:  # noqa: BLE001
+            except Exception:
                 continue
 
     trouble = sight(endless, time_limit=0.2).trouble

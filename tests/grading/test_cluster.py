@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_costs_nobody_a_grade(
         assert run.poll() is None, run.communicate()
         time.sleep(0.05)
     os.killpg(workers[0].pid, signal.SIGKILL)
-    out, err = run.communicate(timeout=180)
+    _, err = run.communicate(timeout=180)
     assert run.returncode == 0, err
     by_cluster = points(course)
     assert len(by_cluster) == STUDENTS
@@ -110,5 +110,5 @@ def test_a_scheduler_that_does_not_answer_is_one_clear_line(tmp_path: Path, monk
     from autograder.grading import cluster as module
 
     monkeypatch.setattr(module, "_CONNECT_SECONDS", 1)
-    with pytest.raises(module.NoCluster, match="no dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(module.NoCluster, match="no dask scheduler answers"):
         module.cluster_executor("tcp://127.0.0.1:9")

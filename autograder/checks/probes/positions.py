@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..compare import Difference, as_array, number
@@ -46,6 +48,7 @@ def _wave(values: Array) -> str | None:
         return None
     if np.abs(values - start).max() < 1e-5:
         return f"{number(round(float(start), 4))} for every p"
+    wave: Callable[[Array], Array]
     if abs(start) < _NEAR:
         name, wave, frequencies = "sin", np.sin, (np.arcsin(second), np.pi - np.arcsin(second))
     elif abs(start - 1) < _NEAR:
@@ -100,7 +103,9 @@ def _learns_the_same(trial: Trial) -> Finding | None:
         return None
     names = " and ".join(f"`{name}`" for name in more[:3])
     learned = " and ".join(f"`{name}`" for name in expected) or "nothing"
-    return Finding(f"your class has weights to learn that it should not have: {names}. What is learned here is {learned}.")
+    return Finding(
+        f"your class has weights to learn that it should not have: {names}. What is learned here is {learned}."
+    )
 
 
 learns_the_same = Probe("learns_the_same", "has the right weights to learn", _learns_the_same)

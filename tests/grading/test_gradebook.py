@@ -1,0 +1,215 @@
+"""nbgrader's gradebook after our grading: what a person wrote there stays, what a rule decides is decided anew."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from sqlalchemy.exc import SAWarning
+
+from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
+from autograder.grading.pipeline import plan, run
+from autograder.grading.reports import canvas_csv, grades_csv, gradescope_results
+from tests.grading.executors import Inline
+from tests.grading.small_course import UNIT, Submission, submitted_folder
+
+pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.filterwarnings("error::sqlalchemy.exc.SAWarning")]
+LATE = "2026-11-22 18:00:00 UTC"
+
+
+def hand_in(
+    course: Path, student: str = "ada", answer: str = "So that its variance is one.", stamp: str = LATE
+) -> None:
+    """A notebook whose code earns nothing, so that nothing needs to run: the checks' cells do not matter here."""
+    submission = Submission(course)
+    for exercise in ("centre", "softmax", "attend"):
+        submission.write(exercise, "")
+    submission.write("why", answer).hand_in(course, student)
+    (submitted_folder(course, student) / "timestamp.txt").write_text(stamp, encoding="utf-8")
+
+
+def grade(course: Path, force: bool = True) -> None:
+    outcome = run(plan(course, [UNIT], [], seed=1, force=force), Inline, confined=False, workers=1)
+    assert outcome.failed == []
+
+
+def book_of(course: Path) -> Gradebook:
+    return Gradebook(f"sqlite:///{course}/gradebook.db")
+
+
+def test_manual_points_and_comments_survive_a_regrade(course: Path) -> None:
+    hand_in(course)
+    grade(course)
+    with book_of(course) as book:
+        answer = book.find_grade("why", "small", UNIT, "ada")
+        assert answer.needs_manual_grade and answer.auto_score is None
+        answer.manual_score, answer.needs_manual_grade = 1.5, False
+        book.find_grade("centre-check", "small", UNIT, "ada").extra_credit = 0.5
+        book.find_comment("why", "small", UNIT, "ada").manual_comment = "Nearly."
+        book.db.commit()
+    grade(course)
+    with book_of(course) as book:
+        submission = book.find_submission(UNIT, "ada")
+        assert submission.score == 2.0
+        assert book.find_grade("why", "small", UNIT, "ada").manual_score == 1.5
+        assert book.find_comment("why", "small", UNIT, "ada").comment == "Nearly."
+
+
+def test_an_answer_that_was_not_written_gets_nothing_by_itself_and_says_so(course: Path) -> None:
+    hand_in(course, answer="YOUR ANSWER HERE")
+    grade(course)
+    with book_of(course) as book:
+        answer = book.find_grade("why", "small", UNIT, "ada")
+        assert (answer.auto_score, answer.needs_manual_grade) == (0, False)
+        assert book.find_comment("why", "small", UNIT, "ada").comment == "No response."
+
+
+def test_no_solution_is_in_the_gradebook(course: Path) -> None:
+    hand_in(course)
+    grade(course)
+    with book_of(course) as book:
+        sources = [cell.source for cell in book.find_notebook("small", UNIT).source_cells]
+    assert any("NotImplementedError" in source for source in sources)
+    assert not any("keepdims" in source for source in sources)
+
+
+PLUGIN = """
+from nbgrader.plugins import BasePlugin
+class OnePointEachDay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return {rate} * total_seconds_late / 86400
+"""
+
+
+def test_late_penalties_are_fresh_at_each_regrade(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Submission(course, solved=True).hand_in(course, "ada")
+    (submitted_folder(course, "ada") / "timestamp.txt").write_text(LATE, encoding="utf-8")
+    (course / "late_rules.py").write_text(PLUGIN.format(rate=1), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(course))
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
+    grade(course)
+    with book_of(course) as book:
+        assert book.find_submission(UNIT, "ada").late_submission_penalty == 0
+        book.find_assignment(UNIT).duedate = datetime(2026, 11, 20, 18)
+        book.db.commit()
+    grade(course)
+    with book_of(course) as book:
+        assert book.find_submission(UNIT, "ada").late_submission_penalty == 2
+        book.find_assignment(UNIT).duedate = datetime(2026, 11, 21, 18)
+        book.db.commit()
+    grade(course)
+    with book_of(course) as book:
+        assert book.find_submission(UNIT, "ada").late_submission_penalty == 1
+        book.find_assignment(UNIT).duedate = None
+        book.db.commit()
+    grade(course)
+    with book_of(course) as book:
+        submission = book.find_submission(UNIT, "ada")
+        assert (submission.score, submission.late_submission_penalty) == (20, 0)
+
+
+@pytest.mark.parametrize(
+    "stamp", ["never", "", "\x00", "2026-13-45 99:99", "2" * 150, "0001-01-01 00:00:00 +1400", "1e999"]
+)
+def test_a_time_stamp_that_says_nothing_is_none(course: Path, stamp: str) -> None:
+    hand_in(course, stamp=stamp)
+    grade(course)
+    with book_of(course) as book:
+        assert book.find_submission(UNIT, "ada").timestamp is None
+
+
+def test_grades_are_written_whole_or_not_at_all(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(course)
+    monkeypatch.setattr(
+        GradebookWriter, "_assign_penalty", lambda *a: (_ for _ in ()).throw(RuntimeError("in the middle"))
+    )
+    outcome = run(plan(course, [UNIT], [], seed=1, force=True), Inline, confined=False, workers=1)
+    assert [done.failure for done in outcome.failed] == ["RuntimeError: in the middle"]
+    with book_of(course) as book:
+        assert book.assignment_submissions(UNIT) == []
+
+
+def test_stock_export_reads_what_we_wrote(course: Path) -> None:
+    hand_in(course)
+    Submission(course, solved=True).hand_in(course, "grace")
+    grade(course)
+    words = [
+        str(Path(sys.executable).with_name("nbgrader")),
+        "export",
+        "--db",
+        f"sqlite:///{course}/gradebook.db",
+        "--to",
+        "out.csv",
+    ]
+    subprocess.run(words, cwd=course, check=True, capture_output=True)
+    with (course / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {student: float(row["score"]) for student, row in rows.items()} == {"ada": 0, "grace": 20}
+    assert {float(row["max_score"]) for row in rows.values()} == {22}
+
+
+def test_a_gradebook_of_other_cells_is_refused_with_a_cure(course: Path) -> None:
+    hand_in(course)
+    grade(course)
+    path = course / "solutions" / UNIT / "small.ipynb"
+    path.write_text(path.read_text(encoding="utf-8").replace('"softmax-check"', '"softmax-control"'), encoding="utf-8")
+    with pytest.raises(GradebookError, match="nbgrader db assignment remove"):
+        plan(course, [UNIT], [], seed=1, force=True)
+
+
+def test_alembic_is_found_beside_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("alembic") is None
+    find_own_commands()
+    assert shutil.which("alembic") is not None
+    before = os.environ["PATH"]
+    find_own_commands()
+    assert os.environ["PATH"] == before
+
+
+def test_only_the_warnings_of_nbgraders_own_queries_are_silenced(course: Path) -> None:
+    with GradebookWriter(course) as book:
+        with book._guarded():
+            warnings.warn("Object of type <SubmittedNotebook> not in session, add operation along 'Notebook.submissions' "
+                          "will not proceed (...)", SAWarning, stacklevel=1)  # fmt: skip
+        with pytest.raises(SAWarning), book._guarded():
+            warnings.warn("something else", SAWarning, stacklevel=1)
+
+
+def row(student: str, **more: object) -> dict[str, object]:
+    return {
+        "unit": UNIT,
+        "student": student,
+        "last_name": "",
+        "first_name": "",
+        "score": 3.0,
+        "max_score": 22.0,
+        **more,
+    }
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "＝"])
+def test_no_cell_of_an_export_is_a_formula(start: str) -> None:
+    rows = [row(f"{start}1+1", last_name=f"{start}cmd")]
+    for text in (grades_csv(rows), canvas_csv(rows)):
+        cells = [cell for line in csv.reader(io.StringIO(text, newline="")) for cell in line]
+        assert any("1+1" in cell for cell in cells)
+        assert not any(cell.startswith(formula) for cell in cells for formula in "=+-@＝\t\r\n")
+
+
+def test_gradescope_gets_each_exercise(course: Path) -> None:
+    hand_in(course)
+    grade(course)
+    record = json.loads((course / "autograded/ada" / UNIT / "record.json").read_text(encoding="utf-8"))
+    tests = gradescope_results(record)["tests"]
+    assert [(test["name"], test["score"], test["max_score"], test["status"]) for test in tests] == [
+        ("centre", 0, 5, "failed"), ("softmax", 0, 5, "failed"), ("attend", 0, 10, "failed")]  # fmt: skip
