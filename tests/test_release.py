@@ -31,9 +31,15 @@ def test_no_line_of_a_solution_is_in_the_release(unit: str) -> None:
     assert "### BEGIN SOLUTION" not in text
     assert "HIDDEN TESTS" not in text
     for exercise in lesson.exercises:
-        assert secret(exercise.solution), exercise.name
+        assert written(exercise.solution), exercise.name
+        assert written(exercise.solution) not in text, exercise.name
         for line in secret(exercise.solution):
             assert line not in text, f"{exercise.name}: {line}"
+
+
+def written(solution: str) -> str:
+    """What stands between the marks."""
+    return solution.split("### BEGIN SOLUTION\n", 1)[1].split("### END SOLUTION")[0].strip()
 
 
 def secret(solution: str) -> list[str]:

@@ -99,6 +99,7 @@ def observe_here(target: Any, exercise: ExerciseCases) -> Sighting:
         replaced=parts(exercise.replaces),
         forbids=exercise.forbids,
         time_limit=exercise.time_limit,
+        exercise=exercise.name,
     )
 
 

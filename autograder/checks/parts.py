@@ -65,6 +65,7 @@ def _own_part(name: str) -> Any:
                 replaced=library.parts(cases.replaces),
                 forbids=cases.forbids,
                 time_limit=cases.time_limit,
+                exercise=name,
             )
     except (MissingCases, KeyError, SyntaxError):
         return None

@@ -14,7 +14,7 @@ from .class_report import class_report
 from .files import all_records, write_text
 from .gradebook import GradebookWriter
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _MAX_NAME = 200
 
 
@@ -94,5 +94,8 @@ def gradescope_results(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: a learner can choose a name."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """A cell that no spreadsheet takes for a formula or for two lines: a learner can choose a name."""
+    if not isinstance(value, str):
+        return value
+    line = " ".join(value.splitlines()).replace("\t", " ")
+    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line

@@ -316,6 +316,8 @@ wrong("sums-of-columns", ("torch.softmax(scores, dim=-1)", "(lambda e: e / e.sum
       says="your exponentials are divided by the sums of the columns; each query's row is divided by its own sum.")
 wrong("not-itself", ("torch.softmax(scores, dim=-1)", "torch.softmax(scores.clone().fill_diagonal_(-1e9), dim=-1)"),
       says="your tokens do not look at themselves; the sum goes over all tokens, the token itself included.")
+wrong("scale-negative", ("math.sqrt(query.shape[-1])", "-math.sqrt(query.shape[-1])"),
+      says="your scores have the wrong sign, so the least fitting key gets the most weight.")
 wrong("scale-fourth-root", ("math.sqrt(query.shape[-1])", "query.shape[-1] ** 0.25"),
       says="your scores are divided by the fourth root of d_head; divide by √d_head.")
 wrong("scale-squared", ("math.sqrt(query.shape[-1])", "query.shape[-1] ** 2"),
@@ -1374,6 +1376,8 @@ wrong("scale-seq-q", (scale, " / math.sqrt(q.shape[-2])"),
 wrong("scale-heads-axis", (scale, " / math.sqrt(q.shape[0])"),
       says="your scores are divided by the root of the batch size; divide by √d_head, the root of one head's length.")
 wrong("scale-multiplied", (scale, " * math.sqrt(q.shape[-1])"), says="your scores are multiplied by √d_head; divide by it.")
+wrong("scale-negative", (scale, " / -math.sqrt(q.shape[-1])"), says="your scores have the wrong sign, so the least fitting key gets the most weight.")
+wrong("scale-fourth-root", (scale, " / q.shape[-1] ** 0.25"), says="your scores are divided by the fourth root of d_head; divide by √d_head.")
 wrong("scale-hard-coded", (scale, " / math.sqrt(64)"), says="your scores are always divided by 8 (= √64); take d_head from the tensors.")
 wrong("scale-hard-coded-two", (scale, " / 2.0"), says="your scores are always divided by 2 (= √4); take d_head from the tensors.")
 wrong("scale-hard-coded-root-two", (scale, " / math.sqrt(2)"), says="your scores are always divided by √2; take d_head from the tensors.")
@@ -1428,6 +1432,8 @@ wrong("q-and-k-proj-swapped", ("self.q_proj(query)", "self.k_proj(query)"), ("se
       says="`q_proj` and `k_proj` have changed places: the queries go through `q_proj`, the keys through `k_proj`.")
 wrong("k-and-v-proj-swapped", ("self.k_proj(key)", "self.v_proj(key)"), ("self.v_proj(value)", "self.k_proj(value)"),
       says="`k_proj` and `v_proj` have changed places: the keys go through `k_proj`, the values through `v_proj`.")
+wrong("q-and-v-proj-swapped", ("self.q_proj(query)", "self.v_proj(query)"), ("self.v_proj(value)", "self.q_proj(value)"),
+      says="`q_proj` and `v_proj` have changed places: the queries go through `q_proj`, the values through `v_proj`.")
 wrong("value-is-key", ("self.v_proj(value)", "self.v_proj(key)"), says="your values are made from `key`; the argument `value` is never used.")
 wrong("key-is-value", ("self.k_proj(key)", "self.k_proj(value)"), says="your keys are made from `value`; the argument `key` is never used.")
 wrong("key-and-value-swapped", ("self.k_proj(key)", "self.k_proj(value)"), ("self.v_proj(value)", "self.v_proj(key)"),
@@ -1461,6 +1467,11 @@ wrong("layer-norm", (f"self.out_proj({merged})", f"nn.functional.layer_norm(self
 # heads
 wrong("split-straight", *straight,
       says="the heads are cut straight out of memory, without exchanging heads and tokens: head 0 gets pieces of other tokens. Head 0 of token 0 should be the first d_head features of token 0.")
+for names, edits in {"queries and keys": straight[:2], "queries": straight[:1], "keys": straight[1:2], "values": straight[2:], "keys and values": straight[1:]}.items():
+    wrong(f"{names.replace(' ', '-')}-split-straight", *edits,
+          says=f"the {names} are cut straight out of memory, without exchanging heads and tokens: head 0 gets pieces of other tokens. Head 0 of token 0 should be the first d_head features of token 0.")
+wrong("merge-tokens-first", (merged, "(weights @ v).permute(2, 0, 1, 3).reshape(query.shape)"),
+      says="when the heads are merged, the tokens' axis stands before the batch, so sentences get mixed: exchange heads and tokens only.")
 wrong("merge-straight", merge_straight,
       says="the heads are merged without exchanging heads and tokens first, so each token's row holds pieces of other tokens.")
 wrong("split-and-merge-straight", *straight, merge_straight,
@@ -1582,6 +1593,8 @@ wrong("mask-needs-four-axes", ("        scores = q @", "        if mask is not N
 wrong("mask-unsqueezed", (fill, "scores.masked_fill(~mask.unsqueeze(1), -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(~mask.unsqueeze(1), 0.0)"),
       says="you insert an axis into the mask. It broadcasts to (batch, num_heads, seq_q, seq_k) as it is.")
 wrong("always-causal", (zero, zero + "        weights = weights.tril() / weights.tril().sum(-1, keepdim=True).clamp(min=1e-9)\n"),
+      says="your queries see only earlier keys even where no mask says so; hide what the mask hides, nothing else.")
+wrong("always-causal-too", ("        if mask is not None:\n            scores", "        scores = scores.masked_fill(torch.ones_like(scores[0, 0]).triu(1) > 0, -math.inf)\n        if mask is not None:\n            scores"), (zero, "        weights = weights.nan_to_num()\n"),
       says="your queries see only earlier keys even where no mask says so; hide what the mask hides, nothing else.")
 wrong("mask-required", ("        if mask is not None:\n            scores = scores.masked_fill", "        if True:\n            scores = scores.masked_fill"),
       says="without a mask your code stops: `mask` may be None, and then nothing is hidden.")
