@@ -135,7 +135,7 @@ def drawn(rng, d_in, d_hidden):
     """a token of {d_in} numbers, a state of {d_hidden}"""
     return draw(rng, d_in, d_hidden)
 
-@cases(dict(d=6), low=3)
+@cases(dict(d=6), dict(d=7), low=6)
 def square(rng, d):
     """a token and a state of {d} numbers each"""
     return draw(rng, d, d)

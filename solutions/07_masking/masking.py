@@ -880,7 +880,7 @@ def padded(rng, batch, num_heads, seq_q, seq_k):
 
 @cases(dict(batch=3, num_heads=2, seq_q=5, seq_k=4), low=3, high=7)
 def with_a_hidden_row(rng, batch, num_heads, seq_q, seq_k):
-    """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
+    """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing"""
     mask = some_hidden(rng, batch, 1, seq_q, seq_k)
     mask[0, 0, 1], mask[-1, 0, 2], mask[1, 0, 0] = False, False, True
     return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(mask))
@@ -1258,16 +1258,16 @@ def padded(rng, batch, num_heads, seq_q, seq_k, d_k, d_v):
 
 @cases(dict(seq_q=4, seq_k=3, d_k=5, d_v=2), low=3, high=7)
 def with_a_hidden_row(rng, seq_q, seq_k, d_k, d_v):
-    """a mask (2, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
+    """a mask (2, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing"""
     mask = some_hidden(rng, 2, 1, seq_q, seq_k)
     mask[0, 0, 1], mask[1, 0, 0] = False, True
     return dict(query=floats(rng, 2, 2, seq_q, d_k), key=floats(rng, 2, 2, seq_k, d_k), value=floats(rng, 2, 2, seq_k, d_v), mask=mask)
 
 @cases(dict(batch=2, num_heads=3, n=4, d=5), low=3, high=7)
 def causal(rng, batch, num_heads, n, d):
-    """self-attention over {n} tokens, a causal mask ({n}, {n}), d_k = d_v = {d}"""
+    """self-attention over {n} tokens, a causal mask ({n}, {n}), d_k = d_v = {d}; gradients too"""
     query, key, value = (floats(rng, batch, num_heads, n, d) for _ in range(3))
-    return dict(query=query, key=key, value=value, mask=torch.ones(n, n).tril().bool())
+    return differentiable(query=query, key=key, value=value, mask=torch.ones(n, n).tril().bool())
 
 @cases(dict(n=4), low=4, high=7)
 def square(rng, n):
