@@ -13,7 +13,7 @@ help:
 	@echo "make lab     open the course in JupyterLab"
 	@echo "make test    style, types, tests, and the course checked against itself"
 	@echo "make build   build solutions/ and notebooks/ from the lesson files"
-	@echo "make grade   grade a sample class with nbgrader, in sample_class/"
+	@echo "make grade   grade a made-up class, in sample_class/"
 	@echo "make bench   run the benchmarks"
 	@echo "make setup   create .venv and install everything (each target above does this first)"
 
@@ -43,17 +43,13 @@ test: $(STAMP)
 build: $(STAMP)
 	$(BIN)/python -m autograder build
 
-# `sample-class` writes a course root: solutions/ as here, and submitted/STUDENT/UNIT/ for a generated class.
+# A made-up class, in sample_class/: solutions/ and notebooks/ as here, and submitted/STUDENT/UNIT/. Where there is no
+# sandbox: make grade ISOLATION=none (the class is the course's own code).
+ISOLATION ?= auto
 grade: $(STAMP)
-	$(BIN)/python -m autograder sample-class sample_class
-	set -e; for unit in sample_class/solutions/*/; do \
-		unit=$$(basename $$unit); \
-		$(BIN)/nbgrader generate_assignment $$unit --course-dir=$(CURDIR)/sample_class --force; \
-		$(BIN)/nbgrader autograde $$unit --course-dir=$(CURDIR)/sample_class --force; \
-		$(BIN)/nbgrader generate_feedback $$unit --course-dir=$(CURDIR)/sample_class --force; \
-	done
-	$(BIN)/nbgrader export --db=sqlite:///$(CURDIR)/sample_class/gradebook.db --to=sample_class/grades.csv
-	@echo "Gradebook: sample_class/gradebook.db  Grades: sample_class/grades.csv  Feedback: sample_class/feedback/"
+	$(BIN)/python -m autograder sample-class sample_class --assignment 02 03
+	$(BIN)/python -m autograder grade --course sample_class --isolation $(ISOLATION)
+	@echo "Gradebook: sample_class/gradebook.db  Feedback: sample_class/feedback/"
 
 bench: $(STAMP)
 	@set -e; for script in tests/benchmarks/[a-z]*.py; do \

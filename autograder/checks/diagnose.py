@@ -34,11 +34,12 @@ def diagnose(cases: ExerciseCases, sighting: Sighting) -> Diagnosis | None:
             return Diagnosis(variant, variant.says, cases.plan[wrong[0]].label)
     numeric = [key for key in wrong if seen[key].fault is None and "/" not in key]
     partial: tuple[int, Variant, str] | None = None
+    more = " (Other cases fail as well, in another way.)"
     for variant in cases.variants:
         telling = [key for key in numeric if same_observation(seen[key], variant.seen[key], tolerance)]
         if telling and 2 * len(telling) >= len(numeric) and (partial is None or len(telling) > partial[0]):
             partial = (len(telling), variant, cases.plan[telling[0]].label)
     if partial:
-        _, variant, label = partial
-        return Diagnosis(variant, f"on {label}: {variant.says} (Other cases fail as well, in another way.)", label)
+        count, variant, label = partial
+        return Diagnosis(variant, f"on {label}: {variant.says}{more if count < len(wrong) else ''}", label)
     return None

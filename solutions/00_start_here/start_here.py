@@ -314,6 +314,8 @@ def not_reset_in_a_row(a, b):
 
 wrong("not-transposed-einsum", (OUT, 'np.einsum("ij,jk->ik", a, b)'), says="your einsum lets the rows of `a` meet the *columns* of `b`. Here both vectors are rows: the letter that is summed stands second in both.")
 wrong("a-scaled", (OUT, "a / np.linalg.norm(a) @ b.T"), says="`a` is divided by its size first. A dot product takes the rows as they are.")
+wrong("one-more", (OUT, "a @ b.T + 1"), says="your dot products are all 1 too large.")
+wrong("tanh", (OUT, "np.tanh(a @ b.T)"), says="tanh is applied to your dot products. Return them as they are.")
 wrong("b-scaled", (OUT, "a @ (b / np.linalg.norm(b)).T"), says="`b` is divided by its size first. A dot product takes the rows as they are.")
 wrong("rows-centred", (OUT, "(a - a.mean(axis=1, keepdims=True)) @ b.T"), says="the mean of each row is subtracted first. A dot product takes the rows as they are.")
 wrong("rows-summed", (OUT, "(a @ b.T).sum(axis=1)"), says="your output has one number for each row of `a`: the table is summed over the rows of `b`. Return the table, (n, m).")
@@ -736,6 +738,8 @@ wrong("three-unpacked", (f"*leading, width = x.shape\n    return {OUT}", f"batch
       says="your code expects an array with exactly three axes. There may be any number of leading axes, none included.")
 wrong("three-by-index", (OUT, "x.reshape(x.shape[0], x.shape[1], num_groups, -1)"), says="your code keeps the first two axes and so fits arrays with three axes. There may be any number of leading axes, none included.")
 wrong("three-by-index-2", (OUT, "x.reshape(x.shape[0], x.shape[1], num_groups, x.shape[2] // num_groups)"), says="your code reads `x.shape[2]` and so fits arrays with three axes. There may be any number of leading axes, none included.")
+wrong("two-by-index", (OUT, "x.reshape(x.shape[0], num_groups, x.shape[1] // num_groups)"), says="your code reads `x.shape[0]` and `x.shape[1]` and so fits arrays with exactly two axes. There may be any number of leading axes, none included.")
+wrong("of-that-size-in-front", (OUT, "np.moveaxis(x.reshape(*leading, width // num_groups, num_groups), -2, 0)"), says="two things at once. You make groups *of* `num_groups` numbers, where `num_groups` says how many groups there are. And they are on the first axis, where they belong on the last but one.")
 wrong("width-of-axis-one", (OUT, "x.reshape(*leading, num_groups, x.shape[1] // num_groups)"), says="your code reads the width from axis 1. The last axis is axis −1, however many there are.")
 wrong("width-of-axis-zero", (OUT, "x.reshape(*leading, num_groups, x.shape[0] // num_groups)"), says="your code reads the width from axis 0. The last axis is axis −1.")
 wrong("heads-view", (f"*leading, width = x.shape\n    return {OUT}", f"batch, seq, width = x.shape\n    return x.reshape(batch, num_groups, seq, {K})"),

@@ -212,6 +212,8 @@ wrong("bias-outside", (OUT, "np.tanh(x @ W_x + h @ W_h) + b"), says="the bias is
 wrong("state-outside", (OUT, "np.tanh(x @ W_x + b) + h @ W_h"), says="the state's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("token-outside", (OUT, "np.tanh(h @ W_h + b) + x @ W_x"), says="the token's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("tanh-of-each", (OUT, "np.tanh(x @ W_x) + np.tanh(h @ W_h) + b"), says="tanh is applied to the parts one by one. Add first; apply tanh once, to the whole sum.")
+for name, text in {"state-apart": "np.tanh(x @ W_x + b) + np.tanh(h @ W_h)", "token-apart": "np.tanh(x @ W_x) + np.tanh(h @ W_h + b)"}.items():
+    wrong(f"tanh-with-{name}", (OUT, text), says="tanh is applied twice, to the token's part and to the state's part. Add first; apply tanh once, to the whole sum.")
 wrong("tanh-of-all-three", (OUT, "np.tanh(x @ W_x) + np.tanh(h @ W_h) + np.tanh(b)"), says="tanh is applied to the three parts one by one. Add first; apply tanh once, to the whole sum.")
 wrong("tanh-of-the-token-only", (OUT, "np.tanh(x @ W_x) + h @ W_h + b"), says="tanh is applied to the token's part only. Add first; apply tanh to the whole sum.")
 wrong("added-to-the-state", (OUT, f"h + {OUT}"), says="the old state is added to the new one. The new state is tanh of the sum, and no more.")
@@ -478,7 +480,7 @@ wrong("half-windows-left-out", ("return out", "return out[width - 1 :]"), says="
 wrong("first-output-zero", ("return out", "out[0] = 0\n    return out"), says="your first output is 0. Its window holds token 0, and zeros before it.")
 wrong("last-output-zero", ("return out", "out[-1] = 0\n    return out"), says="your last output is 0. Does a loop of yours end one too early?")
 wrong("last-output-missing", ("return out", "return out[:-1]"), says="your output has one row too few: one for each token is wanted.")
-wrong("overwritten", (ADD, "out ="), says="only the window's last place counts: the sum is overwritten where it should be added to.")
+wrong("overwritten", (ADD, "out ="), says="only the window's last place counts, the token itself. (In a loop: is the sum overwritten where it should be added to?)")
 wrong("overwritten-turned", (ADD, "out ="), (TAP, "@ kernel[width - 1 - w]"), says="only one place of the window counts (the sum is overwritten where it should be added to), and the kernel is turned around: the token meets the first matrix, not the last.")
 wrong("last-place-left-out", (LOOP, "for w in range(width - 1)"), says="the last matrix of the kernel is not used, so output t does not see token t itself. Does a loop of yours end one too early?")
 wrong("first-place-left-out", (LOOP, "for w in range(1, width)"), says="the first matrix of the kernel is not used: your window is one token too short. Does a loop of yours begin one too late?")

@@ -186,9 +186,11 @@ def all_square(rng):
 
 @cases()
 def large_scores(rng):
-    """scores of a hundred and more"""
-    heads = [(W_q, W_k, W_v / 8) for W_q, W_k, W_v in drawn_heads(rng, 2, 4, 2)]
-    return dict(a=tensor(rng, 3, 4, scale=8.0), heads=heads, W_o=tensor(rng, 4, 5))
+    """one row of scores in the hundreds, another around 0"""
+    tokens = tensor(rng, 3, 4, scale=0.5)
+    tokens[0, 0], tokens[1, 0] = 24.0, 14.0
+    heads = [(torch.eye(4, 2) + tensor(rng, 4, 2, scale=0.1), torch.eye(4, 2) + tensor(rng, 4, 2, scale=0.1), tensor(rng, 4, 2) / 8) for _ in range(2)]
+    return dict(a=tokens, heads=heads, W_o=tensor(rng, 4, 5))
 
 wrong("no-scale", (" / math.sqrt(query.shape[-1])", ""),
       says="your output equals the one without the scale: each head's scores must be divided by √d_head before the softmax.")

@@ -5,17 +5,14 @@
 Builds a class of solved, half solved, wrong and untouched notebooks and grades it by turns:
 
 - stock: `nbgrader autograde` with nbgrader's own preprocessors, one process, experiments run
-- ours, experiments run as well, one worker
-- ours, experiments skipped (how grading runs by default), one worker, then two
+- ours (experiments are skipped), one worker, then two
 
-One worker and stock are pinned to one and the same core where the system can. Prints submissions a minute, ratios
-against stock, where the time goes, and the peak memory of a worker's warm process.
+One worker and stock are pinned to one and the same core where the system can. Prints submissions a minute and ratios.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -54,32 +51,26 @@ def main() -> None:
         print(f"{submissions} submissions: {options.students} students, units {', '.join(options.units)}\n")
         ways = {
             "stock nbgrader autograde": lambda: stock(course, options.units),
-            "ours, experiments run, 1 worker": lambda: ours(course, 1, demos=True),
             "ours, 1 worker": lambda: ours(course, 1),
             "ours, 2 workers": lambda: ours(course, 2),
         }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        phases: dict[str, dict[str, float]] = {}
         for _ in range(options.rounds):
             for name, way in ways.items():
-                took, phases[name] = way()
-                seconds[name].append(took)
-        report(seconds, phases, submissions)
+                seconds[name].append(way())
+        report(seconds, submissions)
 
 
-def report(seconds: dict[str, list[float]], phases: dict[str, dict[str, float]], submissions: int) -> None:
+def report(seconds: dict[str, list[float]], submissions: int) -> None:
     base = statistics.median(seconds["stock nbgrader autograde"])
     one = statistics.median(seconds["ours, 1 worker"])
     print(f"{'':<34}{'seconds':>9}{'a minute':>10}{'× stock':>9}{'× 1 worker':>12}")
     for name, found in seconds.items():
         took = statistics.median(found)
         print(f"{name:<34}{took:>9.1f}{60 * submissions / took:>10.0f}{base / took:>9.1f}{one / took:>12.2f}")
-    for name in ("ours, experiments run, 1 worker", "ours, 1 worker", "ours, 2 workers"):
-        told = ", ".join(f"{what} {value:.2f}" for what, value in phases[name].items())
-        print(f"\n{name}: {told}")
 
 
-def stock(course: Path, units: list[str]) -> tuple[float, dict[str, float]]:
+def stock(course: Path, units: list[str]) -> float:
     """Stock nbgrader on a copy of the class. Only the grading is timed, not the assignment's creation."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "class"
@@ -94,22 +85,18 @@ def stock(course: Path, units: list[str]) -> tuple[float, dict[str, float]]:
             begun = time.perf_counter()
             command([bin_of("nbgrader"), "autograde", unit], copy, cores="0")
             total += time.perf_counter() - begun
-        return total, {}
+        return total
 
 
-def ours(course: Path, workers: int, *, demos: bool = False) -> tuple[float, dict[str, float]]:
+def ours(course: Path, workers: int) -> float:
     """Our command on the class, from nothing graded; the whole command is timed, its start included."""
     for folder in ("autograded", "feedback", "reports"):
         shutil.rmtree(course / folder, ignore_errors=True)
     (course / "gradebook.db").unlink(missing_ok=True)
-    more = ["--demos"] if demos else []
     begun = time.perf_counter()
-    told = course / "timings.json"
-    run(
-        *("grade", "--course", str(course), "--workers", str(workers), "--seed", "1", "--timings", str(told), *more),
-        cores="0" if workers == 1 else None,
-    )
-    return time.perf_counter() - begun, json.loads(told.read_text(encoding="utf-8"))
+    arguments = ("grade", "--course", str(course), "--workers", str(workers), "--seed", "1")
+    run(*arguments, cores="0" if workers == 1 else None)
+    return time.perf_counter() - begun
 
 
 def run(*arguments: str, cores: str | None = None) -> None:
