@@ -1371,7 +1371,8 @@ print(table([(name, f"{1e3 * alone[name]:.2f}", f"{1e3 * together[name]:.2f}", f
             ["", "one thread (ms)", f"{cores} threads (ms)", "times as fast"]))
 
 # %% [markdown]
-# A gain of about 1 means that the extra hands had nothing to do, or that handing out the work cost as much as it saved. On two
+# The first row is a Python loop that has no use for more threads. How far its gain is from 1 shows how much the measurement is disturbed: by chance, by what
+# else is running, by threads that keep a core busy while they wait. Read the others with that in mind. A gain of about 1 means that the extra hands had nothing to do, or that handing out the work cost as much as it saved. On two
 # cores the gains are small, and where the machine is busy with other things, waiting for the second hand makes them fall far below 1. What the
 # claim is about is hardware with *thousands* of hands: a GPU. There an RNN's steps still come one after the other, and nearly all the hands wait; self-attention's products fill them. **A
 # CPU cannot show you that.** If this machine has a GPU, the next cell does; if not, it says so, and unit 12 comes back to it.
