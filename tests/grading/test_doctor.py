@@ -61,6 +61,7 @@ def test_alembic_is_found_on_path_or_named_as_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert line("alembic").state == "ok" or sys.platform == "win32"
     monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "elsewhere" / "python"))  # beside it is looked, too
     found = line("alembic")
     assert found.state == "missing"
     assert "not on PATH" in found.sentence
