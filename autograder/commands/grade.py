@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         work = plan(course, units, options.student, seed=options.seed, force=options.force)
         if not work.todo and not work.kept:
             raise UsageError(f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
-        return _grade(work, units, options, confined)
+        return _grade(work, options, confined)
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to go on.", file=sys.stderr)
         return 130
@@ -82,7 +82,7 @@ def _confined(mode: Any, scheduler: str | None) -> bool:
     return True
 
 
-def _grade(work: Any, units: Sequence[str], options: argparse.Namespace, confined: bool) -> int:
+def _grade(work: Any, options: argparse.Namespace, confined: bool) -> int:
     from tqdm import tqdm
 
     from ..grading.pipeline import local_executor, records, run
