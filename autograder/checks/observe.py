@@ -36,10 +36,22 @@ _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 @dataclass(frozen=True)
 class Watched:
-    """What a fixture's builder may return: the object handed over, and a look at it after the call."""
+    """What a fixture's builder may return: the object handed over, and a look at it after the call.
+
+    `during` makes a context that stands around the call, for what can be seen only while the code runs.
+    """
 
     live: Any
     look: Callable[[], Any]
+    during: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What a fixture's builder may return where an object is used more than once: `drive` does so, and returns what
+    came of it. It stands in for the call of a class's method."""
+
+    drive: Callable[[Any], Any]
 
 
 class OutOfTime(BaseException):
@@ -135,7 +147,7 @@ def limited(seconds: float) -> Iterator[None]:
 def _observe_call(target: Any, call: Call, build: Build) -> Observation:
     stage: Literal["call", "construct", "load weights", "gradients"] = "call"
     try:
-        live, looks = _live_arguments(call, build)
+        live, watched = _live_arguments(call, build)
         used = target
         facts: dict[str, Any] = {}
         if call.init is not None:
@@ -145,12 +157,16 @@ def _observe_call(target: Any, call: Call, build: Build) -> Observation:
             facts["parameters"] = load_state(module, call.state or {})
             if hasattr(module, "train"):
                 module.train(call.training)
-            used = module if call.method == "forward" else getattr(module, call.method)
+            driven = any(isinstance(value, Driver) for value in live.values())
+            used = module if call.method == "forward" or driven else getattr(module, call.method)
             stage = "call"
-        value = _plainly(_apply(used, call, live))
+        with contextlib.ExitStack() as around:
+            for one in watched.values():
+                around.enter_context(one.during())
+            value = _plainly(_apply(used, call, live))
         changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
-        if looks:
-            facts["after"] = {name: to_plain(look()) for name, look in looks.items()}
+        if watched:
+            facts["after"] = {name: to_plain(one.look()) for name, one in watched.items()}
         if call.gradients:
             stage = "gradients"
             facts["gradients"] = _gradients(used, call, build, module if call.init is not None else None)
@@ -161,10 +177,10 @@ def _observe_call(target: Any, call: Call, build: Build) -> Observation:
         return Observation(fault=fault_of(error, stage))
 
 
-def _live_arguments(call: Call, build: Build) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+def _live_arguments(call: Call, build: Build) -> tuple[dict[str, Any], dict[str, Watched]]:
     built = _built(to_live(call.given), build)
-    looks = {name: value.look for name, value in built.items() if isinstance(value, Watched)}
-    return {name: value.live if isinstance(value, Watched) else value for name, value in built.items()}, looks
+    watched = {name: value for name, value in built.items() if isinstance(value, Watched)}
+    return {name: value.live if isinstance(value, Watched) else value for name, value in built.items()}, watched
 
 
 def _built(tree: Any, build: Build) -> Any:
@@ -180,6 +196,9 @@ def _built(tree: Any, build: Build) -> Any:
 
 
 def _apply(used: Any, call: Call, live: Mapping[str, Any]) -> Any:
+    for value in live.values():
+        if isinstance(value, Driver):
+            return value.drive(used)
     names = list(live)
     positional = [live[name] for name in names[: call.by_position]]
     return used(*positional, **{name: live[name] for name in names[call.by_position :]})
@@ -221,6 +240,8 @@ def load_state(module: Any, state: Mapping[str, Any]) -> dict[str, list[int]]:
     import torch
 
     if not isinstance(module, torch.nn.Module):
+        if not state:
+            return {}
         raise TypeError("the class is no torch.nn.Module")
     own = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     with torch.no_grad():

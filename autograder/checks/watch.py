@@ -36,6 +36,10 @@ def paused() -> Iterator[None]:
         _paused -= 1
 
 
+def is_paused() -> bool:
+    return _paused > 0
+
+
 def quiet(part: Any) -> Any:
     """The same function or module class, its calls unseen by the watch."""
     if isinstance(part, type):
