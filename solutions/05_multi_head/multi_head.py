@@ -1215,7 +1215,7 @@ check(
 
 # %% exercise="MultiHeadAttention" part="library"
 class MultiHeadAttention(nn.Module):
-    """PyTorch's fused attention behind the exercise's parameter names."""
+    """PyTorch's attention operator that gives the weights as well, behind the exercise's parameter names."""
 
     def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
@@ -1225,26 +1225,13 @@ class MultiHeadAttention(nn.Module):
         self.v_proj = nn.Linear(d_model, d_model)
         self.out_proj = nn.Linear(d_model, d_model)
 
-    def _by_head(self, linear: nn.Linear, x: Tensor) -> Tensor:
-        """Each head's rows of the layer, applied by themselves: (batch, num_heads, seq, d_head)."""
-        matrices = linear.weight.view(self.num_heads, -1, linear.in_features)
-        return torch.einsum("bsi,hdi->bhsd", x, matrices) + linear.bias.view(self.num_heads, 1, -1)
-
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        q, k, v = self._by_head(self.q_proj, query), self._by_head(self.k_proj, key), self._by_head(self.v_proj, value)
-        # With the identity for values, what the operator returns are the weights themselves.
-        identity = torch.eye(k.shape[-2], dtype=k.dtype, device=k.device).expand(*k.shape[:-1], -1)
-        if mask is None:
-            weights = F.scaled_dot_product_attention(q, k, identity)
-        else:
-            # Rows without any key are opened and then zeroed: kernels differ in what they make of such a row.
-            open_rows = mask.any(dim=-1, keepdim=True)
-            shape = (*q.shape[:-1], k.shape[-2])
-            allowed = (mask | ~open_rows).expand(shape)
-            weights = F.scaled_dot_product_attention(q, k, identity, attn_mask=allowed) * open_rows
-        matrices = self.out_proj.weight.view(self.out_proj.out_features, self.num_heads, -1)
-        output = torch.einsum("bhsd,ohd->bso", weights @ v, matrices) + self.out_proj.bias
-        return output, weights
+        layers = ((self.q_proj, query), (self.k_proj, key), (self.v_proj, value))
+        q, k, v = (torch.einsum("bshd->bhsd", layer(x).unflatten(-1, (self.num_heads, -1))) for layer, x in layers)
+        # This operator adds its mask to the scores, and gives a row of −inf alone weights of 0.
+        added = None if mask is None else torch.where(mask, 0.0, float("-inf")).to(q.dtype)
+        answers, weights = torch.ops.aten._scaled_dot_product_attention_math(q, k, v, added)
+        return self.out_proj(torch.einsum("bhsd->bshd", answers).flatten(2)), weights
 
 # %% exercise="MultiHeadAttention" part="variants"
 def tensor(rng, *shape):
