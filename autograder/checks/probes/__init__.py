@@ -5,6 +5,7 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .decoding import ends_at_eos, no_bos, same_counts, same_sentences, searches_each_sentence_by_itself
 from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
 from .heads import axes, entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
@@ -26,6 +27,7 @@ __all__ = [
     "blind_to_masked_scores",
     "columns_hold_their_waves",
     "each_gradient",
+    "ends_at_eos",
     "entries_in_place",
     "finite",
     "hears_every_row",
@@ -33,6 +35,7 @@ __all__ = [
     "learns_the_same",
     "matches",
     "moves_positions",
+    "no_bos",
     "open_rows_sum_to_one",
     "permutes_with",
     "restores",
@@ -41,7 +44,10 @@ __all__ = [
     "rows_sum_to_one",
     "rows_sum_to_zero",
     "same_alone_and_in_a_batch",
+    "same_counts",
+    "same_sentences",
     "same_twice",
+    "searches_each_sentence_by_itself",
     "sums_to_one",
     "visible_rows_sum_to_one",
     "within",

@@ -1,0 +1,127 @@
+"""Probes for searches that write sentences, and for counts of what they wrote.
+
+A search returns `(ids, scores)`: ids (batch, length) without BOS, each sentence ended by EOS and padded after it.
+Columns at the end that hold nothing but padding are not judged: how far a search looked is its own affair.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..cases import Call
+from ..compare import Difference, difference, number
+from ..values import Array, Tensor
+from .basic import first
+from .probe import Finding, Probe, Trial, with_arguments
+
+PAD, BOS, EOS = 0, 1, 2
+
+
+def _same_sentences(trial: Trial) -> Finding | None:
+    found = difference(_trimmed(trial.seen.value), _trimmed(trial.expected.value), trial.tolerance, returns=trial.returns)
+    return Finding(found.what, found) if found else None
+
+
+same_sentences = Probe("same_sentences", "finds the expected sentences and scores", _same_sentences)
+
+
+def _ends_at_eos(trial: Trial) -> Finding | None:
+    ids = _ids(trial.seen.value)
+    if ids is None:
+        return None
+    for place, row in enumerate(ids):
+        ends = np.flatnonzero(row == EOS)
+        after = row[ends[0] + 1 :] if len(ends) else row[:0]
+        if (after != PAD).any():
+            index = (place, int(ends[0]) + 1 + int(np.flatnonzero(after != PAD)[0]))
+            return Finding(
+                f"sentence {place} goes on after its EOS: behind id {EOS} stands {number(ids[index])}. A finished "
+                "sentence is followed by padding and nothing else.",
+                Difference("", "ids", index, ids, _ids(trial.expected.value)),
+            )
+    return None
+
+
+ends_at_eos = Probe("ends_at_eos", "writes nothing but padding after EOS", _ends_at_eos)
+
+
+def _no_bos(trial: Trial) -> Finding | None:
+    ids = _ids(trial.seen.value)
+    if ids is None or not (ids == BOS).any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(ids == BOS)[0])
+    return Finding(
+        f"ids{list(index)} is {BOS}, the BOS. It starts the search and is no part of the sentence that comes back.",
+        Difference("", "ids", index, ids, _ids(trial.expected.value)),
+    )
+
+
+no_bos = Probe("no_bos", "returns sentences without BOS", _no_bos)
+
+
+def _each_sentence_alone(call: Call) -> dict[str, Call]:
+    source: Any = call.given["source"]
+    if len(source.data) < 2:
+        return {}
+    return {"alone": with_arguments(call, f"{call.label}; its first sentence alone", source=first(source))}
+
+
+def _by_itself(trial: Trial) -> Finding | None:
+    if "alone" not in trial.derived:
+        return None
+    alone, beside = _ids(trial.derived["alone"][1].value), _ids(trial.seen.value)
+    if alone is None or beside is None or len(alone) != 1 or not len(beside):
+        return None
+    one, other = _words(alone[0]), _words(beside[0])
+    if np.array_equal(one, other):
+        return None
+    return Finding(
+        f"the first sentence comes out as {other.tolist()} beside others, and as {one.tolist()} alone. Somewhere in the "
+        "batch, sentences get into each other's way."
+    )
+
+
+searches_each_sentence_by_itself = Probe(
+    "searches_each_sentence_by_itself", "searches each sentence by itself", _by_itself, _each_sentence_alone
+)
+
+
+def _same_counts(trial: Trial) -> Finding | None:
+    seen, expected = trial.seen.value, trial.expected.value
+    if isinstance(seen, dict) and isinstance(expected, dict):  # a count has no order
+        missing, extra = [key for key in expected if key not in seen], [key for key in seen if key not in expected]
+        if missing or extra:
+            what = f"{missing[0]} is not counted" if missing else f"{extra[0]} is counted, and it is no n-gram of these tokens"
+            return Finding(f"{what}. Your keys: {', '.join(list(seen)[:4]) or 'none'}; expected: {', '.join(list(expected)[:4]) or 'none'}.")
+        seen = {key: seen[key] for key in expected}
+    found = difference(seen, expected, trial.tolerance, returns=trial.returns)
+    return Finding(found.what, found) if found else None
+
+
+same_counts = Probe("same_counts", "counts every n-gram", _same_counts)
+
+
+def _ids(value: Any) -> Array | None:
+    """The ids of a search's result, (batch, length), or None where there are none."""
+    if not isinstance(value, (tuple, list)) or not value or not isinstance(value[0], Tensor):
+        return None
+    data = value[0].data
+    return data if data.ndim == 2 and data.dtype.kind in "iu" else None
+
+
+def _words(row: Array) -> Array:
+    """A sentence without the padding at its end."""
+    kept = np.flatnonzero(row != PAD)
+    return row[: kept[-1] + 1 if len(kept) else 0]
+
+
+def _trimmed(value: Any) -> Any:
+    """The same result, its ids without columns of padding at the end."""
+    ids = _ids(value)
+    if ids is None:
+        return value
+    used = np.flatnonzero((ids != PAD).any(axis=0))
+    width = int(used[-1]) + 1 if len(used) else 0
+    return (Tensor(ids[:, :width], value[0].dtype), *value[1:])
