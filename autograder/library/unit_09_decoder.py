@@ -9,56 +9,7 @@ from torch import Tensor, nn
 from autograder.library.unit_05_multi_head import MultiHeadAttention
 from autograder.library.unit_06_positional_encoding import TransformerEmbedding
 from autograder.library.unit_07_masking import decoder_mask, padding_mask
-
-
-class _FeedForward(nn.Module):
-    """Stands in until unit 08 is there."""
-
-    def __init__(self, d_model: int, d_ff: int) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(d_model, d_ff)
-        self.linear2 = nn.Linear(d_ff, d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.linear1(x).relu())
-
-
-class _EncoderBlock(nn.TransformerEncoderLayer):
-    """Stands in until unit 08 is there."""
-
-    def __init__(self, d_model: int, num_heads: int, d_ff: int, dropout: float, norm_first: bool) -> None:
-        nn.Module.__init__(self)
-        self.self_attention = MultiHeadAttention(d_model, num_heads)
-        self.feed_forward = _FeedForward(d_model, d_ff)
-        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
-        self.dropout, self.norm_first = nn.Dropout(dropout), norm_first
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        if self.norm_first:
-            y = self.norm1(x)
-            x = x + self.dropout(self.self_attention(y, y, y, mask)[0])
-            return x + self.dropout(self.feed_forward(self.norm2(x)))
-        x = self.norm1(x + self.dropout(self.self_attention(x, x, x, mask)[0]))
-        return self.norm2(x + self.dropout(self.feed_forward(x)))
-
-
-class _Encoder(nn.Module):
-    """Stands in until unit 08 is there."""
-
-    def __init__(
-        self, num_layers: int, d_model: int, num_heads: int, d_ff: int, dropout: float = 0.0, norm_first: bool = False
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(_EncoderBlock(d_model, num_heads, d_ff, dropout, norm_first) for _ in range(num_layers))
-        self.norm = nn.LayerNorm(d_model) if norm_first else None
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        for block in self.blocks:
-            x = block(x, mask)
-        return x if self.norm is None else self.norm(x)
-
-
-Encoder, FeedForward, LayerNorm = _Encoder, _FeedForward, nn.LayerNorm
+from autograder.library.unit_08_encoder import Encoder, FeedForward, LayerNorm
 
 
 def shift_right(ids: Tensor, bos_id: int = 1) -> Tensor:
