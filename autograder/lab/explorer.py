@@ -1,0 +1,229 @@
+"""The attention explorer: choose a sentence, a layer and a head of a model, and see its map.
+
+`record` runs any model of the course and keeps what its attention layers looked at; `explore` shows it. In a live
+notebook that is a row of menus over one picture. Where nobody can choose (nbconvert, grading, a terminal, no
+ipywidgets) it is one still figure.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from autograder.lab.attention import attention_map, attention_maps
+from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, png, show
+
+STILL = "AUTOGRADER_STILL"
+"""Set to 1 in the environment for still figures everywhere."""
+_STILL_HERE = (STILL, "AUTOGRADER_KEEP_NOTHING", "NBGRADER_EXECUTION", "NBGRADER_VALIDATING")
+_ALL = 0
+"""The menu's entry for all heads; a head counts from 1. (None would be no entry at all.)"""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One attention layer's weights in one sentence, (num_heads, seq_q, seq_k), and the tokens at its rows and columns."""
+
+    weights: NDArray[Any]
+    queries: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a model looked at in one sentence, or in a pair of them: its attention layers by name."""
+
+    name: str
+    layers: dict[str, Layer]
+
+
+def record(
+    model: Any, *inputs: Any, tokens: Sequence[str], target_tokens: Sequence[str] | None = None,
+    name: str | None = None, row: int = 0, **keywords: Any,
+) -> Recording:  # fmt: skip
+    """Run `model(*inputs)` once, without dropout and gradients, and keep its attention weights.
+
+    model:         any PyTorch model whose attention layers are named `...attention` and return `(output, weights)`,
+                   weights (batch, num_heads, seq_q, seq_k); a layer that runs several times is kept as it ran last
+    tokens:        the source's tokens, of the sentence in `row` of the batch; padding behind them is cut off
+    target_tokens: what the decoder reads; the rows of its maps
+
+    Raises ValueError where the model has no such layer.
+    """
+    import torch
+
+    seen: dict[str, Any] = {}
+    hooks = []
+    for path, module in model.named_modules():
+        if path.rpartition(".")[2].endswith("attention"):
+
+            def keep(_module: Any, _inputs: Any, output: Any, path: str = path) -> None:
+                if isinstance(output, tuple) and len(output) > 1 and getattr(output[1], "ndim", 0) == 4:
+                    seen[path] = output[1]
+
+            hooks.append(module.register_forward_hook(keep))
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(*inputs, **keywords)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    if not seen:
+        raise ValueError(
+            "record: no layer of this model is named `...attention` and returns (output, weights), "
+            "weights with the axes (batch, num_heads, seq_q, seq_k)."
+        )
+    return recording({path: weights[row] for path, weights in seen.items()}, tokens, target_tokens, name)
+
+
+def recording(
+    weights: Mapping[str, Any],
+    tokens: Sequence[str],
+    target_tokens: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Recording:
+    """The same from plain arrays: a layer's name -> weights (num_heads, seq_q, seq_k) or (seq_q, seq_k).
+
+    A name with "cross" in it has target tokens at its rows and source tokens at its columns; a name with "decoder" or
+    "target" in it has target tokens at both. Raises ValueError where there are more tokens than rows or columns.
+    """
+    layers = {}
+    for path, given in weights.items():
+        array = as_array(given).astype(float)
+        array = array[None] if array.ndim == 2 else array
+        if array.ndim != 3:
+            raise ValueError(f"recording: {path} has the shape {array.shape}; choose one sentence: (num_heads, seq_q, seq_k).")
+        target = tokens if target_tokens is None else target_tokens
+        of_target = any(word in path for word in ("cross", "decoder", "target"))
+        queries, keys = target if of_target else tokens, target if of_target and "cross" not in path else tokens
+        if array.shape[1] < len(queries) or array.shape[2] < len(keys):
+            raise ValueError(f"recording: {path} has {array.shape[1:]} weights for {len(queries)} and {len(keys)} tokens.")
+        layers[layer_name(path)] = Layer(array[:, : len(queries), : len(keys)], tuple(queries), tuple(keys))
+    told = name or " ".join(tokens) + (f" → {' '.join(target_tokens)}" if target_tokens else "")
+    return Recording(told, layers)
+
+
+def layer_name(path: str) -> str:
+    """`encoder.blocks.0.self_attention` → "encoder, block 1, self-attention"."""
+    words: list[str] = []
+    for part in path.split("."):
+        if part.isdigit():
+            words = [*words[:-1], f"{words[-1].removesuffix('s')} {int(part) + 1}"] if words else [f"layer {int(part) + 1}"]
+        else:
+            words.append(part.replace("_attention", "-attention").replace("_", " "))
+    return ", ".join(words)
+
+
+def explore(recordings: Recording | Sequence[Recording], *, layer: str | None = None, head: int | None = None) -> None:
+    """Show recordings: menus over a map where a notebook is live, otherwise one still figure.
+
+    layer, head: what is shown first, head from 1; unless told, all heads of the first layer
+    """
+    chosen = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    if not chosen:
+        raise ValueError("explore: nothing was recorded")
+    first = layer if layer is not None else next(iter(chosen[0].layers))
+    if first not in chosen[0].layers:
+        raise ValueError(f"explore: there is no layer {first!r}; there are: {', '.join(chosen[0].layers)}")
+    if can_choose():
+        _menus(chosen, first, head)
+        return
+    show(picture(chosen[0], first, head))
+    count = f"{len(chosen)} sentences, {len(chosen[0].layers)} layers, {len(chosen[0].layers[first].weights)} heads"
+    print(f"A still picture of {count}: in a live notebook you choose among them.")
+
+
+def picture(shown: Recording, layer: str, head: int | None) -> Figure:
+    """The map of one head, counted from 1, or of all heads of a layer."""
+    seen = shown.layers[layer]
+    if head is None and len(seen.weights) > 1:
+        return attention_maps(seen.weights, None, seen.queries, seen.keys, title=layer)
+    number = head or 1
+    title = layer if len(seen.weights) == 1 else f"{layer}, head {number}"
+    return attention_map(seen.weights[number - 1], seen.queries, seen.keys, title=title)
+
+
+def can_choose() -> bool:
+    """Whether somebody can choose from a menu here: ipywidgets, and a notebook's own page that asked for the cell.
+
+    Front ends (JupyterLab, Notebook, VS Code) send along which cell it is; programs that run notebooks do not.
+    """
+    if any(os.environ.get(name, "0") not in ("", "0") for name in _STILL_HERE):
+        return False
+    if importlib.util.find_spec("ipywidgets") is None:
+        return False
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return False
+    if "google.colab" in sys.modules:
+        return True
+    return bool({"cellId", "deletedCells"} & set(kernel.get_parent().get("metadata", {})))
+
+
+def _menus(recordings: Sequence[Recording], layer: str, head: int | None) -> None:
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    wide = widgets.Layout(width="auto", max_width="100%")
+    sentence = widgets.Dropdown(
+        options=[(one.name, number) for number, one in enumerate(recordings)], value=0, description="Sentence", layout=wide
+    )
+    layers = widgets.Dropdown(options=list(recordings[0].layers), value=layer, description="Layer", layout=wide)
+    heads = widgets.Dropdown(options=_heads(recordings[0], layer), value=head or _ALL, description="Head", layout=wide)
+    view = widgets.HTML()
+
+    def draw(_change: Any = None) -> None:
+        view.value = _as_html(picture(recordings[sentence.value], layers.value, heads.value or None))
+
+    def another_sentence(_change: Any) -> None:
+        kept, options = layers.value, list(recordings[sentence.value].layers)
+        if list(layers.options) != options:
+            layers.options = options
+            layers.value = kept if kept in options else options[0]
+        another_layer(None)
+
+    def another_layer(_change: Any) -> None:
+        kept, options = heads.value, _heads(recordings[sentence.value], layers.value)
+        if list(heads.options) != options:
+            heads.options = options
+            heads.value = kept if kept in dict(options).values() else _ALL
+        draw()
+
+    sentence.observe(another_sentence, "value")
+    layers.observe(another_layer, "value")
+    heads.observe(draw, "value")
+    shown = [sentence] * (len(recordings) > 1) + [layers] * (len(layers.options) > 1) + [heads] * (len(heads.options) > 1)
+    draw()
+    display(widgets.VBox([widgets.Box(shown, layout=widgets.Layout(flex_flow="row wrap")), view]))
+
+
+def _heads(shown: Recording, layer: str) -> list[tuple[str, int]]:
+    count = len(shown.layers[layer].weights)
+    return [("all", _ALL), *((str(number), number) for number in range(1, count + 1))] if count > 1 else [("1", _ALL)]
+
+
+def _as_html(figure: Figure) -> str:
+    """The figure as an image with alternative text, and the same words folded below it."""
+    words = html.escape(alt_text(figure))
+    image = base64.b64encode(png(figure)).decode("ascii")
+    width = round(figure.get_figwidth() * CSS_PIXELS_PER_INCH)
+    close(figure)
+    return (
+        f'<img src="data:image/png;base64,{image}" alt="{words}" style="width:{width}px;max-width:100%;height:auto">'
+        f"<details><summary>In words</summary><p>{words}</p></details>"
+    )
+
