@@ -15,6 +15,7 @@ from .probe import Finding, Probe, Trial
 from .scores import between_values, hears_every_row
 from .sequence import blind_to_later_rows, within
 from .weights import rows_sum_to_one, sums_to_one, zero_where_masked
+from .work import computes_in_type, works_in_blocks, works_once
 
 __all__ = [
     "Finding",
@@ -26,6 +27,7 @@ __all__ = [
     "blind_to_masked_keys",
     "blind_to_masked_scores",
     "columns_hold_their_waves",
+    "computes_in_type",
     "each_gradient",
     "ends_at_eos",
     "entries_in_place",
@@ -51,5 +53,7 @@ __all__ = [
     "sums_to_one",
     "visible_rows_sum_to_one",
     "within",
+    "works_in_blocks",
+    "works_once",
     "zero_where_masked",
 ]

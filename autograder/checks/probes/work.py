@@ -1,0 +1,72 @@
+"""Probes for how work is done: in blocks, once only, in the number type that was asked for.
+
+Their fixtures look while the code runs and leave yes-or-no facts behind. What such a fact says can take points away
+and never give them, since it comes from the learner's own process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .probe import Finding, Probe, Trial
+
+_BLOCKS = {
+    "makes a table of all scores": "somewhere your code makes an array with as many numbers as all scores together. Only the "
+    "scores of one block may exist at a time: that is the point of working in blocks.",
+    "ignores block_size": "with a small `block_size` your code still makes arrays that are much larger. Its blocks do not "
+    "follow `block_size`.",
+    "takes exp of all scores": "your code takes the exponential of all scores at once. Only one block of them may be looked "
+    "at at a time.",
+    "looks at all scores first": "your code takes the maximum of all scores before it adds up. Here each block is looked at "
+    "once, in order: later scores are not known yet.",
+}
+_ONCE = {
+    "reads the source again": "your code runs the encoder more than once. The source does not change while the target grows: "
+    "encode it once, before the loop.",
+    "computes old positions again": "in each step your code computes positions again that were computed in earlier steps. "
+    "Only the newest position may go through the decoder's blocks; the others are in the cache.",
+    "computes old keys and values again": "in each step your code makes the keys or values of earlier positions again. Make "
+    "those of the newest position, and take the others from the cache.",
+    "computes the source's keys again": "in each step your code makes the source's keys and values for cross-attention again. "
+    "The encoder's output does not change: make them once, before the loop.",
+    "leaves the model in another mode": "after the call the model is not in the mode (training or evaluation) in which you got "
+    "it. Put it back.",
+}
+_TYPES = {
+    "multiplies in the type asked for": "the model's matrix products do not run in the number type `dtype` on the device "
+    "`device_type`. Is the forward pass inside `torch.autocast`, and do both arguments reach it?",
+    "keeps its weights in float32": "after the step the model's weights are no longer float32. Autocast casts copies for the "
+    "products; the weights themselves stay as they are.",
+    "leaves autocast before the step": "autocast is still on when the optimizer takes its step. Only the forward pass and the "
+    "loss belong inside it.",
+    "leaves autocast before going backward": "autocast is still on while the gradients are computed. PyTorch wants the "
+    "backward pass outside: each operator goes back in the type in which it went forward.",
+    "is in training mode": "the model is not in training mode while it computes: dropout would stay off.",
+}
+
+
+def _kept(name: str, title: str, sentences: Mapping[str, str]) -> Probe:
+    def judge(trial: Trial) -> Finding | None:
+        for fact, sentence in sentences.items():
+            for seen, expected in _facts(trial):
+                if fact in expected and seen.get(fact) != expected[fact]:
+                    return Finding(sentence)
+        return None
+
+    return Probe(name, title, judge)
+
+
+def _facts(trial: Trial) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """For each watched argument what was seen of it and what is expected."""
+    seen, expected = trial.seen.facts.get("after"), trial.expected.facts.get("after")
+    if not isinstance(expected, dict):
+        return []
+    seen = seen if isinstance(seen, dict) else {}
+    pairs = ((seen.get(name), facts) for name, facts in expected.items() if isinstance(facts, dict))
+    return [(mine if isinstance(mine, dict) else {}, facts) for mine, facts in pairs]
+
+
+works_in_blocks = _kept("works_in_blocks", "holds the scores of one block at a time", _BLOCKS)
+works_once = _kept("works_once", "computes nothing twice", _ONCE)
+computes_in_type = _kept("computes_in_type", "computes in the right number types", _TYPES)
