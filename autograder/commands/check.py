@@ -53,14 +53,16 @@ def run(options: argparse.Namespace) -> int:
 def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
     """Visible cases by exercise; with --hidden, the hidden ones as a second set."""
     course: Path = options.course
-    known = sorted(path.parent.name for path in (course / "solutions").glob(f"*/{CASES_FILE}"))
-    unit = one_unit(known, options.unit)
+    folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
+    unit = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
     try:
-        visible = load_cases(course / "solutions" / unit / CASES_FILE)
+        visible = load_cases(folder / unit / CASES_FILE)
     except MissingCases as error:
         raise UsageError(str(error)) from error
     sets = [{exercise.name: exercise for exercise in visible.exercises}]
     if options.hidden:
+        if folder.name != "solutions":
+            raise UsageError("hidden cases are drawn from the lessons in solutions/, which are not here: leave --hidden out.")
         from ..lessons.hidden import hidden_cases
 
         sets.append({exercise.name: exercise for exercise in hidden_cases(course, unit, options.seed).exercises})

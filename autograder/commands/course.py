@@ -23,15 +23,16 @@ def add_units(parser: argparse.ArgumentParser) -> None:
 
 
 def find_course(given: Path | None) -> Path:
-    """The folder that holds `solutions/`. Raises UsageError where there is none."""
+    """The folder that holds `solutions/`, or a learner's, with `notebooks/` alone. Raises UsageError where there is none."""
     if given is not None:
-        if not (given / "solutions").is_dir():
-            raise UsageError(f"{given} is no course: it has no folder solutions/. Name the course with --course DIR.")
+        if not ((given / "solutions").is_dir() or (given / "notebooks").is_dir()):
+            raise UsageError(f"{given} is no course: it has neither solutions/ nor notebooks/. Name the course with --course DIR.")
         return given.resolve()
     here = Path.cwd()
     places = [here, *here.parents, Path(__file__).resolve().parents[2]]
     for place in places:
-        if (place / "solutions").is_dir() and (place / "nbgrader_config.py").is_file():
+        configured = any((place / name).is_file() for name in ("nbgrader_config.py", "jupyter_lab_config.py"))
+        if configured and any((place / name).is_dir() for name in ("solutions", "notebooks")):
             return place
     raise UsageError(f"no course in {here} or above it: run this in the course's folder, or name it with --course DIR.")
 
@@ -41,6 +42,8 @@ def chosen_units(course: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     from ..lessons.parse import units
 
     known = units(course / "solutions")
+    if not known:
+        raise UsageError(f"{course} holds no lessons (solutions/UNIT/NAME.py): this command is for the course's own folder.")
     if not wanted:
         return known
     return tuple(one_unit(known, name) for name in wanted)

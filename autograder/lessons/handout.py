@@ -1,0 +1,57 @@
+"""What an instructor hands out: a zip that a learner unpacks and works in, with no solution in it."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .build import Paths
+from .parse import LessonError
+
+COURSE_FILES = ("README.md", "requirements.txt", "pyproject.toml", "Makefile", "jupyter_lab_config.py", "jupyterlab_settings/overrides.json")
+"""What a learner's folder needs besides notebooks and the package, where the course has it."""
+_NEVER = frozenset({"__pycache__", ".ipynb_checkpoints"})
+_ALWAYS_THE_SAME = (2026, 1, 1, 0, 0, 0)
+
+
+def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only: bool = False) -> list[str]:
+    """Write the zip and return the names in it. Two handouts of one course are the same, byte by byte.
+
+    notebooks_only: the units' folders alone, for learners who have the course's package already
+    Raises LessonError where a unit was not built, OSError where the zip cannot be written.
+    """
+    names: list[str] = []
+    fresh = target.with_name(f".{target.name}.writing")
+    try:
+        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, path in sorted(_files(course, units, notebooks_only)):
+                entry = zipfile.ZipInfo(name, _ALWAYS_THE_SAME)
+                entry.external_attr = 0o644 << 16
+                packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+                names.append(name)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return names
+
+
+def _files(course: Path, units: Sequence[str], notebooks_only: bool) -> Iterator[tuple[str, Path]]:
+    for unit in units:
+        paths = Paths(course, unit)
+        for path in (paths.learner, paths.learner_cases):
+            if not path.is_file():
+                raise LessonError(f"{path} is not there; run `python -m autograder build {unit}`")
+            yield path.relative_to(course).as_posix(), path
+    if notebooks_only:
+        return
+    for path in sorted((course / "notebooks").glob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            yield path.relative_to(course).as_posix(), path
+    for name in COURSE_FILES:
+        if (course / name).is_file():
+            yield name, course / name
+    package = Path(__file__).resolve().parents[1]
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and not _NEVER & set(path.parts) and path.suffix != ".pyc":
+            yield f"{package.name}/{path.relative_to(package).as_posix()}", path
