@@ -14,6 +14,8 @@ from .probe import Finding, Probe, Trial
 _BLOCKS = {
     "makes a table of all scores": "somewhere your code makes an array with as many numbers as all scores together. Only the "
     "scores of one block may exist at a time: that is the point of working in blocks.",
+    "makes a mask of all pairs": "somewhere your code makes a mask as large as all scores together. Make the part of it that "
+    "belongs to a block.",
     "ignores block_size": "with a small `block_size` your code still makes arrays that are much larger. Its blocks do not "
     "follow `block_size`.",
     "takes exp of all scores": "your code takes the exponential of all scores at once. Only one block of them may be looked "
