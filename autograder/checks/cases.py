@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .values import UnreadableValues, pack, unpack
+from .values import UnreadableValues, digest, pack, unpack
 
 CASES_FILE = "cases.npz"
 _FORMAT = 1
@@ -110,6 +110,8 @@ class ExerciseCases:
     time_limit: float
     """Seconds for all calls together."""
     hidden: bool = False
+    files: tuple[str, ...] = ()
+    """Names of files that are handed in beside the notebook and that the exercise reads."""
 
     @property
     def base_keys(self) -> tuple[str, ...]:
@@ -140,6 +142,11 @@ class MissingCases(FileNotFoundError):
 
 def save_cases(cases: UnitCases, path: Path) -> None:
     path.write_bytes(pack({"format": _FORMAT, **_fields(cases)}))
+
+
+def cases_digest(cases: UnitCases) -> bytes:
+    """Changes with anything in the cases."""
+    return digest(_fields(cases))
 
 
 def load_cases(path: Path) -> UnitCases:

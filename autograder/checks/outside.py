@@ -75,6 +75,8 @@ class Outside:
     outputs: dict[str, Any] = field(default_factory=dict)
     """By the name of the block, as its process described them: not to be trusted."""
     incidents: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Where the time went: starting processes, their cells, their exercises, ending them."""
 
 
 def key_of(cases: ExerciseCases) -> str:
@@ -160,6 +162,8 @@ class _Observing:
         self.left_out: dict[str, str] = {}
         """Why a name is missing, for the names that a cell which was left out defines."""
         self.cells_left_out = 0
+        self.seconds: dict[str, float] = {}
+        self.lap = time.monotonic()
 
     def outcome(self) -> Outside:
         while self.pending:
@@ -171,12 +175,23 @@ class _Observing:
             frames = Frames(process.answers)
             try:
                 if self._run_cells(process, frames):
+                    self._lap("cells")
                     self._watch_exercises(process, frames)
+                    self._lap("exercises")
+                else:
+                    self._lap("cells")
             finally:
                 frames.close()
                 process.stop()
+                self._lap("end")
         explained = {key: self._explained(key, sighting) for key, sighting in self.sightings.items()}
-        return Outside(explained, self.outputs, tuple(self.incidents))
+        return Outside(explained, self.outputs, tuple(self.incidents), self.seconds)
+
+    def _lap(self, phase: str) -> None:
+        """The time since the last lap was `phase`'s."""
+        now = time.monotonic()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.lap
+        self.lap = now
 
     def _run_cells(self, process: Process, frames: Frames) -> bool:
         """Whether the cells ran to their end. Where not, either a cell is left out the next time or all is given up."""
@@ -184,6 +199,7 @@ class _Observing:
         begun = self._next(frames, _START_SECONDS, process, "before its first cell")
         if isinstance(begun, Fault):
             raise NotStarted("the process that runs a submission did not begin" + process.ending())
+        self._lap("start")
         patience = (self.times.cells if self.whole_file else self.times.cell) + self.times.grace
         while True:
             frame = self._next(frames, patience, process, "while its cells were run")

@@ -8,6 +8,7 @@ array nor a scalar arrives as an `Opaque`, its type's name and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -121,16 +122,23 @@ def to_live(value: Any) -> Any:
 
 def pack(tree: Any) -> bytes:
     """One tree as bytes; equal trees give equal bytes. Equal arrays are written once."""
-    heap = _Heap()
-    node = _encode(to_plain(tree), heap)
-    text = json.dumps(node, ensure_ascii=False, sort_keys=True, allow_nan=False)
-    entries = {
-        _TREE_ENTRY: np.frombuffer(text.encode("utf-8", "backslashreplace"), dtype=np.uint8),
-        _HEAP_ENTRY: np.frombuffer(bytes(heap.data), dtype=np.uint8),
-    }
+    text, heap = _text_and_heap(tree)
+    entries = {_TREE_ENTRY: np.frombuffer(text, dtype=np.uint8), _HEAP_ENTRY: np.frombuffer(heap, dtype=np.uint8)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **entries)
     return buffer.getvalue()
+
+
+def digest(tree: Any) -> bytes:
+    """Equal for equal trees; takes a fraction of the time of `pack`, which compresses."""
+    text, heap = _text_and_heap(tree)
+    return hashlib.sha256(hashlib.sha256(text).digest() + heap).digest()
+
+
+def _text_and_heap(tree: Any) -> tuple[bytes, bytes]:
+    heap = _Heap()
+    text = json.dumps(_encode(to_plain(tree), heap), ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace"), bytes(heap.data)
 
 
 def unpack(data: bytes) -> Any:

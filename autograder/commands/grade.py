@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,16 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, help="seed of the hidden cases (default: the last one, else a new one)")
     parser.add_argument("--force", action="store_true", help="grade again what is graded; without --seed, on new cases")
     parser.add_argument("--resume", action="store_true", help="go on where a run was stopped (this is the default)")
+    parser.add_argument(
+        "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
+    )
+    parser.add_argument("--timings", type=Path, metavar="FILE", help="write seconds by phase to this file, as JSON")
     add_course(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    begun = time.perf_counter()
     from ..grading.assignment import NoAssignment
     from ..grading.gradebook import GradebookError
     from ..grading.pipeline import plan
@@ -54,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         work = plan(course, units, options.student, seed=options.seed, force=options.force)
         if not work.todo and not work.kept:
             raise UsageError(f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
-        return _grade(work, options, confined)
+        return _grade(work, options, confined, begun)
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to go on.", file=sys.stderr)
         return 130
@@ -82,7 +89,9 @@ def _confined(mode: Any, scheduler: str | None) -> bool:
     return True
 
 
-def _grade(work: Any, options: argparse.Namespace, confined: bool) -> int:
+def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float) -> int:
+    """`begun`: when the command did, by `time.perf_counter`."""
+    planned = time.perf_counter() - begun
     from tqdm import tqdm
 
     from ..grading.pipeline import local_executor, records, run
@@ -100,14 +109,26 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool) -> int:
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
     print(f"{len(work.todo)} submissions to grade, {len(work.kept)} graded before. Seeds of the hidden cases: {seeds}")
     with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
-        outcome = run(work, make, confined=confined, workers=workers, progress=lambda done: bar.update())
+        outcome = run(
+            work,
+            make,
+            confined=confined,
+            workers=workers,
+            run_demos=options.run_demos,
+            progress=lambda done: bar.update(),
+        )
     if outcome.interrupted:
         print(f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to go on.")
         return 130
+    reporting = time.perf_counter()
     found = records(options.course, [*work.todo, *work.kept])
     written = write_reports(options.course, [(done.student, done.unit, done.failure) for done in outcome.failed])
     print(summary(found, outcome))
     print("\n".join(f"{path}" for path in written))
+    if options.timings:
+        whole = {"plan": planned, "grade": outcome.seconds, "report": time.perf_counter() - reporting}
+        told = {"command": whole, "submissions": len(outcome.graded), "phases": outcome.phases}
+        options.timings.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for failure in outcome.failed:
         print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.failure}", file=sys.stderr)
     return 1 if outcome.failed else 0

@@ -24,3 +24,9 @@ What is not promised
   own outputs on its own feedback page: grade again with `--force`, and they are drawn anew.
 - Anything at all with `--isolation none`: a submission then has the rights of whoever grades.
 """
+
+import sys
+
+# jsonschema, which nbformat imports, imports this one for a check of addresses that nobody asks for; it builds its
+# grammars for a second, in each process. `None` reads as "not installed", and jsonschema then does without.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

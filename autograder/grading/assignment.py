@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
 
-from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
-from ..lessons.hidden import hidden_cases
-from ..lessons.parse import LessonError, unit_stem
+from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, cases_digest, load_cases
 
 
 class NoAssignment(ValueError):
@@ -35,14 +33,21 @@ class Assignment:
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
 
     def source_notebook(self) -> NotebookNode:
+        """The course's notebook, parsed once in each process: copy what you change."""
         return _notebook(self.source)
 
     def released_notebook(self) -> NotebookNode:
+        """The released notebook, parsed once in each process: copy what you change."""
         return _notebook(self.released)
 
     def sets(self) -> tuple[tuple[ExerciseCases, ExerciseCases], ...]:
         """Visible and hidden cases of each exercise."""
         return tuple((cases, self.hidden.exercise(cases.name)) for cases in self.visible.exercises)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of files that learners hand in beside the notebook."""
+        return tuple(dict.fromkeys(name for cases in self.visible.exercises for name in cases.files))
 
     def grade_ids(self) -> frozenset[str]:
         cells = self.source_notebook().cells
@@ -51,6 +56,12 @@ class Assignment:
 
 def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     """Read a unit for grading and draw its hidden cases. Raises NoAssignment with one line."""
+    # Here, since a worker gets its assignments ready made and starts a second sooner without nbgrader.
+    from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
+
+    from ..lessons.hidden import hidden_cases
+    from ..lessons.parse import LessonError, unit_stem
+
     name = unit_stem(unit)
     folder = course / "solutions" / unit
     released_path = course / "notebooks" / unit / f"{name}.ipynb"
@@ -79,11 +90,12 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     text = str(nbformat.writes(source))
     cases_file = (folder / CASES_FILE).read_bytes()
     digest = hashlib.sha256()
-    for piece in (text.encode(), released.encode(), cases_file, _hidden_bytes(hidden), str(seed).encode()):
+    for piece in (text.encode(), released.encode(), cases_file, cases_digest(hidden), str(seed).encode()):
         digest.update(hashlib.sha256(piece).digest())
     return Assignment(unit, name, text, released, visible, hidden, cases_file, seed, digest.hexdigest())
 
 
+@functools.lru_cache(maxsize=32)
 def _notebook(text: str) -> NotebookNode:
     notebook: NotebookNode = nbformat.reads(text, as_version=4)
     return notebook
@@ -91,12 +103,3 @@ def _notebook(text: str) -> NotebookNode:
 
 def _grade_id(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
-
-
-def _hidden_bytes(hidden: UnitCases) -> bytes:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "hidden.npz"
-        save_cases(hidden, path)
-        return path.read_bytes()

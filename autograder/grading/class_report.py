@@ -46,7 +46,8 @@ def class_report(records: Sequence[Record], rows: Sequence[dict[str, Any]], fail
     students = {record["student"] for record in records}
     overview = (
         f"{len(records)} submissions of {len(students)} learners, {date.today().isoformat()}. "
-        "Points in the bars are those of the checks; written answers and late penalties are in the table of each unit."
+        "Points in the bars are those of the checks; written answers and late penalties are in the table of each unit. "
+        f"{_experiments(records)}"
     )
     units = sorted({record["unit"] for record in records})
     return _PAGE.format(
@@ -54,6 +55,14 @@ def class_report(records: Sequence[Record], rows: Sequence[dict[str, Any]], fail
         units="".join(_unit(unit, [r for r in records if r["unit"] == unit], rows) for unit in units),
         incidents=_incidents(records, failed),
     )
+
+
+def _experiments(records: Sequence[Record]) -> str:
+    skipped = sum(record.get("experiments", "skipped") == "skipped" for record in records)
+    if not skipped:
+        return "The notebooks' experiments were run."
+    whose = "" if skipped == len(records) else f" of {skipped} submissions"
+    return f"The notebooks' experiments{whose} were not run: no points depend on them."
 
 
 def _unit(unit: str, records: Sequence[Record], rows: Sequence[dict[str, Any]]) -> str:

@@ -33,7 +33,7 @@ pre{{background:#8881;padding:.7em;overflow-x:auto;font-size:13px}}img{{max-widt
 def feedback_page(assignment: Assignment, graded: Graded) -> str:
     """The page as text. It loads nothing and runs nothing; hidden cases show as sentences only."""
     record = graded.record
-    notebook = nbformat.reads(graded.notebook, as_version=4)
+    notebook = nbformat.v4.reads(graded.notebook)
     rows = "".join(
         f"<tr><td>{'✓' if row['passed'] else '✗'} {html.escape(row['exercise'])}</td><td class=n>{row['visible']:g}</td>"
         f"<td class=n>{row['hidden']:g}</td><td class=n>{row['score']:g} of {row['max_score']:g}</td></tr>"

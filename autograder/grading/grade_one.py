@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 
 from ..checks.cases import CASES_FILE, ExerciseCases, Fault, Sighting
 from ..checks.display import as_html, as_text
@@ -16,14 +18,15 @@ from ..checks.outside import Outside, Process, key_of, observe_by
 from ..checks.probes.named import named_probes
 from ..checks.submission import Block, part_of
 from ..checks.verdict import Verdict, judge
+from ..checks.weights import MAX_FILE_BYTES, file_trouble, told_by_file
 from .assignment import Assignment
 from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, rebuild
 from .runner import WarmProcess
-from .sanitise import clean, safe_outputs, sanitise
-from .submitted import TIMESTAMP, handed_files, submission_digest
+from .sanitise import clean, output_of, safe_outputs, sanitise
+from .submitted import TIMESTAMP, handed_files, read_regular, submission_digest
 
 RECORD_FORMAT = 1
-_NOT_RUN = frozenset({"check", "hidden", "demo", "question", "answer"})
+_NOT_RUN = frozenset({"check", "hidden", "question", "answer"})
 
 
 @dataclass(frozen=True)
@@ -35,24 +38,44 @@ class Graded:
     notebook: str
     """The rebuilt notebook with outputs and verdicts, as JSON text; safe to show."""
     record: dict[str, Any]
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Where the time went, by phase."""
 
     @property
     def score(self) -> float:
         return float(sum(row["score"] for row in self.record["exercises"]))
 
 
-def grade_submission(assignment: Assignment, student: str, folder: Path, warm: WarmProcess) -> Graded:
-    """Grade what lies in `folder`. Whatever the submission is or does, there is a grade with a reason."""
-    source, released = assignment.source_notebook(), assignment.released_notebook()
+def grade_submission(
+    assignment: Assignment, student: str, folder: Path, warm: WarmProcess, *, run_demos: bool = False
+) -> Graded:
+    """Grade what lies in `folder`. Whatever the submission is or does, there is a grade with a reason.
+
+    run_demos: also run the experiments, which no grade depends on
+    """
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "repair"):
+        try:
+            path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
+        except Unreadable as error:
+            return _ungraded(assignment, student, folder, f"Nothing could be graded: {error}")
+        rebuilt = rebuilt_notebook(assignment, submitted)
+    repairs = [*renamed, *rebuilt.repairs, *_extra_files(folder, path, assignment.files)]
+    judged = grade_cells(assignment, rebuilt.notebook, warm, folder, run_demos=run_demos)
+    with _timed(seconds, "write down"):
+        record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
+        record["experiments"] = "run" if run_demos else "skipped"
+        text = _text(rebuilt.notebook)
+    return Graded(student, assignment.unit, text, record, seconds | judged.seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    begun = time.perf_counter()
     try:
-        path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids())
-    except Unreadable as error:
-        return _ungraded(assignment, student, folder, source, released, f"Nothing could be graded: {error}")
-    rebuilt = rebuilt_notebook(assignment, submitted)
-    repairs = [*renamed, *rebuilt.repairs, *_extra_files(folder, path)]
-    judged = grade_cells(assignment, rebuilt.notebook, warm)
-    record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
-    return Graded(student, assignment.unit, _text(rebuilt.notebook), record)
+        yield
+    finally:
+        seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - begun
 
 
 @dataclass(frozen=True)
@@ -61,21 +84,33 @@ class Judged:
 
     verdicts: dict[str, Verdict]
     incidents: tuple[str, ...]
+    seconds: dict[str, float]
 
 
 def rebuilt_notebook(assignment: Assignment, submitted: list[dict[str, Any]]) -> Rebuilt:
     return rebuild(assignment.source_notebook(), assignment.released_notebook(), submitted)
 
 
-def grade_cells(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Judged:
-    """Run a rebuilt notebook outside, judge it, and write outputs and scores into its cells, safe to show."""
-    outside = _run(assignment, notebook, warm)
-    verdicts = {
-        key_of(cases): _judged(cases, outside.sightings[key_of(cases)]) for both in assignment.sets() for cases in both
-    }
-    _write_outputs(notebook, outside, verdicts)
-    sanitise(notebook, frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell)))
-    return Judged(verdicts, (*outside.incidents, *_telling(notebook)))
+def grade_cells(
+    assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, folder: Path, *, run_demos: bool = False
+) -> Judged:
+    """Run a rebuilt notebook outside, judge it, and write outputs and scores into its cells, safe to show.
+
+    folder: where the files lie that the unit asks for beside the notebook
+    """
+    outside = _run(assignment, notebook, warm, folder, run_demos)
+    seconds = dict(outside.seconds)
+    with _timed(seconds, "judge"):
+        verdicts = {
+            key_of(cases): _judged(cases, told_by_file(outside.sightings[key_of(cases)], cases, folder))
+            for both in assignment.sets()
+            for cases in both
+        }
+    with _timed(seconds, "show"):
+        _write_outputs(notebook, outside, verdicts, run_demos)
+        course_text = frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell))
+        sanitise(notebook, course_text)
+    return Judged(verdicts, (*outside.incidents, *_telling(notebook)), seconds)
 
 
 def _judged(cases: ExerciseCases, sighting: Sighting) -> Verdict:
@@ -94,21 +129,31 @@ def _telling(notebook: NotebookNode) -> list[str]:
     return [f"its code names {word}: have a look" for word in words if word in own]
 
 
-def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess) -> Outside:
+def _run(
+    assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, folder: Path, run_demos: bool
+) -> Outside:
+    left_out = _NOT_RUN if run_demos else _NOT_RUN | {"demo"}
     blocks = [
         Block(cell.source, f"cell {number}")
         for number, cell in enumerate(notebook.cells, start=1)
-        if cell.cell_type == "code" and part_of(cell) not in _NOT_RUN
+        if cell.cell_type == "code" and part_of(cell) not in left_out
     ]
 
+    beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
+
     def start(request: bytes) -> Process:
-        return warm.submit(request, {CASES_FILE: assignment.cases_file})
+        return warm.submit(request, {CASES_FILE: assignment.cases_file, **beside})
 
     exercises = [cases for both in assignment.sets() for cases in both]
     return observe_by(start, blocks, False, exercises, warm.times)
 
 
-def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str, Verdict]) -> None:
+def _usable(path: Path) -> bytes | None:
+    """A file that was handed in beside the notebook; None where it is none that can be read, for which reason ever."""
+    return None if file_trouble(path) else read_regular(path, MAX_FILE_BYTES)
+
+
+def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str, Verdict], run_demos: bool) -> None:
     """Outputs of the cells that ran, and each check's verdict where nbgrader looks for its score."""
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
@@ -118,8 +163,8 @@ def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str,
             exercise = cell.metadata["autograder"]["exercise"]
             verdict = verdicts[f"{exercise}/{'hidden' if part == 'hidden' else 'visible'}"]
             cell.outputs = verdict_outputs(verdict)
-        elif part == "demo":
-            cell.outputs = [new_output("display_data", data={"text/plain": "(An experiment: not run while grading.)"})]
+        elif part == "demo" and not run_demos:
+            cell.outputs = [output_of("display_data", data={"text/plain": "(An experiment: not run while grading.)"})]
         else:
             cell.outputs = safe_outputs(outside.outputs.get(f"cell {number}"))
 
@@ -127,20 +172,20 @@ def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str,
 def verdict_outputs(verdict: Verdict) -> list[NotebookNode]:
     """A verdict as a cell's outputs: the panel, and the score as the plain float that nbgrader reads."""
     shown = for_learner(verdict)
-    panel = new_output("display_data", data={"text/html": as_html(shown), "text/plain": as_text(shown)})
-    score = new_output("execute_result", data={"text/plain": repr(float(verdict.score))}, execution_count=None)
+    panel = output_of("display_data", data={"text/html": as_html(shown), "text/plain": as_text(shown)})
+    score = output_of("execute_result", data={"text/plain": repr(float(verdict.score))}, execution_count=None)
     return [panel, score]
 
 
 def for_learner(verdict: Verdict) -> Verdict:
     """The verdict as a feedback page shows it: of hidden cases the sentence, not the numbers."""
     if not verdict.hidden or verdict.passed:
-        return verdict
+        return replace(verdict, examples=()) if verdict.hidden else verdict
     message = verdict.message
     if verdict.diagnosis is None:
         message = f"On a hidden case `{verdict.exercise}` gives something else than expected. The visible cases may show where."
     results = tuple(replace(result, finding=None, label="") for result in verdict.results)
-    return replace(verdict, message=message, label="", difference=None, results=results, notes=())
+    return replace(verdict, message=message, label="", difference=None, results=results, notes=(), examples=())
 
 
 def _record(
@@ -172,18 +217,16 @@ def _record(
     return _record_of(assignment, student, folder, rows, repairs, incidents)
 
 
-def _ungraded(
-    assignment: Assignment, student: str, folder: Path, source: NotebookNode, released: NotebookNode, reason: str
-) -> Graded:
+def _ungraded(assignment: Assignment, student: str, folder: Path, reason: str) -> Graded:
     """The record of a submission that holds no readable notebook: the released one, every exercise 0, the reason."""
-    notebook = rebuild(source, released, []).notebook
+    notebook = rebuilt_notebook(assignment, []).notebook
     rows = []
     for visible, hidden in assignment.sets():
         for cell in notebook.cells:
             if part_of(cell) in ("check", "hidden") and cell.metadata["autograder"]["exercise"] == visible.name:
                 cell.outputs = [
-                    new_output("stream", name="stdout", text=f"{reason}\n"),
-                    new_output("execute_result", data={"text/plain": "0.0"}, execution_count=None),
+                    output_of("stream", name="stdout", text=f"{reason}\n"),
+                    output_of("execute_result", data={"text/plain": "0.0"}, execution_count=None),
                 ]
         rows.append(
             {
@@ -217,7 +260,7 @@ def _record_of(
         "unit": assignment.unit,
         "seed": assignment.seed,
         "assignment": assignment.digest,
-        "submission": submission_digest(handed_files(folder)),
+        "submission": submission_digest(handed_files(folder, assignment.files), assignment.files),
         "exercises": rows,
         "repairs": [asdict(repair) for repair in repairs],
         "incidents": incidents,
@@ -227,8 +270,8 @@ def _record_of(
     return cleaned
 
 
-def _extra_files(folder: Path, graded: Path) -> list[Repair]:
-    known = {graded.name, TIMESTAMP, CASES_FILE, ".ipynb_checkpoints"}
+def _extra_files(folder: Path, graded: Path, wanted: tuple[str, ...]) -> list[Repair]:
+    known = {graded.name, TIMESTAMP, CASES_FILE, ".ipynb_checkpoints", *wanted}
     extra = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if not extra:
         return []
@@ -241,4 +284,5 @@ def _answered(cell: NotebookNode) -> bool:
 
 
 def _text(notebook: NotebookNode) -> str:
-    return str(nbformat.writes(notebook))
+    """As nbformat writes it, without its validation: the rebuilt notebook is made of the course's own cells."""
+    return str(nbformat.v4.writes(notebook))

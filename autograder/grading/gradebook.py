@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
 from nbgrader.utils import parse_utc
@@ -96,7 +97,7 @@ class GradebookWriter:
         try:
             with self._guarded():
                 self._gradebook.update_or_create_assignment(assignment.unit)
-                SaveCells(config=self._config).preprocess(assignment.source_notebook(), resources)
+                SaveCells(config=self._config).preprocess(copy.deepcopy(assignment.source_notebook()), resources)
                 self._gradebook.db.expire_all()
         except GradebookError:
             raise
@@ -124,15 +125,15 @@ class GradebookWriter:
         timestamp = _timestamp(handed_in)
         more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
         saver = SaveAutoGrades(config=self._config)
-        saver.gradebook = book
         saver.notebook_id, saver.assignment_id, saver.student_id = notebook_name, graded.unit, graded.student
-        notebook = nbformat.reads(graded.notebook, as_version=4)
+        notebook = nbformat.v4.reads(graded.notebook)
         session = book.db
         try:
             with self._guarded():
                 book.db = _Uncommitted(session)
                 book.update_or_create_student(graded.student)
                 submission = book.update_or_create_submission(graded.unit, graded.student, **more)
+                saver.gradebook = _Entries(book, notebook_name, graded)
                 for index, cell in enumerate(notebook.cells):
                     saver.preprocess_cell(cell, {}, index)
                 session.flush()
@@ -204,6 +205,41 @@ def _create_whole(url: str, course_id: str) -> None:
         with Gradebook(f"sqlite:///{fresh}", course_id):
             pass
         fresh.replace(path)
+
+
+class _Entries:
+    """One submission's grades and comments as nbgrader looks them up, fetched together: it asks for each by five joins."""
+
+    def __init__(self, book: Gradebook, notebook_name: str, graded: Graded) -> None:
+        notebook = book.find_submission_notebook(notebook_name, graded.unit, graded.student)
+        self.db = _Unflushed()
+        self._grades, self._comments = (
+            {
+                cell: entry
+                for entry, cell in book.db.query(kind, BaseCell.name)
+                .join(BaseCell, BaseCell.id == kind.cell_id)
+                .filter(kind.notebook_id == notebook.id)
+            }
+            for kind in (Grade, Comment)
+        )
+
+    def find_grade(self, cell: str, *where: str) -> Grade:
+        return self._found(self._grades, cell)
+
+    def find_comment(self, cell: str, *where: str) -> Comment:
+        return self._found(self._comments, cell)
+
+    def _found(self, entries: dict[str, Any], cell: str) -> Any:
+        if cell not in entries:
+            raise MissingEntry(f"the gradebook has no cell {cell}")
+        return entries[cell]
+
+
+class _Unflushed:
+    """The session that nbgrader commits after every cell: all are written together at the end."""
+
+    def commit(self) -> None:
+        pass
 
 
 class _Uncommitted:

@@ -20,12 +20,11 @@ from typing import Any
 
 from ..checks.outside import TimeLimits
 from .assignment import Assignment, open_assignment
-from .feedback import feedback_page
 from .files import Handed, handed_in, only_writer, read_record, record_seed, recorded_seeds, write_graded
 from .grade_one import Graded
 from .gradebook import GradebookError, GradebookWriter
 from .submitted import handed_files, submission_digest
-from .worker import Done, Task, start_worker, task_for, work
+from .worker import Done, Packed, Task, start_worker, task_for, work
 
 _ATTEMPTS = 3
 _AHEAD = 4
@@ -55,7 +54,8 @@ class Outcome:
     kept: int = 0
     seconds: float = 0.0
     peak_memory: int = 0
-    writing_seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds by phase, over all submissions; those of several workers add up."""
     interrupted: bool = False
     left: int = 0
 
@@ -87,8 +87,9 @@ def _is_done(course: Path, assignment: Assignment, handed: Handed, book: Gradebo
     record = read_record(course, handed.student, handed.unit)
     if record is None or record.get("assignment") != assignment.digest:
         return False
+    wanted = assignment.files
     try:
-        same = record.get("submission") == submission_digest(handed_files(handed.folder))
+        same = record.get("submission") == submission_digest(handed_files(handed.folder, wanted), wanted)
     except OSError:
         return False
     return same and book.has(handed.unit, handed.student)
@@ -101,6 +102,7 @@ def run(
     confined: bool,
     workers: int,
     times: TimeLimits | None = None,
+    run_demos: bool = False,
     progress: Callable[[Done], None] = lambda done: None,
 ) -> Outcome:
     """Grade what the plan names. Each grade is in the gradebook and on disk before the next one is looked at.
@@ -115,7 +117,7 @@ def run(
                 raise GradebookError("another grading of this course is running: wait for its end, or stop it.")
             for unit, assignment in plan.assignments.items():
                 record_seed(plan.course, unit, assignment.seed)
-            grading = _Grading(plan, make_executor, confined, workers, times or TimeLimits())
+            grading = _Grading(plan, make_executor, confined, workers, times or TimeLimits(), run_demos)
             with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
                 for done in completed:
                     _keep(plan, book, done, outcome)
@@ -132,8 +134,10 @@ def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> No
     begun = time.perf_counter()
     try:
         if done.graded is not None:
-            _write(plan, book, done.graded)
+            _write(plan, book, done.graded, done.page)
             outcome.graded.append(done.graded.record)
+            for phase, seconds in done.graded.seconds.items():
+                outcome.phases[phase] = outcome.phases.get(phase, 0.0) + seconds
         else:
             outcome.failed.append(done)
     except (GradebookError, OSError):
@@ -141,15 +145,14 @@ def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> No
     except Exception as error:  # one submission must not stop the class
         outcome.failed.append(Done(done.student, done.unit, None, f"{type(error).__name__}: {error}"))
     outcome.left -= 1
-    outcome.writing_seconds += time.perf_counter() - begun
+    outcome.phases["gradebook and files"] = outcome.phases.get("gradebook and files", 0.0) + time.perf_counter() - begun
 
 
-def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
+def _write(plan: Plan, book: GradebookWriter, graded: Graded, page: str) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
     assignment = plan.assignments[graded.unit]
     handed = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
     timestamp = handed.timestamp()
-    page = feedback_page(assignment, graded)
     book.write(graded, assignment.notebook_name, timestamp)
     write_graded(plan.course, assignment, graded, timestamp, page)
 
@@ -158,12 +161,20 @@ class _Grading:
     """Hands submissions to an executor, and to a new one where a worker of it died."""
 
     def __init__(
-        self, plan: Plan, make_executor: MakeExecutor, confined: bool, workers: int, times: TimeLimits
+        self,
+        plan: Plan,
+        make_executor: MakeExecutor,
+        confined: bool,
+        workers: int,
+        times: TimeLimits,
+        run_demos: bool,
     ) -> None:
         self.plan = plan
+        self.packed = {unit: Packed.of(assignment) for unit, assignment in plan.assignments.items()}
         self.make_executor = make_executor
         self.confined = confined
         self.times = times
+        self.run_demos = run_demos
         self.ahead = _AHEAD * workers
         self.waiting = deque((handed, 1) for handed in plan.todo)
 
@@ -182,7 +193,7 @@ class _Grading:
                             yield Done(handed.student, handed.unit, None, f"it cannot be read: {error}")
                             continue
                         try:
-                            running[_submit(executor, self.plan.assignments[handed.unit], task)] = (handed, attempt)
+                            running[_submit(executor, self.packed[handed.unit], task)] = (handed, attempt)
                         except BrokenExecutor:
                             lost.append((handed, attempt))
                     finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
@@ -206,10 +217,11 @@ class _Grading:
 
     def _task(self, handed: Handed) -> Task:
         handed.student.encode()  # raises ValueError: such a name can be neither stored nor shown
-        return task_for(handed.student, handed.unit, handed.folder, self.confined, self.times)
+        wanted = self.plan.assignments[handed.unit].files
+        return task_for(handed.student, handed.unit, handed.folder, self.confined, self.times, self.run_demos, wanted)
 
 
-def _submit(executor: Executor, assignment: Assignment, task: Task) -> Future[Done]:
+def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
     """Submit with Ctrl-C held back, so that a worker that is started here is born deaf to it."""
     if not hasattr(signal, "pthread_sigmask"):
         return executor.submit(work, assignment, task)

@@ -116,9 +116,11 @@ class _Rebuilding:
             cells += self._built(cell, position)
             if position is not None:
                 cells += [self._own(i) for i in followers.get(position, [])]
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(self.source.metadata))
+        notebook = nbformat.v4.new_notebook(metadata=copy.deepcopy(self.source.metadata))
+        notebook.cells = cells
+        ids = {cell.get("id") for cell in self.source.cells}
         for number, cell in enumerate(notebook.cells):
-            cell["id"] = cell.get("id") if cell.get("id") in {c.get("id") for c in self.source.cells} else f"own-{number}"
+            cell["id"] = cell.get("id") if cell.get("id") in ids else f"own-{number}"
         return Rebuilt(notebook, tuple(self.repairs))
 
     def _match(self, cell: NotebookNode) -> int | None:

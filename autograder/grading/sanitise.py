@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 
 _MAX_TEXT = 20_000
 _MAX_PICTURE_BYTES = 2 * 1024 * 1024
@@ -26,6 +26,13 @@ _SCHEME = re.compile(
 )
 _MATH_COMMAND = re.compile(r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|html\w*)(?![A-Za-z]))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def output_of(kind: str, **fields: Any) -> NotebookNode:
+    """One output of a cell, as `nbformat.v4.new_output` makes it, without half a millisecond of validation."""
+    metadata: dict[str, Any] = {} if kind in ("stream", "error") else {"metadata": {}}
+    made: NotebookNode = nbformat.from_dict({"output_type": kind, **metadata, **fields})
+    return made
 
 
 def safe_text(text: Any) -> str:
@@ -72,10 +79,10 @@ def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return [new_output("stream", name=name, text=safe_text(output.get("text", "")))]
+        return [output_of("stream", name=name, text=safe_text(output.get("text", "")))]
     if kind == "error":
         return [
-            new_output(
+            output_of(
                 "error",
                 ename=safe_text(output.get("ename", ""))[:200],
                 evalue=safe_text(output.get("evalue", ""))[:2000],
@@ -93,7 +100,7 @@ def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
     if not safe:
         return []
     # An execute_result of the learner's would be read as a score in a check cell: shown, it is display data.
-    return [new_output("display_data", data=safe)]
+    return [output_of("display_data", data=safe)]
 
 
 def _list(value: Any) -> list[Any]:

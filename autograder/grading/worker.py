@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import shutil
 import signal
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..checks.outside import NotStarted, TimeLimits
 from .assignment import Assignment
+from .feedback import feedback_page
 from .grade_one import Graded, grade_submission
 from .runner import RunnerError, WarmProcess
 from .submitted import handed_files
@@ -21,6 +23,8 @@ from .submitted import handed_files
 _TRIES = 2
 _lock = threading.Lock()
 _warm: dict[tuple[bool, TimeLimits], WarmProcess] = {}
+_opened: dict[str, Assignment] = {}
+"""Assignments that this process has unpacked, by digest."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,24 @@ class Task:
     files: dict[str, bytes]
     confined: bool
     times: TimeLimits = field(default_factory=TimeLimits)
+    run_demos: bool = False
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An assignment on its way to a worker: pickled once for the class, unpickled once by each worker."""
+
+    digest: str
+    data: bytes
+
+    @classmethod
+    def of(cls, assignment: Assignment) -> Packed:
+        return cls(assignment.digest, pickle.dumps(assignment))
+
+    def open(self) -> Assignment:
+        if self.digest not in _opened:
+            _opened[self.digest] = pickle.loads(self.data)
+        return _opened[self.digest]
 
 
 @dataclass(frozen=True)
@@ -43,15 +65,26 @@ class Done:
     graded: Graded | None
     failure: str = ""
     peak_memory: int = 0
+    page: str = ""
+    """The learner's feedback page."""
 
 
-def task_for(student: str, unit: str, folder: Path, confined: bool, times: TimeLimits | None = None) -> Task:
-    """Read a submission's folder: notebooks and the time stamp whole, other files by name only. Raises OSError."""
-    return Task(student, unit, handed_files(folder), confined, times or TimeLimits())
+def task_for(
+    student: str,
+    unit: str,
+    folder: Path,
+    confined: bool,
+    times: TimeLimits | None = None,
+    run_demos: bool = False,
+    wanted: tuple[str, ...] = (),
+) -> Task:
+    """Read a submission's folder: notebooks, time stamp and `wanted` files whole, others by name. Raises OSError."""
+    return Task(student, unit, handed_files(folder, wanted), confined, times or TimeLimits(), run_demos)
 
 
-def work(assignment: Assignment, task: Task) -> Done:
+def work(packed: Packed, task: Task) -> Done:
     """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
+    assignment = packed.open()
     with _lock, tempfile.TemporaryDirectory(prefix="handed-in-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         for tried in range(1, _TRIES + 1):
@@ -59,8 +92,9 @@ def work(assignment: Assignment, task: Task) -> Done:
                 for name, data in task.files.items():
                     (folder / name).write_bytes(data)
                 warm = _warm_process(task)
-                graded = grade_submission(assignment, task.student, folder, warm)
-                return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory())
+                graded = grade_submission(assignment, task.student, folder, warm, run_demos=task.run_demos)
+                page = feedback_page(assignment, graded)
+                return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory(), page=page)
             except Exception as error:  # one submission must not stop the class
                 _forget((task.confined, task.times))
                 if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):

@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
 from autograder.checks.outside import TimeLimits
-from autograder.grading import files, pipeline, runner
+from autograder.grading import files, pipeline, runner, worker
 from autograder.grading.files import handed_in, only_writer, read_record
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.sandbox import available
@@ -214,8 +214,6 @@ def test_one_that_ends_its_worker_each_time_is_found_out_and_costs_only_itself(c
 
 def test_a_warm_process_that_ends_is_replaced(course: Path) -> None:
     hand_in_kinds(course, 2)
-    from autograder.grading import worker
-
     def kill_warm(done: object) -> None:
         for warm in worker._warm.values():
             assert warm._process is not None
@@ -242,14 +240,14 @@ def test_one_grade_that_cannot_be_written_does_not_stop_the_class(
     course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in_broken(course)
-    real = pipeline.feedback_page
+    real = worker.feedback_page
 
     def page(assignment: Any, one: Any) -> str:
         if one.student == "student1":
             raise KeyError("a fault of ours")
         return real(assignment, one)
 
-    monkeypatch.setattr(pipeline, "feedback_page", page)
+    monkeypatch.setattr(worker, "feedback_page", page)
     outcome = graded(course)
     assert [done.student for done in outcome.failed] == ["student1"]
     assert set(scores(course)) == {"student0", "student2"}
