@@ -40,6 +40,7 @@ def add(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     begun = time.perf_counter()
     from ..grading.assignment import NoAssignment
+    from ..grading.files import shown_name
     from ..grading.gradebook import GradebookError
     from ..grading.pipeline import plan
 
@@ -54,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     units = chosen_units(course, options.assignment)
     if not (course / "submitted").is_dir():
         raise UsageError(f"{course} has no folder submitted/. Put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
-    known = {path.name for path in (course / "submitted").iterdir()}
+    folders = [path.name for path in (course / "submitted").iterdir()]
+    known = {*folders, *map(shown_name, folders)}
     if missing := [student for student in options.student if student not in known]:
         raise UsageError(f"nothing was handed in by {', '.join(missing)}: there is no such folder in submitted/.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -28,12 +29,29 @@ class Handed:
     """One submission as it lies in `submitted/STUDENT/UNIT`."""
 
     student: str
+    """As it is shown and stored; see `shown_name`."""
     unit: str
     folder: Path
 
     def timestamp(self) -> str | None:
         found = read_regular(self.folder / TIMESTAMP, 200)
         return found.decode("utf-8", "replace") if found else None
+
+
+_UNSAFE = str.maketrans({"<": "‹", ">": "›", '"': "”", "\\": "⧵"} | {chr(code): " " for code in (*range(32), 127)})
+
+
+def shown_name(folder_name: str) -> str:
+    """The learner's name as gradebook and graded folders bear it: the folder's own, unless a page could run it.
+
+    nbgrader puts the name into its pages' HTML and JavaScript as it stands, and a learner may choose the name of what
+    is handed in. One with such characters gets others that look alike, and a digest, so that no two become one.
+    """
+    safe = folder_name.translate(_UNSAFE)
+    if safe == folder_name:
+        return safe
+    digest = hashlib.sha256(os.fsencode(folder_name)).hexdigest()[:8]
+    return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest})"
 
 
 def handed_in(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Handed]:
@@ -43,12 +61,13 @@ def handed_in(course: Path, units: Sequence[str], students: Sequence[str]) -> li
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         if folder.name.startswith(".") or not folder.is_dir() or folder.is_symlink():
             continue
-        if students and folder.name not in students:
+        student = shown_name(folder.name)
+        if students and not {folder.name, student} & set(students):
             continue
         for unit in units:
             inner = folder / unit
             if inner.is_dir() and not inner.is_symlink():
-                found.append(Handed(folder.name, unit, inner))
+                found.append(Handed(student, unit, inner))
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.checks.outside import TimeLimits
-from autograder.grading.files import graded_folder
+from autograder.grading.files import graded_folder, shown_name
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.reports import write_reports
 from autograder.grading.sandbox import available
@@ -76,7 +76,7 @@ def test_there_are_at_least_sixty_of_them() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[ascii(case.student)[1:40] for case in CASES])
 def test_each_gets_what_it_earned_and_a_reason(graded: GradedClass, case: Case) -> None:
-    record = graded.records[case.student]
+    record = graded.records[shown_name(case.student)]
     score = sum(row["score"] for row in record["exercises"])
     told = [row["message"] for row in record["exercises"] if row["message"]], record["incidents"], record["repairs"]
     if case.at_most:
@@ -89,7 +89,7 @@ def test_each_gets_what_it_earned_and_a_reason(graded: GradedClass, case: Case) 
 
 def test_every_submission_has_a_record_and_none_failed(graded: GradedClass) -> None:
     assert graded.outcome.failed == []
-    assert set(graded.records) == {case.student for case in CASES}
+    assert set(graded.records) == {shown_name(case.student) for case in CASES}
 
 
 def test_the_gradebook_says_the_same_as_the_records(graded: GradedClass) -> None:
@@ -114,7 +114,7 @@ def test_no_page_holds_anything_that_a_learner_could_run_in_a_browser(graded: Gr
         text = page.read_text(encoding="utf-8").lower()
         assert "<script" not in text and "<img src=x" not in text and "<svg onload" not in text, page
     for case in CASES:
-        folder = graded_folder(graded.course, case.student, UNIT)
+        folder = graded_folder(graded.course, shown_name(case.student), UNIT)
         notebook = nbformat.read(folder / f"{NAME}.ipynb", as_version=4)
         for cell in notebook.cells:
             part = cell.metadata.get("autograder", {}).get("part")
@@ -133,5 +133,5 @@ def test_no_name_is_a_formula_in_a_spreadsheet(graded: GradedClass) -> None:
 def test_every_graded_notebook_is_valid(graded: GradedClass) -> None:
     for case in CASES:
         nbformat.validate(
-            nbformat.read(graded_folder(graded.course, case.student, UNIT) / f"{NAME}.ipynb", as_version=4)
+            nbformat.read(graded_folder(graded.course, shown_name(case.student), UNIT) / f"{NAME}.ipynb", as_version=4)
         )

@@ -273,6 +273,16 @@ def test_links_and_hidden_folders_are_no_submissions(course: Path) -> None:
     assert [handed.student for handed in handed_in(course, [UNIT], [])] == ["student0"]
 
 
+def test_a_name_that_a_page_could_run_is_stored_as_one_that_looks_alike(course: Path, inline: None) -> None:
+    for name in ("<img src=x>", "‹img src=x›", 'a"b', "a\\b", "two\nlines", "o'brien & 李雷"):
+        (submitted_folder(course, name) / "small.ipynb").write_text("{", encoding="utf-8")
+    assert command(course, "--seed", "3") == 0
+    assert command(course, "--seed", "3", "--student", "<img src=x>") == 0
+    found = scores(course)
+    assert len(found) == 6 and {"‹img src=x›", "o'brien & 李雷"} <= set(found)
+    assert not [name for name in found if set(name) & set('<>"\\\n')]
+
+
 # Saying it in one line
 
 
