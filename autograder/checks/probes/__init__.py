@@ -6,6 +6,7 @@ what came back. A probe runs none of the learner's code.
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
 from .decoding import ends_at_eos, no_bos, same_counts, same_sentences, searches_each_sentence_by_itself
+from .blocks import blind_to_padding, each_row_by_itself, each_sentence_by_itself, same_in_eval
 from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
 from .heads import axes, entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
@@ -14,7 +15,27 @@ from .positions import columns_hold_their_waves, learns_the_same, moves_position
 from .probe import Finding, Probe, Trial
 from .scores import between_values, hears_every_row
 from .sequence import blind_to_later_rows, within
+from .training import (
+    gives_the_loss,
+    ignores_padding,
+    knows_specials,
+    same_entries,
+    tells_the_watcher,
+    updates_the_model,
+)
+from .translation import has_course_weights, translates
 from .weights import rows_sum_to_one, sums_to_one, zero_where_masked
+from .whole_model import (
+    blind_to_padding,
+    blind_to_the_future,
+    decodes_in_eval_mode,
+    encodes_once,
+    hears,
+    nothing_after_eos,
+    restores_the_mode,
+    right_sentences,
+    same_sentence_alone,
+)
 from .work import computes_in_type, works_in_blocks, works_once
 
 __all__ = [
@@ -26,31 +47,52 @@ __all__ = [
     "blind_to_later_rows",
     "blind_to_masked_keys",
     "blind_to_masked_scores",
+    "blind_to_padding",
+    "blind_to_padding",
+    "blind_to_the_future",
     "columns_hold_their_waves",
     "computes_in_type",
+    "decodes_in_eval_mode",
     "each_gradient",
+    "each_row_by_itself",
+    "each_sentence_by_itself",
+    "encodes_once",
     "ends_at_eos",
     "entries_in_place",
     "finite",
+    "gives_the_loss",
+    "has_course_weights",
+    "hears",
     "hears_every_row",
+    "ignores_padding",
     "keeps_inputs",
+    "knows_specials",
     "learns_the_same",
     "matches",
     "moves_positions",
     "no_bos",
+    "nothing_after_eos",
     "open_rows_sum_to_one",
     "permutes_with",
     "restores",
+    "restores_the_mode",
+    "right_sentences",
     "right_shape",
     "right_size",
     "rows_sum_to_one",
     "rows_sum_to_zero",
     "same_alone_and_in_a_batch",
+    "same_in_eval",
     "same_counts",
+    "same_entries",
+    "same_sentence_alone",
     "same_sentences",
     "same_twice",
     "searches_each_sentence_by_itself",
     "sums_to_one",
+    "tells_the_watcher",
+    "translates",
+    "updates_the_model",
     "visible_rows_sum_to_one",
     "within",
     "works_in_blocks",
