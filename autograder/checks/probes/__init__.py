@@ -5,8 +5,8 @@ what came back. A probe runs none of the learner's code.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
+from .blocks import blind_to_hidden_tokens, each_row_by_itself, each_sentence_by_itself, same_in_eval
 from .decoding import ends_at_eos, no_bos, same_counts, same_sentences, searches_each_sentence_by_itself
-from .blocks import blind_to_padding, each_row_by_itself, each_sentence_by_itself, same_in_eval
 from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
 from .heads import axes, entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
@@ -44,10 +44,10 @@ __all__ = [
     "Trial",
     "axes",
     "between_values",
+    "blind_to_hidden_tokens",
     "blind_to_later_rows",
     "blind_to_masked_keys",
     "blind_to_masked_scores",
-    "blind_to_padding",
     "blind_to_padding",
     "blind_to_the_future",
     "columns_hold_their_waves",
@@ -82,9 +82,9 @@ __all__ = [
     "rows_sum_to_one",
     "rows_sum_to_zero",
     "same_alone_and_in_a_batch",
-    "same_in_eval",
     "same_counts",
     "same_entries",
+    "same_in_eval",
     "same_sentence_alone",
     "same_sentences",
     "same_twice",

@@ -70,7 +70,7 @@ def each_sentence_by_itself(name: str = "x") -> Probe:
     return Probe("each_sentence_by_itself", "treats each sentence by itself", judge, derive)
 
 
-def blind_to_padding(name: str = "x", mask: str = "mask") -> Probe:
+def blind_to_hidden_tokens(name: str = "x", mask: str = "mask") -> Probe:
     """Changing tokens that a mask (batch, 1, 1, seq) hides moves no output of the tokens that it leaves visible."""
 
     def hidden(call: Call) -> Array | None:
@@ -102,7 +102,7 @@ def blind_to_padding(name: str = "x", mask: str = "mask") -> Probe:
             _shown(trial, place),
         )
 
-    return Probe("blind_to_padding", "does not depend on hidden tokens", judge, derive)
+    return Probe("blind_to_hidden_tokens", "does not depend on hidden tokens", judge, derive)
 
 
 def _same_in_eval(trial: Trial) -> Finding | None:
