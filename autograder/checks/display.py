@@ -21,6 +21,7 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 .ag .head{font-weight:600}.ag .quiet{opacity:.75}
 .ag table{border-collapse:collapse;margin:.2em 0;font:12px/1.4 var(--jp-code-font-family,monospace)}
 .ag td{padding:.15em .45em;border:1px solid var(--ag-line);text-align:right;background:none}
+.ag tr.words td,.ag th{text-align:left;padding:.15em .45em}
 .ag td.first{outline:2px solid var(--ag-no);outline-offset:-2px;font-weight:700}
 .ag .sides{display:flex;flex-wrap:wrap;gap:.4em 1.6em;overflow-x:auto}.ag summary{cursor:pointer}
 .ag code{background:var(--ag-soft);padding:0 .25em;border-radius:3px;color:inherit}
@@ -28,7 +29,7 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 
 
 def headline(verdict: Verdict) -> str:
-    mark = "✓ passed" if verdict.passed else "✗ not yet"
+    mark = "✓ passed" if verdict.passed else "◐ in part" if verdict.score else "✗ not yet"
     kind = "hidden cases" if verdict.hidden else "visible cases"
     return f"{mark} · {verdict.exercise} · {verdict.score:g} of {verdict.max_score:g} points ({kind})"
 
@@ -52,6 +53,7 @@ def as_text(verdict: Verdict) -> str:
             lines.append(f"  Seen on: {verdict.label}.")
         if verdict.difference is not None:
             lines += [f"  {line}" for line in _text_difference(verdict.difference)]
+    lines += [f"  {given} → {seen}{'' if seen == right else f'   (expected: {right})'}" for given, right, seen in verdict.examples]
     lines += [f"  {_mark(result)} {result.title}" for result in verdict.results]
     lines += [f"  Note: {note}" for note in verdict.notes]
     if verdict.passed and promise(verdict):
@@ -68,6 +70,8 @@ def as_html(verdict: Verdict) -> str:
             parts.append(f'<p class="quiet">Seen on: {_code(verdict.label)}.</p>')
         if verdict.difference is not None:
             parts.append(_html_difference(verdict.difference))
+    if verdict.examples:
+        parts.append(_examples(verdict.examples))
     if verdict.results and not verdict.passed:
         items = "".join(f"<li>{_mark(result)} {html.escape(result.title)}</li>" for result in verdict.results)
         parts.append(f"<ul>{items}</ul>")
@@ -78,6 +82,16 @@ def as_html(verdict: Verdict) -> str:
         parts.append(folded_hints(verdict.hints))
     state = " ok" if verdict.passed else ""
     return f'{_STYLE}<div class="ag{state}" role="status">{"".join(parts)}</div>'
+
+
+def _examples(rows: Sequence[tuple[str, str, str]]) -> str:
+    head = "<tr><th>given</th><th>expected</th><th>yours</th><th></th></tr>"
+    body = "".join(
+        f'<tr class="words"><td>{html.escape(given)}</td><td>{html.escape(right)}</td><td>{html.escape(seen)}</td>'
+        f"<td>{'✓' if seen == right else '✗'}</td></tr>"
+        for given, right, seen in rows
+    )
+    return f'<table aria-label="given, expected, yours">{head}{body}</table>'
 
 
 def folded_hints(hints: Sequence[str]) -> str:

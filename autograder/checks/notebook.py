@@ -18,6 +18,7 @@ from .parts import grading, is_grading
 from .probes import Probe
 from .probes.named import named_probes
 from .verdict import Verdict, judge
+from .weights import told_by_file
 
 _unit: UnitCases | None = None
 _folder: Path | None = None
@@ -59,7 +60,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     if cases == "hidden":
         _show_text(f"The other points of {exercise.name} are decided when your notebook is graded.")
         return 0.0
-    verdict = judge(exercise, probes, observe_here(target, exercise))
+    verdict = judge(exercise, probes, told_by_file(observe_here(target, exercise), exercise, Path.cwd()))
     if verdict.passed:
         verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise)))
     show(verdict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .cases import ExerciseCases, Fault, Sighting
@@ -19,6 +20,7 @@ class ProbeResult:
     passed: bool | None
     """None where the probe was not reached."""
     finding: Finding | None = None
+    """What speaks against it; where it holds, at most examples to show."""
     label: str = ""
 
 
@@ -40,10 +42,16 @@ class Verdict:
     results: tuple[ProbeResult, ...] = ()
     notes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str, str], ...] = ()
+    """Rows to show, each (given, expected, yours)."""
 
 
 def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> Verdict:
-    """The verdict on one exercise. All probes must hold on all cases: points are all or nothing for a set of cases."""
+    """The verdict on one exercise. All probes must hold on all cases: points are all or nothing for a set of cases.
+
+    Only where every finding says what part of the points is earned all the same (translations, of which a share is
+    right) is there something between: in half points, rounded down.
+    """
     if sighting.trouble:
         return _verdict(cases, sighting, *_trouble(cases, sighting.trouble))
     if sighting.forbidden:
@@ -54,7 +62,7 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     results = tuple(_result(probe, cases, sighting) for probe in probes)
     missing = [key for key in cases.plan if key not in sighting.observations]
     if not missing and results and all(result.passed for result in results):
-        return _verdict(cases, sighting, None, "", results=results, passed=True)
+        return _verdict(cases, sighting, None, "", results=results, share=1.0)
     found = diagnose(cases, sighting)
     if found:
         return _verdict(cases, sighting, found.variant.name, found.sentence, results=results, **_evidence(results, found))
@@ -69,12 +77,20 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     return _verdict(
         cases,
         sighting,
-        failed.name if failed.name not in ("matches", "right_shape") else None,
+        failed.finding.name or (failed.name if failed.name not in ("matches", "right_shape") else None),
         failed.finding.message,
         results=results,
         label=failed.label,
         difference=failed.finding.difference,
+        share=min(_share(result) for result in results),
     )
+
+
+def _share(result: ProbeResult) -> float:
+    """The part of the points that one probe leaves; none where it was not reached on every case."""
+    if result.passed is None:
+        return 0.0
+    return 1.0 if result.finding is None else max(0.0, min(1.0, result.finding.share))
 
 
 def _verdict(
@@ -84,17 +100,19 @@ def _verdict(
     message: str,
     *,
     results: tuple[ProbeResult, ...] = (),
-    passed: bool = False,
+    share: float = 0.0,
     label: str = "",
     difference: Difference | None = None,
 ) -> Verdict:
+    points = float(cases.points)
+    shown = [result.finding.examples for result in results if result.finding and result.finding.examples]
     return Verdict(
         unit=cases.unit,
         exercise=cases.name,
         hidden=cases.hidden,
-        passed=passed,
-        score=float(cases.points) if passed else 0.0,
-        max_score=float(cases.points),
+        passed=share >= 1,
+        score=points if share >= 1 else math.floor(2 * points * share + 1e-9) / 2,
+        max_score=points,
         points_elsewhere=float(cases.points_elsewhere),
         diagnosis=diagnosis,
         message=_sentence(message, cases.returns),
@@ -103,19 +121,26 @@ def _verdict(
         results=results,
         notes=_notes(sighting),
         hints=cases.hints,
+        examples=shown[0] if shown else (),
     )
 
 
 def _result(probe: Probe, cases: ExerciseCases, sighting: Sighting) -> ProbeResult:
-    reached = True
+    reached, worst, label = True, None, ""
     for key in cases.base_keys:
         trial = _trial(probe, key, cases, sighting)
         if trial is None:
             reached = False
             continue
-        if finding := probe.judge(trial):
-            return ProbeResult(probe.name, probe.title, False, finding, trial.call.label)
-    return ProbeResult(probe.name, probe.title, True if reached else None)
+        finding = probe.judge(trial)
+        if finding and (worst is None or finding.share < worst.share):
+            worst, label = finding, trial.call.label
+        if finding and finding.share <= 0:
+            break
+    if worst and worst.share < 1:
+        # A share of the points is for those who were seen on every case.
+        return ProbeResult(probe.name, probe.title, False, worst if reached else replace(worst, share=0.0), label)
+    return ProbeResult(probe.name, probe.title, True if reached else None, worst, label)
 
 
 def _trial(probe: Probe, key: str, cases: ExerciseCases, sighting: Sighting) -> Trial | None:
@@ -166,6 +191,8 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
             )
         case "Died":
             return "died", fault.message
+        case "File":
+            return "file", fault.message
         case "KeyboardInterrupt":
             return "interrupted", "the check was interrupted before it was done. Run the cell again."
         case "TypeError" if "argument" in fault.message and not fault.line:

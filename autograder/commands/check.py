@@ -15,6 +15,7 @@ from ..checks.outside import key_of, observe_outside
 from ..checks.probes.named import named_probes
 from ..checks.submission import UnusableSubmission, read_submission
 from ..checks.verdict import Verdict, judge
+from ..checks.weights import told_by_file
 from .course import UsageError, add_course, one_unit
 
 
@@ -76,8 +77,12 @@ def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str,
         raise UnusableSubmission(f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class")
     chosen = {name: [cases[name] for cases in sets] for name in names}
     sightings = observe_outside(submission, [cases for both in chosen.values() for cases in both])
+    folder = path.resolve().parent
     return {
-        name: [judge(cases, named_probes(cases.probes), sightings[key_of(cases)]) for cases in both]
+        name: [
+            judge(cases, named_probes(cases.probes), told_by_file(sightings[key_of(cases)], cases, folder))
+            for cases in both
+        ]
         for name, both in chosen.items()
     }
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..lessons.assess import Assessment, assess
+from ..lessons.assess import Assessment, assess, missing_files
 from ..lessons.parse import LessonError, parse_lesson, unit_stem
 from ..lessons.workbench import open_workbench
 from .course import add_units, chosen_units
@@ -44,6 +44,7 @@ def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[
     problems: list[str] = []
     try:
         lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
+        problems += [f"{path} is not there; run `python -m autograder build {unit}`" for path in missing_files(lesson)]
         for piece in open_workbench(lesson):
             for seed in (None, *seeds):
                 try:

@@ -56,6 +56,8 @@ class Outcome:
     peak_memory: int = 0
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by phase, over all submissions; those of several workers add up."""
+    finished: list[float] = field(default_factory=list)
+    """When each was done, in seconds since the run began."""
     interrupted: bool = False
     left: int = 0
 
@@ -121,6 +123,7 @@ def run(
             with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
                 for done in completed:
                     _keep(plan, book, done, outcome)
+                    outcome.finished.append(time.perf_counter() - begun)
                     progress(done)
     except KeyboardInterrupt:
         outcome.interrupted = True

@@ -53,14 +53,14 @@ class JudgeOutside(NbGraderPreprocessor):
         if confined not in _warm:
             _warm[confined] = WarmProcess(confined=confined)
             atexit.register(_warm[confined].close)
-        graded = grade_cells(assignment, nb, _warm[confined])
+        graded = grade_cells(assignment, nb, _warm[confined], _submitted_folder(self.parent, resources))
         for incident in graded.incidents:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], incident)
         return nb, resources
 
 
 def _assignment(parent: Any, resources: dict[str, Any], seed: int | None) -> Assignment:
-    course = Path(parent.coursedir.root if hasattr(parent, "coursedir") else _root(parent))
+    course = Path(_root(parent))
     unit = resources["nbgrader"]["assignment"]
     chosen = seed if seed is not None else recorded_seeds(course).get(unit, 1)
     key = (str(course), unit, chosen)
@@ -69,8 +69,19 @@ def _assignment(parent: Any, resources: dict[str, Any], seed: int | None) -> Ass
     return _assignments[key]
 
 
+def _submitted_folder(parent: Any, resources: dict[str, Any]) -> Path:
+    """Where the submission was handed in: nbgrader's copy of it in `autograded/` is not what is judged."""
+    course = _coursedir(parent)
+    named = resources["nbgrader"]
+    return Path(course.format_path(course.submitted_directory, named["student"], named["assignment"]))
+
+
 def _root(parent: Any) -> str:
-    """Preprocessors hang below an exporter; the course's root stands in its configuration."""
+    return str(_coursedir(parent).root)
+
+
+def _coursedir(parent: Any) -> Any:
+    """Preprocessors hang below an exporter; the course's folders stand in its configuration."""
     from nbgrader.coursedir import CourseDirectory
 
-    return str(CourseDirectory(config=parent.config).root)
+    return parent.coursedir if hasattr(parent, "coursedir") else CourseDirectory(config=parent.config)

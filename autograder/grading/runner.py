@@ -99,7 +99,9 @@ class WarmProcess:
         """Run one request in a confined fork; `files` are laid into its working folder."""
         workdir = tempfile.TemporaryDirectory(prefix=_WORKDIR_PREFIX, ignore_cleanup_errors=True)
         for name, data in files.items():
-            (Path(workdir.name) / name).write_bytes(data)
+            path = Path(workdir.name) / name
+            path.write_bytes(data)
+            path.chmod(0o444)
         if not can_fork():
             return FreshProcess(request, workdir)
         self.start()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ..checks.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
 from .rebuild import MAX_BYTES
 
 TIMESTAMP = "timestamp.txt"
@@ -16,20 +17,25 @@ _MAX_FILES = 200
 _MAX_NAME = 80
 
 
-def handed_files(folder: Path) -> dict[str, bytes]:
+def handed_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
     """A submission's files by name: notebooks and the time stamp with their content, others by name only.
 
     A notebook is cut one byte past the size that is graded. Folders, links and pipes count as other files, their
     names marked. Raises OSError where the folder itself cannot be read.
+
+    wanted: names of further files that the unit asks for; they come with their content, cut in the same way
     """
     files: dict[str, bytes] = {}
-    paths = sorted(folder.iterdir(), key=lambda path: (path.suffix != ".ipynb" and path.name != TIMESTAMP, path.name))
+    first = {TIMESTAMP, *wanted}
+    paths = sorted(folder.iterdir(), key=lambda path: (path.suffix != ".ipynb" and path.name not in first, path.name))
     for path in paths[:_MAX_FILES]:
-        data = read_regular(path, MAX_BYTES + 1 if path.suffix == ".ipynb" else _MAX_TIMESTAMP)
-        if path.suffix != ".ipynb" and path.name != TIMESTAMP:
+        if path.suffix != ".ipynb" and path.name != TIMESTAMP and path.name not in wanted:
             files.setdefault(_plain_name(path), b"")
-        elif data is None:
-            files.setdefault(f"{_plain_name(path)} (no plain file)", b"")
+            continue
+        most = MAX_BYTES if path.suffix == ".ipynb" else _MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
+        data = read_regular(path, most + 1)
+        if data is None:
+            files.setdefault(_plain_name(path) + NO_PLAIN_FILE, b"")
         else:
             files.setdefault(_plain_name(path), data)
     return files
@@ -48,11 +54,11 @@ def read_regular(path: Path, most: int) -> bytes | None:
         return None
 
 
-def submission_digest(files: Mapping[str, bytes]) -> str:
-    """Changes with the notebooks and the hand-in time."""
+def submission_digest(files: Mapping[str, bytes], wanted: Collection[str] = ()) -> str:
+    """Changes with the notebooks, the hand-in time and the further files that the unit asks for."""
     digest = hashlib.sha256()
     for name, data in sorted(files.items()):
-        if name.endswith(".ipynb") or name == TIMESTAMP:
+        if name.endswith(".ipynb") or name == TIMESTAMP or name in wanted:
             digest.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(data).digest())
     return digest.hexdigest()
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from nbformat.v4 import new_code_cell
@@ -16,7 +21,7 @@ from ..checks.parts import grading
 from ..checks.probes.named import named_probes
 from ..checks.verdict import Verdict, judge
 from ..library import build_fixture
-from .parse import ExerciseSource
+from .parse import ExerciseSource, Lesson
 from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
 
 APART = 10.0
@@ -47,14 +52,43 @@ def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = 
         piece.source.name,
         "visible" if seed is None else f"seed {seed}",
         len(cases.plan),
-        len(cases.variants),
+        len(piece.wrongs),
         len(piece.rights),
         len(piece.truths),
         problems,
     )
 
 
+def kept_file(lesson: Lesson, name: str) -> Path:
+    """Where the course keeps its own copy of a file that learners hand in: nbgrader leaves names with a dot alone."""
+    return lesson.path.parent / f".{name}"
+
+
+def missing_files(lesson: Lesson) -> list[Path]:
+    """The course's own copies of handed-in files that are not there yet: executing the solved notebook makes them."""
+    paths = [kept_file(lesson, name) for exercise in lesson.exercises for name in exercise.files]
+    return [path for path in paths if not path.is_file()]
+
+
+@contextlib.contextmanager
+def beside_its_files(piece: Workpiece) -> Iterator[None]:
+    """A working folder with the course's own copies of the files that an exercise reads, as a learner has theirs."""
+    if not piece.source.files:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in piece.source.files:
+            if kept_file(piece.lesson, name).is_file():
+                shutil.copyfile(kept_file(piece.lesson, name), Path(scratch) / name)
+        with contextlib.chdir(scratch):
+            yield
+
+
 def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    if piece.judged:
+        with beside_its_files(piece):
+            yield from _problems_of_judged(piece, cases)
+        return
     verdict = verdict_on(piece.reference, cases)
     if not verdict.passed:
         yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes."
@@ -79,6 +113,26 @@ def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
     for variant in cases.variants:
         yield from _variant_problems(cases, variant)
     yield from _twin_problems(cases)
+
+
+def _problems_of_judged(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    """What is wanted is its own truth. Variants are not in the cases: they are run here, and named by a probe."""
+    if verdict_on(starter_of(piece), cases).score != 0:
+        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+    if any(not kept_file(piece.lesson, name).is_file() for name in piece.source.files):
+        return  # on the first build: the notebook that makes the file has not been executed
+    for name, right in ({"its own solution": piece.reference} | piece.rights).items():
+        verdict = verdict_on(right, cases)
+        if not verdict.passed:
+            yield f"{name} fails its check: {verdict.message} Mend it or the probes."
+    for wrong in piece.wrongs:
+        verdict = verdict_on(wrong.target, cases)
+        if verdict.passed:
+            yield f"variant {wrong.name!r} passes; add a probe or a case that catches it."
+        elif verdict.diagnosis != wrong.name:
+            yield f"variant {wrong.name!r} is named {verdict.diagnosis!r}: {verdict.message!r}. Mend the probe or the name."
+        elif wrong.says.lower() not in verdict.message.lower():
+            yield f"variant {wrong.name!r} reads another sentence than its own: {verdict.message!r}."
 
 
 def _values_only(observation: Observation) -> Observation:
@@ -132,6 +186,7 @@ def starter_source(source: ExerciseSource) -> str:
 
 
 def starter_of(piece: Workpiece) -> Any:
-    space = dict(getattr(piece.reference, "__globals__", None) or getattr(piece.reference.__init__, "__globals__", {}))
+    reference = inspect.unwrap(piece.reference)  # a decorated function's own names, not its decorator's
+    space = dict(getattr(reference, "__globals__", None) or getattr(reference.__init__, "__globals__", {}))
     exec(compile(starter_source(piece.source), "<starter>", "exec"), space)
     return space[piece.source.name]

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from .. import library
 from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
 from ..checks.compare import same_observation
-from .assess import assess
+from .assess import assess, kept_file, missing_files
 from .notebook import execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
 from .workbench import draw_cases, open_workbench, tolerance_of
@@ -77,9 +77,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
     if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
-    if run and (changed or not _same_sources(paths.solved, solved)):
+    if run and (changed or missing_files(lesson) or not _same_sources(paths.solved, solved)):
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
+        changed += _keep_files(lesson)
     return [str(path.relative_to(course)) if path.is_relative_to(course) else str(path) for path in changed]
 
 
@@ -100,9 +101,26 @@ def check_unit(course: Path, unit: str) -> list[str]:
     solved = solved_notebook(lesson)
     if not _same_sources(paths.solved, solved):
         stale.append(f"{paths.solved} holds other cells than its lesson; {cure}")
+    stale += [f"{path} is not there; {cure}" for path in missing_files(lesson)]
     if _text(paths.learner) != release(course, lesson, solved, paths.cases):
         stale.append(f"{paths.learner} is not what its lesson gives; {cure}")
     return stale
+
+
+def _keep_files(lesson: Lesson) -> list[Path]:
+    """Put away what the solved notebook has made to be handed in, and judge it. Raises LessonError."""
+    kept = []
+    for exercise in lesson.exercises:
+        for name in exercise.files:
+            made = lesson.path.parent / name
+            if made.is_file():
+                made.replace(kept_file(lesson, name))
+                kept.append(kept_file(lesson, name))
+    if missing := missing_files(lesson):
+        raise LessonError(f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there")
+    if kept:
+        visible_cases(lesson)
+    return kept
 
 
 def library_text(lesson: Lesson) -> str:

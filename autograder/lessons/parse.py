@@ -20,6 +20,7 @@ REQUIRED_PARTS = ("prompt", "solution", "check", "hidden", "hints", "variants")
 LOOSE_PARTS = ("setup", "demo", "library", "question", "answer")
 NEVER_SHIPPED = frozenset({"hints", "library", "variants"})
 VISIBLE_SHARE = 0.6
+_FILE_NAME = re.compile(r"^[a-z0-9_]+\.safetensors$")
 _UNIT_NAME = re.compile(r"^\d\d_[a-z0-9_]+$")
 
 
@@ -55,6 +56,7 @@ class ExerciseSource:
     returns: tuple[str, ...]
     tolerance: Tolerance
     time_limit: float
+    files: tuple[str, ...] = ()
 
     @property
     def visible_points(self) -> float:
@@ -167,7 +169,16 @@ def _exercise(path: Path, name: str, cells: tuple[Cell, ...]) -> ExerciseSource:
             float(marks.get("relative", Tolerance.relative)), float(marks.get("absolute", Tolerance.absolute))
         ),
         time_limit=float(marks.get("time_limit", 10)),
+        files=_files(where, str(marks.get("files", "")).split()),
     )
+
+
+def _files(where: str, names: list[str]) -> tuple[str, ...]:
+    """Files that learners hand in beside the notebook, for this exercise to read."""
+    for name in names:
+        if not _FILE_NAME.match(name):
+            raise LessonError(f"{where}: {name!r} is no plain file name for weights; write files=\"NAME.safetensors\"")
+    return tuple(names)
 
 
 def _kind(where: str, name: str, solution: str) -> Literal["function", "class"]:

@@ -8,6 +8,7 @@ Names that stand ready in a `variants` block:
 - `wrong(name, (old, new), ..., says=...)`: the reference with one or more edits, each matching exactly once; or
   `@wrong(name, says=...)` over a whole function or class.
 - `@right`: another right solution. `@truth`: an independent truth, a library's operator or a slow loop.
+- `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
 """
 
@@ -57,6 +58,14 @@ class FunctionCall:
 
 
 @dataclass(frozen=True)
+class JudgedCall:
+    """A call whose value is judged against what is wanted, not against the reference's. Made by `judged(...)`."""
+
+    given: dict[str, Any]
+    wanted: Any
+
+
+@dataclass(frozen=True)
 class CaseMaker:
     make: Callable[..., Any]
     sizes: tuple[dict[str, int], ...]
@@ -85,6 +94,8 @@ class Workpiece:
     wrongs: list[WrongVariant] = field(default_factory=list)
     rights: dict[str, Any] = field(default_factory=dict)
     truths: dict[str, Any] = field(default_factory=dict)
+    judged: bool = False
+    """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
 
     @property
     def where(self) -> str:
@@ -177,6 +188,10 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     def differentiable(**given: Any) -> FunctionCall:
         return FunctionCall(given)
 
+    def judged(*, wanted: Any, **given: Any) -> JudgedCall:
+        piece.judged = True
+        return JudgedCall(given, wanted)
+
     return {
         "cases": cases,
         "wrong": wrong,
@@ -186,6 +201,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         "module": module,
         "fixture": fixture,
         "differentiable": differentiable,
+        "judged": judged,
         "draw_state": draw_state,
         "np": np,
     }
@@ -233,20 +249,27 @@ def _edited_source(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ..
     return text
 
 
-def draw_calls(piece: Workpiece, probes: tuple[Probe, ...], *, seed: int | None) -> dict[str, Call]:
-    """The plan of calls: the visible ones (seed None), or hidden ones drawn from `seed`."""
+def draw_calls(
+    piece: Workpiece, probes: tuple[Probe, ...], *, seed: int | None
+) -> tuple[dict[str, Call], dict[str, Observation]]:
+    """The plan of calls, the visible ones (seed None) or hidden ones drawn from `seed`; and what is wanted of judged ones."""
     plan: dict[str, Call] = {}
+    wanted: dict[str, Observation] = {}
     for number, maker in enumerate(piece.makers):
         for position, (sizes, rng) in enumerate(_drawn_sizes(piece, number, maker, seed)):
             made = maker.make(rng, **sizes)
             for i, item in enumerate(made if isinstance(made, list) else [made]):
                 label = (inspect.getdoc(maker.make) or "").strip().format(**sizes)
                 plan[f"{number}.{position}.{i}"] = _call(piece, label, item)
+                if isinstance(item, JudgedCall):
+                    wanted[f"{number}.{position}.{i}"] = Observation(to_plain(item.wanted))
     for key, call in list(plan.items()):
         for probe in probes:
             for short, derived in probe.derive(call).items():
                 plan[f"{key}/{probe.name}/{short}"] = derived
-    return plan
+    if wanted and len(wanted) != len(plan):
+        raise LessonError(f"{piece.where}: some of its calls are judged and some are not; make all of them judged(...)")
+    return plan, wanted
 
 
 def _drawn_sizes(
@@ -277,7 +300,7 @@ def _call(piece: Workpiece, label: str, made: Any) -> Call:
             training=made.training,
             gradients=made.gradients,
         )
-    given = made.given if isinstance(made, FunctionCall) else made
+    given = made.given if isinstance(made, (FunctionCall, JudgedCall)) else made
     return Call(label, to_plain(given), _required(piece.reference, given), gradients=isinstance(made, FunctionCall))
 
 
@@ -302,7 +325,7 @@ def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
         probes = named_probes(expressions)
     except UnknownProbe as error:
         raise LessonError(f"{piece.where}: {error}") from error
-    plan = draw_calls(piece, probes, seed=seed)
+    plan, wanted = draw_calls(piece, probes, seed=seed)
     names = [exercise.name for exercise in piece.lesson.exercises]
     visible = source.visible_points
     cases = ExerciseCases(
@@ -323,7 +346,10 @@ def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
         hints=source.hints,
         time_limit=source.time_limit,
         hidden=hidden,
+        files=source.files,
     )
+    if wanted:
+        return replace(cases, expected=wanted)
     expected = watch_trusted(piece.reference, plan, source)
     for key, observation in expected.items():
         if observation.fault:

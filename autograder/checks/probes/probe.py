@@ -29,10 +29,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a probe holds against an output: one whole sentence, and the numbers where there are any."""
+    """What a probe holds against an output: one whole sentence, and the numbers where there are any.
+
+    share:    the part of the points that what was seen is worth all the same; at 1 the property holds, and the
+              finding is there for its examples
+    name:     the mistake's short name, where it is known
+    examples: rows to show, each (given, expected, seen)
+    """
 
     message: str
     difference: Difference | None = None
+    share: float = 0.0
+    name: str = ""
+    examples: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
