@@ -129,7 +129,7 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
     print("\n".join(f"{path}" for path in written))
     if options.timings:
         whole = {"plan": planned, "grade": outcome.seconds, "report": time.perf_counter() - reporting}
-        told = {"command": whole, "submissions": len(outcome.graded), "phases": outcome.phases}
+        told = {"command": whole, "phases": outcome.phases, "finished": outcome.finished}
         options.timings.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for failure in outcome.failed:
         print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.failure}", file=sys.stderr)

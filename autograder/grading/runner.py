@@ -46,8 +46,8 @@ class WarmProcess:
         self.close()
 
     def start(self) -> None:
-        """Start the warm process where it is not running. Raises RunnerError."""
-        if self._process is not None and self._process.poll() is None:
+        """Start the warm process where it is not running and can be forked. Raises RunnerError."""
+        if not can_fork() or (self._process is not None and self._process.poll() is None):
             return
         self.close()
         ours, theirs = socket.socketpair()
