@@ -43,11 +43,13 @@ class Recipe:
     num_layers: int = 2
     d_ff: int = 256
     max_len: int = 64
-    steps: int = 3000
+    steps: int = 4000
     batch_size: int = 64
     peak: float = 4e-3
     warmup: int = 200
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {"iso_dates": 1.6, "percentages": 1.5, "sentences": 2.6, "dates": 1.2}
+    )
 
     def rate(self, step: int) -> float:
         """The learning rate of this step; the first step is 1."""
@@ -188,12 +190,20 @@ def translate_text(
     return english_text(translate(model, [text], vocabularies, greedy_decode)[0])
 
 
+def error_free(
+    model: nn.Module, pairs: Sequence[Pair], vocabularies: Vocabularies, greedy_decode: Callable[..., Tensor]
+) -> tuple[float, list[str]]:
+    """Exact match, and the translations as texts."""
+    found = translate(model, [pair.source for pair in pairs], vocabularies, greedy_decode)
+    share = sum(one == pair.target for one, pair in zip(found, pairs, strict=True)) / max(1, len(pairs))
+    return share, [english_text(tokens) for tokens in found]
+
+
 def exact_match(
     model: nn.Module, pairs: Sequence[Pair], vocabularies: Vocabularies, greedy_decode: Callable[..., Tensor]
 ) -> float:
     """The share of sources whose translation is right in every token, the model writing by itself."""
-    found = translate(model, [pair.source for pair in pairs], vocabularies, greedy_decode)
-    return sum(one == pair.target for one, pair in zip(found, pairs, strict=True)) / max(1, len(pairs))
+    return error_free(model, pairs, vocabularies, greedy_decode)[0]
 
 
 @torch.no_grad()
