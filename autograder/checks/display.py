@@ -81,7 +81,8 @@ def as_html(verdict: Verdict) -> str:
     if not verdict.passed and verdict.hints and not verdict.hidden:
         parts.append(folded_hints(verdict.hints))
     state = " ok" if verdict.passed else ""
-    return f'{_STYLE}<div class="ag{state}" role="status">{"".join(parts)}</div>'
+    # A message may quote a learner's code: no formula of theirs, which can hold links, is typeset on a grader's page.
+    return f'{_STYLE}<div class="ag{state} tex2jax_ignore mathjax_ignore" role="status">{"".join(parts)}</div>'
 
 
 def _examples(rows: Sequence[tuple[str, str, str]]) -> str:

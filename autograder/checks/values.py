@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 _MAX_DEPTH = 24
+_MAX_NAME = 200
+"""Characters of a type's name that are kept: its author chooses it."""
 _TREE_ENTRY = "tree"
 _HEAP_ENTRY = "heap"
 
@@ -87,7 +89,7 @@ def _plain(value: Any, depth: int) -> Any:
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
         return {str(key): _plain(item, depth + 1) for key, item in value.items()}
-    return Opaque(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."))
+    return Opaque(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")[:_MAX_NAME])
 
 
 def _plain_tensor(value: Any, torch: Any) -> Tensor | Opaque:
@@ -223,7 +225,7 @@ def _decode(node: Any, heap: bytes, depth: int) -> Any:
         case "float":
             return float(body)
         case "opaque":
-            return Opaque(str(body))
+            return Opaque(str(body)[:_MAX_NAME])
         case "array":
             return _from_heap(heap, *body)
         case "tensor":

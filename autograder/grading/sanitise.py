@@ -24,7 +24,9 @@ _SCHEME = re.compile(
     rf"(?i)(?:{_GAP.join('javascript')}|{_GAP.join('vbscript')}|{_GAP.join('livescript')}){_GAP}:"
     r"|data\s*:(?=\s*[\w.+-]*[/;,])"
 )
-_MATH_COMMAND = re.compile(r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|html\w*)(?![A-Za-z]))")
+_MATH_COMMAND = re.compile(
+    r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|bbox|mmlToken|enclose|data|html\w*)(?![A-Za-z]))"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 
 

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from nbconvert.filters import ansi2html, markdown2html
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from autograder.checks.cases import ExerciseCases, Fault, Sighting, Tolerance
+from autograder.checks.display import as_html
+from autograder.checks.verdict import judge
 from autograder.grading.sanitise import clean, safe_markdown, safe_outputs, safe_text, sanitise
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 32).decode()
@@ -61,6 +64,7 @@ def shown(markdown: str) -> Tags:
         "<style>*{background:url(//example.org)}</style>",
         "<\x00script>alert(1)</script>",
         "$$\\href{javascript:alert(1)}{x}$$",
+        "$\\mmlToken{mi}[href=javascript:alert(1)]{x}$ $\\bbox[background:url(//example.org)]{x}$",
         "$\\newcommand{\\h}[1]{\\href{#1script:alert(1)}{x}}\\h{java}$",
         "```html\n<script>alert(1)</script>\n```",
     ],
@@ -70,7 +74,7 @@ def test_markdown_shows_as_text_and_runs_nothing(markdown: str) -> None:
     assert tags.names <= HARMLESS
     assert not tags.handlers
     assert not [address for address in tags.addresses if "script:" in address.lower() or address.startswith("data:")]
-    assert "\\href" not in safe_markdown(markdown)
+    assert not [name for name in ("\\href", "\\mmlToken", "\\bbox") if name in safe_markdown(markdown)]
 
 
 @given(st.text(alphabet="<>&;:()[]!#`'\"/\\ \t\njavscriptdhefonl=x1", max_size=60))
@@ -145,6 +149,13 @@ def test_control_characters_go_and_colours_stay_harmless() -> None:
 def test_what_is_clean_can_be_written(tree: object) -> None:
     str(clean(tree)).encode("utf-8")
     str(clean(["\ud800", {"\udfff": ("\udc80",)}])).encode("utf-8")
+
+
+def test_no_formula_in_a_verdict_is_typeset() -> None:
+    case = ExerciseCases("u", "f", "function", 1, 0, {}, {}, (), (), Tolerance(), (), (), "f()", (), (), 1.0)
+    raised = Sighting({}, trouble=Fault("Died", r"$\href{javascript:alert(1)}{look}$"))
+    panel = as_html(judge(case, (), raised))
+    assert "tex2jax_ignore mathjax_ignore" in panel.split("\\href")[0]
 
 
 def test_the_courses_own_cells_are_left_alone() -> None:
