@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
+import json
 import linecache
 import os
+import re
+import shutil
+import symtable
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +29,44 @@ _INIT = '''"""The parts that you have built and that pass their checks; kept her
 '''
 
 
+_MAIN = '''"""`python -m my_transformer "三百二十五"`, in the folder that this package lies in, answers with your own parts."""
+
+from pathlib import Path
+
+from autograder.checks.own import main
+
+raise SystemExit(main(Path(__file__).resolve().parent))
+'''
+_PASSED = ".passed.json"
+"""Which text of a part has passed on which cases: what has not changed since need not be checked again."""
+_home: Path | None = None
+_handed_out: dict[int, tuple[Any, str]] = {}
+
+
 class CannotKeep(Exception):
     """The definition cannot stand by itself; the sentence says why."""
 
 
 def package_folder(unit_folder: Path) -> Path:
-    """Beside the units' folders: `notebooks/my_transformer`."""
-    return unit_folder.resolve().parent / PACKAGE
+    """Beside the units' folders: `notebooks/my_transformer`; inside `at(...)`, the folder named there."""
+    return _home or unit_folder.resolve().parent / PACKAGE
+
+
+@contextlib.contextmanager
+def at(folder: Path) -> Iterator[None]:
+    """Inside the block the learner's package is this one, wherever the process was started."""
+    global _home
+    before, _home = _home, folder
+    try:
+        yield
+    finally:
+        _home = before
+
+
+def hand_out(name: str, part: Any) -> Any:
+    """Remember that `part` is the exercise `name`, under whatever name a notebook goes on to use it."""
+    _handed_out[id(part)] = (part, name)
+    return part
 
 
 def is_on() -> bool:
@@ -67,13 +103,16 @@ class _Needed:
 
     def _resolve(self, name: str, value: Any) -> None:
         self._open.add(name)
-        if name in self._exercises:
+        handed = _handed_out.get(id(value))
+        if handed and handed[0] is value:
+            self._parts.append(f"{name} = use_part({handed[1]!r})")
+        elif name in self._exercises:
             self._parts.append(f"{name} = use_part({name!r})")
         elif isinstance(value, types.ModuleType):
             self._imports.add(f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}")
         elif _is_own(value):
             self.add(name, value)
-        elif isinstance(value, (bool, int, float, str, type(None))):
+        elif _is_literal(value):
             self._definitions[name] = f"{name} = {value!r}"
         elif line := _import_of(name, value):
             self._imports.add(line)
@@ -109,8 +148,32 @@ def _definition(target: Any) -> tuple[ast.stmt, Mapping[str, Any]]:
     raise CannotKeep(f"the text of `{target.__name__}` cannot be found in a cell")
 
 
+def _is_literal(value: Any) -> bool:
+    """A number, a text, or a small collection of these: its `repr` makes it anew."""
+    if not isinstance(value, (bool, int, float, str, type(None), tuple, list, dict, set)):
+        return False
+    with contextlib.suppress(Exception):
+        text = repr(value)
+        return len(text) <= 10_000 and bool(ast.literal_eval(text) == value)
+    return False
+
+
 def _names(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    """Names that a definition looks up around it; not its parameters, nor what it assigns itself."""
+    found: set[str] = set()
+    tables = [symtable.symtable(ast.unparse(node), "<definition>", "exec")]
+    while tables:
+        table = tables.pop()
+        top = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if (top and s.is_referenced()) or (not top and s.is_global())}
+        tables += table.get_children()
+    notes = [
+        note
+        for inner in ast.walk(node)
+        for note in (getattr(inner, "annotation", None), getattr(inner, "returns", None))
+        if isinstance(note, ast.AST)
+    ]
+    return found | {inner.id for note in notes for inner in ast.walk(note) if isinstance(inner, ast.Name)}
 
 
 def _is_own(value: Any) -> bool:
@@ -147,9 +210,49 @@ def write(folder: Path, name: str, text: str) -> None:
     folder.mkdir(exist_ok=True)
     if not (folder / "__init__.py").is_file():
         (folder / "__init__.py").write_text(_INIT, encoding="utf-8")
-    fresh = folder / f".{name}.writing"
+    _replace(folder / f"{name}.py", text)
+    if read(folder, "__main__") != _MAIN:
+        _replace(folder / "__main__.py", _MAIN)
+
+
+def write_file(folder: Path, path: Path) -> None:
+    """Put a file that an exercise reads into the package, replacing an earlier one at once."""
+    fresh = folder / f".{path.name}.writing"
+    shutil.copyfile(path, fresh)
+    fresh.replace(folder / path.name)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.writing")
     fresh.write_text(text, encoding="utf-8")
-    fresh.replace(folder / f"{name}.py")
+    fresh.replace(path)
+
+
+def has_passed(folder: Path, name: str, text: str, cases: bytes) -> bool:
+    """Whether this text of the part has passed on these cases before."""
+    return _passed(folder).get(name) == _stamp(text, cases)
+
+
+def note_passed(folder: Path, name: str, text: str, cases: bytes) -> None:
+    with contextlib.suppress(OSError):  # it is only slower without
+        _replace(folder / _PASSED, json.dumps(_passed(folder) | {name: _stamp(text, cases)}, indent=1))
+
+
+def _passed(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / _PASSED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _stamp(text: str, cases: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(text.encode()).digest() + hashlib.sha256(cases).digest()).hexdigest()
+
+
+def uses(text: str) -> tuple[str, ...]:
+    """Names of the other exercises that a kept module uses."""
+    return tuple(re.findall(r"^\w+ = use_part\('(\w+)'\)$", text, flags=re.MULTILINE))
 
 
 def read(folder: Path, name: str) -> str | None:

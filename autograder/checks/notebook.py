@@ -81,7 +81,11 @@ def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
         verdict = judge(exercise, named_probes(exercise.probes), observe_here(alone, exercise))
         if not verdict.passed:
             raise keep.CannotKeep("it does not pass by itself, outside your notebook")
-        keep.write(keep.package_folder(_folder), exercise.name, text)
+        package = keep.package_folder(_folder)
+        keep.write(package, exercise.name, text)
+        keep.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
+        for name in exercise.files:
+            keep.write_file(package, Path.cwd() / name)
     except keep.CannotKeep as reason:
         return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
     except OSError as error:

@@ -91,17 +91,22 @@ def matched(model: Any, sources: Sequence[str], targets: Sequence[str], max_len:
     return sum(one == other for one, other in zip(found, targets, strict=True)) / max(1, len(targets))
 
 
-def best_model(weights: Mapping[str, Array], sources: Sequence[str], targets: Sequence[str], max_len: int) -> Any:
-    """The model with the number of heads that translates most of the first few sources."""
-    best, most = None, -1.0
+def best_heads(weights: Mapping[str, Array], sources: Sequence[str], targets: Sequence[str], max_len: int) -> int:
+    """The number of heads with which most of the first few sources are translated."""
+    best, most = 1, -1.0
     few = slice(0, _TRIED_ON)
+    d_model = sizes(weights).d_model
     for heads in HEADS:
-        if sizes(weights).d_model % heads:
+        if d_model % heads:
             continue
-        model = build(weights, heads)
-        share = matched(model, sources[few], targets[few], max_len)
+        share = matched(build(weights, heads), sources[few], targets[few], max_len)
         if share > most:
-            best, most = model, share
+            best, most = heads, share
         if share >= _ENOUGH:
             break
     return best
+
+
+def best_model(weights: Mapping[str, Array], sources: Sequence[str], targets: Sequence[str], max_len: int) -> Any:
+    """The model with the number of heads that translates most of the first few sources."""
+    return build(weights, best_heads(weights, sources, targets, max_len))

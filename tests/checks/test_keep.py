@@ -1,8 +1,11 @@
 """A passing part becomes a module that stands by itself."""
 
+import contextlib
 import linecache
+import os
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +76,55 @@ def test_the_package_grows_beside_the_units(tmp_path: Path, monkeypatch: pytest.
     assert module.double(4) == 8
     sys.modules.pop("my_transformer.double")
     sys.modules.pop("my_transformer")
+
+
+def test_a_parameter_is_not_mistaken_for_a_name_of_the_notebook() -> None:
+    space = cell("import numpy as np\nW_k, keys = np.ones(2), object()")
+    cell("def score(q, W_k):\n    keys = [k for k in W_k]\n    return [q * k for k in keys]", space)
+    assert kept(space, "score")(2, [1, 3]) == [2, 6]  # type: ignore[operator]
+
+
+def test_defaults_decorators_annotations_and_inner_functions_take_along_what_they_name() -> None:
+    space = cell("import functools\nfrom collections.abc import Callable\nLIMIT = 3\nBASE = 2.0")
+    cell("@functools.cache\ndef power(n: int, most: int = LIMIT) -> Callable[[], float]:\n"
+         "    def inner() -> float:\n        return BASE ** min(n, most)\n    return inner", space)  # fmt: skip
+    assert kept(space, "power")(5)() == 8.0  # type: ignore[operator]
+
+
+def test_small_tables_of_literals_are_taken_along() -> None:
+    space = cell('SPECIALS = ("<pad>", "<bos>")\nORDER = {"a": [1, 2]}\ndef first(): return SPECIALS[0], ORDER["a"]')
+    assert kept(space, "first")() == ("<pad>", [1, 2])  # type: ignore[operator]
+
+
+def test_a_part_under_another_name_is_taken_from_the_course() -> None:
+    from autograder import use_part
+
+    space = cell("")
+    with keep_nothing():
+        space["mix"] = use_part("masked_attention")
+    cell("def attend(x): return mix(x, x, x, None)", space)
+    text = keep.module_source(space["attend"], "attend", frozenset({"masked_attention"}))
+    assert "mix = use_part('masked_attention')" in text
+    assert keep.uses(text) == ("masked_attention",)
+
+
+@contextlib.contextmanager
+def keep_nothing() -> Iterator[None]:
+    before = os.environ.get(keep.OFF)
+    os.environ[keep.OFF] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(keep.OFF)
+        if before is not None:
+            os.environ[keep.OFF] = before
+
+
+def test_what_has_passed_is_known_until_its_text_or_its_cases_change(tmp_path: Path) -> None:
+    keep.note_passed(tmp_path, "double", "def double", b"cases")
+    keep.note_passed(tmp_path, "other", "def other", b"cases")
+    assert keep.has_passed(tmp_path, "double", "def double", b"cases")
+    assert not keep.has_passed(tmp_path, "double", "def double(x)", b"cases")
+    assert not keep.has_passed(tmp_path, "double", "def double", b"other cases")
+    (tmp_path / ".passed.json").write_text("{", encoding="utf-8")
+    assert not keep.has_passed(tmp_path, "double", "def double", b"cases")
