@@ -11,3 +11,7 @@ c.LabApp.app_settings_dir = str(Path(__file__).resolve().parent / "jupyterlab_se
 
 # The file browser opens on the units. The root stays the course's folder, since formgrader needs all of it.
 c.ContentsManager.preferred_dir = "notebooks"
+
+# It opens on the map of the course; without that page, as JupyterLab does by itself.
+if (Path(__file__).resolve().parent / "notebooks" / "start.ipynb").is_file():
+    c.LabApp.default_url = "/lab/tree/notebooks/start.ipynb"

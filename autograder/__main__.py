@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from .commands.course import UsageError, find_course
 
-COMMANDS = ("check", "grade", "doctor", "build", "verify", "sample-class", "release")
+COMMANDS = ("progress", "check", "preflight", "grade", "doctor", "build", "verify", "sample-class", "release")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

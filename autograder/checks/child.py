@@ -106,9 +106,11 @@ def run_blocks(
     namespace = vars(module)
     namespace.update(get_ipython=_Shell, display=lambda *a, **k: None)
     broken: dict[str, Fault] = {}
+    errors: list[dict[str, Any]] = []
     for position, (source, name) in enumerate(blocks):
         if position:
-            emit({"cell": blocks[position - 1][1]})
+            emit({"cell": blocks[position - 1][1], "outputs": errors})
+        errors = []
         filename = f"<{name}>"
         source = without_magics(source)
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
@@ -117,6 +119,7 @@ def run_blocks(
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             for defined in defined_names(source):
                 broken[defined] = Fault("NotDefined", f"`{defined}` could not be read: {syntax_text(error)} ({name})")
+            errors = [{"output_type": "error", "ename": "", "evalue": syntax_text(error)}]
             continue
         pieces = [[statement] for statement in tree.body] if whole_file else [tree.body]
         for piece in pieces:
@@ -124,8 +127,10 @@ def run_blocks(
             if fault:
                 missing = [d for d in defined_names(ast.unparse(ast.Module(piece, []))) if d not in namespace]
                 broken |= not_defined(missing, name, fault)
+                at = f" (line {fault.line})" if fault.line else ""
+                errors.append({"output_type": "error", "ename": fault.type_name, "evalue": f"{fault.message}{at}"})
     if blocks:
-        emit({"cell": blocks[-1][1]})
+        emit({"cell": blocks[-1][1], "outputs": errors})
     return namespace, broken
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +14,8 @@ from .values import Array
 from .verdict import ProbeResult, Verdict
 
 _MOST_ROWS, _MOST_COLUMNS = 6, 8
-_STYLE = """<style>
+_EMPHASIS = re.compile(r"(?<![\w*])\*(\w(?:[^*\n]*\w)?)\*(?![\w*])")
+STYLE = """<style>
 .ag{--ag-ok:#1a7f37;--ag-no:#b35900;--ag-line:#8886;--ag-soft:#8882;font:14px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);
 color:var(--jp-ui-font-color1,inherit);border:1px solid var(--ag-line);border-left:4px solid var(--ag-no);border-radius:4px;
 padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
@@ -22,6 +25,7 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 .ag table{border-collapse:collapse;margin:.2em 0;font:12px/1.4 var(--jp-code-font-family,monospace)}
 .ag td{padding:.15em .45em;border:1px solid var(--ag-line);text-align:right;background:none}
 .ag tr.words td,.ag th{text-align:left;padding:.15em .45em}
+.ag table.wide{font:inherit}.ag table.wide th,.ag table.wide td{border:1px solid var(--ag-line);background:none}
 .ag td.first{outline:2px solid var(--ag-no);outline-offset:-2px;font-weight:700}
 .ag .sides{display:flex;flex-wrap:wrap;gap:.4em 1.6em;overflow-x:auto}.ag summary{cursor:pointer}
 .ag code{background:var(--ag-soft);padding:0 .25em;border-radius:3px;color:inherit}
@@ -73,7 +77,7 @@ def as_html(verdict: Verdict) -> str:
     if verdict.examples:
         parts.append(_examples(verdict.examples))
     if verdict.results and not verdict.passed:
-        items = "".join(f"<li>{_mark(result)} {html.escape(result.title)}</li>" for result in verdict.results)
+        items = "".join(f"<li>{_spoken_mark(result)} {html.escape(result.title)}</li>" for result in verdict.results)
         parts.append(f"<ul>{items}</ul>")
     parts += [f'<p class="quiet">Note: {_code(note)}</p>' for note in verdict.notes]
     if verdict.passed and promise(verdict):
@@ -82,7 +86,18 @@ def as_html(verdict: Verdict) -> str:
         parts.append(folded_hints(verdict.hints))
     state = " ok" if verdict.passed else ""
     # A message may quote a learner's code: no formula of theirs, which can hold links, is typeset on a grader's page.
-    return f'{_STYLE}<div class="ag{state} tex2jax_ignore mathjax_ignore" role="status">{"".join(parts)}</div>'
+    return f'{STYLE}<div class="ag{state} tex2jax_ignore mathjax_ignore" role="status">{"".join(parts)}</div>'
+
+
+def display(bundle: dict[str, str]) -> None:
+    """Show a bundle in a notebook, or print its plain text elsewhere."""
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        from IPython.display import display as show
+
+        show(bundle, raw=True)
+    else:
+        print(bundle["text/plain"])
 
 
 def _examples(rows: Sequence[tuple[str, str, str]]) -> str:
@@ -108,12 +123,18 @@ def _mark(result: ProbeResult) -> str:
     return {True: "✓", False: "✗", None: "–"}[result.passed]
 
 
+def _spoken_mark(result: ProbeResult) -> str:
+    """The sign, and the word that a screen reader says for it."""
+    word = {True: "holds:", False: "does not hold:", None: "not reached:"}[result.passed]
+    return f'<span role="img" aria-label="{word}">{_mark(result)}</span>'
+
+
 def _code(text: str) -> str:
-    """Escaped text with `backticks` as code."""
+    """Escaped text with `backticks` as code and *asterisks* as emphasis."""
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:
         return html.escape(text)
-    return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
+    return "".join(f"<code>{piece}</code>" if i % 2 else _EMPHASIS.sub(r"<em>\1</em>", piece) for i, piece in enumerate(pieces))
 
 
 def _plane(difference: Difference, data: Array) -> tuple[Array, tuple[int, ...], str]:
@@ -166,7 +187,10 @@ def _html_difference(difference: Difference) -> str:
         )
         caption = f"{html.escape(difference.place or 'output')}{cut}, {title}, shape {html.escape(str(data.shape))}"
         tables.append(f'<div><span class="quiet">{caption}</span><table aria-label="{caption}">{rows}</table></div>')
-    note = '<p class="quiet">The first entry that differs is framed.</p>' if difference.index else ""
+    note = ""
+    if difference.index:
+        place = ", ".join(str(position) for position in difference.index)
+        note = f'<p class="quiet">The first entry that differs is framed: [{place}].</p>'
     return f'<div class="sides">{"".join(tables)}</div>{note}'
 
 

@@ -207,12 +207,17 @@ def load(text: str, name: str, filename: str) -> Any:
 
 def write(folder: Path, name: str, text: str) -> None:
     """Put the module into the package, replacing an earlier one at once."""
+    write_plain(folder, f"{name}.py", text)
+    if read(folder, "__main__") != _MAIN:
+        _replace(folder / "__main__.py", _MAIN)
+
+
+def write_plain(folder: Path, file_name: str, text: str) -> None:
+    """Put a file into the package, replacing an earlier one at once. Raises OSError."""
     folder.mkdir(exist_ok=True)
     if not (folder / "__init__.py").is_file():
         (folder / "__init__.py").write_text(_INIT, encoding="utf-8")
-    _replace(folder / f"{name}.py", text)
-    if read(folder, "__main__") != _MAIN:
-        _replace(folder / "__main__.py", _MAIN)
+    _replace(folder / file_name, text)
 
 
 def write_file(folder: Path, path: Path) -> None:

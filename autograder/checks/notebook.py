@@ -12,11 +12,12 @@ from .. import library
 from ..library import build_fixture, parts
 from . import keep
 from .cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
-from .display import as_html, as_text
+from .display import as_html, as_text, display
 from .observe import observe
 from .parts import grading, is_grading
 from .probes import Probe
 from .probes.named import named_probes
+from .progress import note_passed
 from .verdict import Verdict, judge
 from .weights import told_by_file
 
@@ -75,6 +76,7 @@ def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
     if not keep.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
         return ()
     try:
+        note_passed(_folder, exercise)
         text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
         with grading():
             alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
@@ -124,21 +126,11 @@ def hint(target: Any) -> None:
 
 def show(verdict: Verdict) -> None:
     """Display a verdict: as a panel in a notebook, as text elsewhere."""
-    _display({"text/html": as_html(verdict), "text/plain": as_text(verdict)})
+    display({"text/html": as_html(verdict), "text/plain": as_text(verdict)})
 
 
 def _show_text(text: str) -> None:
-    _display({"text/plain": text})
-
-
-def _display(bundle: dict[str, str]) -> None:
-    ipython = sys.modules.get("IPython")
-    if ipython is not None and ipython.get_ipython() is not None:
-        from IPython.display import display
-
-        display(bundle, raw=True)
-    else:
-        print(bundle["text/plain"])
+    display({"text/plain": text})
 
 
 def _exercise_of(target: Any) -> ExerciseCases | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..lessons.build import build_unit, check_unit
 from ..lessons.parse import LessonError
+from ..lessons.start_page import start_page, start_page_path
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
@@ -26,8 +27,10 @@ def run(options: argparse.Namespace) -> int:
     units = chosen_units(course, options.units)
     if options.check:
         found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
+        found.append(_start_page(course, write=False))
     else:  # one by one: a unit's library module is used by the next unit's lesson
         found = side_by_side(_build, [(course, unit, not options.no_run) for unit in units], workers=1)
+        found.append(_start_page(course, write=True))
     print("\n".join(told for _, told in found))
     return max((status for status, _ in found), default=0)
 
@@ -46,3 +49,19 @@ def _build(course: Path, unit: str, run: bool) -> tuple[int, str]:
     except LessonError as error:
         return 1, str(error)
     return 0, f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date")
+
+
+def _start_page(course: Path, *, write: bool) -> tuple[int, str]:
+    """The map of the course depends on all lessons, whichever units were asked for."""
+    path = start_page_path(course)
+    try:
+        wanted = start_page(course)
+    except LessonError as error:
+        return 1, f"{path.name} was left as it is: {error}"
+    if path.is_file() and path.read_text(encoding="utf-8") == wanted:
+        return 0, f"{path.name}: up to date"
+    if not write:
+        return 1, f"{path} is not what the lessons give; run `python -m autograder build`"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(wanted, encoding="utf-8")
+    return 0, f"{path.name}: wrote notebooks/{path.name}"

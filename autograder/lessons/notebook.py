@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ..checks import keep
+from ..checks.handed_in import hidden_note
+from .closing import closing_cells
 from .parse import NEVER_SHIPPED, Cell, ExerciseSource, Lesson, LessonError, unit_stem
 
-_KERNEL = {
+KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
@@ -34,7 +37,11 @@ def solved_notebook(lesson: Lesson) -> NotebookNode:
         built = _built_cell(cell, exercises.get(cell.exercise))
         built["id"] = _cell_id(cell, taken)
         cells.append(built)
-    notebook: NotebookNode = new_notebook(cells=cells, metadata={**_KERNEL, "autograder": {"unit": lesson.unit}})
+    cells += closing_cells(lesson)
+    own: dict[str, Any] = {"unit": lesson.unit}
+    if answers := [str(cell.marks["id"]) for cell in lesson.questions if cell.part == "answer"]:
+        own["answers"] = answers
+    notebook: NotebookNode = new_notebook(cells=cells, metadata={**KERNEL, "autograder": own})
     return notebook
 
 
@@ -44,8 +51,7 @@ def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:
         source = f"{source.rstrip()}\n\n{_particulars(exercise)}"
     if cell.part == "hidden" and exercise:
         source = (
-            f"# {exercise.points - exercise.visible_points:g} more points for {exercise.name}: "
-            "decided when your notebook is graded, on cases drawn anew.\n"
+            f"{hidden_note(exercise.name, exercise.points - exercise.visible_points)}\n"
             f"### BEGIN HIDDEN TESTS\n{source.strip()}\n### END HIDDEN TESTS"
         )
     built: NotebookNode = new_markdown_cell(source) if cell.kind == "markdown" else new_code_cell(source)
@@ -146,9 +152,17 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
         config: Config = load_pyconfig_files(["nbgrader_config.py"], str(course))
         config.CourseDirectory.root = str(root)
         config.CourseDirectory.db_url = f"sqlite:///{root}/gradebook.db"
+        _find_alembic()
         api = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
         outcome = api.generate_assignment(lesson.unit, force=True, create=True)
         if not outcome["success"]:
             raise LessonError(f"{lesson.path}: nbgrader's generate_assignment refused it:\n{outcome['log']}")
         learner = nbformat.read(root / "notebooks" / lesson.unit / name, as_version=4)
     return notebook_text(learner)
+
+
+def _find_alembic() -> None:
+    """nbgrader calls `alembic` by name; it lies beside Python, also where the environment is not activated."""
+    beside = str(Path(sys.executable).parent)
+    if beside not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autograder.checks.cases import Call, ExerciseCases, Fault, Sighting, Variant
-from autograder.checks.display import as_html, as_text
+from autograder.checks.display import as_html, as_text, folded_hints
 from autograder.checks.observe import observe
 from autograder.checks.probes import finite, keeps_inputs, matches, right_shape, same_twice
 from autograder.checks.verdict import Verdict, judge
@@ -138,7 +138,13 @@ def test_the_panel_says_in_text_what_colours_say() -> None:
     assert "✗ not yet" in page
     assert "yours" in page
     assert "expected" in page
-    assert "The first entry that differs is framed." in page
+    assert "The first entry that differs is framed: [0]." in page
+    assert '<span role="img" aria-label="does not hold:">✗</span>' in page
+
+
+def test_the_panel_shows_emphasis_and_leaves_products_alone() -> None:
+    hinted = folded_hints(("Each *row* meets every *column of it*: `a * b` or 2 * x * y, a**b.",))
+    assert "Each <em>row</em> meets every <em>column of it</em>: <code>a * b</code> or 2 * x * y, a**b." in hinted
 
 
 def test_what_a_learner_wrote_cannot_become_html() -> None:

@@ -1,0 +1,35 @@
+"""`python -m autograder preflight UNIT [FILE]`: look at a notebook before it is handed in, and repair it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..checks.cases import MissingCases
+from ..checks.places import NoCourse, unit_folder
+from ..checks.preflight import closing, look
+from .course import UsageError
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("preflight", help="look at a notebook before it is handed in, and repair it")
+    parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the notebook (default: the unit's own)")
+    parser.add_argument("--no-repair", action="store_true", help="change nothing")
+    parser.add_argument("--no-run", action="store_true", help="do not run the notebook")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    try:
+        folder = unit_folder(options.unit)
+        path = options.file or folder / f"{folder.name.split('_', 1)[1]}.ipynb"
+        found = look(path, folder, repair=not options.no_repair, run=not options.no_run)
+    except (NoCourse, MissingCases) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{path} could not be repaired: {error.strerror}") from error
+    print(found.as_text(repaired=found.backup is not None))
+    print(closing(found, folder.name[:2], in_notebook=False))
+    return 0 if found.ready else 1
