@@ -10,6 +10,7 @@ and builds again: pictures and outputs of the solved notebooks stay as they are.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def solution_links(course: Path) -> bool:
 def is_made(cell: NotebookNode) -> bool:
     """Whether the builder put this cell there."""
     return bool(cell.metadata.get("autograder", {}).get("made"))
+
+
+def without_solution_links(text: str) -> str:
+    """A notebook's text without its way to the solutions, for learners who are not given them."""
+    notebook = json.loads(text)
+    kept = [cell for cell in notebook["cells"] if cell["metadata"].get("autograder", {}).get("part") != SOLUTION_LINK]
+    if len(kept) == len(notebook["cells"]):
+        return text
+    return json.dumps({**notebook, "cells": kept}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _preflight(unit: str) -> NotebookNode:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .build import Paths
+from .closing import without_solution_links
 from .parse import LessonError
 
 COURSE_FILES = ("README.md", "requirements.txt", "pyproject.toml", "Makefile", "jupyter_lab_config.py", "jupyterlab_settings/overrides.json")
@@ -28,12 +29,19 @@ def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only:
             for name, path in sorted(_files(course, units, notebooks_only)):
                 entry = zipfile.ZipInfo(name, _ALWAYS_THE_SAME)
                 entry.external_attr = 0o644 << 16
-                packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+                packed.writestr(entry, _content(path), zipfile.ZIP_DEFLATED)
                 names.append(name)
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
     return names
+
+
+def _content(path: Path) -> bytes:
+    """The file as it is; a notebook without its link to the solutions, which are not in the zip."""
+    if path.suffix != ".ipynb":
+        return path.read_bytes()
+    return without_solution_links(path.read_text(encoding="utf-8")).encode()
 
 
 def _files(course: Path, units: Sequence[str], notebooks_only: bool) -> Iterator[tuple[str, Path]]:

@@ -939,9 +939,11 @@ print(part(np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[3.0, -1.0], [1.0, 1.0]
 # ## Before you hand in
 #
 # 1. **Kernel → Restart Kernel and Run All Cells.** Your notebook should work from the top.
-# 2. Press **Validate** in the notebook's toolbar. It saves the notebook, runs it from the top in a fresh kernel, and lists the check
-#    cells that did not earn their points, with the check's sentence. It looks at the visible cases only.
-# 3. Leave the check cells as they are. If you changed or deleted one by accident, no harm is done: it is put back when your notebook is graded.
+# 2. **Save**, then run the last code cell of the notebook, `preflight(...)`. It reads the saved file as the grader will and says in
+#    clear lines what is missing. With `repair=True` it also mends what it can.
+# 3. Or press **Validate** in the notebook's toolbar. It saves the notebook, runs it from the top in a fresh kernel, and lists the check
+#    cells that did not earn their points, with the check's sentence. Both look at the visible cases only.
+# 4. Leave the check cells as they are. If you changed or deleted one by accident, no harm is done: it is put back when your notebook is graded.
 #
 # **Pictures in words.** Every picture in this course has a description. Set `AUTOGRADER_FIGURES_IN_WORDS=1` in the environment
 # before you start JupyterLab, or as here in a cell, and the description is printed below each picture.

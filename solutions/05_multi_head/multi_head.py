@@ -2008,6 +2008,28 @@ tokens = [str(place + 1) for place in range(LENGTH)]
 show(attention_maps(maps, names, tokens, tokens, title="Mean attention weights by place", columns=3, values=False))
 
 # %% [markdown]
+# ### Explore it yourself
+#
+# Those were means. Now look at single inputs: choose one in the first menu, and a head in the other. The rows ask, the
+# columns are asked. (Where nothing can be chosen, as in a printed notebook, you see the first input.)
+#
+# **Predict first.** A head that mirrors looks at a *place*. So when the digits change, what happens to its map? And what
+# would happen to the map of a head that looks for a *digit*?
+
+# %% part="demo"
+from autograder.lab.explorer import explore, record
+
+inputs = random_digits(4, seed=2_000)
+recordings = [
+    record(model, ids[None], tokens=[str(digit) for digit in ids.tolist()], name=f"{name}: {''.join(map(str, ids.tolist()))}")
+    for name, model in (("two heads", two_heads), ("one head", one_head)) for ids in inputs
+]
+explore(recordings)
+
+# %% [markdown]
+# The digits change and the map stays, or nearly so: the dark cells lie on the same places. A head that looks for a digit
+# would move its dark column to wherever that digit stands. The next experiment asks for just that.
+#
 # ## A second experiment: sorting
 #
 # Now the same small model, with **one** head, must **sort** the nine digits: at place 1 name the smallest, at place 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
+from autograder.lessons.closing import without_solution_links
 from autograder.lessons.handout import handout
 from autograder.lessons.parse import LessonError, unit_stem, units
 
@@ -39,7 +40,11 @@ def test_no_lesson_and_no_solved_notebook_is_in_it(packed: Path) -> None:
 def test_its_notebooks_are_the_released_ones_in_which_tests_find_no_solution(packed: Path) -> None:
     archive = zipfile.ZipFile(packed)
     for name in (name for name in archive.namelist() if name.startswith("notebooks/")):
-        assert archive.read(name) == (COURSE / name).read_bytes(), name
+        released = (COURSE / name).read_bytes()
+        if name.endswith(".ipynb"):
+            released = without_solution_links(released.decode()).encode()
+            assert b"../solutions/" not in released, name
+        assert archive.read(name) == released, name
 
 
 def test_a_learner_who_unpacks_it_can_check_their_work_and_ask_for_no_hidden_case(packed: Path, tmp_path: Path) -> None:
