@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 Record = dict[str, Any]
 
 _BINS = 5
+_SHOWN_DIAGNOSES = 8
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -26,6 +26,9 @@ td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}
 .bar{{display:flex;align-items:center;gap:.5em;margin:.15em 0}}
 .bar span:first-child{{flex:0 0 9.5em;overflow-wrap:anywhere}}.bar .track{{flex:1;background:var(--soft);min-width:3em}}
 .bar .fill{{display:block;height:1.05em;background:var(--bar)}}.bar .told{{flex:0 0 6.5em;font-size:.9em}}
+.learners td,.learners th{{white-space:nowrap;max-width:16em;overflow:hidden;text-overflow:ellipsis}}
+.stuck{{border-left:4px solid var(--line);padding:.1em .8em;margin:.7em 0}}.stuck p{{margin:.25em 0;overflow-wrap:anywhere}}
+code{{background:var(--soft);padding:0 .25em;border-radius:3px}}
 .ok{{color:var(--ok)}}.no{{color:var(--no)}}.quiet{{opacity:.75}}
 </style></head><body>
 <h1>Class report</h1>
@@ -86,7 +89,7 @@ def _distribution(scores: Sequence[float], most: float) -> str:
     bars = []
     for i, count in enumerate(counts):
         low, high = most * i / _BINS, most * (i + 1) / _BINS
-        name = f"{low:g} to {'' if i == _BINS - 1 else 'under '}{high:g} points"
+        name = f"{low:g} to {high:g}" if i == _BINS - 1 else f"{low:g} to under {high:g}"
         bars.append(_bar(name, count, len(scores), f"{count} ({_share(count, len(scores))})"))
     return "".join(bars)
 
@@ -100,32 +103,38 @@ def _exercises(records: Sequence[Record]) -> str:
 
 
 def _diagnoses(records: Sequence[Record]) -> str:
-    counted: Counter[tuple[str, str, str]] = Counter()
+    """What most of those who failed an exercise read, and who they are."""
+    stuck: dict[tuple[str, str, str], list[str]] = {}
     for record in records:
         for row in record["exercises"]:
             if not row["passed"]:
                 named = row["diagnosis"] or "no known mistake"
                 told = row["message"] if row["diagnosis"] else "gives other numbers than expected"
-                counted[row["exercise"], named, told] += 1
-    if not counted:
+                stuck.setdefault((row["exercise"], named, told), []).append(record["student"])
+    if not stuck:
         return "<p>Everybody passed everything.</p>"
-    lines = "".join(
-        f"<tr><td class=n>{count}</td><td class=n>{_share(count, len(records))}</td>"
-        f"<td>{_text(exercise)}</td><td>{_text(named)}</td><td>{_text(told)}</td></tr>"
-        for (exercise, named, told), count in counted.most_common(20)
-    )
-    head = "<tr><th class=n>learners</th><th class=n>share</th><th>exercise</th><th>diagnosis</th><th>what they read</th></tr>"
-    return f'<div class="wide"><table>{head}{lines}</table></div>'
+    most_first = sorted(stuck.items(), key=lambda one: -len(one[1]))
+    blocks = [
+        f'<div class="stuck"><p><strong>{len(who)} ({_share(len(who), len(records))})</strong> · {_text(exercise)} · '
+        f"{_text(_short(named, 60))}</p><p>{_code(_short(told, 300))}</p>"
+        f"<details><summary>who</summary><p>{_text(', '.join(sorted(who)))}</p></details></div>"
+        for (exercise, named, told), who in most_first
+    ]
+    first, rest = "".join(blocks[:_SHOWN_DIAGNOSES]), "".join(blocks[_SHOWN_DIAGNOSES:])
+    if rest:
+        first += f"<details><summary>{len(blocks) - _SHOWN_DIAGNOSES} more, less common</summary>{rest}</details>"
+    return first
 
 
 def _learners(unit: str, records: Sequence[Record], rows: Sequence[dict[str, Any]]) -> str:
     booked = {row["student"]: row for row in rows if row["unit"] == unit}
     names = [row["exercise"] for row in records[0]["exercises"]]
-    head = "<tr><th>learner</th>" + "".join(f"<th>{_text(name)}</th>" for name in names) + "<th class=n>points</th><th></th></tr>"
+    columns = "".join(f"<th>{_text(name)}</th>" for name in names)
+    head = f"<tr><th>learner</th><th class=n>points</th>{columns}<th></th></tr>"
     lines = []
     for record in sorted(records, key=lambda one: (sum(row["score"] for row in one["exercises"]), one["student"])):
         marks = "".join(
-            '<td class="ok">✓</td>' if row["passed"] else f'<td class="no">✗ {_text(row["diagnosis"] or "")}</td>'
+            '<td class="ok">✓</td>' if row["passed"] else f'<td class="no">✗ {_text(_short(row["diagnosis"] or "", 40))}</td>'
             for row in record["exercises"]
         )
         row = booked.get(record["student"])
@@ -138,9 +147,9 @@ def _learners(unit: str, records: Sequence[Record], rows: Sequence[dict[str, Any
         if record["reason"]:
             aside.append(record["reason"])
         lines.append(
-            f"<tr><td>{_text(record['student'])}</td>{marks}<td class=n>{points}</td><td>{_text('; '.join(aside))}</td></tr>"
+            f"<tr><td>{_text(record['student'])}</td><td class=n>{points}</td>{marks}<td>{_text('; '.join(aside))}</td></tr>"
         )
-    return f'<div class="wide"><table>{head}{"".join(lines)}</table></div>'
+    return f'<div class="wide"><table class="learners">{head}{"".join(lines)}</table></div>'
 
 
 def _incidents(records: Sequence[Record], failed: Sequence[tuple[str, str, str]]) -> str:
@@ -167,6 +176,18 @@ def _bar(name: str, count: int, total: int, told: str) -> str:
 
 def _share(count: int, total: int) -> str:
     return f"{round(100 * count / total)} %" if total else "–"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def _code(text: str) -> str:
+    """Escaped text with `backticks` as code."""
+    pieces = html.escape(text).split("`")
+    if len(pieces) % 2 == 0:
+        return html.escape(text)
+    return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 def _text(value: str) -> str:

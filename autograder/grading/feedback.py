@@ -17,7 +17,9 @@ _PAGE = """<!doctype html>
 :root{{color-scheme:light dark}}
 body{{font:16px/1.55 system-ui,sans-serif;max-width:56em;margin:1.5em auto;padding:0 1em}}
 h1{{font-size:1.4em}}h2{{font-size:1.1em;margin-top:2em}}table{{border-collapse:collapse}}
-th,td{{border:1px solid #8886;padding:.3em .7em;text-align:left}}td.n{{text-align:right}}
+th,td{{border:1px solid #8886;padding:.3em .6em;text-align:left}}td:first-child{{overflow-wrap:anywhere}}
+@media(max-width:30em){{body{{margin-top:.8em}}table{{font-size:.85em}}th,td{{padding:.25em .35em}}}}
+td.n{{text-align:right}}
 pre{{background:#8881;padding:.7em;overflow-x:auto;font-size:13px}}img{{max-width:100%;background:#fff}}
 .note{{border-left:4px solid #8888;padding:.1em .9em}}
 </style></head><body>
