@@ -32,6 +32,8 @@ _ONCE = {
     "those of the newest position, and take the others from the cache.",
     "computes the source's keys again": "in each step your code makes the source's keys and values for cross-attention again. "
     "The encoder's output does not change: make them once, before the loop.",
+    "runs in training mode": "the model is in training mode while it writes: dropout makes its words random. Put it into "
+    "evaluation mode first.",
     "leaves the model in another mode": "after the call the model is not in the mode (training or evaluation) in which you got "
     "it. Put it back.",
 }
