@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from ..checks.outside import PlainProcess, Process, TimeLimits
 from .sandbox import Isolation, Limits, available
+from .scratch import scratch_folder
 
 _READY_SECONDS = 120.0
 _WORKDIR_PREFIX = "submission-"
@@ -97,7 +98,9 @@ class WarmProcess:
 
     def submit(self, request: bytes, files: dict[str, bytes]) -> Process:
         """Run one request in a confined fork; `files` are laid into its working folder."""
-        workdir = tempfile.TemporaryDirectory(prefix=_WORKDIR_PREFIX, ignore_cleanup_errors=True)
+        workdir = tempfile.TemporaryDirectory(
+            prefix=_WORKDIR_PREFIX, dir=scratch_folder(), ignore_cleanup_errors=True
+        )
         for name, data in files.items():
             path = Path(workdir.name) / name
             path.write_bytes(data)

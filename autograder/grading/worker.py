@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
-import shutil
 import signal
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from .assignment import Assignment
 from .feedback import feedback_page
 from .grade_one import Graded, grade_submission
 from .runner import RunnerError, WarmProcess
+from .scratch import remove_scratch, scratch_folder
 from .submitted import handed_files
 
 _TRIES = 2
@@ -85,8 +85,8 @@ def task_for(
 def work(packed: Packed, task: Task) -> Done:
     """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
     assignment = packed.open()
-    with _lock, tempfile.TemporaryDirectory(prefix="handed-in-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
+    with _lock, _folder() as handed_in:
+        folder = Path(handed_in)
         for tried in range(1, _TRIES + 1):
             try:
                 for name, data in task.files.items():
@@ -102,15 +102,18 @@ def work(packed: Packed, task: Task) -> Done:
     raise AssertionError("the last try returns")
 
 
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="handed-in-", dir=scratch_folder(), ignore_cleanup_errors=True)
+
+
 def start_worker() -> None:
     """Set up a worker process: it outlives neither its parent nor an order to end, and leaves no files behind."""
-    scratch = tempfile.mkdtemp(prefix="grading-")
-    tempfile.tempdir = scratch
+    tempfile.tempdir = str(scratch_folder())
 
     def end(*told: Any) -> None:
         for key in list(_warm):
             _forget(key)
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch()
         if told:
             os._exit(1)
 

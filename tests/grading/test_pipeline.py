@@ -178,8 +178,13 @@ def test_ctrl_c_and_kill_at_any_moment_lose_nothing_and_a_rerun_finishes(course:
 
 @posix
 @isolated
-def test_a_worker_that_is_killed_in_the_middle_costs_nothing(course: Path) -> None:
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing_and_leaves_nothing(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = hand_in_kinds(course)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     made: list[Any] = []
 
     def make() -> Executor:
@@ -199,6 +204,34 @@ def test_a_worker_that_is_killed_in_the_middle_costs_nothing(course: Path) -> No
     )
     assert outcome.failed == [] and scores(course) == expected
     assert len(made) > 1
+    assert list(temporary.glob("grading-*")) == []
+
+
+@posix
+def test_a_new_process_removes_what_dead_ones_left_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    words = [sys.executable, "-c", "from autograder.grading.scratch import scratch_folder\n"
+             "import sys\nprint(scratch_folder(), flush=True)\nsys.stdin.read()"]  # fmt: skip
+
+    def start() -> tuple[subprocess.Popen[str], Path]:
+        process = subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    for name in ("grading-of-somebody-else", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "grading-link").symlink_to(tmp_path / "other")
+    (dead, left), (alive, used) = start(), start()
+    dead.kill()
+    dead.communicate()
+    (left / "file").write_text("", encoding="utf-8")
+    third, _ = start()
+    assert used.is_dir() and not left.exists()
+    for process in (alive, third):
+        process.communicate("")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grading-link", "grading-of-somebody-else", "other"]
 
 
 def test_one_that_ends_its_worker_each_time_is_found_out_and_costs_only_itself(course: Path) -> None:
