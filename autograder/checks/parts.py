@@ -17,8 +17,9 @@ from .verdict import judge
 _grading = False
 _inside = 0
 """How many kept parts are being loaded, one for another: these are not announced."""
-_own: dict[tuple[Path, str, str], Any] = {}
-"""Kept parts that this process has loaded: one class is one class, whoever uses it."""
+_open: set[str] = set()
+_own: dict[tuple[Path, str], tuple[str, tuple[int, ...], Any]] = {}
+"""Kept parts that this process has loaded, each with its text and the parts it stands on: one class is one class."""
 
 
 @contextlib.contextmanager
@@ -59,17 +60,24 @@ def own_part(name: str) -> Any:
     global _inside
     folder = keep.package_folder(Path.cwd())
     text = keep.read(folder, name)
-    if text is None or not _passes(folder, name, text):
+    if text is None or name in _open or not _passes(folder, name, text):
         return None
-    if (folder, name, text) not in _own:
+    _open.add(name)  # of two parts that use each other, one stands on the library-backed other
+    try:
+        inner = tuple(id(own_part(used)) for used in keep.uses(text))
+    finally:
+        _open.remove(name)
+    made = _own.get((folder, name))
+    if made is None or made[:2] != (text, inner):
         _inside += 1
         try:
-            _own[folder, name, text] = keep.load(text, name, str(folder / f"{name}.py"))
+            made = text, inner, keep.load(text, name, str(folder / f"{name}.py"))
         except Exception:  # whatever a learner's module does
             return None
         finally:
             _inside -= 1
-    return _own[folder, name, text]
+        _own[folder, name] = made
+    return made[2]
 
 
 def _passes(folder: Path, name: str, text: str) -> bool:

@@ -1,0 +1,86 @@
+"""`python -m autograder real-data FILE`: train the course's Transformer on real sentence pairs and report BLEU."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .course import UsageError
+
+_SHOWN = 8
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("real-data", help="train on a local file of English-Chinese pairs, and report BLEU")
+    parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
+    parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
+    parser.add_argument("--held-out", type=int, default=1000, metavar="N", help="pairs to validate and to test on (1000 each)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split and of the training (default: 0)")
+    parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best that is here)")
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU (default: 1, and then CPU seconds are counted)")
+    parser.add_argument("--beams", type=int, default=4, help="for decoding (default: 4; 1 is greedy)")
+    parser.add_argument("--save", type=Path, default=None, metavar="FILE", help="write the weights there, as safetensors")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    import torch
+
+    from ..lab.real_data import NoRealData, one_for_each_source, read_pairs, shared_sentences, split_without_leaks
+    from ..lab.real_translator import Recipe, bleu, train_translator, translate
+    from ..lab.training import best_device
+    from ..library.unit_09_decoder import Transformer
+
+    device = options.device or str(best_device())
+    if device == "cpu":
+        torch.set_num_threads(options.threads)
+    clock, counted = _clock(device, options.threads)
+    try:
+        split = split_without_leaks(read_pairs(options.file), options.held_out, options.seed)
+    except NoRealData as error:
+        raise UsageError(str(error)) from error
+    shared = shared_sentences(split.train, [*split.validation, *split.test])
+    print(
+        f"{len(split.train)} pairs to train on, {len(split.validation)} to validate, {len(split.test)} to test on; "
+        f"{len(shared)} sentences of these two stand in training too."
+    )
+    recipe = dataclasses.replace(Recipe(), minutes=options.minutes, seed=options.seed)
+    print(f"Training for {recipe.minutes:g} minutes on {device} ({counted}).")
+    try:
+        begun = clock()
+        trained = train_translator(Transformer, split.train, recipe, device=device, clock=clock, progress=_progress)
+        size = sum(parameter.numel() for parameter in trained.model.parameters())
+        print(f"{size / 1e6:.2f} million weights, {trained.steps} steps, {trained.epochs:.1f} times through the pairs.")
+        for name, pairs in (("validation", split.validation), ("test", split.test)):
+            chosen = one_for_each_source(pairs)
+            found = translate(
+                trained.model, trained.vocabulary, [p.chinese for p in chosen], beams=options.beams, device=device
+            )
+            score, signature = bleu(found, [pair.english for pair in chosen])
+            print(f"BLEU on {len(chosen)} {name} sentences: {score:.1f}  ({signature})")
+    except ImportError as error:
+        raise UsageError(str(error)) from error
+    print(f"Training and translating took {(clock() - begun) / 60:.1f} minutes ({counted}).")
+    for pair, text in list(zip(chosen, found, strict=True))[:_SHOWN]:
+        print(f"  {pair.chinese}\n    {text}\n    (expected: {pair.english})")
+    if options.save is not None:
+        from safetensors.torch import save_model
+
+        save_model(trained.model, str(options.save))
+    return 0
+
+
+def _clock(device: str, threads: int) -> tuple[Callable[[], float], str]:
+    """On one CPU thread the seconds that this process computes: other work on the machine does not count."""
+    if device == "cpu" and threads == 1:
+        return time.process_time, "CPU time of one thread"
+    return time.perf_counter, "by the clock on the wall"
+
+
+def _progress(share: float, step: int, loss: float) -> None:
+    if step % 500 == 0:
+        print(f"  {100 * share:3.0f} %  step {step}  loss {loss:.2f}", flush=True)
