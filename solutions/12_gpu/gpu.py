@@ -1451,9 +1451,7 @@ class ByReplay:
 # they are yours to use.
 
 # %% part="setup"
-merge_heads, padding_mask, shift_right, split_heads = (
-    use_part(name) for name in ("merge_heads", "padding_mask", "shift_right", "split_heads")
-)
+split_heads, merge_heads, padding_mask = use_part("split_heads"), use_part("merge_heads"), use_part("padding_mask")
 
 
 def keys_and_values(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -1922,3 +1920,323 @@ def copy_of(model):
     for layer in copied.modules():
         layer._forward_hooks.clear()
     return copied
+
+# %% part="setup"
+shift_right, label_smoothed_loss = use_part("shift_right"), use_part("label_smoothed_loss")
+
+# %% [markdown] exercise="training_step_autocast" part="prompt" points=8 difficulty=3 minutes=15 relative=1e-4 absolute=1e-4 time_limit=20
+# ### Exercise 7 · `training_step_autocast`: half the digits
+#
+# Write unit 10's `train_step` once more, with its matrix products in a 16-bit type.
+#
+# 1. Training mode; the decoder reads `shift_right(target)`.
+# 2. The forward pass runs inside `torch.autocast`, on `device_type`, in `dtype`.
+# 3. **The loss is computed in float32**: `label_smoothed_loss` of the logits as floats, with its default smoothing.
+# 4. Old gradients go; the new ones are computed **outside** autocast, clipped to a norm of 1.0 as in unit 10, and the
+#    optimizer takes its step, outside as well.
+#
+# | argument | meaning |
+# |---|---|
+# | `model` | called as `model(source, decoder_input)`, gives logits; its weights are float32 and stay so |
+# | `batch` | `(source, target)`, ids padded with 0; the target ends in EOS |
+# | `optimizer` | over the model's weights |
+# | `device_type` | `"cpu"`, `"cuda"`, `"mps"`: text |
+# | `dtype` | `torch.bfloat16`, say |
+# | returns | the loss of this batch before the step, a Python number |
+
+# %% exercise="training_step_autocast" part="solution"
+def training_step_autocast(
+    model: nn.Module, batch: tuple[Tensor, Tensor], optimizer: torch.optim.Optimizer, device_type: str, dtype: torch.dtype
+) -> float:
+    """One training step whose matrix products run in `dtype` (Micikevicius et al. 2018).
+
+    batch:   source (batch, seq_source) and target (batch, seq_target), ids that end in EOS
+    returns: the loss before the step, computed in float32
+    """
+    ### BEGIN SOLUTION
+    source, target = batch
+    model.train()
+    with torch.autocast(device_type=device_type, dtype=dtype):
+        logits = model(source, shift_right(target))
+    loss = label_smoothed_loss(logits.float(), target)
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+# %% exercise="training_step_autocast" part="check"
+check(training_step_autocast, keeps_inputs, computes_in_type, matches)
+
+# %% exercise="training_step_autocast" part="hidden"
+check(training_step_autocast, keeps_inputs, computes_in_type, matches, cases="hidden")
+
+# %% [markdown] exercise="training_step_autocast" part="hints"
+# - Begin with `train_step` of unit 10. Only the line that calls the model moves into a `with` block.
+# - `with torch.autocast(device_type=..., dtype=...):` takes both arguments by name.
+# - Inside the block linear layers give 16-bit results. What makes float32 numbers of them, before the loss?
+
+# %% exercise="training_step_autocast" part="library"
+def training_step_autocast(
+    model: nn.Module, batch: tuple[Tensor, Tensor], optimizer: torch.optim.Optimizer, device_type: str, dtype: torch.dtype
+) -> float:
+    """Unit 10's library-backed step on a model whose forward pass PyTorch's autocast wraps."""
+    from autograder.library.unit_10_training import train_step
+
+    class Cast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def forward(self, source: Tensor, target: Tensor) -> Tensor:
+            return torch.autocast(device_type=device_type, dtype=dtype)(self.inner)(source, target).float()
+
+    return float(train_step(Cast(), batch, optimizer))
+
+
+class RoundNumbers(nn.Module):
+    """A model whose every product is exact in 16 bits as in 32. In training mode some features are dropped, always the same."""
+
+    def __init__(self, state: dict[str, Tensor], notes: dict[str, Any], device_type: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        for name, weight in state.items():
+            self.register_parameter(name, nn.Parameter(weight.clone()))
+        self.notes, self.device_type, self.dtype = notes, device_type, dtype
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        asked = torch.is_autocast_enabled(self.device_type) and torch.get_autocast_dtype(self.device_type) == self.dtype
+        self.notes["multiplies in the type asked for"] = asked
+        self.notes["is in training mode"] = self.training
+        hidden = F.embedding(target, self.target_weight) + F.embedding(source[:, :1], self.source_weight)
+        if self.training:
+            hidden = hidden * 2.0 * (torch.arange(hidden.shape[-1]) % 3 != 1)
+        logits = F.linear(hidden, self.output_weight)
+        if logits.requires_grad:
+            logits.register_hook(lambda grad: self._note_outside("leaves autocast before going backward"))
+        return logits
+
+    def _note_outside(self, fact: str) -> None:
+        self.notes[fact] = not torch.is_autocast_enabled(self.device_type)
+
+
+_ROUND: list[RoundNumbers] = []
+
+
+def round_numbers(
+    state: dict[str, Tensor], device_type: str, dtype: str, left_over: dict[str, Tensor] | None = None, evaluated: bool = False
+) -> Any:
+    """The model above, and after the call a look at its weights and at the number types in which it worked."""
+    from autograder.checks.observe import Watched
+
+    notes: dict[str, Any] = {}
+    model = RoundNumbers(state, notes, device_type, getattr(torch, dtype)).train(not evaluated)
+    for name, gradient in (left_over or {}).items():
+        model.get_parameter(name).grad = gradient.clone()
+    _ROUND[:] = [model]
+
+    def look() -> dict[str, Any]:
+        weights = dict(model.named_parameters())
+        notes["keeps its weights in float32"] = all(weight.dtype == torch.float32 for weight in weights.values())
+        return notes | {name: weight.detach().float().clone() for name, weight in weights.items()}
+
+    return Watched(model, look)
+
+
+def optimizer_of_round_numbers(rate: float) -> torch.optim.Optimizer:
+    """An optimizer over the model that was made last; it notes whether autocast is on when it takes a step."""
+    model = _ROUND[-1]
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    optimizer.register_step_pre_hook(lambda *unused: model._note_outside("leaves autocast before the step"))
+    return optimizer
+
+
+def number_type(called: str) -> torch.dtype:
+    return getattr(torch, called)
+
+# %% exercise="training_step_autocast" part="variants"
+SIZE = 11
+
+def step(rng, batch, s, t, device_type="cpu", dtype="bfloat16", left_over=False, evaluated=False):
+    d = 6
+    def drawn(rows, columns, most):
+        return torch.from_numpy((rng.integers(-most, most + 1, size=(rows, columns)) / 2).astype("float32"))
+    state = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 4))
+    grads = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 2)) if left_over else None
+    def side(length):
+        ids = rng.integers(4, SIZE, size=(batch, length))
+        for b in range(batch):
+            end = length - 1 if b % 2 == 0 else int(rng.integers(1, length - 1))
+            ids[b, end], ids[b, end + 1:] = 2, 0
+        return torch.from_numpy(ids)
+    model = fixture("round_numbers", state=state, device_type=device_type, dtype=dtype, left_over=grads, evaluated=evaluated)
+    return dict(model=model, batch=(side(s), side(t)), optimizer=fixture("optimizer_of_round_numbers", rate=0.05),
+                device_type=device_type, dtype=fixture("number_type", called=dtype))
+
+@cases(dict(batch=2, s=4, t=5), dict(batch=4, s=6, t=3), low=3)
+def in_bfloat16(rng, batch, s, t):
+    """{batch} pairs, bfloat16 on the CPU"""
+    return step(rng, batch, s, t)
+
+@cases(dict(batch=3, s=5, t=6), low=3)
+def in_float16(rng, batch, s, t):
+    """{batch} pairs, float16 on the CPU"""
+    return step(rng, batch, s, t, dtype="float16")
+
+@cases(dict(batch=3, s=4, t=5), low=3)
+def left_over(rng, batch, s, t):
+    """{batch} pairs, a model that comes in evaluation mode, with gradients left over from an earlier step"""
+    return step(rng, batch, s, t, left_over=True, evaluated=True)
+
+@cases(dict(batch=4, s=3, t=5), low=3)
+def elsewhere(rng, batch, s, t):
+    """{batch} pairs, device_type="mps": autocast for another device than the CPU"""
+    return step(rng, batch, s, t, device_type="mps")
+
+WITH = "    with torch.autocast(device_type=device_type, dtype=dtype):\n        logits = model(source, shift_right(target))\n"
+LOSS = "    loss = label_smoothed_loss(logits.float(), target)\n"
+AFTER = "    optimizer.zero_grad()\n    loss.backward()\n    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n    optimizer.step()\n"
+def inside(text):
+    return "".join("    " + line + "\n" for line in text.splitlines())
+SIXTEEN = "your loss is computed in 16 bits: only two or three digits of it are left. Make the logits float32 before the loss."
+UNCLIPPED = "your gradients are not clipped when the optimizer uses them: their norm may be 1 at most. Clip them between `backward` and `step`."
+NO_CAST = "your numbers are right, but the forward pass does not run in `dtype`: is it inside `torch.autocast`?"
+wrong("no-autocast", (WITH, "    logits = model(source, shift_right(target))\n"), says=NO_CAST)
+wrong("empty-autocast", (WITH, "    with torch.autocast(device_type=device_type, dtype=dtype):\n        pass\n    logits = model(source, shift_right(target))\n"), says=NO_CAST)
+wrong("autocast-off", ("dtype=dtype)", "dtype=dtype, enabled=False)"), says=NO_CAST)
+wrong("only-loss-inside", (WITH + LOSS, "    logits = model(source, shift_right(target))\n    with torch.autocast(device_type=device_type, dtype=dtype):\n        loss = label_smoothed_loss(logits.float(), target)\n"), says=NO_CAST)
+wrong("always-bfloat16", ("dtype=dtype)", "dtype=torch.bfloat16)"), says="your products always run in bfloat16. `dtype` says which type.")
+wrong("always-float16", ("dtype=dtype)", "dtype=torch.float16)"), says="your products always run in float16. `dtype` says which type.")
+wrong("default-type", (", dtype=dtype)", ")"), says="your autocast ignores `dtype` and takes the device's usual type.")
+wrong("always-cpu", ("device_type=device_type", "device_type=\"cpu\""), says="your autocast is always for the CPU. `device_type` says for which device: on a GPU nothing would be cast.")
+wrong("loss-in-sixteen", ("logits.float()", "logits"), says=SIXTEEN)
+wrong("weights-cast", ("    model.train()\n", "    model.train()\n    model.to(dtype)\n"), says="your code casts the model's weights themselves. Autocast casts copies for the products; the weights stay float32, or small updates are lost.")
+wrong("weights-cast-back", ("    model.train()\n", "    model.train()\n    model.to(dtype)\n"), ("    return loss.item()", "    model.float()\n    return loss.item()"), says="your code casts the model's weights to 16 bits and back: what they lose, they lose for good. Autocast casts copies.")
+wrong("all-inside", (LOSS + AFTER, inside(LOSS + AFTER)), says="your whole step runs inside autocast. Only the forward pass belongs there; gradients and step come after it.")
+wrong("backward-inside", (LOSS + AFTER, inside(LOSS + AFTER.replace("    optimizer.step()\n", "")) + "    optimizer.step()\n"), says="your gradients are computed inside autocast. Only the forward pass belongs there.")
+wrong("no-shift", ("shift_right(target)", "target"), says="the decoder reads the very tokens that it is to say: `shift_right` is missing.")
+wrong("shift-labels", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), shift_right(target))"), says="your loss compares with the shifted target. The decoder reads it shifted; the loss wants it as it is.")
+wrong("swapped", ("source, target = batch", "target, source = batch"), says="source and target have changed places: a batch is (source, target).")
+wrong("no-smoothing", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=0)"), says="your loss is the plain cross-entropy. Unit 10's `label_smoothed_loss` is asked for.")
+wrong("padding-counted", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, pad_id=-1)"), says="padding counts in your loss.")
+wrong("plain-padding-counted", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten())"), says="your loss is the plain cross-entropy, and padding counts in it. Unit 10's `label_smoothed_loss` is asked for.")
+wrong("more-smoothing", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, smoothing=0.2)"), says="your loss is smoothed by another amount than the default.")
+wrong("no-zero-grad", ("    optimizer.zero_grad()\n", ""), says="gradients left over from an earlier step are added to the new ones: clear them first.")
+wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your gradients are cleared after they were computed: the step changes nothing.")
+wrong("no-backward", ("    optimizer.zero_grad()\n    loss.backward()\n", ""), says="no gradients are computed: `backward` is missing.")
+wrong("no-step", ("    optimizer.step()\n", ""), says="the optimizer takes no step: the weights stay as they were.")
+wrong("step-twice", ("    optimizer.step()\n", "    optimizer.step()\n    optimizer.step()\n"), says="the optimizer takes two steps.")
+wrong("no-clip", ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", ""), says=UNCLIPPED)
+wrong("clip-after", ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n    optimizer.step()\n", "    optimizer.step()\n    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n"), says=UNCLIPPED)
+wrong("clip-before", ("    loss.backward()\n    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n    loss.backward()\n"), says=UNCLIPPED)
+wrong("clip-value", ("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "nn.utils.clip_grad_value_(model.parameters(), 1.0)"), says="each gradient is clipped by itself. The norm of all together is asked for.")
+wrong("clip-other", ("max_norm=1.0", "max_norm=0.5"), says="your gradients are clipped to another norm than 1.")
+wrong("clip-each", ("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "[nn.utils.clip_grad_norm_(w, max_norm=1.0) for w in model.parameters()]"), says="the gradients of each weight are clipped by themselves. It is the norm of all together that may be 1 at most.")
+wrong("no-train", ("    model.train()\n", ""), says="the model stays in evaluation mode: dropout is off.")
+wrong("eval", ("model.train()", "model.eval()"), says="the model is put into evaluation mode: dropout is off.")
+wrong("loss-after", ("    return loss.item()", "    with torch.no_grad(), torch.autocast(device_type=device_type, dtype=dtype):\n        logits = model(source, shift_right(target))\n    return label_smoothed_loss(logits.float(), target).item()"), says="you return the loss after the step. It is the loss before it.")
+wrong("loss-summed", ("return loss.item()", "return loss.item() * int((target != 0).sum())"), says="you return the sum over all tokens. It is their mean.")
+wrong("returns-nothing", ("    return loss.item()", "    loss.item()"), says="your function ends without giving anything back: is a `return` missing?")
+wrong("returns-logits", ("return loss.item()", "return logits"), says="your function returns the logits. Return the loss.")
+wrong("scaled-gradients", ("    loss.backward()\n", "    (loss * 1024).backward()\n"), ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", ""), says="your gradients are scaled up and never scaled down again. (bfloat16 needs no scaling.)")
+wrong("no-autocast+no-shift", (WITH, "    logits = model(source, target)\n"), says="two things at once. First, the forward pass does not run inside `torch.autocast`. Second, `shift_right` is missing.")
+wrong("no-autocast+no-clip", (WITH, "    logits = model(source, shift_right(target))\n"), ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", ""), says="two things at once. First, the forward pass does not run inside `torch.autocast`. Second, your gradients are not clipped.")
+wrong("no-zero-grad+no-train", ("    optimizer.zero_grad()\n", ""), ("    model.train()\n", ""), says="two things at once. First, old gradients are not cleared. Second, the model stays in evaluation mode.")
+wrong("no-clip+no-smoothing", ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", ""), ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=0)"), says="two things at once. First, your loss is the plain cross-entropy. Second, your gradients are not clipped.")
+
+@right
+def loss_inside(model, batch, optimizer, device_type, dtype):
+    model.train(True)
+    with torch.amp.autocast(device_type, dtype):
+        loss = label_smoothed_loss(model(batch[0], shift_right(batch[1])).to(torch.float32), batch[1])
+    model.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(list(model.parameters()), 1)
+    optimizer.step()
+    return loss.detach()
+
+@right
+def with_a_scaler_that_is_off(model, batch, optimizer, device_type, dtype):
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    (source, target), read = batch, torch.cat([torch.ones_like(batch[1][:, :1]), batch[1][:, :-1]], dim=1)
+    for weight in model.train().parameters():
+        weight.grad = None
+    with torch.autocast(device_type, dtype=dtype, cache_enabled=False):
+        logits = model(source, read)
+    loss = label_smoothed_loss(logits.double(), target)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    scaler.step(optimizer)
+    scaler.update()
+    return float(loss)
+
+@right
+def loss_by_hand(model, batch, optimizer, device_type, dtype):
+    source, target = batch
+    model.train()
+    with torch.autocast(device_type=device_type, dtype=dtype):
+        logits = model(source, shift_right(target))
+    log = torch.log_softmax(logits.float(), dim=-1)
+    real, V = target != 0, log.shape[-1]
+    right = log.gather(-1, target[..., None])[..., 0]
+    others = log.sum(-1) - right - log[..., 0]
+    loss = -((0.9 * right + 0.1 / (V - 2) * others) * real).sum() / real.sum()
+    optimizer.zero_grad(set_to_none=False)
+    loss.backward()
+    norm = torch.sqrt(sum((w.grad**2).sum() for w in model.parameters()))
+    for w in model.parameters():
+        w.grad *= torch.clamp(1 / norm, max=1.0)
+    optimizer.step()
+    return loss.item()
+
+@right
+def decorated(model, batch, optimizer, device_type, dtype):
+    @torch.autocast(device_type=device_type, dtype=dtype)
+    def forward(source, read):
+        return model(source, read)
+    model.train()
+    optimizer.zero_grad()
+    loss = label_smoothed_loss(forward(batch[0], shift_right(batch[1])).float(), batch[1])
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0, foreach=False)
+    optimizer.step()
+    return loss.detach().numpy()
+
+@truth
+def by_train_step(model, batch, optimizer, device_type, dtype):
+    """Unit 10's step in float32 throughout: the products are exact in either type. Autocast is on, and casts nothing more."""
+    from autograder.library.unit_10_training import train_step
+    class Cast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+        def forward(self, source, read):
+            with torch.autocast(device_type, dtype=dtype):
+                return self.inner(source, read).float()
+    return train_step(Cast(), batch, optimizer)
+
+@truth
+def by_formulas(model, batch, optimizer, device_type, dtype):
+    """The loss number by number in float64; the step by gradients of that."""
+    source, target = batch
+    with torch.autocast(device_type, dtype=dtype):
+        logits = model.train()(source, F.pad(target, (1, -1), value=1)).double()
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for b in range(len(target)):
+        for t in range(target.shape[1]):
+            y = int(target[b, t])
+            if y == 0:
+                continue
+            log = logits[b, t] - logits[b, t].logsumexp(0)
+            for v in range(1, len(log)):
+                total = total - (0.9 if v == y else 0.1 / (len(log) - 2)) * log[v]
+            count += 1
+    loss = total / count
+    weights = list(model.parameters())
+    grads = torch.autograd.grad(loss, weights)
+    size = sum(float((g.double() ** 2).sum()) for g in grads) ** 0.5
+    for weight, grad in zip(weights, grads):
+        weight.grad = grad / max(size, 1.0)
+    optimizer.step()
+    return float(loss)
