@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 SKIPPED_PARTS = frozenset({"check", "hidden", "demo"})
 _MAX_BYTES = 50 * 1024 * 1024
+_MAX_PARSED = 20_000
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 
 
@@ -89,8 +91,14 @@ def part_of(cell: dict[str, Any]) -> str:
     return part if isinstance(part, str) else ""
 
 
+@functools.lru_cache(maxsize=1024)
 def defined_names(source: str) -> tuple[str, ...]:
-    """Names that a block defines by a top-level `def` or `class`. Where it does not parse, by their look."""
+    """Names that a block defines by a top-level `def` or `class`. Where it does not parse, by their look.
+
+    By their look too where it is very long: 300 kB of one f-string take Python's parser half a minute.
+    """
+    if len(source) > _MAX_PARSED:
+        return tuple(_DEFINITION.findall(source))
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -32,6 +32,11 @@ class Assignment:
     digest: str
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
 
+    @property
+    def handed_names(self) -> tuple[str, ...]:
+        """Names of the files that are looked at in a submission."""
+        return (f"{self.notebook_name}.ipynb", *self.files)
+
     def source_notebook(self) -> NotebookNode:
         """The course's notebook, parsed once in each process: copy what you change."""
         return _notebook(self.source)

@@ -260,7 +260,7 @@ def _record_of(
         "unit": assignment.unit,
         "seed": assignment.seed,
         "assignment": assignment.digest,
-        "submission": submission_digest(handed_files(folder, assignment.files), assignment.files),
+        "submission": submission_digest(handed_files(folder, assignment.handed_names), assignment.handed_names),
         "exercises": rows,
         "repairs": [asdict(repair) for repair in repairs],
         "incidents": incidents,

@@ -89,7 +89,7 @@ def _is_done(course: Path, assignment: Assignment, handed: Handed, book: Gradebo
     record = read_record(course, handed.student, handed.unit)
     if record is None or record.get("assignment") != assignment.digest:
         return False
-    wanted = assignment.files
+    wanted = assignment.handed_names
     try:
         same = record.get("submission") == submission_digest(handed_files(handed.folder, wanted), wanted)
     except OSError:
@@ -220,7 +220,7 @@ class _Grading:
 
     def _task(self, handed: Handed) -> Task:
         handed.student.encode()  # raises ValueError: such a name can be neither stored nor shown
-        wanted = self.plan.assignments[handed.unit].files
+        wanted = self.plan.assignments[handed.unit].handed_names
         return task_for(handed.student, handed.unit, handed.folder, self.confined, self.times, self.run_demos, wanted)
 
 

@@ -21,6 +21,8 @@ from ..checks.submission import defined_names, source_of
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CELLS = 2000
+MAX_SOURCE = 2_000_000
+"""Characters in all cells together."""
 _MAX_CANDIDATES = 10
 Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"]
 
@@ -54,7 +56,8 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
     if len(data) > MAX_BYTES:
         raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again.")
     try:
-        tree = json.loads(data.decode("utf-8-sig"))
+        # Editors on Windows save as UTF-16, with a mark at the beginning.
+        tree = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Unreadable("the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again.") from error
     if isinstance(tree, dict) and "worksheets" in tree:
@@ -65,7 +68,10 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
         raise Unreadable("the file is no notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
     if len(cells) > MAX_CELLS:
         raise Unreadable(f"the notebook has more than {MAX_CELLS} cells. Delete those that are not needed.")
-    return tidy_cells(cells)
+    tidy = tidy_cells(cells)
+    if sum(len(cell["source"]) for cell in tidy) > MAX_SOURCE:
+        raise Unreadable(f"its cells hold more than {MAX_SOURCE // 10**6} million characters. Delete what is not needed.")
+    return tidy
 
 
 def tidy_cells(cells: Sequence[Any]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from ..checks.outside import PlainProcess, Process, TimeLimits
 from .sandbox import Isolation, Limits, available
-from .scratch import scratch_folder
+from .scratch import remove, scratch_folder
 
 _READY_SECONDS = 120.0
 _WORKDIR_PREFIX = "submission-"
@@ -98,11 +98,9 @@ class WarmProcess:
 
     def submit(self, request: bytes, files: dict[str, bytes]) -> Process:
         """Run one request in a confined fork; `files` are laid into its working folder."""
-        workdir = tempfile.TemporaryDirectory(
-            prefix=_WORKDIR_PREFIX, dir=scratch_folder(), ignore_cleanup_errors=True
-        )
+        workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR_PREFIX, dir=scratch_folder()))
         for name, data in files.items():
-            path = Path(workdir.name) / name
+            path = workdir / name
             path.write_bytes(data)
             path.chmod(0o444)
         if not can_fork():
@@ -112,7 +110,7 @@ class WarmProcess:
         request_out, request_in = os.pipe()
         answers_out, answers_in = os.pipe()
         order = {
-            "workdir": workdir.name,
+            "workdir": str(workdir),
             "limits": asdict(self._limits),
             "readable": [str(Path(__file__).resolve().parents[1])],
             "confined": self._confined,
@@ -152,19 +150,19 @@ def can_fork() -> bool:
 class FreshProcess(PlainProcess):
     """A submission in an interpreter of its own, started cold: what is left without forks, and never confined."""
 
-    def __init__(self, request: bytes, workdir: tempfile.TemporaryDirectory[str]) -> None:
-        super().__init__(request, Path(workdir.name), "autograder.grading.cold")
+    def __init__(self, request: bytes, workdir: Path) -> None:
+        super().__init__(request, workdir, "autograder.grading.cold")
         self._workdir = workdir
 
     def stop(self) -> None:
         super().stop()
-        self._workdir.cleanup()
+        remove(self._workdir)
 
 
 class Fork:
     """One submission being run; what `observe_by` reads from."""
 
-    def __init__(self, warm: WarmProcess, workdir: tempfile.TemporaryDirectory[str], answers: IO[bytes]) -> None:
+    def __init__(self, warm: WarmProcess, workdir: Path, answers: IO[bytes]) -> None:
         self.answers = answers
         self._warm = warm
         self._workdir = workdir
@@ -179,7 +177,7 @@ class Fork:
     def stop(self) -> None:
         if self._ended is None:
             self._ended = self._warm.end_fork(wait=False)
-        self._workdir.cleanup()
+        remove(self._workdir)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -17,6 +17,8 @@ from nbformat import NotebookNode
 
 _MAX_TEXT = 20_000
 _MAX_PICTURE_BYTES = 2 * 1024 * 1024
+_MAX_PIXELS = 16_000_000
+"""More in a browser: a picture of few bytes can ask for gigabytes."""
 _MAX_OUTPUTS = 40
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GAP = r"[\s\\]*"
@@ -116,7 +118,10 @@ def _safe_picture(data: Any) -> str | None:
         raw = base64.b64decode(data, validate=False)
     except (binascii.Error, ValueError):
         return None
-    if not raw.startswith(_PNG) or len(raw) > _MAX_PICTURE_BYTES:
+    if not raw.startswith(_PNG) or not 33 <= len(raw) <= _MAX_PICTURE_BYTES:
+        return None
+    width, height = int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
+    if raw[12:16] != b"IHDR" or not 0 < width * height <= _MAX_PIXELS:
         return None
     return base64.b64encode(raw).decode("ascii")
 

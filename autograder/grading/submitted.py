@@ -12,6 +12,8 @@ from ..checks.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
 from .rebuild import MAX_BYTES
 
 TIMESTAMP = "timestamp.txt"
+MAX_TOTAL = 96 * 1024 * 1024
+"""Bytes of one submission that are read."""
 _MAX_TIMESTAMP = 200
 _MAX_FILES = 200
 _MAX_NAME = 80
@@ -20,20 +22,22 @@ _MAX_NAME = 80
 def handed_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
     """A submission's files by name: notebooks and the time stamp with their content, others by name only.
 
-    A notebook is cut one byte past the size that is graded. Folders, links and pipes count as other files, their
+    A notebook is cut one byte past the size that is graded, and all together take no more than `MAX_TOTAL`. Folders, links and pipes count as other files, their
     names marked. Raises OSError where the folder itself cannot be read.
 
-    wanted: names of further files that the unit asks for; they come with their content, cut in the same way
+    wanted: names of the unit's notebook and of further files that it asks for; they come first, with their content
     """
     files: dict[str, bytes] = {}
     first = {TIMESTAMP, *wanted}
-    paths = sorted(folder.iterdir(), key=lambda path: (path.suffix != ".ipynb" and path.name not in first, path.name))
+    left = MAX_TOTAL
+    paths = sorted(folder.iterdir(), key=lambda path: (path.name not in first, path.suffix != ".ipynb", path.name))
     for path in paths[:_MAX_FILES]:
         if path.suffix != ".ipynb" and path.name != TIMESTAMP and path.name not in wanted:
             files.setdefault(_plain_name(path), b"")
             continue
         most = MAX_BYTES if path.suffix == ".ipynb" else _MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
-        data = read_regular(path, most + 1)
+        data = read_regular(path, min(most + 1, left))
+        left -= len(data or b"")
         if data is None:
             files.setdefault(_plain_name(path) + NO_PLAIN_FILE, b"")
         else:

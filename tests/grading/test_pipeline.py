@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
 from autograder.checks.outside import TimeLimits
-from autograder.grading import files, pipeline, runner, worker
+from autograder.grading import files, pipeline, runner, scratch, worker
 from autograder.grading.files import handed_in, only_writer, read_record
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.sandbox import available
@@ -232,6 +232,19 @@ def test_a_new_process_removes_what_dead_ones_left_and_nothing_else(
     for process in (alive, third):
         process.communicate("")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grading-link", "grading-of-somebody-else", "other"]
+
+
+@posix
+def test_folders_in_folders_by_the_thousand_are_removed(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    scratch.remove(tmp_path / "deep")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_that_ends_its_worker_each_time_is_found_out_and_costs_only_itself(course: Path) -> None:

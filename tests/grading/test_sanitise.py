@@ -14,7 +14,14 @@ from autograder.checks.display import as_html
 from autograder.checks.verdict import judge
 from autograder.grading.sanitise import clean, safe_markdown, safe_outputs, safe_text, sanitise
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 32).decode()
+
+def png(width: int, height: int) -> str:
+    """The beginning of a picture of that size."""
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + b"0" * 32).decode()
+
+
+PNG = png(640, 480)
 HARMLESS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "a", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "br",
             "div", "span", "table", "thead", "tbody", "tr", "th", "td", "del", "s"}  # fmt: skip
 
@@ -133,6 +140,11 @@ OUTPUT = st.fixed_dictionaries(
 def test_no_description_of_outputs_raises(outputs: object) -> None:
     for output in safe_outputs(outputs):
         assert output.output_type in ("stream", "error", "display_data")
+
+
+@pytest.mark.parametrize(("width", "height"), [(100_000, 100_000), (2**32 - 1, 1), (0, 5)])
+def test_a_picture_that_would_fill_the_browsers_memory_is_left_out(width: int, height: int) -> None:
+    assert safe_outputs([{"output_type": "display_data", "data": {"image/png": png(width, height)}}]) == []
 
 
 def test_a_flood_of_text_is_cut_and_says_so() -> None:

@@ -5,8 +5,9 @@ from tests.grading.hostile.case import Case
 from tests.grading.hostile.cheats import CHEATS
 from tests.grading.hostile.forgers import FORGERS
 from tests.grading.hostile.names import NAMES
+from tests.grading.hostile.observers import OBSERVERS
 from tests.grading.hostile.wasters import WASTERS
 
-CASES: tuple[Case, ...] = (*CHEATS, *FORGERS, *WASTERS, *BROKEN, *NAMES)
+CASES: tuple[Case, ...] = (*CHEATS, *FORGERS, *OBSERVERS, *WASTERS, *BROKEN, *NAMES)
 
 __all__ = ["CASES", "Case"]
