@@ -276,6 +276,15 @@ class _Observing:
         return sighting
 
 
+def child_environment() -> dict[str, str]:
+    """This process' environment, in which a child finds the package that runs here, however it came to be found."""
+    root = Path(__file__).resolve().parents[2]
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}  # arrays here are tiny: threads would only wait
+    if "site-packages" not in root.parts:  # what is installed is found anyway, behind the standard library
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+    return environment
+
+
 class PlainProcess:
     """A fresh interpreter in a submission's folder: apart, but not locked up."""
 
@@ -286,7 +295,7 @@ class PlainProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={"OMP_NUM_THREADS": "1", **os.environ},  # arrays here are tiny: threads would only wait
+            env=child_environment(),
         )
         assert self._process.stdin and self._process.stdout
         self.answers: IO[bytes] = self._process.stdout

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autograder.lab.attention import attention_map, attention_maps
-from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, png, show
+from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, legend_text, png, show
 
 STILL = "AUTOGRADER_STILL"
 """Set to 1 in the environment for still figures everywhere."""
@@ -218,12 +218,13 @@ def _heads(shown: Recording, layer: str) -> list[tuple[str, int]]:
 
 def _as_html(figure: Figure) -> str:
     """The figure as an image with alternative text, and the same words folded below it."""
-    words = html.escape(alt_text(figure))
+    words, legend = html.escape(alt_text(figure)), html.escape(legend_text(figure))
     image = base64.b64encode(png(figure)).decode("ascii")
     width = round(figure.get_figwidth() * CSS_PIXELS_PER_INCH)
     close(figure)
     return (
         f'<img src="data:image/png;base64,{image}" alt="{words}" style="width:{width}px;max-width:100%;height:auto">'
-        f"<details><summary>In words</summary><p>{words}</p></details>"
+        + (f"<p>{legend}</p>" if legend else "")
+        + f"<details><summary>In words</summary><p>{words}</p></details>"
     )
 

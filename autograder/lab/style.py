@@ -187,6 +187,11 @@ def alt_text(figure: Figure) -> str:
     return " ".join([words, *("Labels: " + legend + "." for legend in _legends.get(figure, []))]).strip()
 
 
+def legend_text(figure: Figure) -> str:
+    """What the numbers stand for that were drawn for want of a font; mostly empty."""
+    return "   ".join(_legends.get(figure, []))
+
+
 def png(figure: Figure, alt: str = "") -> bytes:
     """The figure as a PNG file that carries `alt` as its description, 1.5 pixels to a CSS pixel."""
     with house_style():

@@ -1,13 +1,15 @@
 """A file is observed in another process, and nothing it does reaches this one."""
 
 import json
+import os
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from autograder.checks import outside
 from autograder.checks.cases import ExerciseCases
-from autograder.checks.outside import key_of, observe_outside
+from autograder.checks.outside import child_environment, key_of, observe_outside
 from autograder.checks.probes import matches
 from autograder.checks.submission import UnusableSubmission, read_submission
 from autograder.checks.verdict import Verdict, judge
@@ -123,3 +125,10 @@ def test_only_a_def_or_class_defines_an_exercise(tmp_path: Path) -> None:
     text = "from numpy import double\nother = lambda x: x\nif True:\n  def third(x): return x\ndef fourth(x): return x\n"
     submission = read_submission(file(tmp_path, text))
     assert submission.defines(("double", "other", "third", "fourth")) == ("fourth",)
+
+
+def test_the_child_finds_the_package_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert child_environment()["PYTHONPATH"].split(os.pathsep) == [str(Path(outside.__file__).parents[2]), "elsewhere"]
+    monkeypatch.delenv("PYTHONPATH")
+    assert child_environment()["PYTHONPATH"] == str(Path(outside.__file__).parents[2])

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from autograder.lab import explorer
+from autograder.lab import explorer, fonts
 from autograder.lab.explorer import explore, layer_name, picture, record, recording
 from autograder.library import part
 
@@ -147,3 +147,15 @@ def test_menus_are_for_a_page_that_asked_for_the_cell(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert explorer.can_choose() is live
+
+
+def test_the_picture_that_is_chosen_has_words_and_a_legend_where_there_is_no_font(
+    recorded: explorer.Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = "encoder, self-attention"
+    with_font = explorer._as_html(picture(recorded, layer, 1))
+    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
+    without = explorer._as_html(picture(recorded, layer, 1))
+    assert "<details><summary>In words</summary>" in without and ' alt="Attention map' in without
+    assert "<p>[1] 我   [2] 昨天   [3] 学习</p>" in without
+    assert with_font.startswith("<img ")
