@@ -26,7 +26,11 @@ from autograder.lessons.parse import Lesson, parse_lesson, unit_stem, units
 from .learner import pasted
 
 COURSE = Path(__file__).resolve().parents[2]
-UNITS = tuple(unit for unit in units(COURSE / "solutions") if (COURSE / "notebooks" / unit / f"{unit_stem(unit)}.ipynb").is_file())
+UNITS = tuple(
+    unit
+    for unit in units(COURSE / "solutions")
+    if all((COURSE / folder / unit / f"{unit_stem(unit)}.ipynb").is_file() for folder in ("solutions", "notebooks"))
+)
 LESSONS: dict[str, Lesson] = {unit: parse_lesson(COURSE / "solutions" / unit / f"{unit_stem(unit)}.py") for unit in UNITS}
 WEIGHTS = {unit: {name for exercise in LESSONS[unit].exercises for name in exercise.files} for unit in UNITS}
 TRAINED = "10_training"
