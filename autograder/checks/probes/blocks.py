@@ -31,7 +31,7 @@ def each_row_by_itself(name: str = "x") -> Probe:
         moved[(-1,) * (moved.ndim - 1)] = False
         if not moved.any():
             return None
-        place = _first(moved.any(axis=-1))
+        place = _first(np.asarray(moved.any(axis=-1)))
         shape = moved.shape[:-1]
         changed = f"`{name}{[size - 1 for size in shape]}`"
         same_sentence = place[:-1] == tuple(size - 1 for size in shape[:-1])
