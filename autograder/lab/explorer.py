@@ -7,11 +7,8 @@ ipywidgets) it is one still figure.
 
 from __future__ import annotations
 
-import base64
 import html
 import importlib.util
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autograder.lab.attention import attention_map, attention_maps
-from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, legend_text, png, show
+from autograder.lab.front_end import is_live
+from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, image_tag, legend_text, png, show
 
-STILL = "AUTOGRADER_STILL"
-"""Set to 1 in the environment for still figures everywhere."""
-_STILL_HERE = (STILL, "AUTOGRADER_KEEP_NOTHING", "NBGRADER_EXECUTION", "NBGRADER_VALIDATING")
 _ALL = 0
 """The menu's entry for all heads; a head counts from 1. (None would be no entry at all.)"""
 
@@ -156,22 +151,8 @@ def picture(shown: Recording, layer: str, head: int | None) -> Figure:
 
 
 def can_choose() -> bool:
-    """Whether somebody can choose from a menu here: ipywidgets, and a notebook's own page that asked for the cell.
-
-    Front ends (JupyterLab, Notebook, VS Code) send along which cell it is; programs that run notebooks do not.
-    """
-    if any(os.environ.get(name, "0") not in ("", "0") for name in _STILL_HERE):
-        return False
-    if importlib.util.find_spec("ipywidgets") is None:
-        return False
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return False
-    if "google.colab" in sys.modules:
-        return True
-    return bool({"cellId", "deletedCells"} & set(kernel.get_parent().get("metadata", {})))
+    """Whether somebody can choose from a menu here: a live page, and ipywidgets."""
+    return importlib.util.find_spec("ipywidgets") is not None and is_live()
 
 
 def _menus(recordings: Sequence[Recording], layer: str, head: int | None) -> None:
@@ -219,11 +200,10 @@ def _heads(shown: Recording, layer: str) -> list[tuple[str, int]]:
 def _as_html(figure: Figure) -> str:
     """The figure as an image with alternative text, and the same words folded below it."""
     words, legend = html.escape(alt_text(figure)), html.escape(legend_text(figure))
-    image = base64.b64encode(png(figure)).decode("ascii")
-    width = round(figure.get_figwidth() * CSS_PIXELS_PER_INCH)
+    image = image_tag(png(figure), alt_text(figure), round(figure.get_figwidth() * CSS_PIXELS_PER_INCH))
     close(figure)
     return (
-        f'<img src="data:image/png;base64,{image}" alt="{words}" style="width:{width}px;max-width:100%;height:auto">'
+        image
         + (f"<p>{legend}</p>" if legend else "")
         + f"<details><summary>In words</summary><p>{words}</p></details>"
     )

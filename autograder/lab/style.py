@@ -6,6 +6,7 @@ The figures here do not belong to pyplot: nothing else shows them a second time,
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 import sys
@@ -23,6 +24,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from autograder.lab import fonts
+from autograder.lab.front_end import is_live
 from autograder.lab.tables import display_width
 
 IN_WORDS = "AUTOGRADER_FIGURES_IN_WORDS"
@@ -209,8 +211,7 @@ def show(figure: Figure, alt: str | None = None) -> None:
     Raises ValueError for any other figure without it.
 
     Where labels had to be numbered for want of a Chinese font, their legend follows as text. With the
-    environment variable AUTOGRADER_FIGURES_IN_WORDS set to 1, the words are printed under every figure too:
-    nbconvert's pages carry the alternative text, but JupyterLab (4.6) does not pass it on to a screen reader.
+    environment variable AUTOGRADER_FIGURES_IN_WORDS set to 1, the words are printed under every figure too.
     """
     words = alt_text(figure) if alt is None else alt.strip()
     if not words:
@@ -241,8 +242,19 @@ def _publish(image: bytes, words: str, width: int) -> bool:
 
     metadata: dict[Literal["image/png"], dict[str, Any]] = {"image/png": {"alt": words, "width": width}}
     data = {"image/png": base64.b64encode(image).decode("ascii"), "text/plain": words}
+    if is_live():  # JupyterLab (4.6) does not show the words of an image/png to a screen reader; those of HTML it does
+        data["text/html"] = image_tag(image, words, width)
     display(data, metadata=metadata, raw=True)
     return True
+
+
+def image_tag(image: bytes, words: str, width: int) -> str:
+    """A PNG as HTML with alternative text, no wider than its page."""
+    source = base64.b64encode(image).decode("ascii")
+    return (
+        f'<img src="data:image/png;base64,{source}" alt="{html.escape(words)}" width="{width}" '
+        'style="max-width:100%;height:auto">'
+    )
 
 
 def as_array(values: Any) -> NDArray[Any]:

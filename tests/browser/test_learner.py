@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
+from autograder.checks.places import course_map
 from autograder.lessons.parse import unit_stem, units
 from tests.browser.lab_server import REPOSITORY, LabServer
 from tests.browser.notebook_page import START_MS, NotebookPage
@@ -46,7 +47,7 @@ def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, o
     notebook.run("progress()")
     notebook.screenshot("start")
     assert "Begin with 00" in notebook.output_text("progress()")
-    assert set(units(REPOSITORY / "solutions")) <= {link.split("/")[0] for link in links_of(page)}
+    assert {entry.notebook for entry in course_map(REPOSITORY / "notebooks")} <= set(links_of(page))
     page.get_by_role("link", name="Begin with 00").click()
     wait_for_notebook(page, unit)
     name, source = next(iter(answers(unit).items()))
@@ -91,10 +92,18 @@ def test_a_whole_unit_runs_from_the_first_cell_to_the_last(
     assert [text for kind, text in outputs if kind == "error"] == []
     assert [text for kind, text in outputs if kind == "stderr"] == []
     assert notebook.output_text("'the last cell'").endswith("'the last cell'")
+    assert undescribed_pictures(notebook.page) == (0, True)
     for name in answers(unit):
         if f"{name}-check" in grade_ids(notebook):
             assert f"✓ passed · {name}" in notebook.output_text(f"{name}-check")
     assert outside_requests == []
+
+
+def undescribed_pictures(page: "Page") -> tuple[int, bool]:
+    """How many pictures among the outputs have no alternative text, and whether there are any pictures."""
+    script = "() => [...document.querySelectorAll('.jp-OutputArea-output img')].map(picture => picture.alt.trim())"
+    words = page.evaluate(script)
+    return words.count(""), len(words) > 0
 
 
 def outputs_of(notebook: NotebookPage) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from autograder.lab import explorer, fonts
+from autograder.lab import explorer, fonts, front_end
 from autograder.lab.explorer import explore, layer_name, picture, record, recording
 from autograder.library import part
 
@@ -132,7 +132,7 @@ def test_a_layer_that_is_not_there_is_named(recorded: explorer.Recording) -> Non
         ({"deletedCells": []}, {}, True, True),
         ({}, {}, True, False),
         ({"cellId": "a"}, {}, False, False),
-        ({"cellId": "a"}, {explorer.STILL: "1"}, True, False),
+        ({"cellId": "a"}, {front_end.STILL: "1"}, True, False),
         ({"cellId": "a"}, {"NBGRADER_VALIDATING": "1"}, True, False),
     ],
 )
@@ -142,7 +142,7 @@ def test_menus_are_for_a_page_that_asked_for_the_cell(
     kernel = SimpleNamespace(get_parent=lambda: {"metadata": metadata})
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=kernel))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
-    for name in explorer._STILL_HERE:
+    for name in front_end._PROGRAMS:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

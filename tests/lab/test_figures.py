@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from itertools import pairwise
 
+import IPython
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -16,7 +17,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from autograder.lab import fonts
+from autograder.lab import fonts, style
 from autograder.lab.figures import (
     Arrow,
     Box,
@@ -33,7 +34,7 @@ from autograder.lab.figures import (
     show,
     training_curves,
 )
-from autograder.lab.style import BACKGROUND, png
+from autograder.lab.style import BACKGROUND, image_tag, png
 
 CHINESE = ["昨天", "我", "在", "学校", "学习", "机器学习"]
 LENGTHS = np.array([8, 16, 32, 64, 128, 256])
@@ -338,3 +339,18 @@ def test_a_notebook_shows_each_figure_once_with_its_words() -> None:
     assert 'A "rising" line.' in [
         image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")
     ]
+
+
+def test_a_pictures_words_cannot_become_html() -> None:
+    tag = image_tag(b"png", 'one "two" <three>', 480)
+    assert 'alt="one &quot;two&quot; &lt;three&gt;" width="480"' in tag
+
+
+@pytest.mark.parametrize(("live", "kinds"), [(True, {"image/png", "text/html", "text/plain"}), (False, {"image/png", "text/plain"})])
+def test_a_live_page_gets_the_words_as_html_as_well(live: bool, kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, str]] = []
+    monkeypatch.setattr(IPython, "get_ipython", object)
+    monkeypatch.setattr(IPython.display, "display", lambda data, **_: shown.append(data))
+    monkeypatch.setattr(style, "is_live", lambda: live)
+    show(lines([1, 2], {"a": [1.0, 2.0]}, "steps", "loss"))
+    assert set(shown[0]) == kinds
