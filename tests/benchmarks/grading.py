@@ -26,7 +26,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -211,7 +211,12 @@ def sampled(words: list[str], folder: Path, measure: Callable[[int], int]) -> in
     """The largest of `measure`, taken again and again while a command runs."""
     process = subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak, ended = 0, threading.Event()
-    threading.Thread(target=lambda: (process.wait(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     while not ended.wait(0.02):
         peak = max(peak, measure(process.pid))
     if process.returncode:
@@ -240,8 +245,8 @@ def bin_of(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def median(values: object) -> float:
-    return statistics.median(values)  # type: ignore[call-overload, no-any-return]
+def median(values: Iterable[float]) -> float:
+    return statistics.median(values)
 
 
 def megabytes(size: int) -> str:
