@@ -17,6 +17,7 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedb
 
 # nbgrader's own commands repair, run and judge a submission as `python -m autograder grade` does: in a sandbox,
 # the verdict made outside it.
+c.Autograde.exporter_class = "autograder.grading.preprocessors.HandedIn"
 c.Autograde.sanitize_preprocessors = [
     "autograder.grading.preprocessors.RepairNotebook",
     "nbgrader.preprocessors.ClearOutput",

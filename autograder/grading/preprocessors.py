@@ -1,6 +1,6 @@
 """The same grading for nbgrader's own commands: `nbgrader autograde` and formgrader's button.
 
-`nbgrader_config.py` names these two in place of nbgrader's `Execute` and before its `ClearOutput`.
+`nbgrader_config.py` names these in place of nbgrader's exporter and its `Execute`, and before its `ClearOutput`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import atexit
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
@@ -16,12 +18,40 @@ from traitlets import Enum, Integer
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells, rebuilt_notebook
-from .rebuild import tidy_cells
+from .rebuild import Unreadable, read_notebook, tidy_cells
 from .runner import WarmProcess
 from .sandbox import require
 
 _assignments: dict[tuple[str, str, int], Assignment] = {}
 _warm: dict[bool, WarmProcess] = {}
+
+
+class HandedIn(NotebookExporter):
+    """Reads what was handed in as `grade` does: a file that is no notebook is one without answers, and says why.
+
+    nbgrader itself would leave such a submission without any grade.
+    """
+
+    def from_filename(self, filename: str, resources: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
+        if not getattr(self.parent, "_sanitizing", False):  # the second reading: of the notebook that we rebuilt
+            read: tuple[Any, dict[str, Any]] = super().from_filename(filename, resources=resources, **more)
+            return read
+        path = Path(filename)
+        try:
+            if path.is_symlink() or not path.is_file():
+                raise Unreadable("what was handed in under the notebook's name is no file.")
+            cells = read_notebook(path)
+        except Unreadable as error:
+            self.log.error("%s: nothing could be graded: %s", path, error)
+            cells = [{"cell_type": "markdown", "metadata": {}, "source": f"Nothing could be graded: {error}", "id": "reason"}]
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = [nbformat.from_dict({**cell, **_RAN_NOTHING.get(cell["cell_type"], {})}) for cell in cells]
+        write: Any = self.from_notebook_node
+        written: tuple[Any, dict[str, Any]] = write(notebook, resources=resources, **more)
+        return written
+
+
+_RAN_NOTHING: dict[str, dict[str, Any]] = {"code": {"outputs": [], "execution_count": None}}
 
 
 class RepairNotebook(NbGraderPreprocessor):

@@ -31,7 +31,12 @@ EXPECTED = {
     "duplicates": 20.0,
     "ends-itself": 15.0,
     "old-format": 20.0,
+    "broken": 0.0,
+    "is-a-link": 0.0,
+    "utf-16": 20.0,
 }
+
+UNREADABLE = {"broken", "is-a-link"}
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +67,18 @@ def class_of(built_course: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for cell in old.cells:
         cell.pop("id", None)
     old.hand_in(course, "old-format")
+    Submission(course).hand_in(course, "broken").joinpath("small.ipynb").write_bytes(b'{"cells": [{')
+    link = Submission(course).hand_in(course, "is-a-link") / "small.ipynb"
+    link.unlink()
+    link.symlink_to(course / "solutions" / UNIT / "small.ipynb")
+    saved = Submission(course, solved=True)
+    saved.hand_in(course, "utf-16").joinpath("small.ipynb").write_bytes(saved.text().encode("utf-16"))
     return course
 
 
 @pytest.fixture(scope="module")
 def ours(class_of: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    course = Path(shutil.copytree(class_of, tmp_path_factory.mktemp("ours") / "course"))
+    course = Path(shutil.copytree(class_of, tmp_path_factory.mktemp("ours") / "course", symlinks=True))
     outcome = run(
         plan(course, [UNIT], [], seed=1, force=False), local_executor(1), confined=True, workers=1,
         times=TimeLimits(cell=10, exercise=10, grace=3),
@@ -78,7 +89,7 @@ def ours(class_of: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def theirs(class_of: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    course = Path(shutil.copytree(class_of, tmp_path_factory.mktemp("theirs") / "course"))
+    course = Path(shutil.copytree(class_of, tmp_path_factory.mktemp("theirs") / "course", symlinks=True))
     nbgrader(course, "generate_assignment", UNIT, "--force")
     nbgrader(course, "autograde", UNIT)
     return course
@@ -101,6 +112,11 @@ def test_stock_autograde_gives_what_was_earned(theirs: Path) -> None:
 
 def test_ours_gives_the_same(ours: Path, theirs: Path) -> None:
     assert scores(ours) == scores(theirs)
+
+
+def test_what_is_no_notebook_is_graded_with_a_reason(theirs: Path) -> None:
+    page = (theirs / "autograded" / "broken" / UNIT / "small.ipynb").read_text(encoding="utf-8")
+    assert "Nothing could be graded: the file is no notebook" in page
 
 
 def grades(course: Path) -> list[tuple[str, str, float | None, float, bool]]:
@@ -129,6 +145,8 @@ def test_stock_feedback_is_made_from_either(which: str, request: pytest.FixtureR
 
 def test_the_graded_notebooks_hold_the_same_cells(ours: Path, theirs: Path) -> None:
     for student in EXPECTED:
+        if student in UNREADABLE:  # there, the reason stands in a cell of its own
+            continue
         both = [
             nbformat.read(course / "autograded" / student / UNIT / "small.ipynb", as_version=4)
             for course in (ours, theirs)
