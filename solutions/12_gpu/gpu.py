@@ -1,5 +1,22 @@
 # %% [markdown]
 # # 12 · GPU: make it fast
+#
+# **In this unit** you find out what your machine can do, what attention asks of it, and why the two do not fit. Then you
+# mend that: attention without its table of scores, decoding that remembers, products with half the digits.
+#
+# **You will be able to**
+#
+# - count the operations and the bytes of an attention layer, and say which of the two limits it on a given machine;
+# - compute a softmax in one pass, block by block, and attention with it: FlashAttention's algorithm;
+# - write a key–value cache and decode with it: the same words, sooner;
+# - train in bfloat16, climb a ladder of speed-ups step by step, and say which share of your machine's peak you reach;
+# - read a profiler's trace.
+#
+# **Time:** about two and a half hours, 110 minutes of them for the exercises.
+# **You need:** units 03 and 05 (attention, heads), 07 (masks), 09 (the Transformer, `greedy_decode`), 10 (`train_step`).
+#
+# Everything runs on a CPU. Where PyTorch finds a GPU (CUDA, or MPS on a Mac), the measuring cells use it, unchanged. No
+# number in the text is a promise: the numbers come from your machine when you run the cells. Row convention, as ever.
 
 # %% part="setup"
 import math
@@ -14,6 +31,87 @@ from autograder import (
 )
 
 begin("12_gpu")
+
+# %% [markdown]
+# ## Where numbers live
+#
+# A processor multiplies numbers far faster than it can fetch them. So there are several memories, one behind the other:
+#
+# - **main memory**: large and slow (on a GPU it is called HBM, or video memory);
+# - **caches**: small and fast, close to the arithmetic (on a GPU: shared memory and L2);
+# - **registers**: a few numbers, right where the arithmetic is done.
+#
+# Think of a cook with a small table and a large cellar. Cooking is quick, the stairs are slow. What decides the evening
+# is not how fast the cook chops, but how much is made of each basket that was carried up.
+
+# %% part="demo"
+from autograder.lab.figures import Arrow, Box, flow, lines, panels, show
+from autograder.lab.speed import matmul_peak, memory_bandwidth, peak_memory, transformer_flops
+from autograder.lab.tables import table
+from autograder.lab.timing import compare, measure
+
+boxes = {
+    "memory": Box("main memory\nlarge, slow", 0, 0, "grey"),
+    "cache": Box("cache\nsmall, fast", 0, 1, "blue"),
+    "units": Box("registers\nand arithmetic", 0, 2, "orange"),
+}
+arrows = [Arrow("memory", "cache", "the stairs: bytes a second"), Arrow("cache", "units", "operations a second")]
+show(flow(boxes, arrows, title="Every number comes up the stairs before it is multiplied"))
+
+# %% [markdown]
+# ### Measure the stairs
+#
+# The cell copies arrays of different sizes and counts the bytes that are read and written in a second. **Predict first:**
+# a small array fits into a cache, a large one does not. What will the curve look like, from left to right?
+
+# %% part="demo"
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+sizes = [1 << k for k in range(13, 29)]  # 8 KiB to 256 MiB, both arrays together
+speeds = [memory_bandwidth(size, device, repeat=3) / 1e9 for size in sizes]
+show(lines([size / 1024 for size in sizes], {"copying": speeds}, "size of the two arrays (KiB)", "GB a second", logx=True,
+           title=f"Copying on this machine ({device})"))
+
+# %% [markdown]
+# On the very left, starting the copy costs more than the copy. Then comes the caches' plateau, and on the right what main
+# memory can do. Attention's table of scores lies on the right.
+#
+# ### Measure the cook
+#
+# A large matrix product uses each number many times, so it runs at the arithmetic's own speed. That speed is your
+# machine's **peak**, as far as PyTorch reaches it.
+
+# %% part="demo"
+bandwidth = memory_bandwidth(1 << 28, device)
+peaks = {dtype: matmul_peak(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+rows = [("threads of PyTorch on the CPU", str(torch.get_num_threads())), ("main memory", f"{bandwidth / 1e9:.3g} GB a second")]
+rows += [(f"matrix product, {str(dtype).removeprefix('torch.')}", f"{peak / 1e9:,.0f} GFLOP a second") for dtype, peak in peaks.items()]
+table(rows, ["this machine", "measured"])
+
+# %% part="demo"
+ridge = peaks[torch.float32] / bandwidth
+print(f"For every byte that is fetched, {ridge:.0f} operations (float32) could be done meanwhile.")
+
+# %% [markdown]
+# ## The formula
+#
+# The **arithmetic intensity** of a piece of work says how much is cooked from each basket:
+#
+# $$I = \frac{F}{B}$$
+#
+# | symbol | meaning |
+# |---|---|
+# | $F$ | floating-point operations (FLOPs) of the work |
+# | $B$ | bytes that it moves from and to main memory |
+# | $I$ | its arithmetic intensity, in operations per byte |
+#
+# A machine with the peak $P$ (operations a second) and the bandwidth $W$ (bytes a second) can do at most
+#
+# $$\min(P,\; W \cdot I)$$
+#
+# operations a second on it. Drawn against $I$ this is a slope and then a flat line, a roof (Williams, Waterman and Patterson
+# 2009). Left of the edge, at $I < P/W$, memory decides, and a faster processor helps nothing. Right of it arithmetic does.
+#
+# So for attention we need $F$ and $B$.
 
 # %% [markdown] exercise="attention_flops" part="prompt" points=4 difficulty=1 minutes=6
 # ### Exercise 1 · `attention_flops`: how much is computed
@@ -152,12 +250,18 @@ def by_the_counter(batch, num_heads, seq, d_head):
 def by_counting(batch, num_heads, seq, d_head):
     """Every multiply–add counted; the large case by one head of one sentence and one query."""
     count = 0
-    for j in range(seq):
+    for _key in range(seq):
         for _ in range(d_head):
             count += 2  # a score
         for _ in range(d_head):
             count += 2  # a value, weighted and added
     return count * seq * num_heads * batch
+
+# %% [markdown]
+# ## What must be carried
+#
+# Written as in unit 03, attention makes two tables of `seq × seq`: scores and weights. Each is written to memory by one
+# operator and read again by the next.
 
 # %% [markdown] exercise="attention_bytes" part="prompt" points=6 difficulty=2 minutes=10
 # ### Exercise 2 · `attention_bytes`: how much is moved
@@ -349,6 +453,101 @@ def by_listening(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False)
         with Listen():
             torch.bmm(torch.bmm(query.flatten(0, 1), query.flatten(0, 1).transpose(1, 2)).softmax(-1), query.flatten(0, 1))
     return bytes_per_number * sum(heard)
+
+# %% [markdown]
+# ## Draw the roof
+#
+# Attention with 8 heads, `d_head` 64, in float32. **Predict first:** from 128 to 4,096 tokens, how does the intensity of the
+# explicit form change? And that of the tiled one?
+
+# %% part="demo"
+count_flops, count_bytes = use_part("attention_flops"), use_part("attention_bytes")
+lengths = [128, 256, 512, 1024, 2048, 4096]
+intensity = {
+    name: [count_flops(1, 8, n, 64) / count_bytes(1, 8, n, 64, 4, tiled=tiled) for n in lengths]
+    for name, tiled in {"explicit": False, "tiled": True}.items()
+}
+figure = lines(lengths, intensity | {"this machine's edge": [ridge] * len(lengths)}, "tokens", "operations per byte", logx=True, logy=True,
+               title="Arithmetic intensity of attention")
+
+
+def show_lengths(figure, lengths):  # ticks at the lengths that were measured
+    figure.axes[0].xaxis.minorticks_off()
+    figure.axes[0].set_xticks(lengths, [f"{n:,}" for n in lengths])
+    show(figure)
+
+
+show_lengths(figure, lengths)
+
+# %% [markdown]
+# The explicit form stays below $d_{head}/4 = 16$ operations per byte, however long the sentence: $F$ and $B$ both grow with
+# $n^2$. (Take $n \to \infty$ in your two formulas: $4n^2d / (4 \cdot 4n^2)$.) Tiled, $B$ grows with $n$ only, and the intensity
+# grows without end.
+#
+# Now the roof, with dots for real work on your machine. **Predict first:** which dots lie near the roof, and which far
+# below it?
+
+# %% part="demo"
+x, y = torch.randn(2, 1 << 23, device=device)
+square = torch.randn(1024, 1024, device=device)
+wide, q = torch.randn(2048, 4096, device=device), torch.randn(1, 8, 1024, 64, device=device)
+works = {  # name: (work, operations, bytes)
+    "add two vectors": (lambda: x + y, x.numel(), 12 * x.numel()),
+    "matrix times vector": (lambda: wide @ x[:4096], 2 * wide.numel(), 4 * wide.numel()),
+    "softmax of a table": (lambda: wide.softmax(-1), 5 * wide.numel(), 8 * wide.numel()),
+    "product, 1024 × 1024": (lambda: square @ square, 2 * 1024**3, 12 * 1024**2),
+    "attention, explicit": (lambda: (q @ q.mT / 8).softmax(-1) @ q, count_flops(1, 8, 1024, 64), count_bytes(1, 8, 1024, 64, 4)),
+    "attention, F.sdpa": (lambda: F.scaled_dot_product_attention(q, q, q), count_flops(1, 8, 1024, 64),
+                          count_bytes(1, 8, 1024, 64, 4, tiled=True)),
+}
+dots = {name: ([flops / moved], [flops / measure(work, device=device).low / 1e9]) for name, (work, flops, moved) in works.items()}
+
+# %% part="demo"
+reach = [1 / 32, ridge, 1024.0]
+roof = [min(peaks[torch.float32], bandwidth * i) / 1e9 for i in reach]
+figure, axes = panels(1, 1, width=6.6, height=5.2)
+lines({"the roof": reach} | {name: i for name, (i, _) in dots.items()}, {"the roof": roof} | {name: f for name, (_, f) in dots.items()},
+      "operations per byte", "GFLOP a second", logx=True, logy=True, title=f"Roofline of this machine ({device})", ax=axes[0, 0])
+axes[0, 0].lines[0].set_marker("")
+axes[0, 0].legend(loc="lower right", fontsize=9)
+show(figure)
+
+# %% [markdown]
+# Read it like this. **Under the slope** the stairs decide: adding vectors can never be fast. **Under the flat part** the cook
+# decides. **Far below both** something else does: new memory must be handed out, or an exponential takes many steps and counts
+# few. A dot can lie above the slope, when a copy, which reads *and* writes, is not the fastest way through memory.
+#
+# Where is explicit attention? As a whole, its intensity stays below 16 in float32 (32 in bf16). On a CPU the edge often lies left
+# of that. On a GPU it lies far to the right: NVIDIA's data sheet gives an A100 (80 GB) 312 TFLOP/s in bf16 and 2,039 GB/s, which
+# puts the edge at 153. There, explicit attention is deep under the slope, and the tiled form is not. And look at the softmax
+# between its products on your own machine: few operations on many bytes. That is the whole idea of FlashAttention (Dao et
+# al. 2022): **the same operations, fewer bytes.**
+#
+# ## A softmax that does not wait
+#
+# To weigh values, a softmax seems to need all scores first: the maximum, then the sum, then the weights. In blocks, we know
+# only what has come so far. The trick (Milakov and Gimelshein 2018): **work with the maximum so far, and correct when a
+# larger one comes.**
+#
+# Carry three things: the largest score so far $m$, the sum $\ell = \sum_j e^{s_j - m}$, and the weighted sum
+# $o = \sum_j e^{s_j - m}\, v_j$. A new block brings a maximum $m'$, the larger of $m$ and its own. Then
+#
+# $$\ell' = \ell\, e^{m - m'} + \sum_{\text{block}} e^{s_j - m'}, \qquad o' = o\, e^{m - m'} + \sum_{\text{block}} e^{s_j - m'} v_j$$
+#
+# since $e^{s_j - m}\, e^{m - m'} = e^{s_j - m'}$. At the end the answer is $o / \ell$.
+#
+# ### By hand
+#
+# Four scores, $\ln 1, \ln 2, \ln 8, \ln 1$, and the values 10, 20, 30, 40, in two blocks of two.
+#
+# | | $m$ | $\ell$ | $o$ |
+# |---|---|---|---|
+# | block 1: $\ln 1, \ln 2$ | $\ln 2$ | $\frac12 + 1 = 1.5$ | $\frac12 \cdot 10 + 1 \cdot 20 = 25$ |
+# | correction, since $\ln 8$ is larger: times $e^{\ln 2 - \ln 8} = \frac14$ | $\ln 8$ | $0.375$ | $6.25$ |
+# | block 2: $\ln 8, \ln 1$ | $\ln 8$ | $0.375 + 1 + \frac18 = 1.5$ | $6.25 + 30 + 5 = 41.25$ |
+#
+# The answer is $41.25 / 1.5 = 27.5$. And all at once: the weights are $1, 2, 8, 1$ over 12, and
+# $(10 + 40 + 240 + 40)/12 = 27.5$.
 
 # %% [markdown] exercise="online_softmax_sum" part="prompt" points=8 difficulty=3 minutes=15 forbids="softmax logsumexp logcumsumexp scaled_dot_product_attention"
 # ### Exercise 3 · `online_softmax_sum`: one pass, block by block
@@ -664,6 +863,26 @@ def by_loops(scores, values, block_size):
         return torch.zeros(values.shape[1])
     powers = [math.exp(x - peak) for x in s]
     return torch.tensor([sum(p * row[c] for p, row in zip(powers, v)) / sum(powers) for c in range(values.shape[1])])
+
+# %% part="demo"
+one_pass = use_part("online_softmax_sum")
+print(one_pass(torch.tensor([1.0, 2, 8, 1]).log(), torch.tensor([[10.0], [20], [30], [40]]), block_size=2))
+
+# %% [markdown]
+# ## Attention without the table
+#
+# Now do the same for many queries at once. Cut the table of scores into blocks, and walk through them row of blocks by row of
+# blocks. Only one block exists at a time. Each query carries its own $m$, $\ell$ and $o$.
+#
+# With a causal mask, three kinds of blocks occur: wholly in the past (nothing is hidden), on the diagonal (a triangle is
+# hidden), wholly in the future (skip them). The picture shows ten tokens in blocks of four.
+
+# %% part="demo"
+from autograder.lab.figures import matrix
+
+i, j = torch.arange(10)[:, None], torch.arange(10)[None]
+kind = torch.where(j // 4 > i // 4, 0.0, torch.where(j // 4 < i // 4, 1.0, torch.where(j <= i, 1.0, 0.5)))
+show(matrix(kind, "key", "query", title="1 seen · ½ hidden inside a block on the diagonal · 0 block skipped", colour_label="kind", annotate=False))
 
 # %% [markdown] exercise="tiled_attention" part="prompt" points=12 difficulty=4 minutes=25 time_limit=15 forbids="softmax logsumexp logcumsumexp scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `tiled_attention`: attention that never makes the table
@@ -1111,6 +1330,72 @@ def by_rows(query, key, value, block_size, is_causal=False):
         w = torch.exp(s - s.max())
         out[b, h, i] = w @ value[b, h, :seen].double() / w.sum()
     return out
+
+# %% [markdown]
+# ### What it saves
+#
+# First: is it exact? Then the memory that is in use at once, against the length. **Predict first:** the length doubles. What
+# happens to the memory of the explicit form, and of the tiled one?
+
+# %% part="demo"
+tiled = use_part("tiled_attention")
+
+
+def explicit(query, key, value):
+    return (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1) @ value
+
+
+ways = {"explicit": explicit, "tiled, blocks of 128": lambda q, k, v: tiled(q, k, v, 128), "F.sdpa": F.scaled_dot_product_attention}
+torch.manual_seed(0)
+example = torch.randn(3, 2, 4, 100, 16, device=device)
+for name, way in ways.items():
+    print(f"{name:<22} largest difference to explicit: {(way(*example) - explicit(*example)).abs().max():.1e}")
+
+# %% part="demo"
+lengths = [256, 512, 1024, 2048]
+memory = {name: [] for name in ways}
+for n in lengths:
+    q, k, v = torch.randn(3, 1, 8, n, 64, device=device)
+    for name, way in ways.items():
+        used = peak_memory(lambda: way(q, k, v), device)
+        memory[name].append(float("nan") if used is None else max(used, 1e5) / 2**20)
+show_lengths(lines(lengths, memory, "tokens", "memory beyond the inputs (MiB)", logx=True, logy=True, title="Attention, 8 heads, forward"), lengths)
+
+# %% [markdown]
+# Explicit memory quadruples with each doubling: the table. The tiled forms grow with the length itself, the output's size.
+# (On a CPU the Linux kernel counts; elsewhere than on Linux or CUDA the plot stays empty.) In training the explicit form
+# keeps its tables for the way back as well, which tiled attention computes again instead.
+#
+# And the time? Our tiled form is a Python loop over blocks, so every block costs some calls. **Predict first:** slower than the
+# explicit form, or faster?
+
+# %% part="demo"
+q, k, v = torch.randn(3, 1, 8, 1024, 64, device=device)
+compare({name: (lambda way=way: way(q, k, v)) for name, way in ways.items()}, repeat=3, device=device)
+
+# %% [markdown]
+# On a CPU a loop in Python can win against the explicit form at such lengths: its blocks stay in a cache, and the tables do not.
+# On a GPU a call costs more than a block, and the loop must run inside one kernel. `F.scaled_dot_product_attention` is such a
+# kernel on both.
+#
+# ## Decoding: do not read the past again
+#
+# `greedy_decode` of unit 09 writes one token, then feeds the **whole** sentence so far through the decoder, to write the next.
+# For token $t$ it computes $t$ positions and uses the last one. A sentence of $T$ tokens costs
+# $1 + 2 + \dots + T = T(T+1)/2$ positions in place of $T$: for 64 tokens, 2,080.
+#
+# But the past does not change. A causal mask keeps position 3 from seeing position 4, so nothing that was computed for
+# position 3 can become different when position 4 arrives. What does the new position need from the others? Its query meets
+# their **keys** and mixes their **values**. These two are worth keeping. Queries are not: each is asked once.
+
+# %% part="demo"
+boxes = {
+    "new": Box("newest token", 0, 0), "qkv": Box("its q, k, v", 0, 1, "orange"), "cache": Box("cache: k, v\nof all before", 2, 1, "blue"),
+    "attend": Box("one query,\nall keys", 0, 2, "orange"), "out": Box("next token", 0, 3),
+}
+arrows = [Arrow("new", "qkv"), Arrow("qkv", "cache", "append k, v"), Arrow("cache", "attend"), Arrow("qkv", "attend"), Arrow("attend", "out")]
+show(flow(boxes, arrows, title="One step with a key–value cache"))
+
 
 # %% [markdown] exercise="KeyValueCache" part="prompt" points=8 difficulty=2 minutes=12
 # ### Exercise 5 · `KeyValueCache`: what need not be computed again
@@ -1921,6 +2206,61 @@ def copy_of(model):
         layer._forward_hooks.clear()
     return copied
 
+# %% [markdown]
+# ### Time per token
+#
+# An untrained model (the words do not matter here) writes sentences of different lengths, 8 at a time. **Predict first:** how
+# does the time *per token* grow with the length, without and with the cache?
+
+# %% part="demo"
+torch.manual_seed(0)
+writer = use_part("Transformer")(200, 200, d_model=128, num_heads=4, num_layers=2, max_len=200).to(device)
+writer.output.bias.data[2] = -1e9  # never ends
+source = torch.randint(4, 200, (8, 20), device=device)
+decoders = {"recomputing": use_part("greedy_decode"), "with a cache": use_part("cached_greedy_decode")}
+lengths = [8, 16, 32, 64, 96]
+times = {name: [1e3 * measure(decode, writer, source, n, repeat=1, device=device).low / n for n in lengths] for name, decode in decoders.items()}
+same = all(torch.equal(decoders["recomputing"](writer, source, n), decoders["with a cache"](writer, source, n)) for n in (8, 32))
+print("same words:", same)
+show(lines(lengths, times, "tokens written", "milliseconds per token", title="Greedy decoding, 8 sentences, 2 layers, d_model 128"))
+
+# %% [markdown]
+# With the cache the curve is nearly flat; without it, it climbs. For a single short sentence the gain is smaller: then a step
+# is mostly Python and PyTorch getting going, and not arithmetic. `tests/benchmarks/model.py` measures both.
+#
+# **What it costs:** memory. The cache holds `2 · num_layers · batch · seq · d_model` numbers. For long texts that is what
+# fills a GPU, and in unit 14 you see a way to make it smaller.
+#
+# ## Half the digits
+#
+# A 16-bit number takes half the bytes of a float32, and special circuits multiply it faster. What is lost?
+#
+# | type | digits (about) | largest number (about) |
+# |---|---|---|
+# | float32 | 7 | $3 \cdot 10^{38}$ |
+# | bfloat16 | 2 to 3 | $3 \cdot 10^{38}$ |
+# | float16 | 3 to 4 | 65,504 |
+#
+# **Predict first:** a weight is 1. A thousand steps add 0.001 each. What is it at the end, in each of the three types?
+
+# %% part="demo"
+rows = []
+for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    weight = torch.ones((), dtype=dtype)
+    for _ in range(1000):
+        weight = weight + torch.tensor(0.001, dtype=dtype)
+    rows.append((str(dtype).removeprefix("torch."), weight.item()))
+table(rows, ["type", "1 + 1000 times 0.001"])
+
+# %% [markdown]
+# In bfloat16 the next number above 1 is 1.0078, so 1.001 rounds back to 1, a thousand times. A network whose *weights* are kept
+# like that stops learning. So (Micikevicius et al. 2018): **weights, sums and the loss in float32; only the matrix products in
+# 16 bits.** That is what `torch.autocast` does. Inside its block, linear layers and matrix products cast copies of their inputs.
+#
+# float16 needs one thing more: small gradients vanish in its short range, so the loss is scaled up and the gradients down
+# again (`torch.amp.GradScaler`). bfloat16 has float32's range and does without.
+
+
 # %% part="setup"
 shift_right, label_smoothed_loss = use_part("shift_right"), use_part("label_smoothed_loss")
 
@@ -2240,3 +2580,227 @@ def by_formulas(model, batch, optimizer, device_type, dtype):
         weight.grad = grad / max(size, 1.0)
     optimizer.step()
     return float(loss)
+
+# %% [markdown]
+# ## The ladder
+#
+# Now climb, one rung at a time, and measure each: a whole training step of a small Transformer (forward, loss, backward,
+# optimizer). Three numbers tell how far you are:
+#
+# - **tokens a second**: source and target tokens that were trained on. Padding does not count.
+# - **memory** that the step takes beyond the model.
+# - **MFU**, model FLOPs utilisation: the operations that the model *needs* for its real tokens (matrix products, forward once,
+#   backward twice as many), divided by what the machine's peak could have done in that time. Work on padding or on the hidden
+#   future is not needed; it lowers the share.
+#
+# The first rungs differ in how attention is written. The course's attention module gets another `forward` for that.
+
+# %% part="demo"
+def by_rows(q, k, v, mask):  # rung 1: a Python loop over sentences, heads and queries
+    seen = mask.expand(*q.shape[:-1], k.shape[-2])
+    rows = [
+        (k[b, h] @ q[b, h, i] / math.sqrt(q.shape[-1])).masked_fill(~seen[b, h, i], -1e9).softmax(-1) @ v[b, h]
+        for b in range(q.shape[0]) for h in range(q.shape[1]) for i in range(q.shape[2])
+    ]
+    return torch.stack(rows).view(*q.shape[:-1], -1)
+
+
+def by_matrices(q, k, v, mask):  # rung 2: the matrix form, head by head
+    seen = mask.expand(*q.shape[:-1], k.shape[-2])
+    heads = [
+        (q[b, h] @ k[b, h].T / math.sqrt(q.shape[-1])).masked_fill(~seen[b, h], -1e9).softmax(-1) @ v[b, h]
+        for b in range(q.shape[0]) for h in range(q.shape[1])
+    ]
+    return torch.stack(heads).view(*q.shape[:-1], -1)
+
+
+def batched(q, k, v, mask):  # rung 3: all heads of all sentences in one product
+    return (q @ k.mT / math.sqrt(q.shape[-1])).masked_fill(~mask, -1e9).softmax(-1) @ v
+
+
+def fused(q, k, v, mask):  # rung 4: one operator
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+# %% part="demo"
+def ladder_model(attention_way):
+    def forward(module, query, key, value, mask=None):
+        q, k, v = (
+            layer(x).unflatten(-1, (module.num_heads, -1)).transpose(1, 2)
+            for layer, x in ((module.q_proj, query), (module.k_proj, key), (module.v_proj, value))
+        )
+        return module.out_proj(attention_way(q, k, v, mask).transpose(1, 2).flatten(2)), None
+
+    torch.manual_seed(0)
+    model = use_backed_transformer(300, 300, d_model=128, num_heads=4, num_layers=2).to(device)
+    for module in model.modules():
+        if hasattr(module, "q_proj"):
+            module.forward = forward.__get__(module)
+    return model
+
+
+def ladder_batch(sentences):
+    lengths = torch.linspace(14, 24, sentences).long()
+    ids = torch.randint(4, 300, (2, sentences, 24)).masked_fill(torch.arange(24) >= lengths[:, None], 0)
+    return tuple(ids.to(device)), lengths.tolist()
+
+
+use_backed_transformer = use_part("Transformer")
+plain_step, autocast_step = use_part("train_step"), use_part("training_step_autocast")
+
+# %% [markdown]
+# `torch.compile` rewrites a model into fewer, larger kernels. It needs a compiler and takes its time at the first call: from ten
+# seconds to over a minute and a half on the CPUs that were tried while this unit was written, where it then gained nothing. So
+# on a CPU the cell leaves that rung out, and runs it on CUDA or MPS. Never count the first call: the warm-up runs it.
+#
+# **Predict first:** which rung gains most? And which gains nothing on your machine?
+
+# %% part="demo"
+def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentences=16):
+    model, (batch, lengths) = ladder_model(way), ladder_batch(sentences)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused_optimizer)
+    run = torch.compile(model) if compiled else model
+    dtype = torch.bfloat16 if step == "autocast" else torch.float32
+
+    def one_step():
+        if step == "autocast":
+            return autocast_step(run, batch, optimizer, device, dtype)
+        return plain_step(run, batch, optimizer)
+
+    seconds = measure(one_step, repeat=1 if way is by_rows else 5, device=device).low
+    used = peak_memory(one_step, device)
+    needed = 3 * transformer_flops(model, lengths, lengths)
+    share = needed / seconds / peaks[dtype]
+    return name, round(2 * sum(lengths) / seconds), None if used is None else round(used / 2**20), f"{100 * share:.2g} %"
+
+# %% part="demo"
+ladder = [
+    rung("1 Python loop (4 sentences)", by_rows, sentences=4),
+    rung("2 matrix form, head by head", by_matrices),
+    rung("3 batched heads", batched),
+    rung("4 F.scaled_dot_product_attention", fused),
+    rung("5 bf16 autocast", fused, "autocast"),
+]
+on_gpu = device != "cpu"
+ladder += [rung("6 torch.compile", fused, "autocast", compiled=True)] if on_gpu else [("6 torch.compile: not on a CPU", None, None, None)]
+ladder += [
+    rung("7 fused optimizer", fused, "autocast", compiled=on_gpu, fused_optimizer=True),
+    rung("8 longer batches: 128 sentences", fused, "autocast", compiled=on_gpu, fused_optimizer=True, sentences=128),
+]
+table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
+
+# %% [markdown]
+# Compare with your prediction. The way from loops to batches is worth more than all that follows on a CPU. The fused attention
+# gains little at 24 tokens, since the tables are tiny; at 2,048 the plots above tell another story. bf16 gains where the processor
+# has circuits for it *and* the products are large: in small ones, casting back and forth costs more than the product saves.
+#
+# MFU is a share of the peak *in the type of that rung*. When bf16 doubles the peak and the step gets only a little faster, the
+# share falls although you are faster.
+#
+# | | your machine | an NVIDIA GPU (CUDA) | an Apple GPU (MPS) |
+# |---|---|---|---|
+# | matrix peak, bandwidth, the ladder, `torch.compile`, MFU | the tables above | not yet measured | not yet measured |
+#
+# The two columns on the right are empty because this unit was built on a machine without a GPU. Run the notebook on one, and the
+# same cells fill your own table.
+#
+# ## Three traps of measuring
+#
+# 1. **A GPU call returns before the work is done.** Read the clock too early, and the GPU seems faster than light. The course's
+#    `measure` waits (`torch.cuda.synchronize`) before it reads.
+# 2. **The first call is slow**: memory is claimed, kernels are chosen or compiled. `measure` runs once without counting.
+# 3. **One number is no measurement.** Take several, look at the spread, and compare in turns.
+#
+# ## Read a trace
+#
+# A profiler writes down every operator and how long it took. **Predict first:** in one training step of rung 4, which operator
+# takes most of the time?
+
+# %% part="demo"
+from torch.profiler import ProfilerActivity, profile
+
+model, (batch, lengths) = ladder_model(fused), ladder_batch(64)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+plain_step(model, batch, optimizer)
+kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device == "cuda" else [])
+with profile(activities=kinds) as trace:
+    plain_step(model, batch, optimizer)
+clock = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
+events = sorted(trace.key_averages(), key=lambda event: -getattr(event, clock))
+total = sum(getattr(event, clock) for event in events)
+rows = [(event.key, event.count, getattr(event, clock) / 1e3, f"{100 * getattr(event, clock) / total:.0f} %") for event in events[:9]]
+table(rows, ["operator", "calls", "own time (ms)", "share"])
+
+# %% [markdown]
+# How to read it:
+#
+# - **Own time** leaves out what an operator calls. Look there first.
+# - `aten::mm`, `aten::addmm`, `aten::bmm` are matrix products: time well spent. Their share is a bound for your MFU.
+# - **Many calls, little time each** are overhead: Python and PyTorch getting going. Larger batches, fused operators and
+#   `torch.compile` make fewer calls of them.
+# - `aten::copy_` and `aten::contiguous` are numbers being moved and not used. Where do they come from?
+# - `aten::bernoulli_` is dropout: it draws a random number for every number it may drop.
+# - On a GPU, look for gaps: time in which no kernel runs, because Python has not sent the next one yet.
+#
+# `trace.export_chrome_trace("trace.json")` writes a file that shows all this as a time line at <https://ui.perfetto.dev>.
+#
+# ## What you built
+#
+# - Counts of operations and bytes, and the roof of your own machine with work on it.
+# - `online_softmax_sum` and `tiled_attention`: exact attention without a table of scores.
+# - `KeyValueCache` and `cached_greedy_decode`: the same words, sooner.
+# - `training_step_autocast`, and a ladder on which you can place any further idea.
+#
+# ## Test yourself
+#
+# **1.** A new GPU multiplies twice as fast and has the same memory. Which of your roofline's dots move?
+#
+# <details><summary>Answer</summary>
+#
+# Those under the flat part: large matrix products. What lies under the slope stays where it is. The edge moves to the right, so
+# more kinds of work lie under the slope than before.
+# </details>
+#
+# **2.** Tiled attention computes the tables again on the way back, so it does *more* operations in training. Why can it still be
+# faster?
+#
+# <details><summary>Answer</summary>
+#
+# Under the slope operations are free as long as fewer bytes move. Computing a block again in fast memory is cheaper than
+# fetching it from slow memory.
+# </details>
+#
+# **3.** In `online_softmax_sum`, what goes wrong without the correction when the scores *fall* from block to block?
+#
+# <details><summary>Answer</summary>
+#
+# Nothing: the first block has the largest score, the maximum never grows, and every correction is a factor of 1. That is why the
+# checks put the maximum into the last block.
+# </details>
+#
+# **4.** With a cache, why does the newest token need no causal mask? And when would it need one?
+#
+# <details><summary>Answer</summary>
+#
+# All keys in the cache lie in the past or are its own. It needs one when several new positions go in at once (a prompt): then the
+# first of them must not see the last. Aligned at the bottom right, by the way, and not top left (unit 07).
+# </details>
+#
+# **5.** Your MFU is 3 %. Name three different causes, and how you would tell them apart.
+#
+# <details><summary>Answer</summary>
+#
+# Small batches (the trace shows many short calls; a larger batch lifts the share). Padding (count real tokens; batches by
+# length help). Work under the slope, such as explicit attention or norms (their own time in the trace is large although their
+# operations are few). Or a measurement that includes compilation.
+# </details>
+#
+# ## Sources
+#
+# - Williams, Waterman, Patterson, *Roofline: An Insightful Visual Performance Model for Multicore Architectures* (2009).
+# - Milakov, Gimelshein, *Online normalizer calculation for softmax* (2018).
+# - Dao, Fu, Ermon, Rudra, Ré, *FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness* (2022).
+# - Micikevicius et al., *Mixed Precision Training* (2018).
+# - Chowdhery et al., *PaLM* (2022), appendix B: model FLOPs utilisation.
+# - PyTorch's documentation: `torch.autocast`, `torch.profiler`, `torch.nn.functional.scaled_dot_product_attention`.
+#
+# **Next:** unit 13 reads text without a teacher: BERT, the encoder that fills in gaps.
