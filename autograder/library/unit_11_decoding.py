@@ -17,39 +17,46 @@ def length_penalty(length: float, alpha: float = 0.6) -> float:
     return float(np.exp(alpha * np.log1p((length - 1) / 6)))
 
 
-@torch.no_grad()
 def beam_search(
     model: nn.Module, source: Tensor, beam_size: int = 4, max_len: int = 64, alpha: float = 0.6
 ) -> tuple[Tensor, Tensor]:
-    """One sentence after the other; its live hypotheses are the rows of a tensor, the finished ones stand in a list."""
+    """A grid of hypotheses for the batch. Each step's grid is kept, and the best of all steps is looked up at the end."""
     was_training = model.training
     model.eval()
     try:
-        found = [_best_of(model, row.unsqueeze(0), beam_size, max_len, alpha) for row in source]
+        grids, values = _all_steps(model, source, beam_size, max_len, alpha)
     finally:
         model.train(was_training)
-    ids = nn.utils.rnn.pad_sequence([words for _, words in found], batch_first=True)
-    return ids, torch.stack([score for score, _ in found])
+    scores, when = torch.stack([step.amax(dim=1) for step in values]).max(dim=0)
+    best = [grids[step][row, values[step][row].argmax()] for row, step in enumerate(when.tolist())]
+    return nn.utils.rnn.pad_sequence(best, batch_first=True), scores
 
 
-def _best_of(model: nn.Module, source: Tensor, beam_size: int, max_len: int, alpha: float) -> tuple[Tensor, Tensor]:
-    encoder_output = model.encode(source)
-    live, sums = source.new_full((1, 1), 1), encoder_output.new_zeros(1)
-    finished: list[tuple[Tensor, Tensor]] = []
+@torch.no_grad()
+def _all_steps(
+    model: nn.Module, source: Tensor, beam_size: int, max_len: int, alpha: float
+) -> tuple[list[Tensor], list[Tensor]]:
+    """After each step: the hypotheses (batch, beam_size, length), and the scores of those that ended there."""
+    copies = torch.arange(len(source) * beam_size, device=source.device) // beam_size
+    encoder_output, sources = (part.index_select(0, copies) for part in (model.encode(source), source))
+    words = source.new_full((len(source), beam_size, 1), 1)
+    totals = torch.where(torch.arange(beam_size, device=source.device) == 0, 0.0, -torch.inf).repeat(len(source), 1)
+    grids: list[Tensor] = []
+    values: list[Tensor] = []
     for length in range(1, max_len + 1):
-        copies = [part.expand(len(live), *part.shape[1:]) for part in (encoder_output, source)]
-        distribution = torch.distributions.Categorical(logits=model.decode(live, *copies)[:, -1])
-        candidates = sums.unsqueeze(1) + distribution.logits
-        chosen = torch.topk(candidates.flatten(), min(beam_size, candidates.numel())).indices
-        parents, tokens = torch.unravel_index(chosen, candidates.shape)
-        live, sums = torch.column_stack([live[parents], tokens]), candidates[parents, tokens]
-        done = tokens.eq(2) if length < max_len else torch.ones_like(tokens, dtype=torch.bool)
-        finished += [(total / length_penalty(length, alpha), words[1:]) for total, words in zip(sums[done], live[done])]
-        live, sums = live[~done], sums[~done]
-        best = [score for score, _ in finished]
-        if not len(live) or (best and max(best) >= sums.max() / length_penalty(max_len, alpha)):
+        logits = model.decode(words.flatten(0, 1), encoder_output, sources)[:, -1]
+        said = torch.distributions.Categorical(logits=logits).logits.unflatten(0, totals.shape)
+        totals, picks = torch.topk((totals.unsqueeze(2) + said).flatten(1), beam_size)
+        parent, token = (part.unsqueeze(2) for part in torch.unravel_index(picks, said.shape[1:]))
+        words = torch.cat([words.take_along_dim(parent, dim=1), token], dim=2)
+        closed = words[..., -1].eq(2).logical_or(torch.tensor(length == max_len, device=source.device))
+        grids.append(words[..., 1:])
+        values.append(torch.where(closed, totals / length_penalty(length, alpha), -torch.inf))
+        totals = torch.where(closed, -torch.inf, totals)
+        found = torch.stack([step.amax(dim=1) for step in values]).amax(dim=0)
+        if bool((found >= totals.amax(dim=1) / length_penalty(max_len, alpha)).all()):
             break
-    return max(finished, key=lambda pair: float(pair[0]))
+    return grids, values
 
 
 class _ScriptedModel(nn.Module):
