@@ -77,7 +77,7 @@ def as_html(verdict: Verdict) -> str:
     if verdict.examples:
         parts.append(_examples(verdict.examples))
     if verdict.results and not verdict.passed:
-        items = "".join(f"<li>{_spoken_mark(result)} {html.escape(result.title)}</li>" for result in verdict.results)
+        items = "".join(f"<li>{_spoken_mark(result)} {_code(result.title)}</li>" for result in verdict.results)
         parts.append(f"<ul>{items}</ul>")
     parts += [f'<p class="quiet">Note: {_code(note)}</p>' for note in verdict.notes]
     if verdict.passed and promise(verdict):

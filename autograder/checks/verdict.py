@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -207,13 +208,17 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     return f"raised-{fault.type_name}", f"{doing} raised {what}{where}."
 
 
+_WHERE = re.compile(r"^(?:\S*[/\\])?ipykernel_\d+[/\\]\d+\.py:(\d+):")
+"""How a warning names a cell: a file that nobody can find."""
+
+
 def _notes(sighting: Sighting) -> tuple[str, ...]:
     printed = sighting.printed.strip()
     if not printed:
         return ()
-    lines = printed.splitlines()
+    lines = [_WHERE.sub(r"line \1:", line.strip()) for line in printed.splitlines()]
     more = f" (and {len(lines) - 3} more lines)" if len(lines) > 3 else ""
-    return (f"your code printed: {' / '.join(line.strip()[:120] for line in lines[:3])}{more}",)
+    return (f"your code printed: {' / '.join(line[:120] for line in lines[:3])}{more}",)
 
 
 def _sentence(text: str, names: tuple[str, ...]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from .build import Paths
 from .closing import without_solution_links
 from .parse import LessonError
+from .parse import units as all_units
+from .start_page import start_page, start_page_path
 
 COURSE_FILES = ("README.md", "requirements.txt", "pyproject.toml", "Makefile", "jupyter_lab_config.py", "jupyterlab_settings/overrides.json")
 """What a learner's folder needs besides notebooks and the package, where the course has it."""
@@ -29,7 +31,7 @@ def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only:
             for name, path in sorted(_files(course, units, notebooks_only)):
                 entry = zipfile.ZipInfo(name, _ALWAYS_THE_SAME)
                 entry.external_attr = 0o644 << 16
-                packed.writestr(entry, _content(path), zipfile.ZIP_DEFLATED)
+                packed.writestr(entry, _content(course, units, path), zipfile.ZIP_DEFLATED)
                 names.append(name)
         fresh.replace(target)
     finally:
@@ -37,10 +39,12 @@ def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only:
     return names
 
 
-def _content(path: Path) -> bytes:
-    """The file as it is; a notebook without its link to the solutions, which are not in the zip."""
+def _content(course: Path, units: Sequence[str], path: Path) -> bytes:
+    """The file as it is; a notebook without links to what is not in the zip: solutions, units that were not chosen."""
     if path.suffix != ".ipynb":
         return path.read_bytes()
+    if path == start_page_path(course) and set(units) != set(all_units(course / "solutions")):
+        return start_page(course, sorted(units)).encode()
     return without_solution_links(path.read_text(encoding="utf-8")).encode()
 
 

@@ -41,9 +41,10 @@ def start_page_path(course: Path) -> Path:
     return course / "notebooks" / START_PAGE
 
 
-def start_page(course: Path) -> str:
-    """The start page as text. Raises LessonError where a lesson cannot be read."""
-    entries = [entry_of(parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")) for unit in units(course / "solutions")]
+def start_page(course: Path, chosen: Sequence[str] | None = None) -> str:
+    """The start page as text, of all units or of those that are `chosen`. Raises LessonError where a lesson cannot be read."""
+    listed = units(course / "solutions") if chosen is None else chosen
+    entries = [entry_of(parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")) for unit in listed]
     cells = [
         _text("introduction", _INTRODUCTION),
         new_code_cell("from autograder import progress\n\nprogress()", id="progress"),
@@ -64,12 +65,18 @@ def entry_of(lesson: Lesson) -> UnitEntry:
 
 
 def unit_minutes(lesson: Lesson) -> int:
-    """The whole unit's time as its first cells say ("**Time** about 75 minutes"); else that of its exercises."""
+    """The whole unit's time as its first words say; else that of its exercises."""
+    said = said_time(lesson)
+    return sum(exercise.minutes for exercise in lesson.exercises) if said is None else said
+
+
+def said_time(lesson: Lesson) -> int | None:
+    """The minutes that a unit's first cells name ("**Time** about 75 minutes", "**Time:** about two hours")."""
     for cell in lesson.cells[:3]:
         if cell.kind == "markdown" and (found := _TIME.search(cell.source)):
             minutes, hours, words = found.groups()
             return int(minutes) if minutes else 60 * int(hours) if hours else _IN_WORDS[words]
-    return sum(exercise.minutes for exercise in lesson.exercises)
+    return None
 
 
 def _table(entries: Sequence[UnitEntry]) -> str:
@@ -80,7 +87,7 @@ def _table(entries: Sequence[UnitEntry]) -> str:
         lines.append(f"| [{entry.title}]({entry.notebook}) | {names} | {entry.minutes} min | {entry.points:g}{written} |")
     hours = round(sum(entry.minutes for entry in entries) / 60)
     points = sum(entry.points + entry.written_points for entry in entries)
-    lines.append(f"| **all {len(entries)} units** | | **about {hours} h** | **{points:g}** |")
+    lines.append(f"| **{len(entries)} units** | | **about {hours} h** | **{points:g}** |")
     return "\n".join(lines)
 
 

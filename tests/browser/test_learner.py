@@ -64,7 +64,7 @@ def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, o
 
 
 def links_of(page: "Page") -> list[str]:
-    return [str(link) for link in page.evaluate("""[...document.querySelectorAll('.jp-Notebook table a')]
+    return [str(link).split("?")[0] for link in page.evaluate("""[...document.querySelectorAll('.jp-Notebook table a')]
         .map(link => link.getAttribute('href')).filter(Boolean)
         .map(link => link.replace(/^.*notebooks[/]/, ''))""")]
 

@@ -162,3 +162,9 @@ def test_the_text_shows_yours_beside_expected_with_the_first_difference_marked()
 
 def test_a_passed_check_does_not_promise_the_hidden_points() -> None:
     assert "does not promise" in as_text(verdict_on(lambda x: 2 * x))
+
+
+def test_a_warning_names_the_line_and_no_file_that_nobody_can_find() -> None:
+    warned = "/tmp/ipykernel_1768/4104572614.py:4: RuntimeWarning: overflow encountered in exp\n  w = np.exp(s)"
+    (note,) = judge(doubling(), ALL, Sighting({}, printed=warned)).notes
+    assert note == "your code printed: line 4: RuntimeWarning: overflow encountered in exp / w = np.exp(s)"

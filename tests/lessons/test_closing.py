@@ -94,7 +94,7 @@ def test_the_start_page_lists_the_units_by_their_own_words(tmp_path: Path) -> No
     assert (listed[0].points, listed[0].exercises[0].visible, listed[0].minutes) == (5.0, 3.0, 5)
     text = nbformat.reads(page, as_version=4).cells[-1].source
     assert "| [98 · Beside: it](98_after/after.ipynb) | `double` | 5 min | 5 |" in text
-    assert "| **all 2 units** | | **about 0 h** | **10** |" in text
+    assert "| **2 units** | | **about 0 h** | **10** |" in text
 
 
 def test_a_unit_is_found_by_name_and_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
+from autograder.checks.places import course_map
 from autograder.lessons.closing import without_solution_links
 from autograder.lessons.handout import handout
 from autograder.lessons.parse import LessonError, unit_stem, units
@@ -45,6 +46,12 @@ def test_its_notebooks_are_the_released_ones_in_which_tests_find_no_solution(pac
             released = without_solution_links(released.decode()).encode()
             assert b"../solutions/" not in released, name
         assert archive.read(name) == released, name
+
+
+def test_some_units_come_with_a_map_of_these_alone(tmp_path: Path) -> None:
+    handout(COURSE, ["02_attention_scores", "03_self_attention"], tmp_path / "some.zip")
+    zipfile.ZipFile(tmp_path / "some.zip").extractall(tmp_path)
+    assert [entry.unit for entry in course_map(tmp_path / "notebooks")] == ["02_attention_scores", "03_self_attention"]
 
 
 def test_a_learner_who_unpacks_it_can_check_their_work_and_ask_for_no_hidden_case(packed: Path, tmp_path: Path) -> None:
