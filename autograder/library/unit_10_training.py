@@ -151,7 +151,8 @@ def watcher() -> Any:
     told: list[Any] = []
 
     def watch(*args: Any, **kwargs: Any) -> None:
-        told.append([float(value) for value in (*args, *kwargs.values())])
+        plain = (value.item() if isinstance(value, Tensor) and value.numel() == 1 else value for value in (*args, *kwargs.values()))
+        told.append([float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain])
 
     return Watched(watch, lambda: told)
 

@@ -460,6 +460,7 @@ rows = {
     "sorted": (lambda s, t: (sorted(s, key=len), sorted(t, key=len)), "your rows are sorted by length, each side by itself: sources and targets no longer belong together. Keep the order of the pairs."),
     "sorted-pairs": (lambda s, t: tuple(map(list, zip(*sorted(zip(s, t), key=lambda p: len(p[0]))))), "your pairs are sorted by length. Keep their order."),
     "sorted-pairs-down": (lambda s, t: tuple(map(list, zip(*sorted(zip(s, t), key=lambda p: -len(p[0]))))), "your pairs are sorted by falling length. Keep their order."),
+    "sorted-by-target": (lambda s, t: tuple(map(list, zip(*sorted(zip(s, t), key=lambda p: len(p[1]))))), "your pairs are sorted by the length of their targets. Keep their order."),
     "begins": (lambda s, t: (s, [[1, *x] for x in t]), "your targets begin with `<bos>`. `collate` adds nothing; the target is shifted later, where it enters the decoder."),
     "begins-both": (lambda s, t: ([[1, *x] for x in s], [[1, *x] for x in t]), "your sequences begin with `<bos>`. `collate` adds nothing but padding."),
     "ends-twice": (lambda s, t: ([[*x, 2] for x in s], [[*x, 2] for x in t]), "your sequences end in two `<eos>`. They have one already: `collate` adds nothing but padding."),
@@ -537,6 +538,14 @@ def not_padded(pairs, pad_id=0):
 @wrong("stacked", says="your rows are stacked without being padded, which fails as soon as two of them differ in length.")
 def stacked_unpadded(pairs, pad_id=0):
     return torch.stack([torch.tensor(s) for s, _ in pairs]), torch.stack([torch.tensor(t) for _, t in pairs])
+
+@wrong("not-padded-at-once", says="your pairs are made into one tensor as they are, which fails as soon as two sequences differ in length. Each side is padded by itself.")
+def at_once(pairs, pad_id=0):
+    return torch.tensor(pairs)
+
+@wrong("sides-stacked", says="your two sides are stacked into one tensor, which fails where sources and targets differ in length. Return a pair of tensors.")
+def stacked_sides(pairs, pad_id=0):
+    return torch.stack(batch_maker()(pairs, pad_id))
 
 @right
 def filled(pairs, pad_id=0):
@@ -1070,6 +1079,9 @@ edits = {
     "peak-d": (ALL, "d_model**-0.5 * min(rising, falling) * warmup_steps**0.5", "your rate is √warmup_steps times too large: the rising line is step/warmup_steps, and the falling one √(warmup_steps/step). Look at the exponents again."),
     "d-is-512": (ALL, "512**-0.5 * min(rising, falling)", "your d_model is 512 whatever the argument is."),
     "warmup-is-4000": (RISE, "step * 4000**-1.5", "your warm-up takes 4,000 steps whatever `warmup_steps` is."),
+    "minus-for-power": (ALL, "d_model - 0.5 * min(rising, falling)", "your rate is about as large as d_model: a power sign is missing. `d_model ** -0.5` is meant, not `d_model - 0.5`."),
+    "all-of-the-paper": (RISE + "\n    falling = step**-0.5\n    return d_model", "step * 4000**-1.5\n    falling = step**-0.5\n    return 512", "your d_model is 512 and your warm-up takes 4,000 steps, whatever the arguments are."),
+    "exponents-swapped": (RISE + "\n    falling = step**-0.5", "step * warmup_steps**-0.5\n    falling = step**-1.5", "your two exponents have changed places: −1.5 belongs to `warmup_steps`, −0.5 to the step."),
     "swapped": (RISE + "\n    falling = step**-0.5\n    return d_model**-0.5 * min(rising, falling)", "step * d_model**-1.5\n    falling = step**-0.5\n    return warmup_steps**-0.5 * min(rising, falling)", "`d_model` and `warmup_steps` have changed roles."),
     "step-and-warmup": (RISE + "\n    falling = step**-0.5", "warmup_steps * step**-1.5\n    falling = warmup_steps**-0.5", "`step` and `warmup_steps` have changed roles."),
     "whole-division": (RISE, "step // warmup_steps**1.5", "your rising line uses whole-number division, which gives 0. Use `/`, or a negative exponent."),
@@ -1406,6 +1418,17 @@ edits = {
     "returns-norm": ([(CLIP, "    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n"), (RETURN, "return norm.item()")], "your function returns the norm of the gradients. Return the loss."),
     "returns-accuracy": ([(RETURN, "return (logits.argmax(-1) == target)[target != 0].float().mean().item()")], "your function returns an accuracy. Return the loss."),
     "returns-plain-loss": ([(RETURN, "return label_smoothed_loss(logits, target, smoothing=0.0).item()")], "your function returns a loss without smoothing, while it trains with one. Return the loss that the gradients came from."),
+    "clip-five": ([("max_norm=1.0", "max_norm=5.0")], "your step clips to norm 5. It clips to norm 1.0."),
+    "clip-two": ([("max_norm=1.0", "max_norm=2.0")], "your step clips to norm 2. It clips to norm 1.0."),
+    "first-place-lost": ([(LOSS, "label_smoothed_loss(logits[:, 1:], target[:, 1:])")], "your loss leaves out the first place: the first word is never learnt. It is read off `<bos>`, so it counts as well."),
+    "reversed": ([(SHIFT, "model(target, shift_right(source))"), (LOSS, "label_smoothed_loss(logits, source)")], "your source and your target have changed places: the model learns to translate the other way."),
+    "begins-with-unknown": ([(SHIFT, "model(source, shift_right(target, 3))")], "your decoder's input begins with `<unk>`. It begins with `<bos>`."),
+    "smoothing-0.2": ([(LOSS, "label_smoothed_loss(logits, target, smoothing=0.2)")], "your loss is smoothed by 0.2. Its default is 0.1."),
+    "smoothing-0.01": ([(LOSS, "label_smoothed_loss(logits, target, smoothing=0.01)")], "your loss is smoothed by 0.01. Its default is 0.1."),
+    "returns-half": ([(RETURN, "return loss.item() / 2")], "your function returns half of the loss. Return the loss."),
+    "returns-per-sentence": ([(RETURN, "return loss.item() / len(target)")], "your function returns the loss divided by the number of sentences. It is a mean over tokens already."),
+    "returns-loss-and-model": ([(RETURN, "return loss.item(), model")], "your function returns two things. Return the loss alone."),
+    "no-decay-of-mode": ([(RETURN, "model.eval()\n    return loss.item()"), (MODE, "")], LEFT_ON),
     "under-no-grad": ([("    logits = " + SHIFT, "    with torch.no_grad():\n        logits = " + SHIFT)], CUT_OFF),
     "detached": ([(SHIFT, SHIFT + ".detach()")], CUT_OFF),
 }
@@ -1622,7 +1645,8 @@ def watcher() -> Any:
     told: list[Any] = []
 
     def watch(*args: Any, **kwargs: Any) -> None:
-        told.append([float(value) for value in (*args, *kwargs.values())])
+        plain = (value.item() if isinstance(value, Tensor) and value.numel() == 1 else value for value in (*args, *kwargs.values()))
+        told.append([float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain])
 
     return Watched(watch, lambda: told)
 
@@ -1736,6 +1760,11 @@ edits = {
     "backwards": ([("enumerate(batches, start=1)", "enumerate(reversed(list(batches)), start=1)")], "your training goes through the batches from the last to the first."),
     "shuffled-by-size": ([("enumerate(batches, start=1)", "enumerate(sorted(batches, key=lambda b: -b[0].shape[1]), start=1)")], "your training changes the order of the batches. They come in the order in which they are given."),
     "length-needed": ([("enumerate(batches, start=1)", "((i + 1, batches[i]) for i in range(len(batches)))")], "your training asks `batches` for its length or for an index. It may be anything that a `for` loop can go through."),
+    "watch-all-losses": ([(WATCH, "watch(step, losses)")], "your watcher is told the whole list of losses. It is told the loss of this step."),
+    "schedule-not-called": ([(RATE, 'group["lr"] = schedule')], "your rate is the function `schedule` itself. Call it with the step: what it gives is the rate."),
+    "two-rounds": ([("    losses = []\n", "    losses = []\n    batches = list(batches)\n"), ("enumerate(batches, start=1)", "[*enumerate(batches, start=1), *enumerate(batches, start=1)]")], "your training goes through the batches twice. It goes through them once."),
+    "own-step-unclipped": ([(TRAIN, "loss = label_smoothed_loss(model.train()(batch[0], shift_right(batch[1])), batch[1])\n        optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()\n        loss = loss.item()")], "your training writes the step anew and leaves the clipping out. `train_step` does all of it."),
+    "own-step-not-cleared": ([(TRAIN, "loss = label_smoothed_loss(model.train()(batch[0], shift_right(batch[1])), batch[1])\n        loss.backward()\n        optimizer.step()\n        loss = loss.item()")], "your training writes the step anew; gradients are neither cleared nor clipped. `train_step` does all of it."),
     "no-training": ([(TRAIN, "loss = label_smoothed_loss(model(batch[0], shift_right(batch[1])), batch[1]).item()")], "your training computes the losses and changes no weight: `train_step` does both."),
     "own-optimizer": ([(TRAIN, "loss = train_step(model, batch, torch.optim.Adam(model.parameters(), lr=1e-3))")], "your training makes a new optimizer in each step. Use the one that it is given."),
 }
