@@ -271,7 +271,8 @@ def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, An
         raise RuntimeError("no gradient flows from the output back to the inputs or weights")
     total.backward()
     if module is not None:
-        leaves |= dict(module.named_parameters())
+        # under each of its names: which one comes first depends on the order in which the author's class makes its parts
+        leaves |= dict(module.named_parameters(remove_duplicate=False))
     return {
         name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()
     }

@@ -125,3 +125,107 @@ def greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id: int = 
     ids = table[:, 1 : width + 1]
     ends = (ids == eos_id).cumsum(dim=1)
     return ids.masked_fill(ends - (ids == eos_id).long() > 0, 0)
+
+
+class _OneHot(nn.Module):
+    """In an embedding's place: each id as a row of 0s and one 1, so that whoever gets the vectors can read the ids."""
+
+    def __init__(self, vocab: int) -> None:
+        super().__init__()
+        self.vocab = vocab
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return nn.functional.one_hot(ids.long(), self.vocab).float()
+
+
+class _Reader(nn.Module):
+    """In an encoder's place: passes on what it gets."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return x
+
+
+class _Script(nn.Module):
+    """In a decoder's place: what a place writes is a known function of the source and of the target so far.
+
+    The answer to a source is each of its letters, moved three on in the alphabet, up to its EOS. Behind any other
+    beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
+    these, now and then another EOS. In training mode, each letter is the next one.
+    """
+
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int) -> None:
+        super().__init__()
+        self.letters, self.bos_id, self.eos_id = letters, bos_id, eos_id
+
+    def _answer(self, source: list[int]) -> list[int]:
+        place = {letter: i for i, letter in enumerate(self.letters)}
+        upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
+        return [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place] + [self.eos_id]
+
+    def _next(self, answer: list[int], read: list[int]) -> int:
+        known = read[1:]
+        if read[0] == self.bos_id and known == answer[: len(known)] and len(known) < len(answer):
+            token = answer[len(known)]
+        elif read[0] == self.bos_id and len(known) == len(answer) + 2:
+            return self.eos_id
+        else:
+            token = self.letters[(sum(known) + 2 * len(read) + read[0]) % len(self.letters)]
+        if self.training and token != self.eos_id:
+            token = self.letters[(self.letters.index(token) + 1) % len(self.letters)]
+        return token
+
+    def forward(
+        self, x: Tensor, encoder_output: Tensor, target_mask: Tensor | None = None, source_mask: Tensor | None = None
+    ) -> Tensor:
+        sources, targets = encoder_output.argmax(dim=-1).tolist(), x.argmax(dim=-1).tolist()
+        states = torch.zeros_like(x)
+        states[:, :, 0] = 0.5
+        for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+            answer = self._answer(source)
+            for t in range(len(target)):
+                token = self._next(answer, target[: t + 1])
+                states[row, t, token] = 1.0
+                states[row, t, self.letters[(self.letters.index(token) + 1 if token in self.letters else 0) % len(self.letters)]] = 0.7
+        return states
+
+
+def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool) -> Any:
+    """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
+    model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
+    model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
+    model.encoder = _Reader()
+    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id)
+    model.output = nn.Linear(vocab, vocab, bias=False)
+    with torch.no_grad():
+        model.output.weight.copy_(torch.eye(vocab))
+    return _under_watch(model, training)
+
+
+def small_transformer(init: dict[str, Any], state: dict[str, Tensor], training: bool) -> Any:
+    """The library's Transformer with the given weights, under watch."""
+    model = Transformer(**init)
+    model.load_state_dict(state, strict=False)
+    return _under_watch(model, training)
+
+
+def _under_watch(model: nn.Module, training: bool) -> Any:
+    """The model, and a look at how often it read a sentence, and in which mode."""
+    from autograder.checks.observe import Watched
+
+    told = {"sentences": 0, "trained": False}
+
+    def notice(module: nn.Module, given: tuple[Any, ...]) -> None:
+        told["trained"] = told["trained"] or module.training
+        if module is model.encoder:
+            told["sentences"] += len(given[0])
+
+    def look() -> dict[str, Any]:
+        return {
+            "sentences encoded": told["sentences"],
+            "ran in training mode": told["trained"],
+            "in training mode afterwards": model.training,
+        }
+
+    model.encoder.register_forward_pre_hook(notice)
+    model.decoder.register_forward_pre_hook(notice)
+    return Watched(model.train(training), look)
