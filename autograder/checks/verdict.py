@@ -87,6 +87,21 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     )
 
 
+def judge_hidden(
+    cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting, visible: ExerciseCases, on_visible: Verdict
+) -> Verdict:
+    """The verdict on hidden cases. Where the visible ones have failed, their sentence serves here too.
+
+    Only who passes all visible cases and fails a hidden one has the known mistakes looked through again.
+    """
+    if on_visible.passed:
+        return judge(cases, probes, sighting)
+    found = judge(replace(cases, variants=()), probes, sighting)
+    if found.passed or on_visible.diagnosis not in {variant.name for variant in visible.variants}:
+        return found
+    return replace(found, diagnosis=on_visible.diagnosis, message=on_visible.message, label=on_visible.label, difference=None)
+
+
 def _share(result: ProbeResult) -> float:
     """The part of the points that one probe leaves; none where it was not reached on every case."""
     if result.passed is None:

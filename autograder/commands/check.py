@@ -14,7 +14,7 @@ from ..checks.display import as_text
 from ..checks.outside import key_of, observe_outside
 from ..checks.probes.named import named_probes
 from ..checks.submission import UnusableSubmission, read_submission
-from ..checks.verdict import Verdict, judge
+from ..checks.verdict import Verdict, judge, judge_hidden
 from ..checks.weights import told_by_file
 from .course import UsageError, add_course, one_unit
 
@@ -78,13 +78,14 @@ def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str,
     chosen = {name: [cases[name] for cases in sets] for name in names}
     sightings = observe_outside(submission, [cases for both in chosen.values() for cases in both])
     folder = path.resolve().parent
-    return {
-        name: [
-            judge(cases, named_probes(cases.probes), told_by_file(sightings[key_of(cases)], cases, folder))
-            for cases in both
-        ]
-        for name, both in chosen.items()
-    }
+    verdicts: dict[str, list[Verdict]] = {}
+    for name, (visible, *rest) in chosen.items():
+        on_visible = judge(visible, named_probes(visible.probes), told_by_file(sightings[key_of(visible)], visible, folder))
+        verdicts[name] = [on_visible]
+        for hidden in rest:
+            sighting = told_by_file(sightings[key_of(hidden)], hidden, folder)
+            verdicts[name].append(judge_hidden(hidden, named_probes(hidden.probes), sighting, visible, on_visible))
+    return verdicts
 
 
 def _row(path: Path, exercise: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..checks.display import as_html, as_text
 from ..checks.outside import Outside, Process, key_of, observe_by
 from ..checks.probes.named import named_probes
 from ..checks.submission import Block, part_of
-from ..checks.verdict import Verdict, judge
+from ..checks.verdict import Verdict, judge, judge_hidden
 from ..checks.weights import MAX_FILE_BYTES, file_trouble, told_by_file
 from .assignment import Assignment
 from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, rebuild
@@ -101,11 +101,12 @@ def grade_cells(
     outside = _run(assignment, notebook, warm, folder, run_demos)
     seconds = dict(outside.seconds)
     with _timed(seconds, "judge"):
-        verdicts = {
-            key_of(cases): _judged(cases, told_by_file(outside.sightings[key_of(cases)], cases, folder))
-            for both in assignment.sets()
-            for cases in both
-        }
+        verdicts: dict[str, Verdict] = {}
+        for visible, hidden in assignment.sets():
+            seen, unseen = (told_by_file(outside.sightings[key_of(cases)], cases, folder) for cases in (visible, hidden))
+            on_visible = _judged(visible, seen)
+            verdicts[key_of(visible)] = on_visible
+            verdicts[key_of(hidden)] = _judged(hidden, unseen, (visible, on_visible))
     with _timed(seconds, "show"):
         _write_outputs(notebook, outside, verdicts, run_demos)
         course_text = frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell))
@@ -113,10 +114,14 @@ def grade_cells(
     return Judged(verdicts, (*outside.incidents, *_telling(notebook)), seconds)
 
 
-def _judged(cases: ExerciseCases, sighting: Sighting) -> Verdict:
-    """The verdict; on values that no function could have returned, which is for a forger to send, a plain no."""
+def _judged(cases: ExerciseCases, sighting: Sighting, before: tuple[ExerciseCases, Verdict] | None = None) -> Verdict:
+    """The verdict; on values that no function could have returned, which is for a forger to send, a plain no.
+
+    before: the visible cases and the verdict on them, where these are the hidden ones
+    """
+    probes = named_probes(cases.probes)
     try:
-        return judge(cases, named_probes(cases.probes), sighting)
+        return judge_hidden(cases, probes, sighting, *before) if before else judge(cases, probes, sighting)
     except Exception:  # probes look at values that a hostile process chose
         forged = Fault("Died", "what came back could not be compared with what was expected.")
         return judge(cases, (), Sighting({}, trouble=forged))

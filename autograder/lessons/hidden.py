@@ -70,7 +70,7 @@ def _draw(wanted: VariantsOnDemand) -> tuple[Variant, ...]:
 
 
 @functools.lru_cache(maxsize=_LESSONS_KEPT)
-def _workbench(unit: str, text: str) -> list[Workpiece]:
+def _workbench(unit: str, text: str) -> tuple[Workpiece, ...]:
     from .parse import parse_lesson, unit_stem
     from .workbench import open_workbench
 

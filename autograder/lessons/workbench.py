@@ -318,6 +318,12 @@ def _required(function: Any, given: Mapping[str, Any], skip_self: bool = False) 
 
 def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
     """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`."""
+    cases = draw_expected(piece, seed=seed)
+    return replace(cases, variants=draw_variants(piece, cases))
+
+
+def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
+    """What decides whether an exercise passes: all but the known mistakes' outputs, which take most of the time."""
     source = piece.source
     hidden = seed is not None
     expressions = source.hidden_probes if hidden else source.probes
@@ -357,13 +363,14 @@ def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
                 f"{piece.where}: its reference fails on {plan[key].label!r}: "
                 f"{observation.fault.type_name}: {observation.fault.message}"
             )
-    return replace(
-        cases,
-        expected=expected,
-        variants=tuple(
-            Variant(wrong.name, wrong.says, watch_trusted(wrong.target, plan, source)) for wrong in piece.wrongs
-        ),
-    )
+    return replace(cases, expected=expected)
+
+
+def draw_variants(piece: Workpiece, cases: ExerciseCases) -> tuple[Variant, ...]:
+    """What each known mistake gives on these cases. Where translations are judged, there is nothing to tell them by."""
+    if piece.judged:
+        return ()
+    return tuple(Variant(wrong.name, wrong.says, watch_trusted(wrong.target, cases.plan, piece.source)) for wrong in piece.wrongs)
 
 
 def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:

@@ -10,7 +10,7 @@ from autograder.checks.cases import Call, ExerciseCases, Fault, Sighting, Varian
 from autograder.checks.display import as_html, as_text, folded_hints
 from autograder.checks.observe import observe
 from autograder.checks.probes import finite, keeps_inputs, matches, right_shape, same_twice
-from autograder.checks.verdict import Verdict, judge
+from autograder.checks.verdict import Verdict, judge, judge_hidden
 from autograder.library import build_fixture
 
 from .exercises import doubling, seen_by
@@ -168,3 +168,25 @@ def test_a_warning_names_the_line_and_no_file_that_nobody_can_find() -> None:
     warned = "/tmp/ipykernel_1768/4104572614.py:4: RuntimeWarning: overflow encountered in exp\n  w = np.exp(s)"
     (note,) = judge(doubling(), ALL, Sighting({}, printed=warned)).notes
     assert note == "your code printed: line 4: RuntimeWarning: overflow encountered in exp / w = np.exp(s)"
+
+
+def test_on_hidden_cases_the_visible_ones_sentence_serves_and_known_mistakes_are_not_run_again() -> None:
+    class Unwanted(tuple):
+        def __iter__(self):
+            raise AssertionError("the known mistakes were looked through")
+
+    visible = doubling()
+    hidden = replace(visible, hidden=True, variants=Unwanted())
+    seen = Sighting(seen_by(lambda x: x * x, visible.plan))
+    on_visible = judge(visible, ALL, seen)
+    on_hidden = judge_hidden(hidden, ALL, seen, visible, on_visible)
+    assert (on_hidden.passed, on_hidden.score, on_hidden.hidden) == (False, 0.0, True)
+    assert (on_hidden.diagnosis, on_hidden.message) == ("squares", on_visible.message)
+
+
+def test_who_passes_the_visible_cases_and_fails_a_hidden_one_is_told_the_mistake() -> None:
+    visible = doubling()
+    hidden = replace(visible, hidden=True)
+    on_visible = judge(visible, ALL, Sighting(visible.expected))
+    told = judge_hidden(hidden, ALL, Sighting(seen_by(lambda x: x * x, hidden.plan)), visible, on_visible)
+    assert (on_visible.passed, told.passed, told.diagnosis) == (True, False, "squares")

@@ -1,9 +1,12 @@
 """A lesson that cannot work is refused, with file, exercise and cure."""
 
+import pickle
+import shutil
 from pathlib import Path
 
 import pytest
 
+from autograder.checks.compare import same_observation
 from autograder.lessons.assess import starter_source
 from autograder.lessons.build import visible_cases
 from autograder.lessons.hidden import hidden_cases
@@ -153,3 +156,15 @@ def test_nothing_that_an_author_keeps_back_is_in_the_notebook(tmp_path: Path) ->
 def test_a_rebuild_gives_the_same_notebook(tmp_path: Path) -> None:
     one, two = (notebook_text(solved_notebook(lesson(tmp_path))) for _ in range(2))
     assert one == two
+
+
+def test_known_mistakes_on_hidden_cases_are_drawn_when_looked_at_and_travel_without_the_course(tmp_path: Path) -> None:
+    made = lesson(tmp_path)
+    (cases,) = hidden_cases(tmp_path, "97_made_up", 1).exercises
+    sent = pickle.loads(pickle.dumps(cases))
+    shutil.rmtree(tmp_path / "solutions")
+    (drawn,) = sent.variants
+    (piece,) = open_workbench(made)
+    assert (drawn.name, drawn.says) == ("squares", "your output is the square of x.")
+    assert list(drawn.seen) == list(draw_cases(piece, seed=1).plan)
+    assert all(same_observation(drawn.seen[key], seen, cases.tolerance) for key, seen in draw_cases(piece, seed=1).variants[0].seen.items())
