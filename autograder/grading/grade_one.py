@@ -98,8 +98,11 @@ def grade_cells(
 
     folder: where the files lie that the unit asks for beside the notebook
     """
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "warm process"):
+        warm.start()
     outside = _run(assignment, notebook, warm, folder, run_demos)
-    seconds = dict(outside.seconds)
+    seconds |= outside.seconds
     with _timed(seconds, "judge"):
         verdicts: dict[str, Verdict] = {}
         for visible, hidden in assignment.sets():

@@ -1,6 +1,5 @@
 # Appended to stock nbgrader's configuration by grading.py: tells where its time goes. Not a module of its own.
 def _tell_phases():
-    import asyncio
     import atexit
     import functools
     import json
@@ -23,25 +22,13 @@ def _tell_phases():
             which = phase(cell) if callable(phase) else phase
             seconds[which] = seconds.get(which, 0.0) + time.perf_counter() - begun
 
-        if asyncio.iscoroutinefunction(real):
-
-            @functools.wraps(real)
-            async def wrapped(self, *args, **more):
-                begun = time.perf_counter()
-                try:
-                    return await real(self, *args, **more)
-                finally:
-                    note(begun, args[0] if args else more.get("cell"))
-
-        else:
-
-            @functools.wraps(real)
-            def wrapped(self, *args, **more):
-                begun = time.perf_counter()
-                try:
-                    return real(self, *args, **more)
-                finally:
-                    note(begun, args[0] if args else None)
+        @functools.wraps(real)
+        def wrapped(self, *args, **more):
+            begun = time.perf_counter()
+            try:
+                return real(self, *args, **more)
+            finally:
+                note(begun, args[0] if args else None)
 
         setattr(owner, name, wrapped)
 
@@ -49,10 +36,10 @@ def _tell_phases():
         part = cell["metadata"].get("autograder", {}).get("part", "")
         return {"setup": "cell: imports", "demo": "cells: experiments"}.get(part, "cells: all others")
 
-    watch(NotebookClient, "async_start_new_kernel", "kernel: start")
-    watch(NotebookClient, "async_start_new_kernel_client", "kernel: wait until ready")
-    watch(NotebookClient, "async_execute_cell", kind)
-    watch(NotebookClient, "_async_cleanup_kernel", "kernel: end")
+    watch(NotebookClient, "start_new_kernel", "kernel: start")
+    watch(NotebookClient, "start_new_kernel_client", "kernel: wait until ready")
+    watch(NotebookClient, "execute_cell", kind)
+    watch(NotebookClient, "_cleanup_kernel", "kernel: end")
     watch(SaveAutoGrades, "preprocess", "gradebook: grades")
     watch(OverwriteCells, "preprocess", "gradebook: cells")
 

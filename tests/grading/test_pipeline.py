@@ -1,6 +1,7 @@
 """A grading run as a whole: it goes on after anything that stops it, and says in one line what it cannot do."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -327,6 +328,25 @@ def test_a_name_that_a_page_could_run_is_stored_as_one_that_looks_alike(course: 
     found = scores(course)
     assert len(found) == 6 and {"‹img src=x›", "o'brien & 李雷"} <= set(found)
     assert not [name for name in found if set(name) & set('<>"\\\n')]
+
+
+def test_experiments_are_run_on_demand_and_the_time_is_told(course: Path, inline: None, tmp_path: Path) -> None:
+    Submission(course, solved=True).hand_in(course, "ada")
+
+    def told(*options: str) -> tuple[str, str]:
+        assert command(course, "--seed", "3", "--force", *options) == 0
+        assert scores(course) == {"ada": 20.0}
+        notebook = (course / "autograded/ada" / UNIT / "small.ipynb").read_text(encoding="utf-8")
+        return notebook, (course / "reports/report.html").read_text(encoding="utf-8")
+
+    notebook, report = told()
+    assert "not run while grading.)" in notebook and "experiments were not run" in report
+    times = tmp_path / "times.json"
+    notebook, report = told("--run-demos", "--timings", str(times))
+    assert "SystemExit: an experiment is not run" in notebook and "experiments were run" in report
+    found = json.loads(times.read_text(encoding="utf-8"))
+    assert len(found["finished"]) == 1
+    assert {"start", "cells", "exercises", "judge", "gradebook and files"} <= set(found["phases"])
 
 
 # Saying it in one line
