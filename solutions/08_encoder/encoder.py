@@ -1213,7 +1213,7 @@ class LibraryPart(Stack):
 # arrives at the input, and the output of a whole stack of three. (float32 keeps about seven digits.)
 
 # %% part="demo"
-Encoder, padding_mask = use_part("Encoder"), use_part("padding_mask")
+Stack, padding_mask = use_part("Encoder"), use_part("padding_mask")
 
 
 def copied(block) -> nn.TransformerEncoderLayer:
@@ -1240,7 +1240,7 @@ ids = torch.tensor([[5, 3, 8, 4, 6], [7, 2, 9, 0, 0]])
 visible = padding_mask(ids)  # (2, 1, 1, 5)
 rows = []
 for norm_first in (False, True):
-    encoder = Encoder(3, 12, 4, 48, norm_first=norm_first)
+    encoder = Stack(3, 12, 4, 48, norm_first=norm_first)
     layers = [copied(block) for block in encoder.blocks]
     ours, theirs = (torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in "ab")
     one, other = encoder(ours, visible), theirs
@@ -1260,7 +1260,8 @@ table(rows, ["arrangement", "one block, output", "three blocks, output", "three 
 #
 # ## An experiment: gradients against depth
 #
-# The lecture and the paper of 2017 put the norm after the sum. Most models since GPT-2 put it before. Does it matter?
+# The lecture and the paper of 2017 put the norm after the sum. GPT-2 and many models after it put it before. Does it
+# matter?
 # Xiong and others ("On Layer Normalization in the Transformer Architecture", 2020) looked at the gradients *before any
 # training*. You do the same: new random weights, random tokens, random labels, one backward pass. The number
 # measured is the length of the gradient that arrives at the first feed-forward matrix of each block.
@@ -1272,7 +1273,7 @@ table(rows, ["arrangement", "one block, output", "three blocks, output", "three 
 # 2. And in pre-norm?
 # 3. Without residual connections: do the gradients of the first block die out as the stack grows?
 #
-# Weights are drawn as in the 2017 model's later implementations (Xavier uniform). Another draw gives other numbers.
+# Weights are drawn by Xavier's rule, as is common for Transformers. Another draw gives other numbers.
 
 # %% part="demo"
 torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
@@ -1282,7 +1283,7 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 def gradient_norms(kind: str, depth: int, seed: int, d_model: int = 32) -> list[float]:
     """The gradient's length at `linear1` of each block, from the first to the last."""
     torch.manual_seed(seed)
-    encoder = Encoder(depth, d_model, 4, 4 * d_model, norm_first=kind == "pre-norm")
+    encoder = Stack(depth, d_model, 4, 4 * d_model, norm_first=kind == "pre-norm")
     readout = nn.Linear(d_model, 10)
     for parameter in encoder.parameters():
         if parameter.dim() > 1:
@@ -1320,9 +1321,10 @@ def spread(values: Tensor) -> tuple:
 
 figure, axes = panels(1, 2, width=8.6, height=3.9)
 deep = {kind: spread(measured[kind, 16]) for kind in kinds}
-lines(range(1, 17), deep, "block (16 nearest to the loss)", "gradient's length", logy=True, title="16 blocks", ax=axes[0, 0])
+length = "gradient's length"
+lines(range(1, 17), deep, "block (16 nearest to the loss)", length, logy=True, title="16 blocks", ax=axes[0, 0])
 at_first = {kind: spread(torch.stack([measured[kind, depth][:, 0] for depth in depths], dim=1)) for kind in kinds}
-lines(depths, at_first, "number of blocks", "gradient's length", logx=True, logy=True, title="At the first block", ax=axes[0, 1])
+lines(depths, at_first, "number of blocks", length, logx=True, logy=True, title="At the first block", ax=axes[0, 1])
 show(figure)
 
 # %% [markdown]
@@ -1371,6 +1373,7 @@ def brackets(tries: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.tensor([CLOSE, PAD, OPEN])[steps[chosen] + 1].to(device), balanced[chosen].to(device)
 
 
+# %% part="demo"
 ids, labels = brackets(60_000, seed=0)
 test_ids, test_labels, train_ids, train_labels = ids[:1000], labels[:1000], ids[1000:], labels[1000:]
 for row, label in list(zip(ids.tolist(), labels.tolist()))[:4]:
@@ -1396,7 +1399,7 @@ class Classifier(nn.Module):
     def __init__(self, num_layers: int = 2, norm_first: bool = False, positions: bool = True) -> None:
         super().__init__()
         self.embedding, self.positions = TransformerEmbedding(3, 32, LENGTH), positions
-        self.encoder = Encoder(num_layers, 32, 4, 64, norm_first=norm_first)
+        self.encoder = Stack(num_layers, 32, 4, 64, norm_first=norm_first)
         self.answer = nn.Linear(32, 1)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -1407,6 +1410,7 @@ class Classifier(nn.Module):
         return self.answer(mean)[:, 0]
 
 
+# %% part="demo"
 class WeightPerPlace(nn.Module):
     def __init__(self) -> None:
         super().__init__()
