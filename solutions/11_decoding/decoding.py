@@ -42,21 +42,19 @@ from autograder.lab.figures import Arrow, Box, flow, show
 chances = {
     "A": 0.6, "B": 0.4, "AA": 0.4, "AB": 0.6, "BA": 0.2, "BB": 0.8, "ABA": 0.4, "ABB": 0.6, "BBA": 0.1, "BBB": 0.9,
 }
-greedy_path, best_path = {"A", "AB", "ABB"}, {"B", "BB", "BBB"}
-colour_of = {**dict.fromkeys(greedy_path, "orange"), **dict.fromkeys(best_path, "green")}
 rows = {"A": 2, "B": -2, "AA": 3, "AB": 1, "BA": -1, "BB": -3, "ABA": 1.5, "ABB": 0.5, "BBA": -2.5, "BBB": -3.5}
 boxes = {"": Box("start", 0, 0, "grey")}
-boxes |= {words: Box(words[-1], 2 * len(words), rows[words], colour_of.get(words, "plain")) for words in chances}
-arrows = [Arrow(words[:-1], words, f"{p}", colour_of.get(words, "plain")) for words, p in chances.items()]
-show(flow(boxes, arrows, title="Orange: what greedy decoding takes. Green: the best sentence that begins with B"))
+boxes |= {words: Box(words[-1], 2 * len(words), rows[words], "blue" if words[0] == "A" else "green") for words in chances}
+arrows = [Arrow(words[:-1], words, f"{p}") for words, p in chances.items()]
+show(flow(boxes, arrows, title="Sentences of three words. (What goes on from A A and B A is left out: nothing good.)"))
 
 # %% [markdown]
 # Greedy: A has 0.6, so A it is; then B with 0.6; then B with 0.6. The sentence A B B has the probability
 # $0.6 \cdot 0.6 \cdot 0.6 = 0.216$.
 #
-# The green way begins with a worse step and is better in the end: B B B has $0.4 \cdot 0.8 \cdot 0.9 = 0.288$.
+# The lower way begins with a worse step and is better in the end: B B B has $0.4 \cdot 0.8 \cdot 0.9 = 0.288$.
 #
-# To look at *all* sentences is out of the question: 700 words and ten places make $700^{10}$. **Beam search** goes between the
+# To look at *all* sentences is out of the question: 800 words and ten places make $800^{10}$. **Beam search** goes between the
 # two. It keeps the best few unfinished sentences, say 4, instead of one. These few are the **beam**, and each of them is
 # called a **hypothesis**.
 #
@@ -68,7 +66,7 @@ show(flow(boxes, arrows, title="Orange: what greedy decoding takes. Green: the b
 # | 2 | AB 0.36 · BB 0.32 · AA 0.24 · BA 0.08 | AB, BB |
 # | 3 | BBB 0.288 · ABB 0.216 · ABA 0.144 · BBA 0.032 | BBB, ABB |
 #
-# After step 2 the green way is still behind. It lives on because there is a second place. One place more, and the better
+# After step 2 the lower way is still behind. It lives on because there is a second place. One place more, and the better
 # sentence is found.
 #
 # ## The formula
@@ -1493,4 +1491,270 @@ def by_fractions(hypotheses, references):
     return 100 * float(product) ** 0.25 * (1 if H >= R else math.exp(1 - Fraction(R, H)) if H else 0)
 
 # %% [markdown]
-# ## End
+# ## A model that makes mistakes
+#
+# Now there is something to measure with. The next cells train a small translator on three kinds of phrases: dates, measure
+# phrases, clock times. It takes 15 to 30 seconds on a CPU. We stop early, on purpose: a model without mistakes has nothing
+# to teach here.
+
+# %% part="demo"
+from dataclasses import replace
+
+from autograder.lab.corpus import english_text, sample
+from autograder.lab.training import (
+    RECIPE, batches, best_device, course_vocabularies, error_table, new_model, new_optimizer, translate,
+)
+
+KINDS = ("dates", "measures", "clock_times")
+torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
+vocabularies = course_vocabularies(use_part("build_vocabulary"))
+collate, train_on, greedy = use_part("collate"), use_part("train"), use_part("greedy_decode")
+search, bleu = use_part("beam_search"), use_part("corpus_bleu")
+
+
+def train(model, shares, steps, peak, seed):
+    """Train in place on fresh pairs; `shares` says how often each kind is drawn."""
+    recipe = replace(RECIPE, steps=steps, peak=peak, warmup=steps // 10, batch_size=32, weights=shares)
+    data = batches(vocabularies, collate, recipe, kinds=KINDS, seed=seed)
+    return train_on(model, data, new_optimizer(model, recipe), recipe.rate)
+
+# %% part="demo"
+first_shares = {"dates": 1.0, "measures": 1.0, "clock_times": 0.03}
+small = replace(RECIPE, d_model=48, d_ff=96)
+model = new_model(use_part("Transformer"), vocabularies, small)
+losses = train(model, first_shares, steps=600, peak=8e-3, seed=1)
+even = dict.fromkeys(KINDS, 1.0)
+test = sample(KINDS, 240, seed=7, split="test", unique=True, weights=even)  # sources that training never draws
+references = [pair.target for pair in test]
+print(f"loss: {losses[0]:.2f} at first, {sum(losses[-20:]) / 20:.2f} over the last 20 steps (smoothed labels, so never near 0)")
+
+# %% [markdown]
+# ## The experiment: what does a wider beam buy?
+#
+# Four searches over the same 240 unseen sources, with 1, 2, 4 and 8 hypotheses. Four numbers for each: the mean score that
+# the model itself gives its answer, the share of exact matches, BLEU, and the seconds that it took.
+#
+# **Predict first.** One step of a beam of 8 sends 8 times as many rows through the decoder as greedy decoding. Which of
+# these rise with the beam, which stay, which may fall?
+#
+# (If your `beam_search` goes sentence by sentence, this cell takes a minute or more. A batch is what makes it quick.)
+
+# %% part="demo"
+from time import perf_counter
+
+
+def measured(beam_size):
+    """Translations, and what the table shows of them."""
+    scores = []
+
+    def decode(model, source, max_len):
+        ids, found = search(model, source, beam_size, max_len)
+        scores.extend(found.tolist())
+        return ids
+
+    start = perf_counter()
+    found = translate(model, [pair.source for pair in test], vocabularies, decode)
+    seconds = perf_counter() - start
+    exact = sum(one == other for one, other in zip(found, references)) / len(test)
+    words = sum(map(len, found)) / len(test)
+    return found, (sum(scores) / len(scores), exact, bleu(found, references), words, seconds)
+
+
+measured(1)  # the first run of anything is slower: not counted
+sizes = (1, 2, 4, 8)
+runs = {size: measured(size) for size in sizes}
+rows = [(size, f"{score:.3f}", f"{exact:.1%}", f"{value:.1f}", f"{words:.2f}", f"{seconds:.2f}")
+        for size, (_, (score, exact, value, words, seconds)) in runs.items()]
+table(rows, ["beam size", "mean score", "exact match", "BLEU", "words a sentence", "seconds for all"])
+
+# %% part="demo"
+from autograder.lab.figures import lines, panels
+
+figure, axes = panels(1, 2, width=6.8, height=3.2)
+numbers = {size: values for size, (_, values) in runs.items()}
+lines(sizes, {"BLEU": [numbers[k][2] for k in sizes], "exact match (%)": [100 * numbers[k][1] for k in sizes]},
+      "beam size", "BLEU, exact match in %", ax=axes[0, 0])
+lines(sizes, {"time": [numbers[k][4] for k in sizes]}, "beam size", "seconds for 240 sources", ax=axes[0, 1])
+axes[0, 1].set_ylim(bottom=0)
+show(figure)
+
+# %% [markdown]
+# Read it column by column.
+#
+# - **The model's own score** can only show that the search works: a wider beam finds answers that the model likes better.
+# - **BLEU and exact match need not agree.** In the run that is stored with the solution, BLEU rises by several points from
+#   1 to 4, and exact match does not rise at all. From 4 to 8 next to nothing happens, and the time goes on growing.
+# - So where do the points of BLEU come from, if hardly a sentence more is right? The fourth column tells: greedy answers
+#   are *longer*. Look at some.
+
+# %% part="demo"
+rows, tally = [], Counter()
+for pair, one, four in zip(test, runs[1][0], runs[4][0]):
+    tally["both right" if one == four == pair.target else "only greedy right" if one == pair.target
+          else "only the beam right" if four == pair.target else "both wrong"] += 1
+    if one != four:
+        rows.append((pair.chinese, english_text(one), english_text(four), pair.english))
+print(" · ".join(f"{name}: {count}" for name, count in tally.items()))
+table(sorted(rows, key=lambda row: -len(row[1]))[:8], ["source", "greedy", "beam of 4", "right"])
+
+# %% [markdown]
+# The sentences with the longest greedy answers stand first. Once greedy decoding has taken a wrong turn it cannot leave it,
+# and where the model is lost it may go on and on. The beam has a way out: a shorter hypothesis that ends. That answer is
+# often still wrong, but there is less of it. **A search cannot know what the model has not learnt.** It repairs the search's
+# own mistakes, and here those were few.
+#
+# In real translation, with its many ways to say a thing, beams of about 4 are a common choice; the paper took 4. Much wider ones can
+# even do harm: the most probable sentence of a model may be a bad one, an empty one for instance (Stahlberg and Byrne,
+# 2019).
+#
+# ### The same BLEU as everybody's
+#
+# BLEU is only worth something when all compute it alike. Here are your number and sacrebleu's, on the same tokens.
+
+# %% part="demo"
+import sacrebleu
+
+texts = [[" ".join(tokens) for tokens in sentences] for sentences in (runs[4][0], references)]
+theirs = sacrebleu.corpus_bleu(texts[0], [texts[1]], tokenize="none", smooth_method="none", force=True)
+print(f"this course: {bleu(runs[4][0], references):.10f}\nsacrebleu:   {theirs.score:.10f}")
+
+# %% [markdown]
+# `tokenize="none"` says: take the tokens as they are. Usually sacrebleu cuts a text into tokens by its own rules, so that two
+# papers cannot differ in that. That is the reason for which it was written (Post, 2018).
+#
+# ## Where are the errors? A table by kind
+#
+# BLEU is one number. It says that something is wrong, not what. The next step is always the same: **sort the errors.**
+#
+# **Predict first:** which of the three kinds is worst, and why?
+
+# %% part="demo"
+before = translate(model, [pair.source for pair in test], vocabularies, greedy)
+error_table(test, before)
+
+# %% [markdown]
+# One kind stands out. Is it harder than the others, or is there another cause? Form a guess that can be tested. The first
+# place to look is the training data: how much of it did the model see?
+
+# %% part="demo"
+seen = Counter(pair.kind for pair in sample(KINDS, 600 * 32, seed=1, weights=first_shares))
+table([(kind, seen[kind], f"{seen[kind] / (600 * 32):.1%}") for kind in KINDS], ["kind", "training pairs", "share"])
+
+# %% [markdown]
+# Only about one pair in sixty was a clock time. **The guess:** clock times fail because they were too rare. The cure would be
+# to draw all kinds equally often. But two things change at once if we simply train on: the shares, *and* the number of
+# steps. More steps alone might help as well. So we train two copies of the model, 200 steps more each, on as many pairs:
+#
+# - **more of the same:** the old shares;
+# - **even shares:** each kind equally often.
+#
+# **Predict first:** what happens to clock times in each? And do the other two kinds pay for it?
+
+# %% part="demo"
+from copy import deepcopy
+
+
+def wrong_by_kind(translations):
+    wrong = Counter(pair.kind for pair, found in zip(test, translations) if found != pair.target)
+    total = Counter(pair.kind for pair in test)
+    return [wrong[kind] / total[kind] for kind in KINDS]
+
+
+outcomes = {"before": before}
+for name, shares in {"200 steps more of the same": first_shares, "200 steps with even shares": even}.items():
+    copy = deepcopy(model)
+    train(copy, shares, steps=200, peak=6e-3, seed=2)
+    outcomes[name] = translate(copy, [pair.source for pair in test], vocabularies, greedy)
+rows = [(name, *(f"{share:.0%}" for share in wrong_by_kind(found)), f"{bleu(found, references):.1f}")
+        for name, found in outcomes.items()]
+table(rows, ["model", *(f"{kind} wrong" for kind in KINDS), "BLEU"])
+
+# %% [markdown]
+# Compare the last two lines: they differ in nothing but the shares. If the column of the clock times falls far in one and not in
+# the other, the guess was right, and the data were the cause. Look also at what the cure costs the other kinds.
+#
+# Set this beside the beam. No beam width moved exact match by more than a few sentences. A table, a guess and a line of
+# data did. **Sort the errors before you tune the search.**
+#
+# ## And your own translator?
+#
+# If you have trained the model of unit 10, its weights lie beside that notebook. The cell sorts its errors, over all kinds,
+# with greedy decoding and with your beam of 4.
+
+# %% part="demo"
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+weights = Path("../10_training/translator.safetensors")
+if weights.exists():
+    own = new_model(use_part("Transformer"), vocabularies)
+    own.load_state_dict(load_file(weights), strict=False)
+    everything = sample(None, 300, seed=11, split="test", unique=True)
+    sources, right = [pair.source for pair in everything], [pair.target for pair in everything]
+    for name, decode in (("greedy", greedy), ("a beam of 4", lambda m, s, n: search(m, s, 4, n)[0])):
+        found = translate(own, sources, vocabularies, decode)
+        print(f"{name}: BLEU {bleu(found, right):.2f}, {sum(map(tuple.__eq__, found, right))} of 300 right")
+    print(error_table(everything, found))
+else:
+    print("There is no ../10_training/translator.safetensors yet. Train it in unit 10, then run this cell again.")
+
+# %% [markdown]
+# ## What you built
+#
+# - `length_penalty` and `beam_search`: a search that keeps several hypotheses, for a whole batch, with an end.
+# - `ngram_counts` and `corpus_bleu`: the standard measure, to the last digit.
+# - A way to work on errors: a table by kind, one guess, one change, and a control beside it.
+#
+# ## Test yourself
+#
+# <details><summary>1. With beam_size=1, why is beam search the same as greedy decoding?</summary>
+#
+# One hypothesis is kept after each step: the one with the largest sum. All candidates share the same old sum, so it is the
+# one with the most probable next word. When that word is EOS, nothing is live any more.
+# </details>
+#
+# <details><summary>2. A search begins with beam_size copies of BOS. What does it find?</summary>
+#
+# What greedy decoding finds. All copies have the same best word with the same sum, so the best candidates are again copies of
+# one hypothesis, in every step.
+# </details>
+#
+# <details><summary>3. Live hypotheses of one step all have the same length. Does the length penalty change which of them are
+# kept?</summary>
+#
+# No. All sums are divided by the same number, and the order stays. It matters only between hypotheses that ended at different
+# lengths.
+# </details>
+#
+# <details><summary>4. A hypothesis is live with the sum −6, the best finished one has the score −1.2. max_len is 64, alpha 0.6.
+# Can the live one still win?</summary>
+#
+# No. Its sum can only fall, and it is divided by lp(64) = (69/6)^0.6 = 4.33 at most: −6/4.33 = −1.39, below −1.2.
+# </details>
+#
+# <details><summary>5. Two systems translate the same test set. One has BLEU 31.0, one 31.4. Is the second one better?</summary>
+#
+# Nobody can say from that. A difference so small may be chance (test it by resampling the sentences), and BLEU counts pieces
+# of text, not meaning. Look at the sentences on which the two differ.
+# </details>
+#
+# <details><summary>6. Why may the mean of sentence BLEUs not be reported as BLEU?</summary>
+#
+# It is another number. A short sentence without a common piece of four counts as 0 there, however good it is; and a sentence
+# of 3 words weighs as much as one of 40. BLEU adds up the counts of all sentences first.
+# </details>
+#
+# ## Sources
+#
+# - Hung-yi Lee (李宏毅), *Machine Learning 2021*, lecture "Transformer" (second part): beam search, drawn as a tree of two
+#   tokens, and when it helps and when not.
+# - Papineni, Roukos, Ward and Zhu, "BLEU: a Method for Automatic Evaluation of Machine Translation" (2002): clipping, brevity
+#   penalty, and the comparison with human judgement.
+# - Wu et al., "Google's Neural Machine Translation System" (2016), section 7: the length penalty.
+# - Vaswani et al., "Attention Is All You Need" (2017), section 6.1: beam size 4, α = 0.6.
+# - Post, "A Call for Clarity in Reporting BLEU Scores" (2018): sacrebleu.
+# - Stahlberg and Byrne, "On NMT Search Errors and Model Errors: Cat Got Your Tongue?" (2019): the most probable translation
+#   is often the empty one.
+#
+# **Next:** unit 12 makes all this fast. Your search computes every hypothesis anew from BOS in every step; a cache ends that.
