@@ -1,0 +1,37 @@
+"""Probes for how work is done: a fact that differs takes the points away, and the sentence says what was seen."""
+
+import pytest
+
+from autograder.checks.cases import Call, Observation, Tolerance
+from autograder.checks.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
+
+FACTS = {
+    works_in_blocks: {"makes a table of all scores": False, "ignores block_size": False},
+    works_once: {"reads the source again": False, "computes old positions again": False},
+    computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
+}
+
+
+def judged(probe: Probe, facts: object) -> str | None:
+    expected = Observation(1.0, facts={"after": {"x": FACTS[probe]}})
+    seen = Observation(1.0, facts={"after": facts} if facts is not None else {})
+    found = probe.judge(Trial(Call("a case", {"x": 1}, 1), seen, expected, {}, Tolerance()))
+    return found.message if found else None
+
+
+@pytest.mark.parametrize("probe", FACTS)
+def test_the_same_facts_pass(probe: Probe) -> None:
+    assert judged(probe, {"x": dict(FACTS[probe])}) is None
+
+
+@pytest.mark.parametrize("probe", FACTS)
+def test_each_fact_that_differs_has_a_sentence_of_its_own(probe: Probe) -> None:
+    told = [judged(probe, {"x": FACTS[probe] | {fact: not due}}) for fact, due in FACTS[probe].items()]
+    assert None not in told
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("probe", FACTS)
+@pytest.mark.parametrize("facts", [None, "forged", {}, {"x": 3}, {"x": {}}])
+def test_facts_that_are_missing_do_not_pass(probe: Probe, facts: object) -> None:
+    assert judged(probe, facts) is not None
