@@ -356,7 +356,7 @@ def told_in_one_line(status: int, capsys: pytest.CaptureFixture[str]) -> str:
     text = capsys.readouterr().err.replace(
         "Isolation is off: submissions run with your own rights and can read and change your files.\n", ""
     )
-    lines = [line for line in text.splitlines() if "submission/s]" not in line and line.strip()]
+    lines = [line for line in text.splitlines() if "| " not in line and line.strip()]  # tqdm's bars
     assert status == 2 and len(lines) == 1, text
     return lines[0]
 
