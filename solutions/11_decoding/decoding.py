@@ -199,6 +199,22 @@ formulas = {
     "xor": ("int((5 + length) / 6) ^ int(alpha)", "`^` is no power in Python; a power is written `**`."),
     "shifted": ("((5 + length - 1) / 6 + 1) ** alpha", "your fraction is too large: 5 + t over 6, and nothing added to it."),
     "at-least-zero": ("((5 + length) / 6) ** alpha - 1", "your result is the penalty less 1."),
+    "only-six-raised": ("(5 + length) / 6**alpha", "only the 6 is raised to the power. The power holds for the whole fraction, 5 + t as well."),
+    "only-length-raised": ("(5 + length**alpha) / 6", "only the length is raised to the power. The power holds for the whole fraction."),
+    "one-power-more": ("((5 + length) / 6) ** (alpha + 1)", "your exponent is one too large; it is alpha."),
+    "over-length-and-six": ("(5 + length) / (length + 6) ** alpha", "under the line stands the length as well; there it is 6 alone, and the power holds for the whole fraction."),
+    "logarithms-divided": ("math.log(5 + length) / math.log(6) * alpha", "you work with logarithms and do not come back from them: the fraction itself is raised to the power."),
+    "minus-five": ("abs((length - 5) / 6) ** alpha", "you subtract 5 from the length; it is added."),
+    "minus-five-signed": ("((length - 5) / 6) ** alpha", "you subtract 5 from the length; it is added."),
+    "places-of-five-and-six": ("(length / 5 + 6) ** alpha", "5 and 6 have changed places: 5 is added to the length, and 6 divides both."),
+    "alpha-added": ("(5 + length) / 6 + alpha", "you add `alpha` to the fraction; it is the exponent."),
+    "length-to-0.6": ("length**0.6", "your result is the length to the power 0.6. The 5, the 6 and `alpha` are missing."),
+    "square-root": ("math.sqrt((5 + length) / 6)", "you take the square root, whatever `alpha` is. The exponent is alpha."),
+    "whole-alpha": ("((5 + length) / 6) ** int(alpha)", "your exponent is cut to a whole number."),
+    "one-and-two": ("((1 + length) / 2) ** alpha", "your fraction is (1 + t)/2. It is (5 + t)/6."),
+    "power-below": ("1 / (5 + length) * 6**alpha", "your fraction stands on its head, and only the 6 is raised to the power."),
+    "times-0.6": ("(5 + length) / 6 * 0.6", "you multiply the fraction by 0.6; `alpha` is its exponent."),
+    "five-times": ("(5 * length / 6) ** alpha", "you multiply the length by 5; 5 is added to it."),
     "text": ("str(((5 + length) / 6) ** alpha)", "your result is a text. Return the number itself."),
     "list": ("[((5 + length) / 6) ** alpha]", "your result is a list that holds the number. Return the number itself."),
 }
@@ -583,7 +599,9 @@ def strengths(rng, beam_size, vocab):
     """two sentences, beam_size={beam_size}, with another alpha"""
     def differs(step, answer):
         return search(step, beam_size, 64, 1.0)[0][1] != answer
-    script = draw_script(rng, [differs, both(differs, greedy_loses(beam_size, alpha=0.0))], vocab, beam_size, alphas=(0.0, 1.0))
+    def width_matters(step, answer):
+        return all(search(step, wider, 64, 0.0)[0][1] != answer for wider in (3, 4))
+    script = draw_script(rng, [width_matters, both(differs, greedy_loses(beam_size, alpha=0.0))], vocab, beam_size, alphas=(0.0, 1.0))
     return [script | dict(beam_size=beam_size, alpha=alpha) for alpha in (0.0, 1.0)]
 
 @cases(dict(beam_size=3, max_len=4), hidden=[dict(beam_size=4, max_len=5)])
@@ -1031,6 +1049,15 @@ forms = {
     "positions": ((LINE, f"{{{WINDOW}: i for i in {RANGE}}}"), "your values are places in the sentence. Counts are asked for."),
     "swapped-pairs": ((LINE, f"{{c: g for g, c in {LINE}.items()}}"), "keys and values are swapped: the piece is the key, the count the value."),
     "lower-n": ((LINE, "Counter(tuple(tokens[i : i + n]) for i in range(max(1, len(tokens) - n + 1)))"), "where the sentence is shorter than n you count it as a piece all the same. There is nothing to count then: an empty dict."),
+    "range-n": ((RANGE, "range(n)"), "your pieces begin at the first n places only. A piece begins at every place from 0 to len(tokens) − n."),
+    "ends-at-n": ((LINE, "Counter(tuple(tokens[i:n]) for i in range(len(tokens)))"), "your pieces end at place n of the sentence. Each ends n tokens after its own beginning: `i + n`."),
+    "every-second": ((RANGE, "range(0, len(tokens) - n + 1, 2)"), "you count every second piece only. A piece begins at every token."),
+    "all-lengths": ((LINE, "Counter(tuple(tokens[i:j]) for i in range(len(tokens)) for j in range(i + 1, len(tokens) + 1))"), "you count the pieces of every length. Only those of exactly n tokens are asked for."),
+    "counted-in-tokens": ((LINE, f"{{g: tokens.count(g) for g in {LINE}}}"), "your counts are 0: you look for a tuple among the single tokens. Count in a list of pieces."),
+    "same-token-n-times": ((LINE, "Counter(zip(*[tokens] * n))"), "your pieces hold the same token n times. Each token of a piece stands one place further on."),
+    "sorted-list": ((LINE, f"sorted({LINE}.items())"), "your output is a list of pairs. Return a dict."),
+    "underscores": ((WINDOW, "'_'.join(map(str, tokens[i : i + n]))"), "your keys are texts, the tokens joined by a mark. Each key should be a tuple of tokens."),
+    "frozen-sets": ((WINDOW, "frozenset(tokens[i : i + n])"), "your keys are sets, and have lost the order of the tokens and what stands there twice. Each key should be a tuple."),
     "list-keys": ((LINE, "{tokens[i : i + n]: 1 for i in range(len(tokens) - n + 1)}"), "your keys are lists, and a list cannot be the key of a dict. A tuple can."),
 }
 for name, (edit, says) in forms.items():
@@ -1340,6 +1367,13 @@ facts = {
     "one-text": ([("for hypothesis, reference in zip(hypotheses, references):", "for hypothesis, reference in [(sum(hypotheses, []), sum(references, []))]:")], "all sentences are one long text to you: pieces run over the border of two sentences, and words match in other sentences. Count each sentence with its own reference."),
     "any-reference": ([("ngram_counts(reference, n)", "sum((Counter(ngram_counts(r, n)) for r in references), Counter())")], "a piece matches with you when any reference has it. Each hypothesis is compared with its own reference."),
     "short-skipped": ([("for n in range(1, 5):", "for n in (range(1, 5) if len(hypothesis) >= 4 else ()):")], "sentences with fewer than four tokens are left out. Their shorter pieces count all the same."),
+    "brevity-for-longer": ([(BREVITY, "(1.0 if hypothesis_length > reference_length else math.exp(1 - hypothesis_length / reference_length))")], "your brevity penalty is above 1 for hypotheses that are too short: the fraction in it is turned round. It is R/H."),
+    "at-least-one": ([(EMPTY, "matches, totals = [max(m, 1) for m in matches], [max(t, 1) for t in totals]\n    if not sum(map(len, hypotheses)):")], SMOOTHED),
+    "base-two": ([(MEAN, MEAN.replace("math.log(", "math.log2("))], "your logarithm and your power do not belong together: `exp` undoes the natural logarithm."),
+    "last-lengths": ([("sum(map(len, hypotheses)), sum(map(len, references))", "len(hypotheses[-1]), len(references[-1])")], "your brevity penalty knows the last sentence only: its lengths are not added up."),
+    "different-words-as-length": ([("sum(map(len, hypotheses)), sum(map(len, references))", "sum(len(set(h)) for h in hypotheses), sum(len(set(r)) for r in references)")], "your lengths count each different word once. All tokens count."),
+    "root-three": ([(MEAN, MEAN.replace("/ 4", "/ 3"))], "you take the third root of the product. Four precisions have a fourth root."),
+    "root-five": ([(MEAN, MEAN.replace("/ 4", "/ 5"))], "you take the fifth root of the product. Four precisions have a fourth root."),
     "text": ([(RETURN, RETURN.replace("100 * brevity_penalty * math.exp(mean_logarithm)", "f'{100 * brevity_penalty * math.exp(mean_logarithm):.2f}'"))], "your result is a text. Return the number itself."),
     "with-precisions": ([(RETURN, RETURN + ", [m / t for m, t in zip(matches, totals)]")], "your function returns two things. Return the number alone."),
     "nothing-returned": ([(RETURN, RETURN.removeprefix("return "))], "your function ends without giving anything back: is a `return` missing?"),

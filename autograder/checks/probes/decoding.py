@@ -20,8 +20,16 @@ PAD, BOS, EOS = 0, 1, 2
 
 
 def _same_sentences(trial: Trial) -> Finding | None:
-    found = difference(_trimmed(trial.seen.value), _trimmed(trial.expected.value), trial.tolerance, returns=trial.returns)
-    return Finding(found.what, found) if found else None
+    seen, expected = _trimmed(trial.seen.value), _trimmed(trial.expected.value)
+    found = difference(seen, expected, trial.tolerance, returns=trial.returns)
+    if found is None:
+        return None
+    one, other = _ids(seen), _ids(expected)
+    if one is not None and other is not None and len(one) == len(other) and one.shape != other.shape:
+        place = next(i for i in range(len(one)) if not np.array_equal(_words(one[i]), _words(other[i])))
+        mine, theirs = _words(one[place]).tolist(), _words(other[place]).tolist()
+        return Finding(f"sentence {place} comes out as {mine}, expected {theirs}.", found)
+    return Finding(found.what, found)
 
 
 same_sentences = Probe("same_sentences", "finds the expected sentences and scores", _same_sentences)
