@@ -56,7 +56,7 @@ boxes = {
 arrows = [
     Arrow("source", "encoder"), Arrow("encoder", "memory"), Arrow("memory", "decoder", "looks at"),
     Arrow("so far", "decoder"), Arrow("decoder", "next", "next token"),
-    Arrow("next", "so far", "written so far", bend=0.9, dashed=True),
+    Arrow("next", "so far", "written so far", bend=0.9, at=0.8, dashed=True),
 ]
 show(flow(boxes, arrows, title="The encoder reads once, the decoder writes token by token"))
 
@@ -404,6 +404,16 @@ moves = {
     "first-row-only": (lambda i, b: torch.cat([torch.cat([col(i[:1], b), i[:1, :-1]], 1), i[1:]], 0), "only the first sentence has moved. Every row of the batch moves."),
     "first-row": (lambda i, b: torch.cat([col(i[:1], b), i[:1, :-1]], 1), "only the first sentence comes back. Return a row for each sentence of the batch."),
     "reversed": (lambda i, b: torch.cat([col(i, b), i.flip(1)[:, 1:]], 1), "your rows run backwards."),
+    "shifted-left-eos": (lambda i, b: torch.cat([i[:, 1:], col(i, 2)], 1), f"your rows are moved to the left, with EOS at the end; they move to the right. {SIDE}"),
+    "rolled-left": (lambda i, b: i.roll(-1, dims=1), f"your rows are rolled to the left; they move to the right, with BOS in front. {SIDE}"),
+    "rolled-down": (lambda i, b: i.roll(1, dims=0), "your rows have changed places with one another: the roll runs over the sentences. It is along the sentence, axis 1, that they move, and BOS comes in front."),
+    "rolled-flat": (lambda i, b: i.roll(1), "your rows run into one another: a roll without an axis takes the batch as one long row. Each row begins with its own BOS."),
+    "padded-both": (lambda i, b: torch.cat([col(i, b), i, col(i, b)], 1), "BOS stands at both ends of your rows. It stands in front only, and the last entry goes."),
+    "first-row-for-all": (lambda i, b: torch.cat([col(i, b), i[:1, :-1].expand(len(i), -1)], 1), "every row of yours holds the first sentence. Each row is its own sentence, moved."),
+    "three": (lambda i, b: torch.cat([col(i, b)] * min(3, i.shape[1]) + [i[:, :-3]], 1)[:, : i.shape[1]], "your rows are moved three places. They move by one."),
+    "bos-column": (lambda i, b: col(i, b), "you return the column of BOS alone. Behind it come the target's tokens."),
+    "first-token-kept": (lambda i, b: torch.cat([col(i, b), i[:, :1], i[:, 1:-1]], 1).roll(0) if i.shape[1] < 3 else torch.cat([col(i, b), i[:, :1], i[:, 2:]], 1), "your first token has moved and the others have not: one token is lost in between."),
+    "bos-in-first-row": (lambda i, b: torch.cat([torch.cat([col(i[:1], b), torch.zeros(len(i) - 1, 1, dtype=i.dtype)]), i[:, :-1]], 1), "only your first row begins with BOS. Every row does."),
     "plus-one": (lambda i, b: i + 1, "your function adds to the ids. They keep their numbers and change their places."),
 }
 forms = {
@@ -412,6 +422,8 @@ forms = {
     "as-list": (lambda x: x.tolist(), "your output is a Python list. Return a tensor."),
     "as-numpy": (lambda x: x.numpy(), "your output is a NumPy array. Return a tensor."),
     "transposed": (lambda x: x.T.contiguous(), "your output is transposed: a sentence is a row."),
+    "tuple-of-rows": (lambda x: tuple(x), "your output is a list of rows. Return one tensor, (batch, seq)."),
+    "list-of-rows": (lambda x: list(x), "your output is a list of rows. Return one tensor, (batch, seq)."),
     "a-pair": (lambda x: (x, x), "your function returns two things. Return the shifted ids alone."),
     "booleans": (lambda x: x.bool(), "your output holds booleans; ids are integers."),
 }
@@ -711,7 +723,7 @@ plain = dict(
     keeps=dict(self="x", cross="x", feed="x"), masks=dict(self="target", cross="source"),
     takes=dict(self="xxx", cross="xmm"), layer=dict(self="self_attention", cross="cross_attention"),
     reads=dict(self="x", cross="x", feed="x"), item=0, drop=lambda self, y: self.dropout(y), after=lambda self, x, m: x,
-    before=lambda self, x, m: (x, m), unnormed=(), skip_norm=(), repeat=1,
+    before=lambda self, x, m: (x, m), unnormed=(), skip_norm=(), repeat=1, place="asked", feeds=lambda self, y: self.feed_forward(y),
 )
 
 def twisted(changes):
@@ -727,20 +739,21 @@ def twisted(changes):
             def turned(mask):
                 return None if mask is None else ~mask
             masks = {"target": target_mask, "source": source_mask, "none": None, "not target": turned(target_mask), "not source": turned(source_mask),
-                     "causal": causal, "shut": None if target_mask is None else target_mask.tril(-1), "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
+                     "causal": causal, "transposed": None if target_mask is None else target_mask.transpose(-2, -1), "shut": None if target_mask is None else target_mask.tril(-1), "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
             for name in o["order"] * o["repeat"]:
                 norm = getattr(self, f"norm{o['norms'][name]}")
                 entered = {"x": x, "start": start}[o["reads"][name]]
-                inner = norm(entered) if pre and name not in o["skip_norm"] else entered
+                inner = norm(entered) if pre and name not in o["skip_norm"] and o["place"] != "output" else entered
                 if name == "feed":
-                    made = self.feed_forward(inner)
+                    made = o["feeds"](self, inner)
                 else:
                     where = {"x": inner, "m": m, "n": norm(m) if "n" in o["takes"][name] else m, "r": entered, "s": start}
                     made = getattr(self, o["layer"][name])(*(where[key] for key in o["takes"][name]), masks[o["masks"][name]])[o["item"]]
                 made = o["drop"](self, made)
                 kept = {"x": x, "inner": inner, "start": start, "none": torch.zeros(()), "twice": 2 * x}[o["keeps"][name]]
-                x = kept + made
-                if not pre and name not in o["skip_norm"]:
+                inside = o["place"] == "inside" and not pre
+                x = kept + (norm(made) if inside or (pre and o["place"] == "output") else made)
+                if not pre and name not in o["skip_norm"] and not inside and not (o["place"] == "summed" and name == "self"):
                     x = norm(x)
             return o["after"](self, x, m)
     return DecoderBlock
@@ -830,6 +843,12 @@ singles = {
     "memory-added": (dict(before=lambda self, x, m: (x + m.mean(dim=1, keepdim=True), m)), "you add the encoder's output to `x`. It is read by the cross-attention and nowhere else."),
     "memory-mean": (dict(before=lambda self, x, m: (x, m.mean(dim=1, keepdim=True).expand_as(m))), "your cross-attention reads the mean of the encoder's output. It reads all places: that is the point of it."),
     "memory-last": (dict(before=lambda self, x, m: (x, m[:, -1:].expand_as(m))), "your cross-attention reads the last source place only: that is the RNN's bottleneck back again. It reads all places."),
+    "norm-on-output": (dict(place="output"), "in pre-norm, your norm stands on what comes *out* of each sub-layer. It stands in front of it, on what goes in."),
+    "norm-inside-post": (dict(place="inside"), "in post-norm, your norm stands on the sub-layer's output, before the residual is added. It comes after the sum."),
+    "feed-twice": (dict(feeds=lambda self, y: self.feed_forward(self.feed_forward(y))), "the feed-forward runs twice."),
+    "feed-relu": (dict(feeds=lambda self, y: self.feed_forward(y).relu()), "a ReLU stands behind the feed-forward. The only one is inside it."),
+    "mask-transposed": (dict(masks=dict(self="transposed")), "`target_mask` is used transposed: each place sees itself and the future, and not the past. Rows are the places that ask."),
+    "attentions-summed": (dict(order=("self", "cross", "feed"), reads=dict(cross="start"), place="summed"), "your two attentions both read the block's input, and their outputs are added. The cross-attention reads what the self-attention left, after its residual (and, in post-norm, its norm)."),
     "runs-twice": (dict(repeat=2), "your block runs through its three sub-layers twice."),
 }
 known = set()
@@ -1209,6 +1228,11 @@ singles = {
     "detached": (lambda d, x, m, t, s: run(d, x, m, t, s).detach(), "the numbers are right, but no gradient flows back: the output is cut off from what it was made of."),
     "memory-detached": (lambda d, x, m, t, s: run(d, x, m.detach(), t, s), "no gradient flows into `encoder_output`: it is cut off (detached), so the encoder would never learn."),
     "numpy": (lambda d, x, m, t, s: run(d, x, m, t, s).detach().numpy(), "your decoder returns a NumPy array. Return a tensor, so that gradients can flow."),
+    "masks-not-first-block": (lambda d, x, m, t, s: run(d, x, m, t, s, step=lambda k, b, x, m, t, s: b(x, m, t, s if k else None)), "your first block does not get `source_mask`; every block needs it."),
+    "source-mask-last-block": (lambda d, x, m, t, s: run(d, x, m, t, s, step=lambda k, b, x, m, t, s: b(x, m, t, s if k == len(d.blocks) - 1 else None)), "only your last block gets `source_mask`; every block needs it."),
+    "memory-layer-norm": (lambda d, x, m, t, s: run(d, x, ln(m, (d.width,)), t, s), "the encoder's output is normed once more. It goes to the blocks as it comes."),
+    "tanh-end": (lambda d, x, m, t, s: torch.tanh(run(d, x, m, t, s)), "a tanh stands behind the last block."),
+    "every-other": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=list(d.blocks)[::2]), "every other block is left out."),
     "relu-between": (lambda d, x, m, t, s: run(d, x, m, t, s, step=lambda k, b, x, m, t, s: torch.relu(b(x, m, t, s))), "a ReLU stands behind each block. The only one is inside the feed-forward."),
 }
 for name, (forward, says) in singles.items():
