@@ -211,10 +211,16 @@ formulas = {
     "batch-squared": (lambda b, h, n, d: 4 * b * b * h * n * n * d, "the batch comes squared in your count: as if all sentences attended to one another. Each attends to its own tokens only."),
     "added": (lambda b, h, n, d: 4 * (b + h) * n * n * d, "batch and heads are added in your count. There are `batch · num_heads` attentions."),
     "in-gigas": (lambda b, h, n, d: 4 * b * h * n * n * d / 1e9, "your count is in billions. Return the plain number."),
+    "with-softmax-4": (lambda b, h, n, d: b * h * (4 * n * n * d + 4 * n * n), "you count the softmax as well. Only the two matrix products are asked for."),
+    "second-cubed": (lambda b, h, n, d: b * h * (2 * n * n * d + 2 * n**3), "your second product is off: its output has seq × d_head numbers, not seq × seq, and each sums over all tokens."),
+    "three-projections-too": (lambda b, h, n, d: 6 * b * n * (h * d) ** 2 + 4 * b * h * n * n * d, "you count the projections as well. Only the two products inside attention are asked for."),
+    "one-head-once": (lambda b, h, n, d: 2 * n * n * d, "you count one product of one head of one sentence. There are two products, and `batch · num_heads` heads."),
+    "heads-for-seq": (lambda b, h, n, d: 4 * b * n * h * h * d, "seq and num_heads have changed places: it is seq that comes squared."),
     "with-bytes": (lambda b, h, n, d: 8 * b * h * n * d, "you count numbers moved, not operations. Operations: multiplications and additions."),
 }
 for name, (formula, says) in formulas.items():
     wrong(name, says=says)(lambda batch, num_heads, seq, d_head, formula=formula: formula(batch, num_heads, seq, d_head))
+wrong("as-list", says="your function returns a list. Return the number itself.")(lambda batch, num_heads, seq, d_head: [4 * batch * num_heads * seq * seq * d_head])
 wrong("as-text", says="your function returns text. Return the number itself.")(lambda batch, num_heads, seq, d_head: str(4 * batch * num_heads * seq * seq * d_head))
 wrong("pair", says="your function returns the two products' counts side by side. Return their sum.")(lambda batch, num_heads, seq, d_head: (2 * batch * num_heads * seq * seq * d_head,) * 2)
 wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(lambda batch, num_heads, seq, d_head: None)
@@ -367,6 +373,12 @@ counts = {
     "linear-tables": (lambda n, d, t: 4 * n * d + (0 if t else 4 * n), "your tables have seq numbers. Scores and weights have one for each pair of tokens."),
     "d-squared": (lambda n, d, t: 4 * n * d + (0 if t else 4 * d * d), "your tables have d_head × d_head numbers. Scores and weights have one for each pair of tokens."),
     "tables-times-d": (lambda n, d, t: 4 * n * d + (0 if t else 4 * n * n * d), "your tables have d_head numbers for each pair of tokens. A score is a single number."),
+    "tiled-one-table": (lambda n, d, t: 4 * n * d + (n * n if t else 4 * n * n), "your tiled form still moves a table. There neither scores nor weights reach main memory."),
+    "five-vectors": (lambda n, d, t: 5 * n * d + (0 if t else 4 * n * n), "you count five arrays of seq × d_head numbers. There are four: queries, keys, values and output, each moved once."),
+    "six-vectors": (lambda n, d, t: 6 * n * d + (0 if t else 4 * n * n), "you count six arrays of seq × d_head numbers. There are four: queries, keys, values and output, each moved once."),
+    "tables-as-vectors": (lambda n, d, t: 4 * n * d + (0 if t else 4 * n * d), "your tables have seq × d_head numbers. Scores and weights have one for each pair of tokens."),
+    "eight-tables": (lambda n, d, t: 4 * n * d + (0 if t else 8 * n * n), f"you count eight tables. {TABLES}"),
+    "triangles": (lambda n, d, t: 4 * n * d + (0 if t else 2 * n * (n + 1)), "you count half of each table, the past only. There is no mask here."),
     "flops": (lambda n, d, t: 4 * n * n * d / 2, "you count operations. Count the numbers that are read and written."),
 }
 SCALE = {
@@ -378,6 +390,7 @@ SCALE = {
     "no-batch": (lambda b, h, bytes_: h * bytes_, "your count does not grow with the batch."),
     "no-heads": (lambda b, h, bytes_: b * bytes_, "your count does not grow with the number of heads: each head has vectors and tables of its own."),
     "neither": (lambda b, h, bytes_: bytes_, "you count one head of one sentence. There are `batch · num_heads` of these."),
+    "kibibytes": (lambda b, h, bytes_: b * h * bytes_ / 1024, "your count is in KiB. Return bytes."),
     "divided": (lambda b, h, bytes_: b * h / bytes_, "you divide by `bytes_per_number`. Each number takes so many bytes."),
 }
 RIGHT_COUNT = lambda n, d, t: 4 * n * d + (0 if t else 4 * n * n)
@@ -755,6 +768,16 @@ wrong("steps-of-one", ("range(0, len(scores), block_size)", "range(0, len(scores
 wrong("pads-with-zero", ("block = scores[start : start + block_size]", "block = F.pad(scores[start : start + block_size], (0, max(0, start + block_size - len(scores))))"), ("powers @ values[start : start + block_size]", "powers[: len(scores) - start] @ values[start : start + block_size]"), says="your last block is filled up with scores of 0, and these count in the denominator: exp(0) is 1. Fill with −∞, or take a shorter block.")
 wrong("values-shifted", ("powers @ values[start : start + block_size]", "powers @ values.roll(-1, 0)[start : start + block_size]"), says="your values are shifted against their scores by one.")
 wrong("no-values", ("powers @ values[start : start + block_size]", "powers @ values[: len(block)]"), says="every block is multiplied with the first block's values.")
+wrong("factor-squared", ("torch.exp(largest - new_largest)", "torch.exp(2 * (largest - new_largest))"), says="your factor is the square of the right one: a 2 too many in its exponent.")
+wrong("denominator-mean", ("powers.sum()", "powers.mean()"), says="your denominator adds the mean of each block's exponentials. It adds their sum.")
+wrong("denominator-max", ("powers.sum()", "powers.max()"), says="your denominator adds the largest exponential of each block. It adds their sum.")
+wrong("replaces-when-larger", ("total * rescale + powers", "(total if rescale == 1 else 0) + powers"), says="when a larger score comes, what was summed before is thrown away. It must be rescaled and kept.")
+wrong("rescales-new-total", ("total * rescale + powers @ values[start : start + block_size]", "(total + powers @ values[start : start + block_size]) * rescale"), says="the weighted sum of the new block is rescaled too. It is measured against the new maximum already; only what came before needs the factor.")
+wrong("rescales-new-denominator", ("denominator * rescale + powers.sum()", "(denominator + powers.sum()) * rescale"), says="the new block's part of the denominator is rescaled too. It is measured against the new maximum already.")
+wrong("divides-by-factor", ("total * rescale + powers", "(total / rescale if rescale > 0 else 0) + powers"), says="what was summed before is divided by the factor. It must be multiplied by it.")
+wrong("sum-times-sum", ("powers @ values[start : start + block_size]", "values[start : start + block_size].sum(0) * powers.sum()"), says="the sum of exponentials times the sum of values is not the weighted sum: each value has a weight of its own.")
+wrong("small-number-added", ("total / denominator if", "total / (denominator + 0.1) if"), says="something is added to the denominator. It is never 0 where a score may be seen.")
+wrong("ones-when-hidden", ("if denominator > 0 else total", "if denominator > 0 else total + 1"), says="where all scores are −∞ your function does not return zeros.")
 wrong("power-of-two", ("torch.exp(block - new_largest)", "torch.exp2(block - new_largest)"), ("torch.exp(largest - new_largest)", "torch.exp2(largest - new_largest)"), says="you use powers of 2; the softmax uses powers of e.")
 wrong("scaled", ("block = scores[start : start + block_size]", "block = scores[start : start + block_size] / math.sqrt(values.shape[1])"), says="your scores are divided by √d_v. They are finished here.")
 wrong("returns-pair", ("return total / denominator if denominator > 0 else total", "return total, denominator"), says="your function returns the sums without dividing them. Return one vector.")
@@ -1005,6 +1028,11 @@ def causal(rng, seq, d_k, d_v, block):
     """causal: {seq} queries and keys, d_k = {d_k}, d_v = {d_v}, blocks of {block}"""
     return dict(**three(rng, 2, 3, seq, seq, d_k, d_v), block_size=block, is_causal=True)
 
+@cases(dict(seq=5), low=4, high=7)
+def causal_one_by_one(rng, seq):
+    """causal: {seq} queries and keys, blocks of 1"""
+    return dict(**three(rng, 2, 2, seq, seq, 3, 4), block_size=1, is_causal=True)
+
 @cases(dict(seq_q=3, seq_k=8, block=2), hidden=[dict(seq_q=4, seq_k=9, block=3)])
 def causal_few_queries(rng, seq_q, seq_k, block):
     """causal: {seq_q} queries, {seq_k} keys, blocks of {block}"""
@@ -1202,6 +1230,13 @@ def whole_mask(query, key, value, block_size, is_causal=False):
 
 wrong("values-not-moved", ("keys, values = (x[..., first_key : first_key + block_size, :] for x in (key, value))", "keys, values = key[..., first_key : first_key + block_size, :], value[..., : min(block_size, key.shape[-2] - first_key), :]"), says="every block of keys is used with the first block of values.")
 wrong("hidden-with-zero", ("masked_fill(columns > rows, -math.inf)", "masked_fill(columns > rows, 0.0)"), says="causal: hidden scores are set to 0, and exp(0) is 1: they keep a weight. Set them to −∞.")
+wrong("fills-with-minus-one", ("masked_fill(columns > rows, -math.inf)", "masked_fill(columns > rows, -1.0)"), says="causal: hidden scores are set to −1, a score like any other. Set them to −∞.")
+wrong("factor-inverted", ("torch.exp(largest - new_largest), torch", "torch.exp(new_largest - largest).nan_to_num(0.0, 0.0, 0.0), torch"), says="your factor is the wrong way round: it is larger than 1. A larger maximum makes what was summed before smaller.")
+wrong("denominator-max", ("powers.sum(dim=-1, keepdim=True)", "powers.amax(dim=-1, keepdim=True)"), says="your denominator adds the largest exponential of each block. It adds their sum.")
+wrong("divides-inside", ("total = total * rescale + powers @ values", "total = (total * rescale + powers @ values) / denominator"), ("total / denominator)", "total)"), says="you divide after every block of keys. What has been divided cannot be added to the next block's sum: divide once, at the end.")
+wrong("divides-inside-and-outside", ("total = total * rescale + powers @ values", "total = (total * rescale + powers @ values) / denominator"), says="you divide after every block of keys, and again at the end. Divide once, at the end.")
+wrong("scale-by-block", ("/ math.sqrt(query.shape[-1])  #", "/ math.sqrt(keys.shape[-2])  #"), says="your scores are divided by the root of the number of keys in a block. Divide by √d_k, the length of a key.")
+wrong("last-queries-zero", ("return torch.cat(outputs, dim=-2)", "return F.pad(torch.cat(outputs, dim=-2)[..., : query.shape[-2] // block_size * block_size, :], (0, 0, 0, query.shape[-2] % block_size))"), says="the last queries get 0 where their number is no multiple of `block_size`.")
 wrong("masked-after-exp", ("scores = scores.masked_fill(columns > rows, -math.inf)", "scores = scores"), ("torch.exp(scores - new_largest)", "torch.exp(scores - new_largest) * ((columns <= rows) if is_causal else 1)"), says="causal: the future is hidden only after the maximum was taken, so that large hidden scores push all others to 0. Hide them before.")
 wrong("hidden-in-denominator", ("scores = scores.masked_fill(columns > rows, -math.inf)", "scores = scores"), ("powers @ values", "(powers * ((columns <= rows) if is_causal else 1)) @ values"), says="causal: hidden keys get no value, but they still stand in the denominator.")
 wrong("stacked", ("torch.cat(outputs, dim=-2)", "torch.stack(outputs[:1])"), says="your blocks of the output are stacked along a new axis. Join them along the queries' axis.")
@@ -1581,6 +1616,14 @@ mistakes = {
     "returns-mixed-2": (dict(give=lambda k, v, key, value: (key, v)), "`append` returns all values, but only the new keys."),
     "returns-nothing": (dict(give=lambda k, v, key, value: None), "`append` gives nothing back: is a `return` missing?"),
     "transposed": (dict(give=lambda k, v, key, value: (k.transpose(1, 2), v.transpose(1, 2))), "positions and heads have changed places in what `append` returns."),
+    "as-dict": (dict(give=lambda k, v, key, value: {"keys": k, "values": v}), "`append` returns a dict. Return a pair: all keys, all values."),
+    "returns-length": (dict(give=lambda k, v, key, value: k.shape[2]), "`append` returns a number. Return a pair: all keys, all values."),
+    "keys-in-a-list": (dict(give=lambda k, v, key, value: [k]), "`append` returns the keys alone. Return a pair: all keys, all values."),
+    "window-of-three": (dict(join=lambda old, new: torch.cat([old, new], dim=-2)[..., -3:, :]), "your cache keeps only the last three positions. It keeps all of them."),
+    "averaged": (dict(join=lambda old, new: (old.mean(-2, keepdim=True) + new) / 2), "your cache averages positions. Put them behind one another."),
+    "values-behind-keys": (dict(give=lambda k, v, key, value: (torch.cat([k, v], dim=-2), v)), "your keys have the values behind them. Keys and values are kept apart."),
+    "layer-at-most-one": (dict(slot=lambda layer: min(layer, 1)), "your cache has room for two layers only. `num_layers` says how many there are."),
+    "length-as-text": (dict(length=lambda keys: str(0 if keys.get(0) is None else keys[0].shape[-2])), "`length()` returns text. Return a number."),
     "as-numpy": (dict(give=lambda k, v, key, value: (k.numpy(), v.numpy())), "`append` returns NumPy arrays. Return tensors."),
     "length-before": (dict(length=lambda keys: 0 if keys.get(0) is None else keys[0].shape[-2] - 1), "`length()` is one too small."),
     "length-after": (dict(length=lambda keys: 1 if keys.get(0) is None else keys[0].shape[-2] + 1), "`length()` is one too large: an empty cache has the length 0."),
@@ -1732,7 +1775,7 @@ class ByReplay:
 # ### Tools for the next exercise
 #
 # Decoding with a cache goes through a decoder block by a way of its own: only the newest position goes in, and its two
-# attentions take their keys and values from elsewhere. These three functions are the parts of a block that do not change;
+# attentions take their keys and values from elsewhere. These functions are the parts of a block that do not change;
 # they are yours to use.
 
 # %% part="setup"
@@ -1750,15 +1793,20 @@ def attend(attention: nn.Module, x: Tensor, keys: Tensor, values: Tensor, mask: 
     return attention.out_proj(merge_heads(F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)))
 
 
+def normed(norm: nn.Module, x: Tensor) -> Tensor:
+    """Unit 08's LayerNorm by one fused operator: for a single position, each call costs more than its arithmetic."""
+    return F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps)
+
+
 def through_block(block: nn.Module, x: Tensor, attend_self: Callable, attend_source: Callable) -> Tensor:
     """One decoder block, its two attentions replaced by functions of x."""
     if block.norm_first:
-        x = x + attend_self(block.norm1(x))
-        x = x + attend_source(block.norm2(x))
-        return x + block.feed_forward(block.norm3(x))
-    x = block.norm1(x + attend_self(x))
-    x = block.norm2(x + attend_source(x))
-    return block.norm3(x + block.feed_forward(x))
+        x = x + attend_self(normed(block.norm1, x))
+        x = x + attend_source(normed(block.norm2, x))
+        return x + block.feed_forward(normed(block.norm3, x))
+    x = normed(block.norm1, x + attend_self(x))
+    x = normed(block.norm2, x + attend_source(x))
+    return normed(block.norm3, x + block.feed_forward(x))
 
 # %% [markdown] exercise="cached_greedy_decode" part="prompt" points=12 difficulty=4 minutes=30 time_limit=30
 # ### Exercise 6 · `cached_greedy_decode`: the same words, sooner
@@ -1781,10 +1829,9 @@ def through_block(block: nn.Module, x: Tensor, attend_self: Callable, attend_sou
 # - A key whose token is padding (id 0) is hidden in `decode`, and must be hidden here.
 # - The check counts the rows that pass through the model's layers.
 #
-# You have `KeyValueCache`, `padding_mask`, and the three tools above.
+# You have `KeyValueCache`, `padding_mask`, and the tools above.
 
 # %% exercise="cached_greedy_decode" part="solution"
-@torch.no_grad()
 def cached_greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id: int = 1, eos_id: int = 2) -> Tensor:
     """What `greedy_decode` returns, with a cache of keys and values: one new position a step.
 
@@ -1795,26 +1842,27 @@ def cached_greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id:
     was_training = model.training
     model.eval()
     blocks, source_mask = model.decoder.blocks, padding_mask(source)
-    encoder_output = model.encode(source)
-    source_side = [keys_and_values(block.cross_attention, encoder_output) for block in blocks]
-    cache = KeyValueCache(len(blocks))
-    ids = source.new_full((len(source), 1), bos_id)
-    ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)
-    while ids.shape[1] <= max_len and not ended.all():
-        x = model.target_embedding(ids)[:, -1:]  # looked up with all ids before it, so that it gets its own position
-        target_mask = padding_mask(ids)
-        for layer, block in enumerate(blocks):
-            def attend_self(x, layer=layer, block=block):
-                kept = cache.append(layer, *keys_and_values(block.self_attention, x))
-                return attend(block.self_attention, x, *kept, target_mask)
-            def attend_source(x, layer=layer, block=block):
-                return attend(block.cross_attention, x, *source_side[layer], source_mask)
-            x = through_block(block, x, attend_self, attend_source)
-        x = x if getattr(model.decoder, "norm", None) is None else model.decoder.norm(x)
-        newest = model.output(x)[:, -1].argmax(dim=-1).masked_fill(ended, 0)
-        ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)
+    with torch.inference_mode():  # no_grad, and less bookkeeping for each operator
+        encoder_output = model.encode(source)
+        source_side = [keys_and_values(block.cross_attention, encoder_output) for block in blocks]
+        cache = KeyValueCache(len(blocks))
+        ids = source.new_full((len(source), 1), bos_id)
+        ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)
+        while ids.shape[1] <= max_len and not ended.all():
+            x = model.target_embedding(ids)[:, -1:]  # looked up with all ids before it, so that it gets its own position
+            target_mask = padding_mask(ids)
+            for layer, block in enumerate(blocks):
+                def attend_self(x, layer=layer, block=block):
+                    kept = cache.append(layer, *keys_and_values(block.self_attention, x))
+                    return attend(block.self_attention, x, *kept, target_mask)
+                def attend_source(x, layer=layer, block=block):
+                    return attend(block.cross_attention, x, *source_side[layer], source_mask)
+                x = through_block(block, x, attend_self, attend_source)
+            x = x if getattr(model.decoder, "norm", None) is None else model.decoder.norm(x)
+            newest = model.output(x)[:, -1].argmax(dim=-1).masked_fill(ended, 0)
+            ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)
     model.train(was_training)
-    return ids[:, 1:]
+    return ids[:, 1:].clone()  # outside, so that it is a tensor like any other
     ### END SOLUTION
 
 # %% exercise="cached_greedy_decode" part="check"
@@ -1937,6 +1985,15 @@ def drawn_model(rng, heads, d_head, d_ff, norm_first, eos):
     load_state(model, state)
     return init, state, model.eval()
 
+def all_keys_seen(model, source, max_len):
+    """Greedy decoding that hides no key of the target."""
+    encoded, ids = model.encode(source), source.new_ones(len(source), 1)
+    while ids.shape[1] <= max_len:
+        causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
+        newest = model.output(model.decoder(model.target_embedding(ids), encoded, causal, padding_mask(source)))[:, -1].argmax(-1)
+        ids = torch.cat([ids, newest[:, None]], dim=1)
+    return ids[:, 1:]
+
 def telling(model, source, ids, varied):
     """Whether no choice along the way was close, and the sentences change often enough."""
     read = torch.cat([torch.ones_like(ids[:, :1]), ids], dim=1)[:, :-1]
@@ -1958,7 +2015,7 @@ def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_firs
             lengths = [(row == 2).nonzero().flatten().tolist() for row in ids]
             stops = [found[0] for found in lengths if found]
             fits = len(stops) == batch and len(set(stops)) > 1 and max(stops) < max_len - 1 and min(stops) > 0 if ends else True
-            fits = fits and (not pads or (ids[:, 1:-3] == 0).sum() > 1)
+            fits = fits and (not pads or ((ids[:, 1:-3] == 0).sum() > 1 and not torch.equal(ids, all_keys_seen(model, source, max_len))))
             if fits and (telling(model, source, ids, 2.0 if ends or pads else 3.3)):
                 break
     rows = batch * (max_len + 1)
@@ -2019,11 +2076,11 @@ wrong("cache-other-layer", (KEPT, "cache.append(len(blocks) - 1 - layer, *keys_a
 wrong("cache-swapped", (KEPT, "cache.append(layer, *keys_and_values(block.self_attention, x))[::-1]"), says="keys and values of self-attention have changed places.")
 wrong("cache-by-cross", (KEPT, "cache.append(layer, *keys_and_values(block.cross_attention, x))"), says="your self-attention's keys and values are made by `cross_attention`.")
 wrong("cache-keys-only", (KEPT, "(cache.append(layer, *keys_and_values(block.self_attention, x))[0],) * 2"), says="your self-attention uses the keys as values.")
-wrong("cache-anew", ("        target_mask = padding_mask(ids)\n", "        target_mask = padding_mask(ids)\n        cache = KeyValueCache(len(blocks))\n"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
-wrong("first-layer-only", ("in enumerate(blocks):\n            def", "in enumerate(blocks[:1]):\n            def"), says="only the first of the decoder's blocks is used.")
+wrong("cache-anew", ("            target_mask = padding_mask(ids)\n", "            target_mask = padding_mask(ids)\n            cache = KeyValueCache(len(blocks))\n"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
+wrong("first-layer-only", ("in enumerate(blocks):\n                def", "in enumerate(blocks[:1]):\n                def"), says="only the first of the decoder's blocks is used.")
 wrong("always-post-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = block.norm1(x + attend_self(x)); x = block.norm2(x + attend_source(x)); x = block.norm3(x + block.feed_forward(x))"), says="your blocks are always post-norm. In a pre-norm model (`block.norm_first`) the norm comes before each part; `through_block` knows both.")
 wrong("always-pre-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = x + attend_self(block.norm1(x)); x = x + attend_source(block.norm2(x)); x = x + block.feed_forward(block.norm3(x))"), says="your blocks are always pre-norm. In a post-norm model the norm comes after each sum; `through_block` knows both.")
-wrong("no-last-norm", ("        x = x if getattr(model.decoder, \"norm\", None) is None else model.decoder.norm(x)\n", ""), says="the decoder's last norm is missing: a pre-norm decoder has one behind its blocks.")
+wrong("no-last-norm", ("            x = x if getattr(model.decoder, \"norm\", None) is None else model.decoder.norm(x)\n", ""), says="the decoder's last norm is missing: a pre-norm decoder has one behind its blocks.")
 wrong("attentions-swapped", ("through_block(block, x, attend_self, attend_source)", "through_block(block, x, attend_source, attend_self)"), says="self-attention and cross-attention have changed places in the block.")
 wrong("no-self", ("attend(block.self_attention, x, *kept, target_mask)", "x * 0"), says="self-attention is missing: your words do not depend on those before them.")
 wrong("stops-late", ("while ids.shape[1] <= max_len and not ended.all():", "while ids.shape[1] <= max_len:"), says="your loop goes on after all sentences have ended: stop then, so that the result is as wide as the longest sentence.")
@@ -2033,24 +2090,31 @@ wrong("stops-at-first-end", ("not ended.all()", "not ended.any()"), says="your l
 wrong("junk-after-end", (".masked_fill(ended, 0)", ""), says="behind an EOS your sentences go on. Put 0 there.")
 wrong("end-masked", ("ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)", "ended = ended | (newest == eos_id); ids = torch.cat([ids, newest.masked_fill(ended, 0)[:, None]], dim=1)"), says="the EOS itself is missing from your sentences: only what stands behind it becomes 0.")
 wrong("eos-after-end", (".masked_fill(ended, 0)", ".masked_fill(ended, eos_id)"), says="behind its EOS a sentence is filled up with EOS. Fill with 0.")
-wrong("with-bos", ("return ids[:, 1:]", "return ids"), says="your result begins with BOS. It is not returned.")
-wrong("drops-first", ("return ids[:, 1:]", "return ids[:, 2:]"), says="the first token is missing from your result.")
+wrong("with-bos", ("return ids[:, 1:].clone()", "return ids.clone()"), says="your result begins with BOS. It is not returned.")
+wrong("drops-first", ("return ids[:, 1:].clone()", "return ids[:, 2:].clone()"), says="the first token is missing from your result.")
 wrong("smallest", (".argmax(dim=-1)", ".argmin(dim=-1)"), says="you take the token with the smallest logit.")
 wrong("wrong-axis", ("[:, -1].argmax(dim=-1)", "[:, -1].argmax(dim=0)[: len(source)].repeat(len(source))[: len(source)]"), says="your argmax runs over the batch. It runs over the vocabulary, the last axis.")
 wrong("ended-replaced", ("ended | (newest == eos_id)", "newest == eos_id"), ("not ended.all()", "not ended.all()"), says="a sentence that has ended starts again: what has ended must stay so.")
 wrong("no-eval", ("    model.eval()\n", ""), says="the model is in training mode while it writes: dropout makes its words random. Put it into evaluation mode first.")
 wrong("stays-in-eval", ("    model.train(was_training)\n", ""), says="the model stays in evaluation mode. Put it back into the mode in which you got it.")
 wrong("ends-in-training", ("model.train(was_training)", "model.train()"), says="the model is always left in training mode. Put it back into the mode in which you got it.")
-wrong("as-list", ("return ids[:, 1:]", "return ids[:, 1:].tolist()"), says="your result is a Python list. Return a tensor of ids.")
-wrong("floats", ("return ids[:, 1:]", "return ids[:, 1:].float()"), says="your result holds floating-point numbers. Ids are integers.")
-wrong("returns-pair", ("return ids[:, 1:]", "return ids[:, 1:], cache"), says="your function returns two things. Return the ids alone.")
+wrong("second-best", (".argmax(dim=-1)", ".topk(2).indices[..., 1]"), says="you take the second best token.")
+wrong("normless-keys", (KEPT, "cache.append(layer, *keys_and_values(block.self_attention, entered))"), ("                def attend_self(x,", "                entered = x\n                def attend_self(x,"), says="in a pre-norm block your keys and values are made of what enters the block, without its norm. They are made of what self-attention is given.")
+wrong("no-feed-forward", ("x = through_block(block, x, attend_self, attend_source)", "ff, block.feed_forward = block.feed_forward, nn.Identity(); x = through_block(block, x, attend_self, attend_source) ; block.feed_forward = ff"), says="the feed-forward network of your blocks is missing.")
+wrong("rounded", ("model.output(x)[:, -1].argmax", "model.output(x)[:, -1].softmax(-1).round().argmax"), says="your logits are rounded before the largest is taken: where none is sure, you take token 0.")
+wrong("minus-one-behind", (".masked_fill(ended, 0)", ".masked_fill(ended, -1).clamp(min=-1)"), ("model.target_embedding(ids)", "model.target_embedding(ids.clamp(min=0))"), says="behind an EOS your sentences hold −1. Put 0 there.")
+wrong("last-dropped", ("return ids[:, 1:].clone()", "return ids[:, :-1].clone()"), says="your result is shifted: it begins with BOS and lacks the last token.")
+wrong("source-positions", (EMBED, "model.target_embedding(torch.cat([ids[:, :1].expand(-1, source.shape[1]), ids], dim=1))[:, -1:]"), says="your positions go on where the source ended. The target counts from 0.")
+wrong("as-list", ("return ids[:, 1:]", "return ids[:, 1:].clone().tolist()"), says="your result is a Python list. Return a tensor of ids.")
+wrong("floats", ("return ids[:, 1:]", "return ids[:, 1:].clone().float()"), says="your result holds floating-point numbers. Ids are integers.")
+wrong("returns-pair", ("return ids[:, 1:].clone()", "return ids[:, 1:].clone(), cache"), says="your function returns two things. Return the ids alone.")
 wrong("returns-nothing", ("return ids[:, 1:]", "ids[:, 1:]"), says="your function ends without giving anything back: is a `return` missing?")
 wrong("position-zero+causal-top-left", (EMBED, "model.target_embedding(ids[:, -1:])"), ("*kept, target_mask", "*kept, torch.ones(1, kept[0].shape[-2], dtype=torch.bool).tril()"), says="two things at once. First, every token is embedded as if it stood at position 0. Second, your newest token sees the first position only.")
 wrong("position-zero+junk", (EMBED, "model.target_embedding(ids[:, -1:])"), (".masked_fill(ended, 0)", ""), says="two things at once. First, every token is embedded as if it stood at position 0. Second, behind an EOS your sentences go on.")
 wrong("sees-itself-only+position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept"), says="two things at once. First, every token is embedded as if it stood at position 0. Second, it attends to itself only: the cache is not used.")
 wrong("cross-every-step", ("*source_side[layer], source_mask", "*keys_and_values(block.cross_attention, encoder_output), source_mask"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
-wrong("cross-appended", ("return attend(block.cross_attention, x, *source_side[layer], source_mask)", "grown = crossed.append(layer, *keys_and_values(block.cross_attention, encoder_output)); return attend(block.cross_attention, x, *grown, source_mask.repeat(1, 1, 1, ids.shape[1]))"), ("    cache = KeyValueCache(len(blocks))\n", "    cache, crossed = KeyValueCache(len(blocks)), KeyValueCache(len(blocks))\n"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
-wrong("encodes-every-step", ("        target_mask = padding_mask(ids)\n", "        target_mask = padding_mask(ids)\n        encoder_output = model.encode(source)\n"), says="the words are right, but your code runs the encoder in each step. The source does not change: encode it once.")
+wrong("cross-appended", ("return attend(block.cross_attention, x, *source_side[layer], source_mask)", "grown = crossed.append(layer, *keys_and_values(block.cross_attention, encoder_output)); return attend(block.cross_attention, x, *grown, source_mask.repeat(1, 1, 1, ids.shape[1]))"), ("        cache = KeyValueCache(len(blocks))\n", "        cache, crossed = KeyValueCache(len(blocks)), KeyValueCache(len(blocks))\n"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
+wrong("encodes-every-step", ("            target_mask = padding_mask(ids)\n", "            target_mask = padding_mask(ids)\n            encoder_output = model.encode(source)\n"), says="the words are right, but your code runs the encoder in each step. The source does not change: encode it once.")
 wrong("all-positions", (EMBED, "model.target_embedding(ids)"), (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept, target_mask & torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()"), says="the words are right, but all positions go through the decoder's blocks in each step. Only the newest one may; the others are in the cache.")
 
 @wrong("recomputes", says="the words are right, but all positions go through the decoder's blocks in each step. Only the newest one may; the others are in the cache.")
@@ -2456,6 +2520,12 @@ wrong("all-inside", (LOSS + AFTER, inside(LOSS + AFTER)), says="your whole step 
 wrong("backward-inside", (LOSS + AFTER, inside(LOSS + AFTER.replace("    optimizer.step()\n", "")) + "    optimizer.step()\n"), says="your gradients are computed inside autocast. Only the forward pass belongs there.")
 wrong("no-shift", ("shift_right(target)", "target"), says="the decoder reads the very tokens that it is to say: `shift_right` is missing.")
 wrong("shift-labels", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), shift_right(target))"), says="your loss compares with the shifted target. The decoder reads it shifted; the loss wants it as it is.")
+wrong("shift-left", ("shift_right(target)", "torch.cat([target[:, 1:], target[:, :1]], dim=1)"), says="the decoder reads the target shifted to the left: it sees the token after the one that it is to say. `shift_right` puts BOS in front.")
+wrong("begins-with-eos", ("shift_right(target)", "F.pad(target, (1, -1), value=2)"), says="the decoder's input begins with EOS. It begins with BOS, as `shift_right` makes it.")
+wrong("begins-with-padding", ("shift_right(target)", "F.pad(target, (1, -1), value=0)"), says="the decoder's input begins with padding. It begins with BOS, as `shift_right` makes it.")
+wrong("library-smoothing", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=0, label_smoothing=0.1)"), says="your loss is PyTorch's smoothed cross-entropy, which gives padding and the right token a share too. Unit 10's `label_smoothed_loss` is asked for.")
+wrong("whole-number", ("return loss.item()", "return int(loss.item())"), says="your loss is cut to a whole number.")
+wrong("half-the-loss", ("return loss.item()", "return loss.item() / 2"), says="you return half of the loss.")
 wrong("swapped", ("source, target = batch", "target, source = batch"), says="source and target have changed places: a batch is (source, target).")
 wrong("no-smoothing", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=0)"), says="your loss is the plain cross-entropy. Unit 10's `label_smoothed_loss` is asked for.")
 wrong("padding-counted", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, pad_id=-1)"), says="padding counts in your loss.")
