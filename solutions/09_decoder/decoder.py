@@ -1725,7 +1725,7 @@ for i, one in enumerate(often):
             wrong(f"{one}+{other}", says=f"two things at once. First, {first[1]} Second, {second[1]}")(made)
 
 wrong("target-as-memory-mask", ("self.decoder(x, encoder_output, decoder_mask(target), padding_mask(source))", "self.decoder(x, encoder_output, decoder_mask(target), encoder_output)"),
-      says="the decoder's last argument is the encoder's output itself. It is the mask that says which source places are real.")
+      says="a mask that reaches an attention layer holds numbers, not booleans. Is it a mask that you pass on, in the place of a mask, and is it True and False?")
 wrong("masks-of-vectors", ("return self.encoder(x, padding_mask(source))", "return self.encoder(x, padding_mask(x))"),
       says="the encoder's mask is made from the embedded source. It is made from the ids: padding is an id, 0.")
 wrong("ids-to-encoder", ("x = self.dropout(self.source_embedding(source))\n        return self.encoder(x, padding_mask(source))", "return self.encoder(source, padding_mask(source))"),
