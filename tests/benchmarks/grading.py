@@ -51,6 +51,9 @@ c.Execute.timeout = 300
 """
 TARGET_MEMORY = 700 << 20
 CLUSTER = 10_000
+PLAN, REPORTS = "hidden cases and plan", "reports"
+NOT_OF_EACH = ("warm process", "gradebook and files", PLAN, REPORTS)
+"""Phases that are once for the whole class, or the writer's."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def notes(runs: dict[str, list[Run]], submissions: int, memory: dict[str, int]) 
 
 def worker_seconds(run: Run) -> float:
     """What a worker does for all submissions, without its one start."""
-    return sum(seconds for phase, seconds in run.phases.items() if phase not in ("warm process", "gradebook and files"))
+    return sum(seconds for phase, seconds in run.phases.items() if phase not in NOT_OF_EACH)
 
 
 def prepare(course: Path, students: int, units: list[str]) -> Path:
@@ -187,7 +190,7 @@ def ours(prepared: Path, workers: int, *more: str) -> Run:
         run(*words, cores="0" if workers == 1 else None)
         seconds = time.perf_counter() - begun
         told = json.loads(report.read_text(encoding="utf-8"))
-        parts = {"hidden cases and plan": told["command"]["plan"], **told["phases"], "reports": told["command"]["report"]}
+        parts = {PLAN: told["command"]["plan"], **told["phases"], REPORTS: told["command"]["report"]}
         return Run(seconds, parts, tuple(told["finished"]), told["command"])
 
 
