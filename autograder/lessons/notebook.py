@@ -119,7 +119,7 @@ def notebook_text(notebook: NotebookNode) -> str:
     return str(nbformat.writes(notebook, version=4)) + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path, timeout: float = 300) -> NotebookNode:
+def execute(notebook: NotebookNode, folder: Path, timeout: float = 900) -> NotebookNode:
     """A copy of the notebook, run from top to bottom in `folder`. Raises LessonError naming the cell that fails."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
