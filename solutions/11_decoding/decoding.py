@@ -46,7 +46,7 @@ rows = {"A": 2, "B": -2, "AA": 3, "AB": 1, "BA": -1, "BB": -3, "ABA": 1.5, "ABB"
 boxes = {"": Box("start", 0, 0, "grey")}
 boxes |= {words: Box(words[-1], 2 * len(words), rows[words], "blue" if words[0] == "A" else "green") for words in chances}
 arrows = [Arrow(words[:-1], words, f"{p}") for words, p in chances.items()]
-show(flow(boxes, arrows, title="Sentences of three words. (What goes on from A A and B A is left out: nothing good.)"))
+show(flow(boxes, arrows, title="Sentences of three words. What follows A A and B A is left out"))
 
 # %% [markdown]
 # Greedy: A has 0.6, so A it is; then B with 0.6; then B with 0.6. The sentence A B B has the probability
@@ -698,6 +698,7 @@ changed("goes-on-free", (LEAVE, "pass"), (LOG, f"{LOG}.masked_fill((beams[:, 1:]
 changed("last-found", ("score > scores", "score > never"), NEVER_STOP, says="a hypothesis that is finished later replaces the one you had, even where its score is lower. The best of all wins.")
 changed("first-found", ("score > scores", "(score > scores) & (scores == never)"), NEVER_STOP, says=FIRST)
 changed("stops-at-first", (BOUND, "(scores > never).all()"), says=FIRST)
+changed("stops-at-first-with-live", (ENDED, "((tokens == EOS) | (length == max_len)); ended = ended | ended.any(dim=1, keepdim=True)"), says="your search stops as soon as something is finished, and counts what is live at that moment as if it were finished too. Live hypotheses go on while one can win, or to `max_len`.")
 changed("stops-for-all", (BOUND, "(scores > never).any()"), says="your search stops for the whole batch when the first sentence has an answer. The others are not done.")
 changed("stops-with-first-sentence", (BOUND, f"({BOUND[:-6]})[0]"), says="your search stops for the whole batch when the first sentence is done. The others are not.")
 changed("unfinished-lost", (ENDED, "tokens == EOS"), says="where no hypothesis is finished within `max_len`, your answer is empty. Unfinished ones count at the end, with the score for that length.")
