@@ -1,6 +1,5 @@
 """Library-backed parts of unit 12_gpu, built from the library blocks of its lesson. Edit those."""
 
-import math
 from typing import Any
 
 import torch
@@ -49,9 +48,9 @@ def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
-        if operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax") and args:
-            if isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
-                facts["looks at all scores first"] = True
+        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax")
+        if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
+            facts["looks at all scores first"] = True
 
     return Watched(scores, lambda: facts, lambda: noting(note))
 

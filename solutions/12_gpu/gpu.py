@@ -151,7 +151,6 @@ check(attention_flops, matches, cases="hidden")
 #   over how many tokens does each of them sum?
 
 # %% exercise="attention_flops" part="library"
-import math
 from typing import Any
 
 import torch
@@ -640,9 +639,9 @@ def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
-        if operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax") and args:
-            if isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
-                facts["looks at all scores first"] = True
+        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax")
+        if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
+            facts["looks at all scores first"] = True
 
     return Watched(scores, lambda: facts, lambda: noting(note))
 
