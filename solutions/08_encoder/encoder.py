@@ -52,7 +52,7 @@ for x, kind, order in (
     for place, label in enumerate(["x", *order, "output"]):
         plain = "plain" if place in (0, 7) else colours.get(label, "grey")
         boxes[names[place]] = Box(f"{label}  ({kind})" if place in (0, 7) else label, x, place, plain)
-    arrows += [Arrow(one, other) for one, other in zip(names, names[1:])]
+    arrows += [Arrow(names[i], names[i + 1]) for i in range(7)]
     sums = [place for place, label in enumerate(["x", *order]) if label == "add"]
     bend = 1.5 if kind == "post-norm" else 0.9
     arrows += [Arrow(names[start], names[end], bend=bend) for start, end in zip((0, 3), sums)]
@@ -431,7 +431,7 @@ kinds = {
     "clamp-1": ("torch.clamp({}, 0, 1)", f"your activation stops at 1. {BETWEEN}"),
     "selu": ("nn.functional.selu({})", f"your activation is a SELU. {BETWEEN}"),
     "mish": ("nn.functional.mish({})", f"your activation is a Mish. {BETWEEN}"),
-    "cut-at-1": ("nn.functional.threshold({}, 1.0, 0.0)", f"your activation drops numbers below 1; a ReLU drops those below 0."),
+    "cut-at-1": ("nn.functional.threshold({}, 1.0, 0.0)", "your activation drops numbers below 1; a ReLU drops those below 0."),
     "normed": ("torch.relu(nn.functional.layer_norm({0}, {0}.shape[-1:]))", "the numbers are normalised between the two layers; here only a ReLU stands there."),
 }
 for name, (form, says) in kinds.items():
