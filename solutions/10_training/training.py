@@ -144,6 +144,7 @@ def sentences(rng, count, kinds):
     """`count` sequences over the first `kinds` words: some frequent, some rare, with ties; the words shuffled."""
     words = [WORDS[i] for i in rng.permutation(len(WORDS))[:kinds]]
     share = 1 / (1 + np.arange(kinds))
+    share[-2:] = 0  # so that one word is seen once and one twice, whatever is drawn
     drawn = [[words[i] for i in rng.choice(kinds, size=rng.integers(2, 7), p=share / share.sum())] for _ in range(count)]
     return drawn + [[word] for word in words[::-1]] + [[words[0]] * 3, [words[-1]]]
 
