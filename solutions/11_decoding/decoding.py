@@ -95,7 +95,7 @@ show(flow(boxes, arrows, title="Sentences of three words. What follows A A and B
 # $lp(2) = (7/6)^{0.6} = 1.097$ and $lp(6) = (11/6)^{0.6} = 1.439$. The scores are $-1.2/1.097 = -1.094$ and
 # $-1.4/1.439 = -0.973$. The long one wins.
 
-# %% [markdown] exercise="length_penalty" part="prompt" points=2 difficulty=1 minutes=4
+# %% [markdown] exercise="length_penalty" part="prompt" points=2 difficulty=1 minutes=4 relative=5e-6 absolute=5e-6
 # ## Exercise 1 · `length_penalty`
 #
 # Write $lp(t)$ from the formula above.
