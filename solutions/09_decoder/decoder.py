@@ -2161,19 +2161,26 @@ def other_ids(rng):
 def real_call(rng, training):
     """A small Transformer with random weights, chosen so that its sentences end at different steps and no choice is close."""
     init = dict(source_vocab=9, target_vocab=8, d_model=8, num_heads=2, num_layers=1, d_ff=12, max_len=12, dropout=1.0 if training else 0.0)
-    for _ in range(400):
-        model = Transformer(**init).eval()
+    model, chosen = Transformer(**init).eval(), None
+    def strength(name):  # large embeddings and small biases: such models say different things and come to an end
+        return 0.1 if "norm" in name and name.endswith("bias") or name == "output.bias" else 3.0 if name.endswith("weight") and "norm" not in name and "feed" not in name else 1.0
+    for _ in range(150):
         state = draw_state(model, rng)
         state["output.weight"] = state["target_embedding.embedding.weight"]
-        source = sources(rng, [5, 2, 3], 9)
-        live = {name: torch.from_numpy(weight.data) * (2.0 if "attention" in name and name.endswith("weight") else 1.0) for name, weight in state.items()}
+        drawn, live = sources(rng, [5, 2, 3], 9), {name: torch.from_numpy(weight.data) * strength(name) for name, weight in state.items()}
         model.load_state_dict(live, strict=False)
-        answers = greedy_decode(model, source, 8)
+        answers = greedy_decode(model, drawn, 8)
         with torch.no_grad():
-            best = model(source, shift_right(answers)).topk(2, dim=-1).values
+            best = model(drawn, shift_right(answers)).topk(2, dim=-1).values
         ends = (answers == 2).int().argmax(dim=1).tolist()
-        if float((best[..., 0] - best[..., 1]).min()) > 0.05 and len(set(ends)) > 1 and max(ends) > 2 and len(answers.unique()) > 4:
+        writes_padding = ((answers == 0) & ((answers == 2).cumsum(dim=1) == 0)).any()
+        clear = float((best[..., 0] - best[..., 1]).min()) > 0.02 and not writes_padding
+        telling = len(set(ends)) > 1 and max(ends) > 1 and len(answers.unique()) > 3
+        if clear and (telling or chosen is None):
+            chosen = live, drawn
+        if clear and telling:
             break
+    live, source = chosen
     return dict(model=fixture("small_transformer", init=init, state=live, training=training), source=source, max_len=8)
 
 @cases()
