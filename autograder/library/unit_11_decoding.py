@@ -1,6 +1,5 @@
 """Library-backed parts of unit 11_decoding, built from the library blocks of its lesson. Edit those."""
 
-import math
 from collections import Counter
 
 import numpy as np

@@ -2163,7 +2163,7 @@ def real_call(rng, training):
     init = dict(source_vocab=9, target_vocab=8, d_model=8, num_heads=2, num_layers=1, d_ff=12, max_len=12, dropout=1.0 if training else 0.0)
     model, chosen = Transformer(**init).eval(), None
     def strength(name):  # large embeddings and small biases: such models say different things and come to an end
-        return 0.1 if "norm" in name and name.endswith("bias") or name == "output.bias" else 3.0 if name.endswith("weight") and "norm" not in name and "feed" not in name else 1.0
+        return 0.1 if ("norm" in name and name.endswith("bias")) or name == "output.bias" else 3.0 if name.endswith("weight") and "norm" not in name and "feed" not in name else 1.0
     for _ in range(150):
         state = draw_state(model, rng)
         state["output.weight"] = state["target_embedding.embedding.weight"]

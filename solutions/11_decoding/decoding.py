@@ -129,7 +129,6 @@ check(length_penalty, matches, cases="hidden")
 # - The power comes last and holds for the whole fraction. In Python a power is written `**`.
 
 # %% exercise="length_penalty" part="library"
-import math
 from collections import Counter
 
 import numpy as np
@@ -447,7 +446,7 @@ def search(step, beam_size, max_len, alpha, way="leave"):
         candidates = [hypothesis for hypothesis in live if hypothesis[2]]
         for ids, total, ended in live:
             if not ended:
-                candidates += [(ids + (v,), total + p, v == EOS) for v, p in enumerate(step(ids))]
+                candidates += [((*ids, v), total + p, v == EOS) for v, p in enumerate(step(ids))]
         by_score = lambda h: h[1] / penalty(len(h[0])) if way == "stay-by-score" else h[1]
         candidates.sort(key=by_score, reverse=True)
         if way.startswith("stay"):
@@ -537,7 +536,7 @@ def draw_script(rng, wanted, vocab, beam_size, max_len=64, alphas=(0.6,), places
     tilt[:, :4] = 0
     tables = []
     for sentence, condition in enumerate(wanted):
-        for attempt in range(20_000):
+        for _attempt in range(20_000):
             # a way for the best of a batch to begin with a worse word than the greedy one is not rare: drawn until it holds
             table = draw_table(rng, vocab, places, ends if isinstance(ends, bool) else ends[sentence])
             step = stepper(table.astype("float64"), pairs.astype("float64"), tilt[sentence].astype("float64"))
@@ -616,7 +615,7 @@ def transformer(rng, beam_size):
     """a small Transformer, three sentences, beam_size={beam_size}, max_len=9"""
     init = dict(source_vocab=9, target_vocab=11, d_model=8, num_heads=2, num_layers=1, d_ff=12, dropout=0.0, max_len=16, tie_weights=False)
     source = torch.tensor([[5, 7, 4, 8, EOS], [6, 5, EOS, PAD, PAD], [8, 6, 7, EOS, PAD]])
-    for attempt in range(5000):
+    for _attempt in range(5000):
         state = {name: torch.from_numpy(value.data.astype("float32")) for name, value in draw_state(Transformer(**init), rng).items()}
         for name in state:  # with biases as large as drawn, it would say one word again and again
             state[name] *= 0.15 if name.endswith("bias") else 2.5 if name == "output.weight" else 1.5 if "cross" in name else 1.0
@@ -795,7 +794,7 @@ def padded_to_max_len(model, source, beam_size=4, max_len=64, alpha=0.6):
     total = torch.full((n, k), -1e9)
     total[:, 0] = 0
     lengths = torch.zeros(n, k)
-    for t in range(max_len):
+    for _t in range(max_len):
         logits = model.decode(tokens.reshape(n * k, -1), memory, src)[:, -1, :].double()
         logp = logits.log_softmax(-1).reshape(n, k, -1)
         done = (tokens == EOS).any(-1)
@@ -1083,7 +1082,7 @@ def by_hand(tokens, n):
 
 @right
 def by_set(tokens, n):
-    pieces = [tuple(tokens[i : i + n]) for i in range(0, len(tokens) - n + 1)]
+    pieces = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     return {piece: pieces.count(piece) for piece in set(pieces)}
 
 @right
@@ -1221,7 +1220,7 @@ def total(sentences):
     return sum(map(len, sentences))
 
 def until(draw, condition):
-    for attempt in range(2000):
+    for _attempt in range(2000):
         hypotheses, references = draw()
         if condition(hypotheses, references):
             return dict(hypotheses=hypotheses, references=references)
