@@ -2069,7 +2069,7 @@ show(matrix(
 #
 # Two warnings before you read heads in larger models. Weights tell where a head *looks*; what it then *does* with that is
 # decided by $W^v$ and $W^o$. And a head that looks busy may not be needed: many heads of a trained model can be
-# removed with little loss (Michel and others, 2019). Unit 15 switches heads off one by one and measures it.
+# removed with little loss (Michel and others, 2019).
 
 # %% [markdown] part="question"
 # ## Written question (4 points)

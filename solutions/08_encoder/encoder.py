@@ -194,7 +194,7 @@ spreads = {
     "": ([], ""),
     "unbiased": ([(VAR, "x.var(dim=-1, keepdim=True)")], UNBIASED),
     "no-mean": ([("x - mean", "x")], "the mean is not subtracted: your normalised rows do not have mean 0."),
-    "rms": ([("x - mean", "x"), (VAR, "x.pow(2).mean(dim=-1, keepdim=True)")], "you divide by the root mean square and never subtract the mean. That is an RMSNorm (unit 14); a layer norm takes the mean away first."),
+    "rms": ([("x - mean", "x"), (VAR, "x.pow(2).mean(dim=-1, keepdim=True)")], "you divide by the root mean square and never subtract the mean. That is an RMSNorm; a layer norm takes the mean away first."),
     "rms-centred": ([(VAR, "x.pow(2).mean(dim=-1, keepdim=True)")], "your variance is the mean of x²; take the mean away first: it is the mean of (x − mean)²."),
     "sum-of-squares": ([(VAR, "(x - mean).pow(2).sum(dim=-1, keepdim=True)")], "your variance is the sum of the squared differences; it is their mean: divide by d_model."),
     "mean-deviation": ([(VAR, "(x - mean).abs().mean(dim=-1, keepdim=True) ** 2")], "you divide by the mean distance from the mean (absolute values); the variance takes squares."),
@@ -1494,7 +1494,7 @@ table(rows, ["eight blocks", "full rate at once", "60 steps of warm-up"])
 # - `LayerNorm`: each token's vector by itself, to mean 0 and spread 1.
 # - `FeedForward`: the part of a block in which a token works by itself; two thirds of the weights.
 # - `EncoderBlock`: attention and feed-forward with "add & norm", in both arrangements.
-# - `Encoder`: the stack, equal to PyTorch's own. It is the left half of the Transformer, and all of BERT (unit 13).
+# - `Encoder`: the stack, equal to PyTorch's own. It is the left half of the Transformer, and BERT (Devlin and others, 2018) is such a stack.
 #
 # ## Questions to test yourself
 #

@@ -126,11 +126,11 @@ class TwoRNNs(nn.Module):
     def decode(self, target: Tensor, states: Tensor, source: Tensor) -> Tensor:
         last = (source != PAD).sum(dim=1) - 1
         summary = states[torch.arange(len(states)), last]  # the state after the last real token
-        x = self.writer(self.writes(target), summary[None])[0]
+        written = self.writer(self.writes(target), summary[None])[0]
         if self.with_attention:
-            found, self.weights = attend(self.ask(x)[:, None], states[:, None], states[:, None], padding_mask(source))
-            x = torch.tanh(self.join(torch.cat([x, found[:, 0]], dim=-1)))
-        return self.output(x)
+            found, self.weights = attend(self.ask(written)[:, None], states[:, None], states[:, None], padding_mask(source))
+            written = torch.tanh(self.join(torch.cat([written, found[:, 0]], dim=-1)))
+        return self.output(written)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return self.decode(target, self.encode(source), source)
@@ -2535,8 +2535,7 @@ show(lines(lengths, curves, "length of the row (letters)", "exact match", percen
 
 # %% [markdown]
 # Compare the two curves with attention up to 12: there is no bottleneck in either. Then look at 13 and 14. Whichever of the two
-# falls first, it falls fast, and both fall: exact match asks for every letter. More data of a length is the usual cure; unit 14
-# meets another one, positions that are relative.
+# falls first, it falls fast, and both fall: exact match asks for every letter. Rows of those lengths to train on are the usual cure.
 #
 # So what was won, if both can do the task? An RNN takes one step after another, in training too. In the Transformer, all places of a
 # layer are computed at once (unit 01 measured what that is worth on your machine), and any two tokens are one step apart.
@@ -2564,9 +2563,22 @@ show(attention_maps(heard, ["block 1", "block 2"], spelled(target[0]).split(), s
 
 # %% [markdown]
 # One of the pictures should look like the RNN's alignment, or the two together. The other may be blurred: a block is free to use its
-# cross-attention for something else, or for little. If it came out otherwise on your machine, look at single heads in place of
-# the mean: `output[1][0, 2]` is the third.
+# cross-attention for something else, or for little. A mean also hides what single heads do, so look at them one by one.
 #
+# The course's **explorer** keeps the weights of every attention layer of a model, with hooks as above. Choose a row of letters, a layer
+# and a head in its menus. (Where nothing can be chosen, you see one still figure.) Which layers look straight ahead, which look back?
+
+# %% part="demo"
+from autograder.lab.explorer import explore, record
+
+recordings = []
+for seed in (5, 6, 7):
+    source, target = letter_rows(1, (8, 8), seed=seed)
+    letters, written = spelled(source[0]).split(), ["BOS", *spelled(target[0]).split()[:-1]]
+    recordings.append(record(transformer, source, shifted(target), tokens=letters, target_tokens=written, name=" ".join(letters)))
+explore(recordings, layer="decoder, block 2, cross-attention")
+
+# %% [markdown]
 # ## The proof: equal to `nn.Transformer`
 #
 # PyTorch has the whole model too, without embeddings and output layer. Its masks mean the opposite (True is hidden), its query, key and

@@ -2292,7 +2292,7 @@ show(lines(lengths, times, "tokens written", "milliseconds per token", title="Gr
 # is mostly Python and PyTorch getting going, and not arithmetic. `tests/benchmarks/model.py` measures both.
 #
 # **What it costs:** memory. The cache holds `2 · num_layers · batch · seq · d_model` numbers. For long texts that is what
-# fills a GPU, and in unit 14 you see a way to make it smaller.
+# fills a GPU.
 #
 # ## Half the digits
 #
@@ -2872,4 +2872,4 @@ table(rows, ["operator", "calls", "own time (ms)", "share"])
 # - Chowdhery et al., *PaLM* (2022), appendix B: model FLOPs utilisation.
 # - PyTorch's documentation: `torch.autocast`, `torch.profiler`, `torch.nn.functional.scaled_dot_product_attention`.
 #
-# **Next:** unit 13 reads text without a teacher: BERT, the encoder that fills in gaps.
+# **Next:** this is the last unit for now. You have built the Transformer, trained it, searched with it and made it fast.
