@@ -133,7 +133,8 @@ class TwoRNNs(nn.Module):
         return self.output(written)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        return self.decode(target, self.encode(source), source)
+        states = self.encode(source)
+        return self.decode(target, states, source)
 
 # %% [markdown]
 # Training goes as it will in unit 10: the decoder reads the *right* target so far (this is called **teacher forcing**)
