@@ -2056,20 +2056,20 @@ error_table(test, found)
 # moves behind 我?
 
 # %% part="demo"
-from autograder.lab.explorer import record
+from autograder.lab.explorer import explore, record
 
 
 def looked_at(text: str):
+    """What every attention layer looks at while the model writes its translation of `text`."""
     words = translate(model, [text], vocabularies, greedy_decode)[0]
     source = torch.tensor([vocabularies.source_ids(text)], device=best_device())
     target = torch.tensor([[vocabularies.target[word] for word in words] + [2]], device=best_device())
     written = [*words, "<eos>"]  # a row for each word that it writes
-    layers = record(model, source, shift_right(target), tokens=[*text, "<eos>"], target_tokens=written).layers
-    return layers["decoder, block 2, cross-attention"]
+    return record(model, source, shift_right(target), tokens=[*text, "<eos>"], target_tokens=written, name=text)
 
 
 for text in ("昨天我买了三本书", "我昨天买了三本书"):
-    layer = looked_at(text)
+    layer = looked_at(text).layers["decoder, block 2, cross-attention"]
     title = f"{text}: mean of the heads in the last layer"
     show(attention_map(layer.weights.mean(axis=0), layer.queries, layer.keys, title=title))
 
@@ -2077,6 +2077,13 @@ for text in ("昨天我买了三本书", "我昨天买了三本书"):
 # Look at the row of *yesterday* in both maps: does it follow 昨天? Attention has no fixed places; it finds the characters where they
 # are. Not every row is as clear. A decoder with two layers and eight heads need not look in the way that we would, and a row may gather
 # what it needs from characters whose encoding already knows their neighbours.
+#
+# Single heads, other layers and other sentences: choose them in the explorer's menus. (Where nothing can be chosen, you see one still figure.)
+# Is there a head in the encoder whose map is nothing but a diagonal, or a line beside it?
+
+# %% part="demo"
+texts = ("昨天我买了三本书", "机器学习", "二〇二六年十一月二十日", "三百二十五")
+explore([looked_at(text) for text in texts], layer="encoder, block 1, self-attention")
 
 # %% [markdown]
 # ## The break-it lab
