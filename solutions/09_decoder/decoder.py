@@ -1688,7 +1688,6 @@ singles = {
     "encoder-always-post": (dict(init=dict(encoder=dict(norm_first=False))), "your encoder is always post-norm: `norm_first` does not reach it."),
     "decoder-always-post": (dict(init=dict(decoder=dict(norm_first=False))), "your decoder is always post-norm: `norm_first` does not reach it."),
     "one-layer": (dict(init=dict(encoder=dict(num_layers=1), decoder=dict(num_layers=1))), "your model always has one layer: `num_layers` does not reach encoder and decoder."),
-    "dropout-always-on": (dict(drop=lambda self, x: F.dropout(x, self.dropout.p)), "dropout on the embedded ids is still on in evaluation mode: `nn.functional.dropout` does not know the mode unless it is told. Use `self.dropout`."),
     "detached": (dict(head=lambda self, x: self.output(x).detach()), "the numbers are right, but no gradient flows back: the logits are cut off from what they were made of."),
     "embedding-normed": (dict(embed=lambda table, ids: F.layer_norm(table(ids), table.embedding.weight.shape[1:])), "your embedded ids go through a norm. The first norm stands inside the first block."),
 }

@@ -1057,7 +1057,6 @@ forms = {
     "same-token-n-times": ((LINE, "Counter(zip(*[tokens] * n))"), "your pieces hold the same token n times. Each token of a piece stands one place further on."),
     "sorted-list": ((LINE, f"sorted({LINE}.items())"), "your output is a list of pairs. Return a dict."),
     "underscores": ((WINDOW, "'_'.join(map(str, tokens[i : i + n]))"), "your keys are texts, the tokens joined by a mark. Each key should be a tuple of tokens."),
-    "frozen-sets": ((WINDOW, "frozenset(tokens[i : i + n])"), "your keys are sets, and have lost the order of the tokens and what stands there twice. Each key should be a tuple."),
     "list-keys": ((LINE, "{tokens[i : i + n]: 1 for i in range(len(tokens) - n + 1)}"), "your keys are lists, and a list cannot be the key of a dict. A tuple can."),
 }
 for name, (edit, says) in forms.items():
