@@ -8,6 +8,7 @@ exercise is in this process.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import linecache
 import os
@@ -15,6 +16,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from ..library import build_fixture, parts
@@ -52,11 +54,15 @@ def serve(request: Mapping[str, Any], emit: Emit, run: Run | None = None) -> Non
     run:     how blocks are executed, with a frame after each; the grader runs them in IPython and keeps their outputs
     """
     clock = CellClock(request["cell_limit"], request["cells_limit"])
+    began_in = Path.cwd()
     emit({"started": True})
     with grading():
         namespace, broken = (run or functools.partial(run_blocks, emit=emit))(
             request["blocks"], request["whole_file"], clock
         )
+        # A cell may have gone to a folder that is gone, or so deep that every look-up takes seconds.
+        with contextlib.suppress(OSError):
+            os.chdir(began_in)
         emit({"loaded": True})
         late: dict[str, Fault] = {}
         for exercise in request["exercises"]:

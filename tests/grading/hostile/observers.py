@@ -177,6 +177,7 @@ for _name, _source in (
     ("fills_the_shared_memory", "for n in range(64):\n    try: open(f'/dev/shm/{n}', 'wb').write(bytes(1 << 24))\n    except OSError: pass"),
     ("makes_a_hundred_thousand_files", "try:\n    for n in range(100_000): open(str(n), 'w').close()\nexcept OSError: pass"),
     ("makes_folders_in_folders", "import os\ntry:\n    for n in range(5000): os.mkdir('d'); os.chdir('d')\nexcept OSError: pass"),
+    ("works_in_a_folder_that_it_removes", "import os, shutil, tempfile\nplace = tempfile.mkdtemp()\nos.chdir(place)\nshutil.rmtree(place)"),
     ("never_switches_threads", "import sys, threading\nsys.setswitchinterval(1e6)\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()"),
     ("leaves_zombies_and_pipes", "import os\nkeep = []\ntry:\n    for n in range(300): keep += os.pipe()\n    os.fork()\nexcept OSError: pass\nfor n in keep: os.close(n)"),
     ("shows_a_picture_that_would_fill_a_browser", "import struct, zlib\nfrom IPython.display import Image, display\nchunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))\nwide = struct.pack('>IIBBBBB', 60_000, 60_000, 1, 0, 0, 0, 0)\ndisplay(Image(b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', wide) + chunk(b'IDAT', zlib.compress(bytes(1 << 20))) + chunk(b'IEND', b'')))"),
