@@ -1,0 +1,82 @@
+"""Judge held-out implementations as a class is judged: on visible and on hidden cases, outside their process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.checks.cases import CASES_FILE, ExerciseCases, load_cases
+from autograder.checks.outside import key_of, observe_by
+from autograder.checks.probes.named import named_probes
+from autograder.checks.submission import Block
+from autograder.checks.verdict import Verdict, judge, judge_hidden
+from autograder.grading.runner import WarmProcess
+from autograder.lessons.hidden import hidden_cases
+
+from .pieces import Piece
+
+COURSE = Path(__file__).resolve().parents[3]
+SEED = 2026
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A piece, and what a learner would have got for it."""
+
+    piece: Piece
+    score: float
+    full: float
+    diagnosis: str
+    """The name that the mistake got; empty where the message says no more than which numbers differ."""
+    message: str
+    known: bool
+    """Whether that name is a known mistake's of the lesson."""
+
+    @property
+    def kind(self) -> str:
+        """How the message speaks: of a known cause, of a property, of an exception, or of the numbers alone."""
+        if self.known:
+            return "cause"
+        if self.diagnosis.startswith("raised-") or self.diagnosis in OUTCOMES:
+            return "exception"
+        return "property" if self.diagnosis else "numbers"
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the judgement; empty where nothing is."""
+        if self.piece.right:
+            return "" if self.score == self.full else f"right, and got {self.score:g} of {self.full:g}: {self.message}"
+        if self.score:
+            return f"wrong, and got {self.score:g} of {self.full:g} points"
+        if self.piece.diagnosis and self.piece.diagnosis != self.diagnosis:
+            return f"is to be named {self.piece.diagnosis}, and is named {self.diagnosis or 'nothing'}: {self.message}"
+        return "" if self.message else "wrong, and nothing is said"
+
+
+OUTCOMES = ("not-written", "not-defined", "out-of-time", "died", "file", "signature", "not-callable", "weights", "gradients")
+
+
+def judge_unit(unit: str, pieces: list[Piece]) -> Iterator[Judged]:
+    """Judge pieces of one unit, each in a fork of its own, in their order."""
+    visible = {cases.name: cases for cases in load_cases(COURSE / "solutions" / unit / CASES_FILE).exercises}
+    hidden = {cases.name: cases for cases in hidden_cases(COURSE, unit, SEED).exercises}
+    with WarmProcess(confined=False) as warm:
+        for piece in pieces:
+            yield judge_piece(piece, visible[piece.exercise], hidden[piece.exercise], warm)
+
+
+def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases, warm: WarmProcess) -> Judged:
+    seen = observe_by(
+        lambda request: warm.submit(request, {}), [Block(piece.source, "cell 1")], False, [visible, hidden], warm.times
+    ).sightings
+    first = judge(visible, named_probes(visible.probes), seen[key_of(visible)])
+    second = judge_hidden(hidden, named_probes(hidden.probes), seen[key_of(hidden)], visible, first)
+    failed: Verdict | None = next((verdict for verdict in (first, second) if not verdict.passed), None)
+    causes = {variant.name for variant in visible.variants}
+    return Judged(
+        piece,
+        first.score + second.score,
+        first.max_score + second.max_score,
+        (failed.diagnosis or "") if failed else "",
+        failed.message if failed else "",
+        known=bool(failed and failed.diagnosis in causes),
+    )
