@@ -180,6 +180,7 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
 
     limits: for the encoder, the decoder's own positions, their keys, and the source's keys: so many rows and no more
     """
+    from autograder.checks.made import noting
     from autograder.checks.observe import Watched, load_state
     from autograder.library.unit_09_decoder import Transformer
 
@@ -206,11 +207,16 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
     facts = {"encoder": "reads the source again", "positions": "computes old positions again",
              "keys": "computes old keys and values again", "source keys": "computes the source's keys again"}
 
+    def joined_rows(operator: str, given: tuple[Any, ...], made: Any) -> None:
+        """Queries, keys and values by one product pass by the layers that are counted above."""
+        if operator in ("linear", "addmm", "mm", "bmm") and made.shape[-1] == 3 * init["d_model"]:
+            rows["keys"] += made.shape[:-1].numel()
+
     def look() -> dict[str, bool]:
         told = {fact: rows[kind] > limits[kind] for kind, fact in facts.items()}
         return told | {"runs in training mode": True in modes, "leaves the model in another mode": model.training != training}
 
-    return Watched(model, look)
+    return Watched(model, look, lambda: noting(joined_rows))
 
 
 def training_step_autocast(

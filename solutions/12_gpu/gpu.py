@@ -1775,10 +1775,15 @@ class ByReplay:
 #
 # Decoding with a cache goes through a decoder block by a way of its own: only the newest position goes in, and its two
 # attentions take their keys and values from elsewhere. These functions are the parts of a block that do not change;
-# they are yours to use.
+# they are yours to use. One is there for speed alone: `joined`.
 
 # %% part="setup"
 split_heads, merge_heads, padding_mask = use_part("split_heads"), use_part("merge_heads"), use_part("padding_mask")
+
+
+def queries(attention: nn.Module, x: Tensor) -> Tensor:
+    """What `attention` asks for x (batch, seq, d_model): queries, (batch, num_heads, seq, d_head)."""
+    return split_heads(attention.q_proj(x), attention.num_heads)
 
 
 def keys_and_values(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -1786,9 +1791,15 @@ def keys_and_values(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(split_heads(layer(x), attention.num_heads) for layer in (attention.k_proj, attention.v_proj))
 
 
-def attend(attention: nn.Module, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """`attention` with x as queries over finished keys and values; mask as ever, True where a key may be seen."""
-    query = split_heads(attention.q_proj(x), attention.num_heads)
+def joined(attention: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """A function that makes queries, keys and values of x at once: one matrix product instead of three."""
+    layers = attention.q_proj, attention.k_proj, attention.v_proj
+    weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
+    return lambda x: split_heads(F.linear(x, weight, bias), 3 * attention.num_heads).chunk(3, dim=1)
+
+
+def attend(attention: nn.Module, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """`attention` with finished queries, keys and values; mask as ever, True where a key may be seen."""
     return attention.out_proj(merge_heads(F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)))
 
 
@@ -1841,25 +1852,32 @@ def cached_greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id:
     was_training = model.training
     model.eval()
     blocks, source_mask = model.decoder.blocks, padding_mask(source)
+    source_mask = None if source_mask.all() else source_mask  # a mask that hides nothing costs time all the same
     with torch.inference_mode():  # no_grad, and less bookkeeping for each operator
         encoder_output = model.encode(source)
+        projections = [joined(block.self_attention) for block in blocks]
         source_side = [keys_and_values(block.cross_attention, encoder_output) for block in blocks]
         cache = KeyValueCache(len(blocks))
+        words, positions = model.target_embedding.embedding, model.target_embedding.positions
+        scale = math.sqrt(words.embedding_dim)
         ids = source.new_full((len(source), 1), bos_id)
-        ended = torch.zeros_like(ids[:, 0], dtype=torch.bool)
+        ended, holes = torch.zeros_like(ids[:, 0], dtype=torch.bool), False
         while ids.shape[1] <= max_len and not ended.all():
-            x = model.target_embedding(ids)[:, -1:]  # looked up with all ids before it, so that it gets its own position
-            target_mask = padding_mask(ids)
+            x = words(ids[:, -1:]) * scale + positions[ids.shape[1] - 1]  # model.target_embedding(ids)[:, -1:], the newest row alone
+            target_mask = padding_mask(ids) if holes else None
             for layer, block in enumerate(blocks):
                 def attend_self(x, layer=layer, block=block):
-                    kept = cache.append(layer, *keys_and_values(block.self_attention, x))
-                    return attend(block.self_attention, x, *kept, target_mask)
+                    query, *newest = projections[layer](x)
+                    kept = cache.append(layer, *newest)
+                    return attend(block.self_attention, query, *kept, target_mask)
                 def attend_source(x, layer=layer, block=block):
-                    return attend(block.cross_attention, x, *source_side[layer], source_mask)
+                    query = queries(block.cross_attention, x)
+                    return attend(block.cross_attention, query, *source_side[layer], source_mask)
                 x = through_block(block, x, attend_self, attend_source)
             x = x if getattr(model.decoder, "norm", None) is None else model.decoder.norm(x)
             newest = model.output(x)[:, -1].argmax(dim=-1).masked_fill(ended, 0)
             ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)
+            holes = holes or not newest.all()  # a 0 among the words: its key is hidden from now on
     model.train(was_training)
     return ids[:, 1:].clone()  # outside, so that it is a tensor like any other
     ### END SOLUTION
@@ -1929,6 +1947,7 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
 
     limits: for the encoder, the decoder's own positions, their keys, and the source's keys: so many rows and no more
     """
+    from autograder.checks.made import noting
     from autograder.checks.observe import Watched, load_state
     from autograder.library.unit_09_decoder import Transformer
 
@@ -1955,11 +1974,16 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
     facts = {"encoder": "reads the source again", "positions": "computes old positions again",
              "keys": "computes old keys and values again", "source keys": "computes the source's keys again"}
 
+    def joined_rows(operator: str, given: tuple[Any, ...], made: Any) -> None:
+        """Queries, keys and values by one product pass by the layers that are counted above."""
+        if operator in ("linear", "addmm", "mm", "bmm") and made.shape[-1] == 3 * init["d_model"]:
+            rows["keys"] += made.shape[:-1].numel()
+
     def look() -> dict[str, bool]:
         told = {fact: rows[kind] > limits[kind] for kind, fact in facts.items()}
         return told | {"runs in training mode": True in modes, "leaves the model in another mode": model.training != training}
 
-    return Watched(model, look)
+    return Watched(model, look, lambda: noting(joined_rows))
 
 # %% exercise="cached_greedy_decode" part="variants"
 from autograder.library.unit_09_decoder import Transformer, greedy_decode
@@ -2049,8 +2073,8 @@ def with_padding_inside(rng, batch, seq_source, max_len):
     """pre-norm, an untrained model that writes id 0 in the middle of {batch} unfinished sentences"""
     return story(rng, batch, seq_source, max_len, norm_first=True, pads=True)
 
-EMBED = "model.target_embedding(ids)[:, -1:]"
-KEPT = "cache.append(layer, *keys_and_values(block.self_attention, x))"
+EMBED = "words(ids[:, -1:]) * scale + positions[ids.shape[1] - 1]"
+KEPT = "cache.append(layer, *newest)"
 AGAIN = "your code makes the keys or values of earlier positions again in each step. Make those of the newest position, and take the others from the cache."
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
@@ -2061,29 +2085,29 @@ wrong("first-token-always", (EMBED, "model.target_embedding(ids)[:, :1]"), says=
 wrong("source-embedding", (EMBED, "model.source_embedding(ids.clamp(max=10))[:, -1:]"), says="your target tokens are embedded by the source's embedding.")
 wrong("sees-itself-only", (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
 wrong("causal-top-left", ("*kept, target_mask", "*kept, torch.ones(1, kept[0].shape[-2], dtype=torch.bool).tril()"), says="your newest token sees the first position only: the causal mask of one query is aligned top left. The newest token may see all positions before it; no causal mask is needed.")
-wrong("keys-not-newest", ("*kept, target_mask", "*(k[..., : max(1, k.shape[-2] - 1), :] for k in kept), target_mask[..., : max(1, ids.shape[1] - 1)]"), says="your newest token sees all positions but its own. Append its key and value first, then attend.")
+wrong("keys-not-newest", ("*kept, target_mask", "*(k[..., : max(1, k.shape[-2] - 1), :] for k in kept), padding_mask(ids)[..., : max(1, ids.shape[1] - 1)]"), says="your newest token sees all positions but its own. Append its key and value first, then attend.")
 wrong("no-padding-hidden", ("*kept, target_mask", "*kept"), says="your result differs where a token with id 0 was written inside a sentence: in `decode` its key is hidden from then on.")
 wrong("no-source-mask", ("*source_side[layer], source_mask", "*source_side[layer]"), says="your cross-attention reads the source's padding: the source's mask is missing.")
-wrong("target-mask-on-source", ("*source_side[layer], source_mask", "*source_side[layer], source_mask & False"), says="your cross-attention sees nothing of the source: everything is hidden.")
-wrong("no-cross", ("return attend(block.cross_attention, x, *source_side[layer], source_mask)", "return x * 0"), says="cross-attention is missing: your sentences do not depend on the source.")
+wrong("target-mask-on-source", ("*source_side[layer], source_mask", "*source_side[layer], padding_mask(source) & False"), says="your cross-attention sees nothing of the source: everything is hidden.")
+wrong("no-cross", ("return attend(block.cross_attention, query, *source_side[layer], source_mask)", "return x * 0"), says="cross-attention is missing: your sentences do not depend on the source.")
 wrong("cross-first-layer", ("*source_side[layer], source_mask", "*source_side[0], source_mask"), says="all your layers use the first layer's keys and values of the source. Each layer makes its own.")
 wrong("cross-last-layer", ("*source_side[layer], source_mask", "*source_side[-1], source_mask"), says="all your layers use the last layer's keys and values of the source. Each layer makes its own.")
 wrong("cross-by-self", ("keys_and_values(block.cross_attention, encoder_output)", "keys_and_values(block.self_attention, encoder_output)"), says="the source's keys and values are made by `self_attention`. They belong to `cross_attention`.")
 wrong("cross-swapped", ("[keys_and_values(block.cross_attention, encoder_output) for block in blocks]", "[keys_and_values(block.cross_attention, encoder_output)[::-1] for block in blocks]"), says="the source's keys and values have changed places.")
 wrong("cross-unencoded", ("encoder_output = model.encode(source)", "encoder_output = model.source_embedding(source)"), says="your cross-attention reads the embedded source. The encoder has not read it.")
 wrong("encoder-no-mask", ("encoder_output = model.encode(source)", "encoder_output = model.encoder(model.source_embedding(source))"), says="your encoder reads the source's padding: it is called without a mask. `model.encode` gives it one.")
-wrong("cache-layer-zero", (KEPT, "cache.append(0, *keys_and_values(block.self_attention, x))"), ("*kept, target_mask", "*kept"), says="all layers share one layer of the cache. Each has its own.")
-wrong("cache-other-layer", (KEPT, "cache.append(len(blocks) - 1 - layer, *keys_and_values(block.self_attention, x)) if ids.shape[1] % 2 else cache.append(layer, *keys_and_values(block.self_attention, x))"), ("*kept, target_mask", "*kept"), says="a layer reads another layer's part of the cache.")
-wrong("cache-swapped", (KEPT, "cache.append(layer, *keys_and_values(block.self_attention, x))[::-1]"), says="keys and values of self-attention have changed places.")
+wrong("cache-layer-zero", (KEPT, "cache.append(0, *newest)"), ("*kept, target_mask", "*kept"), says="all layers share one layer of the cache. Each has its own.")
+wrong("cache-other-layer", (KEPT, "cache.append(len(blocks) - 1 - layer, *newest) if ids.shape[1] % 2 else cache.append(layer, *newest)"), ("*kept, target_mask", "*kept"), says="a layer reads another layer's part of the cache.")
+wrong("cache-swapped", (KEPT, "cache.append(layer, *newest)[::-1]"), says="keys and values of self-attention have changed places.")
 wrong("cache-by-cross", (KEPT, "cache.append(layer, *keys_and_values(block.cross_attention, x))"), says="your self-attention's keys and values are made by `cross_attention`.")
-wrong("cache-keys-only", (KEPT, "(cache.append(layer, *keys_and_values(block.self_attention, x))[0],) * 2"), says="your self-attention uses the keys as values.")
-wrong("cache-anew", ("            target_mask = padding_mask(ids)\n", "            target_mask = padding_mask(ids)\n            cache = KeyValueCache(len(blocks))\n"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
+wrong("cache-keys-only", (KEPT, "(cache.append(layer, *newest)[0],) * 2"), says="your self-attention uses the keys as values.")
+wrong("cache-anew", ("            target_mask = padding_mask(ids) if holes else None\n", "            target_mask = padding_mask(ids) if holes else None\n            cache = KeyValueCache(len(blocks))\n"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
 wrong("first-layer-only", ("in enumerate(blocks):\n                def", "in enumerate(blocks[:1]):\n                def"), says="only the first of the decoder's blocks is used.")
 wrong("always-post-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = block.norm1(x + attend_self(x)); x = block.norm2(x + attend_source(x)); x = block.norm3(x + block.feed_forward(x))"), says="your blocks are always post-norm. In a pre-norm model (`block.norm_first`) the norm comes before each part; `through_block` knows both.")
 wrong("always-pre-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = x + attend_self(block.norm1(x)); x = x + attend_source(block.norm2(x)); x = x + block.feed_forward(block.norm3(x))"), says="your blocks are always pre-norm. In a post-norm model the norm comes after each sum; `through_block` knows both.")
 wrong("no-last-norm", ("            x = x if getattr(model.decoder, \"norm\", None) is None else model.decoder.norm(x)\n", ""), says="the decoder's last norm is missing: a pre-norm decoder has one behind its blocks.")
 wrong("attentions-swapped", ("through_block(block, x, attend_self, attend_source)", "through_block(block, x, attend_source, attend_self)"), says="self-attention and cross-attention have changed places in the block.")
-wrong("no-self", ("attend(block.self_attention, x, *kept, target_mask)", "x * 0"), says="self-attention is missing: your words do not depend on those before them.")
+wrong("no-self", ("attend(block.self_attention, query, *kept, target_mask)", "x * 0"), says="self-attention is missing: your words do not depend on those before them.")
 wrong("stops-late", ("while ids.shape[1] <= max_len and not ended.all():", "while ids.shape[1] <= max_len:"), says="your loop goes on after all sentences have ended: stop then, so that the result is as wide as the longest sentence.")
 wrong("one-too-many", ("ids.shape[1] <= max_len", "ids.shape[1] <= max_len + 1"), says="your sentences may be one token too long. BOS does not count.")
 wrong("one-too-few", ("ids.shape[1] <= max_len", "ids.shape[1] < max_len"), says="your sentences may be one token too short: BOS does not count.")
@@ -2103,7 +2127,7 @@ wrong("second-best", (".argmax(dim=-1)", ".topk(2).indices[..., 1]"), says="you 
 wrong("normless-keys", (KEPT, "cache.append(layer, *keys_and_values(block.self_attention, entered))"), ("                def attend_self(x,", "                entered = x\n                def attend_self(x,"), says="in a pre-norm block your keys and values are made of what enters the block, without its norm. They are made of what self-attention is given.")
 wrong("no-feed-forward", ("x = through_block(block, x, attend_self, attend_source)", "ff, block.feed_forward = block.feed_forward, nn.Identity(); x = through_block(block, x, attend_self, attend_source) ; block.feed_forward = ff"), says="the feed-forward network of your blocks is missing.")
 wrong("rounded", ("model.output(x)[:, -1].argmax", "model.output(x)[:, -1].softmax(-1).round().argmax"), says="your logits are rounded before the largest is taken: where none is sure, you take token 0.")
-wrong("minus-one-behind", (".masked_fill(ended, 0)", ".masked_fill(ended, -1).clamp(min=-1)"), ("model.target_embedding(ids)", "model.target_embedding(ids.clamp(min=0))"), says="behind an EOS your sentences hold −1. Put 0 there.")
+wrong("minus-one-behind", (".masked_fill(ended, 0)", ".masked_fill(ended, -1).clamp(min=-1)"), (EMBED, "model.target_embedding(ids.clamp(min=0))[:, -1:]"), says="behind an EOS your sentences hold −1. Put 0 there.")
 wrong("last-dropped", ("return ids[:, 1:].clone()", "return ids[:, :-1].clone()"), says="your result is shifted: it begins with BOS and lacks the last token.")
 wrong("source-positions", (EMBED, "model.target_embedding(torch.cat([ids[:, :1].expand(-1, source.shape[1]), ids], dim=1))[:, -1:]"), says="your positions go on where the source ended. The target counts from 0.")
 wrong("as-list", ("return ids[:, 1:]", "return ids[:, 1:].clone().tolist()"), says="your result is a Python list. Return a tensor of ids.")
@@ -2114,9 +2138,9 @@ wrong("position-zero+causal-top-left", (EMBED, "model.target_embedding(ids[:, -1
 wrong("position-zero+junk", (EMBED, "model.target_embedding(ids[:, -1:])"), (".masked_fill(ended, 0)", ""), says="two things at once. First, every token is embedded as if it stood at position 0. Second, behind an EOS your sentences go on.")
 wrong("sees-itself-only+position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept"), says="two things at once. First, every token is embedded as if it stood at position 0. Second, it attends to itself only: the cache is not used.")
 wrong("cross-every-step", ("*source_side[layer], source_mask", "*keys_and_values(block.cross_attention, encoder_output), source_mask"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
-wrong("cross-appended", ("return attend(block.cross_attention, x, *source_side[layer], source_mask)", "grown = crossed.append(layer, *keys_and_values(block.cross_attention, encoder_output)); return attend(block.cross_attention, x, *grown, source_mask.repeat(1, 1, 1, ids.shape[1]))"), ("        cache = KeyValueCache(len(blocks))\n", "        cache, crossed = KeyValueCache(len(blocks)), KeyValueCache(len(blocks))\n"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
-wrong("encodes-every-step", ("            target_mask = padding_mask(ids)\n", "            target_mask = padding_mask(ids)\n            encoder_output = model.encode(source)\n"), says="the words are right, but your code runs the encoder in each step. The source does not change: encode it once.")
-wrong("all-positions", (EMBED, "model.target_embedding(ids)"), (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept, target_mask & torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()"), says="the words are right, but all positions go through the decoder's blocks in each step. Only the newest one may; the others are in the cache.")
+wrong("cross-appended", ("return attend(block.cross_attention, query, *source_side[layer], source_mask)", "grown = crossed.append(layer, *keys_and_values(block.cross_attention, encoder_output)); return attend(block.cross_attention, query, *grown, padding_mask(source).repeat(1, 1, 1, ids.shape[1]))"), ("        cache = KeyValueCache(len(blocks))\n", "        cache, crossed = KeyValueCache(len(blocks)), KeyValueCache(len(blocks))\n"), says="the words are right, but your code makes the source's keys and values again in each step. Make them once, before the loop.")
+wrong("encodes-every-step", ("            target_mask = padding_mask(ids) if holes else None\n", "            target_mask = padding_mask(ids) if holes else None\n            encoder_output = model.encode(source)\n"), says="the words are right, but your code runs the encoder in each step. The source does not change: encode it once.")
+wrong("all-positions", (EMBED, "model.target_embedding(ids)"), (KEPT, "keys_and_values(block.self_attention, x)"), ("*kept, target_mask", "*kept, padding_mask(ids) & torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()"), says="the words are right, but all positions go through the decoder's blocks in each step. Only the newest one may; the others are in the cache.")
 
 @wrong("recomputes", says="the words are right, but all positions go through the decoder's blocks in each step. Only the newest one may; the others are in the cache.")
 def recomputes(model, source, max_len, bos_id=1, eos_id=2):
@@ -2141,8 +2165,31 @@ def keeps_inputs_only(model, source, max_len, bos_id=1, eos_id=2):
         for n, block in enumerate(model.decoder.blocks):
             def own(x):
                 kept[n] = x if kept[n] is None else torch.cat([kept[n], x], 1)
-                return attend(block.self_attention, x, *keys_and_values(block.self_attention, kept[n]), padding_mask(ids))
-            x = through_block(block, x, own, lambda x: attend(block.cross_attention, x, *crossed[n], seen))
+                return attend(block.self_attention, queries(block.self_attention, x), *keys_and_values(block.self_attention, kept[n]), padding_mask(ids))
+            x = through_block(block, x, own, lambda x: attend(block.cross_attention, queries(block.cross_attention, x), *crossed[n], seen))
+        x = model.decoder.norm(x) if model.decoder.norm is not None else x
+        newest = model.output(x)[:, 0].argmax(-1) * ~ended
+        ids, ended = torch.cat([ids, newest[:, None]], 1), ended | (newest == eos_id)
+    model.train(was)
+    return ids[:, 1:]
+
+@wrong("joins-inputs-again", says=AGAIN)
+@torch.no_grad()
+def joins_inputs_again(model, source, max_len, bos_id=1, eos_id=2):
+    """Keeps what goes into the attentions, and makes queries, keys and values of it by one product in each step."""
+    was = model.training
+    model.eval()
+    encoded, seen = model.encode(source), padding_mask(source)
+    layers = [(block, joined(block.self_attention), keys_and_values(block.cross_attention, encoded), []) for block in model.decoder.blocks]
+    ids, ended = source.new_full((len(source), 1), bos_id), source.new_zeros(len(source)).bool()
+    while ids.shape[1] <= max_len and not ended.all():
+        x = model.target_embedding(ids)[:, -1:]
+        for block, project, crossed, past in layers:
+            def own(x):
+                past.append(x)
+                query, key, value = project(torch.cat(past, 1))
+                return attend(block.self_attention, query[:, :, -1:], key, value, padding_mask(ids))
+            x = through_block(block, x, own, lambda x: attend(block.cross_attention, queries(block.cross_attention, x), *crossed, seen))
         x = model.decoder.norm(x) if model.decoder.norm is not None else x
         newest = model.output(x)[:, 0].argmax(-1) * ~ended
         ids, ended = torch.cat([ids, newest[:, None]], 1), ended | (newest == eos_id)
@@ -2209,8 +2256,8 @@ def one_sentence_at_a_time(model, source, max_len, bos_id=1, eos_id=2):
         while len(ids) <= max_len and ids[-1] != eos_id:
             x = model.target_embedding(torch.tensor([ids]))[:, -1:]
             for i, b in enumerate(model.decoder.blocks):
-                x = through_block(b, x, lambda y: attend(b.self_attention, y, *cache.append(i, *keys_and_values(b.self_attention, y)), padding_mask(torch.tensor([ids]))),
-                                  lambda y: attend(b.cross_attention, y, *cross[i], padding_mask(row[None])))
+                x = through_block(b, x, lambda y: attend(b.self_attention, queries(b.self_attention, y), *cache.append(i, *keys_and_values(b.self_attention, y)), padding_mask(torch.tensor([ids]))),
+                                  lambda y: attend(b.cross_attention, queries(b.cross_attention, y), *cross[i], padding_mask(row[None])))
             x = model.decoder.norm(x) if model.decoder.norm is not None else x
             ids.append(int(model.output(x)[0, -1].argmax()))
         rows.append(torch.tensor(ids[1:]))
@@ -2236,8 +2283,8 @@ def active_sentences_only(model, source, max_len, bos_id=1, eos_id=2):
         for i, b in enumerate(model.decoder.blocks):
             def own(y):
                 rooms[i, 0, :, :, t : t + 1], rooms[i, 1, :, :, t : t + 1] = keys_and_values(b.self_attention, y)
-                return attend(b.self_attention, y, rooms[i, 0, :, :, : t + 1], rooms[i, 1, :, :, : t + 1], padding_mask(ids[:, : t + 1]))
-            x = through_block(b, x, own, lambda y: attend(b.cross_attention, y, *cross[i], seen))
+                return attend(b.self_attention, queries(b.self_attention, y), rooms[i, 0, :, :, : t + 1], rooms[i, 1, :, :, : t + 1], padding_mask(ids[:, : t + 1]))
+            x = through_block(b, x, own, lambda y: attend(b.cross_attention, queries(b.cross_attention, y), *cross[i], seen))
         logits = model.output(x if model.decoder.norm is None else model.decoder.norm(x))
         t += 1
         ids[:, t] = logits.squeeze(1).argmax(1) * running
