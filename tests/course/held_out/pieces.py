@@ -49,6 +49,6 @@ def read_pieces(unit: str) -> list[Piece]:
         if not header[1]
     ]
     for piece in pieces:
-        if not re.search(rf"^\s*(def|class) {piece.exercise}\b|^{piece.exercise} = ", piece.source, flags=re.MULTILINE):
-            raise ValueError(f"{piece}: it does not define {piece.exercise}")
+        if not re.search(rf"^(def|class) {piece.exercise}\b", piece.source, flags=re.MULTILINE):
+            raise ValueError(f"{piece}: it does not define {piece.exercise} by def or class")
     return pieces

@@ -1,0 +1,78 @@
+"""An instructor's evening: a written answer gets its points and a comment in formgrader, and a regrade keeps both."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.grading.sandbox import available
+from tests.browser.lab_server import CONFIGURATION, REPOSITORY, LabServer, copy_course
+from tests.browser.notebook_page import START_MS
+from tests.grading.small_course import FULL, NAME, UNIT, Submission, write_small_course
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def grade(course: Path, *more: str) -> None:
+    isolation = "auto" if available().enough else "none"
+    words = ["grade", "--course", str(course), "--workers", "1", "--isolation", isolation, *more]
+    done = subprocess.run(
+        [sys.executable, "-m", "autograder", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("taught") / "course"
+    write_small_course(root)
+    copy_course(root, CONFIGURATION)
+    Submission(root, solved=True).write("why", "So that the softmax keeps a gradient.").hand_in(root, "ada")
+    grade(root, "--seed", "4")
+    return root
+
+
+def found(course: Path) -> tuple[float, float | None, str, bool]:
+    """Ada's score in all, the points and the comment for the written answer, and whether it waits to be graded."""
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        answer = book.find_grade("why", NAME, UNIT, "ada")
+        comment = book.find_comment("why", NAME, UNIT, "ada").comment or ""
+        return book.find_submission(UNIT, "ada").score, answer.manual_score, comment, bool(answer.needs_manual_grade)
+
+
+def test_points_and_words_given_in_formgrader_survive_a_regrade(course: Path, lab: LabServer, page: "Page", tmp_path: Path) -> None:
+    assert found(course) == (FULL, None, "", True)
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+        notebook = book.find_submission_notebook(NAME, UNIT, "ada").id
+    page.goto(lab.address("lab"))  # leaves the cookie that formgrader's own requests need
+    page.wait_for_load_state("domcontentloaded")
+    page.goto(lab.address(f"formgrader/submissions/{notebook}"), timeout=START_MS)
+    points = page.locator("input.score#why")
+    points.wait_for(timeout=START_MS)
+    page.wait_for_load_state("networkidle")
+    with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/grade/" in answer.url):
+        points.fill("1.5")
+        points.press("Escape")
+    words = page.locator("textarea#why-comment")
+    with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/comment/" in answer.url):
+        words.fill("Nearly: say why that helps.")
+        words.press("Escape")
+    page.screenshot(path=Path(os.environ.get("BROWSER_PICTURES", tmp_path)) / "formgrader_by_hand.png", full_page=True)
+    given = (FULL + 1.5, 1.5, "Nearly: say why that helps.", False)
+    assert found(course) == given
+
+    grade(course, "--force", "--seed", "5")
+    assert found(course) == given
+    page.goto(lab.address(f"formgrader/submissions/{notebook}"), timeout=START_MS)
+    page.wait_for_load_state("networkidle")
+    assert page.locator("input.score#why").input_value() == "1.5"
+    assert page.locator("textarea#why-comment").input_value() == "Nearly: say why that helps."
+    rows = (course / "reports" / "grades.csv").read_text(encoding="utf-8")
+    assert "ada" in rows and "21.5" in rows
+    feedback = (course / "feedback" / "ada" / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
+    assert "Nearly: say why that helps." in feedback
