@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-HEADER = re.compile(r"^# %% (?:(before)|(\w+) (wrong|right)(?: \[([\w-]+)\])? · (.+))$")
+HEADER = re.compile(r"^# %% (?:(before)|(\w+) (wrong|right)(?: \[([^\]]+)\])? · (.+))$")
 
 
 @dataclass(frozen=True)
