@@ -4,6 +4,8 @@ The course's root is the folder that nbgrader or JupyterLab is started in: start
 `gradebook.db`, lies beside this file; the exchange keeps nbgrader's own default.
 """
 
+from pathlib import Path
+
 c = get_config()
 
 c.CourseDirectory.course_id = "gpu-transformer"
@@ -33,3 +35,12 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# `nbgrader zip_collect` finds learner and file in what a platform packs: STUDENT/NAME.ipynb, STUDENT_NAME.ipynb, Canvas
+# (STUDENT_LATE_123_456_NAME-1.ipynb) and Moodle (STUDENT_123_assignsubmission_file/NAME.ipynb).
+_names = sorted({path.stem for path in Path(__file__).parent.glob("solutions/*/*.ipynb")} | {"translator"})
+c.FileNameCollectorPlugin.valid_ext = [".ipynb", ".safetensors"]
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*/(?P<student_id>[^/]+?)(?:(?:_\d+_assignsubmission_file_?)?/|_(?:LATE_)?(?:\d+_\d+_)?)"
+    rf"(?P<file_id>{'|'.join(_names)})(?:-\d+)?\.(?:ipynb|safetensors)$"
+)
