@@ -254,9 +254,9 @@ def one_number(rng):
 
 @cases()
 def around_zero(rng):
-    """a sum of cubes of −3, 2, 0 and numbers near 0, step 0.125"""
+    """a sum of cubes of −3, 2, 0 and numbers near 0, step 0.125 and default step"""
     x = np.array([-3.0, 2.0, 0.0, 0.01, -0.02, 0.03, -0.04, 0.05, -0.06])
-    return call(fixture("sum_of_cubes", factors=size(rng, len(x))), x, 0.125)
+    return call(fixture("sum_of_cubes", factors=size(rng, len(x))), x, 0.125, None)
 
 @cases()
 def large(rng):
@@ -382,6 +382,7 @@ wrong("transposed", (GIVE, "return gradient.T"), says="your gradient is transpos
 wrong("flat", (GIVE, "return gradient.reshape(-1)"), says="your gradient comes back as one long row. It must have the shape of `x`.")
 wrong("column", (GIVE, "return gradient.reshape(-1, 1)"), says="your gradient comes back as one column. It must have the shape of `x`.")
 wrong("column-order", (GIVE, 'return gradient.reshape(-1).reshape(x.shape, order="F")'), says="the slopes are all there, but not in the places of their entries: the order in which you fill the result is not the order in which you go through `x`.")
+wrong("column-order-read", (GIVE, 'return gradient.reshape(-1, order="F").reshape(x.shape)'), says="the slopes are all there, but not in the places of their entries: the order in which you go through `x` is not the order in which you fill the result.")
 wrong("reversed", (GIVE, "return gradient.reshape(-1)[::-1].reshape(x.shape)"), says="the slopes come back in the reverse order.")
 wrong("total", (GIVE, "return gradient.sum()"), says="your function returns one number, the sum of all slopes. Keep each slope in the place of its entry, in the shape of `x`.")
 wrong("mean", (GIVE, "return gradient.mean()"), says="your function returns one number, the mean of all slopes. Return one slope for each entry, in the shape of `x`.")
@@ -475,6 +476,19 @@ def one_slope_a_row(function, x, step=1e-6):
         forward[i] += step
         backward[i] -= step
         gradient[i] = (function(forward) - function(backward)) / (2 * step)
+    return gradient
+
+@wrong("one-axis-put-back", says="your loop goes along the first axis only. Where there are several axes, `x[i]` is a whole row, and `old = x[i]` is a view of it, which moves along with the row. Go through every entry, however many axes there are.")
+def one_axis_put_back(function, x, step=1e-6):
+    gradient = np.zeros(len(x))
+    for i in range(len(x)):
+        before = x[i]
+        x[i] = before + step
+        above = function(x)
+        x[i] = before - step
+        below = function(x)
+        x[i] = before
+        gradient[i] = (above - below) / (2 * step)
     return gradient
 
 @wrong("by-size-in-the-first-axis", says="your loop counts up to the number of entries, but `x[i]` is a whole row where there are several axes. Go through the indices of all axes.")
