@@ -12,6 +12,7 @@ from .cases import ExerciseCases, Fault, Sighting
 from .compare import Difference
 from .diagnose import Diagnosis, diagnose
 from .probes import Finding, Probe, Trial
+from .probes.probe import common_view
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     missing = [key for key in cases.plan if key not in sighting.observations]
     if not missing and results and all(result.passed for result in results):
         return _verdict(cases, sighting, None, "", results=results, share=1.0)
-    found = diagnose(cases, sighting)
+    found = diagnose(cases, sighting, common_view(probes))
     if found:
         return _verdict(cases, sighting, found.variant.name, found.sentence, results=results, **_evidence(results, found))
     fault, label = _first_fault(cases, sighting)

@@ -19,6 +19,7 @@ from ..checks.compare import observation_difference, same_observation
 from ..checks.observe import observe
 from ..checks.parts import grading
 from ..checks.probes.named import named_probes
+from ..checks.probes.probe import common_view
 from ..checks.verdict import Verdict, judge
 from ..library import build_fixture
 from .parse import ExerciseSource, Lesson
@@ -158,10 +159,13 @@ def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
 
 
 def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
-    wide = tolerance_of(cases, APART)
+    wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
+    viewed = [
+        {key: replace(seen, value=view(seen.value)) for key, seen in variant.seen.items()} for variant in cases.variants
+    ]
     for i, one in enumerate(cases.variants):
-        for other in cases.variants[i + 1 :]:
-            alike = all(same_observation(one.seen[key], other.seen[key], wide) for key in cases.plan)
+        for j, other in enumerate(cases.variants[i + 1 :], start=i + 1):
+            alike = all(same_observation(viewed[i][key], viewed[j][key], wide) for key in cases.plan)
             if alike and one.says != other.says:
                 yield (
                     f"variants {one.name!r} and {other.name!r} give the same outputs; give them one sentence "

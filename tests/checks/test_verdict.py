@@ -6,10 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.checks.cases import Call, ExerciseCases, Fault, Sighting, Variant
+from autograder.checks.cases import Call, ExerciseCases, Fault, Observation, Sighting, Variant
 from autograder.checks.display import as_html, as_text, folded_hints
 from autograder.checks.observe import observe
-from autograder.checks.probes import finite, keeps_inputs, matches, right_shape, same_twice
+from autograder.checks.probes import (
+    Probe,
+    finite,
+    keeps_inputs,
+    matches,
+    right_shape,
+    same_counts,
+    same_entries,
+    same_sentences,
+    same_twice,
+)
+from autograder.checks.values import Tensor
 from autograder.checks.verdict import Verdict, judge, judge_hidden
 from autograder.library import build_fixture
 
@@ -42,6 +53,67 @@ def test_an_unknown_mistake_is_described_and_no_cause_is_claimed() -> None:
     assert verdict.diagnosis is None
     assert verdict.message.startswith("The output[0] is 3, expected 2")
     assert verdict.label == "three numbers"
+
+
+def sentences(*rows: list[int], scores: tuple[float, ...] = (-1.0, -2.0)) -> tuple[Tensor, Tensor]:
+    return Tensor(np.array(rows), "int64"), Tensor(np.array(scores, dtype=np.float32), "float32")
+
+
+GREEDY = ([5, 2, 0], [7, 8, 2])
+BEAM = ([5, 6, 2], [7, 2, 0])
+
+
+def searching() -> tuple[ExerciseCases, str]:
+    """One case of a search whose known mistake finds what greedy decoding finds, one column wider than it must be."""
+    base = doubling()
+    key = next(iter(base.plan))
+    mistake = {key: Observation(sentences(*([*row, 0] for row in GREEDY)))}
+    return replace(
+        base, plan={key: base.plan[key]}, expected={key: Observation(sentences(*BEAM))},
+        variants=(Variant("greedy", "you search greedily.", mistake),),
+    ), key
+
+
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_columns_of_padding_hide_no_known_mistake_and_are_none(more: int) -> None:
+    cases, key = searching()
+    probes = (keeps_inputs, same_sentences)
+    found = judge(cases, probes, Sighting({key: Observation(sentences(*([*row, *[0] * more] for row in GREEDY)))}))
+    assert (found.passed, found.diagnosis) == (False, "greedy")
+    assert judge(cases, probes, Sighting({key: Observation(sentences(*([*row, *[0] * more] for row in BEAM)))})).passed
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        sentences([5, 2, 0], [7, 8, 8]),
+        sentences(*GREEDY, scores=(-1.0, -2.5)),
+        sentences([5, 2, 0, 0], [7, 8, 2, 9]),
+        sentences(*GREEDY)[0],
+        "no ids",
+        None,
+    ],
+)
+def test_what_is_judged_still_tells_mistakes_apart(answer: object) -> None:
+    cases, key = searching()
+    assert judge(cases, (same_sentences,), Sighting({key: Observation(answer)})).diagnosis != "greedy"
+
+
+def test_with_a_probe_that_judges_all_of_a_value_nothing_is_left_out() -> None:
+    cases, key = searching()
+    assert judge(cases, (matches,), Sighting({key: Observation(sentences(*GREEDY))})).diagnosis is None
+
+
+@pytest.mark.parametrize("probe", [same_counts, same_entries])
+def test_the_order_of_a_dicts_entries_hides_no_known_mistake(probe: Probe) -> None:
+    base = doubling()
+    key = next(iter(base.plan))
+    cases = replace(
+        base, plan={key: base.plan[key]}, expected={key: Observation({"a": 2, "b": 1})},
+        variants=(Variant("swapped", "they are swapped.", {key: Observation({"a": 1, "b": 2})}),),
+    )
+    assert judge(cases, (probe,), Sighting({key: Observation({"b": 2, "a": 1})})).diagnosis == "swapped"
+    assert judge(cases, (probe,), Sighting({key: Observation({"b": 1, "a": 2})})).passed
 
 
 def test_a_mistake_on_some_cases_only_is_named_with_the_case() -> None:

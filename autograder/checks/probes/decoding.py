@@ -14,9 +14,33 @@ from ..cases import Call
 from ..compare import Difference, difference, number
 from ..values import Array, Tensor
 from .basic import first
-from .probe import Finding, Probe, Trial, with_arguments
+from .probe import Finding, Probe, Trial, in_any_order, with_arguments
 
 PAD, BOS, EOS = 0, 1, 2
+
+
+def _ids(value: Any) -> Array | None:
+    """The ids of a search's result, (batch, length), or None where there are none."""
+    if not isinstance(value, (tuple, list)) or not value or not isinstance(value[0], Tensor):
+        return None
+    data = value[0].data
+    return data if data.ndim == 2 and data.dtype.kind in "iu" else None
+
+
+def _words(row: Array) -> Array:
+    """A sentence without the padding at its end."""
+    kept = np.flatnonzero(row != PAD)
+    return row[: kept[-1] + 1 if len(kept) else 0]
+
+
+def _trimmed(value: Any) -> Any:
+    """The same result, its ids without columns of padding at the end."""
+    ids = _ids(value)
+    if ids is None:
+        return value
+    used = np.flatnonzero((ids != PAD).any(axis=0))
+    width = int(used[-1]) + 1 if len(used) else 0
+    return (Tensor(ids[:, :width], value[0].dtype), *value[1:])
 
 
 def _same_sentences(trial: Trial) -> Finding | None:
@@ -32,7 +56,7 @@ def _same_sentences(trial: Trial) -> Finding | None:
     return Finding(found.what, found)
 
 
-same_sentences = Probe("same_sentences", "finds the expected sentences and scores", _same_sentences)
+same_sentences = Probe("same_sentences", "finds the expected sentences and scores", _same_sentences, view=_trimmed)
 
 
 def _ends_at_eos(trial: Trial) -> Finding | None:
@@ -108,28 +132,4 @@ def _same_counts(trial: Trial) -> Finding | None:
     return Finding(found.what, found) if found else None
 
 
-same_counts = Probe("same_counts", "counts every n-gram", _same_counts)
-
-
-def _ids(value: Any) -> Array | None:
-    """The ids of a search's result, (batch, length), or None where there are none."""
-    if not isinstance(value, (tuple, list)) or not value or not isinstance(value[0], Tensor):
-        return None
-    data = value[0].data
-    return data if data.ndim == 2 and data.dtype.kind in "iu" else None
-
-
-def _words(row: Array) -> Array:
-    """A sentence without the padding at its end."""
-    kept = np.flatnonzero(row != PAD)
-    return row[: kept[-1] + 1 if len(kept) else 0]
-
-
-def _trimmed(value: Any) -> Any:
-    """The same result, its ids without columns of padding at the end."""
-    ids = _ids(value)
-    if ids is None:
-        return value
-    used = np.flatnonzero((ids != PAD).any(axis=0))
-    width = int(used[-1]) + 1 if len(used) else 0
-    return (Tensor(ids[:, :width], value[0].dtype), *value[1:])
+same_counts = Probe("same_counts", "counts every n-gram", _same_counts, view=in_any_order)

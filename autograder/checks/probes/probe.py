@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,18 @@ class Probe:
     judge: Callable[[Trial], Finding | None]
     derive: Callable[[Call], dict[str, Call]] = lambda call: {}
     """Further calls made from a case, by short key; the reference is observed on them as well."""
+    view: Callable[[Any], Any] | None = None
+    """What of a returned value is judged, where that is not all of it: values with equal views are equal answers."""
+
+
+def common_view(probes: Iterable[Probe]) -> Callable[[Any], Any]:
+    """What of a returned value these probes judge together; all of it, where none has a view."""
+    return next((probe.view for probe in probes if probe.view), lambda value: value)
+
+
+def in_any_order(value: Any) -> Any:
+    """The view of a dict in which the order of its entries is not judged."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def with_arguments(call: Call, label: str, **changed: Any) -> Call:

@@ -9,7 +9,7 @@ import numpy as np
 from ..cases import Call
 from ..compare import as_array, difference, number
 from ..values import Fixture, Tensor
-from .probe import Finding, Probe, Trial, with_arguments
+from .probe import Finding, Probe, Trial, in_any_order, with_arguments
 
 _SPECIALS = {"<pad>": 0, "<bos>": 1, "<eos>": 2, "<unk>": 3}
 
@@ -47,7 +47,7 @@ def _same_entries(trial: Trial) -> Finding | None:
     return None
 
 
-same_entries = Probe("same_entries", "gives every token its id", _same_entries)
+same_entries = Probe("same_entries", "gives every token its id", _same_entries, view=in_any_order)
 
 
 def _told(value: Any) -> str:
