@@ -15,6 +15,9 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, d_model: int, eps: float = 1e-5) -> None:
         super().__init__(d_model, eps=eps)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
 
 class FeedForward(nn.Module):
     """PyTorch's threshold operator between two of its layers."""

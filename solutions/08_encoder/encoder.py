@@ -147,6 +147,9 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, d_model: int, eps: float = 1e-5) -> None:
         super().__init__(d_model, eps=eps)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
 # %% exercise="LayerNorm" part="variants"
 def tensor(rng, *shape, scale=1.0, shift=0.0):
     return torch.from_numpy((shift + scale * rng.normal(size=shape)).astype("float32"))
@@ -185,6 +188,7 @@ def equal_features(rng, seq, d_model):
 
 MEAN, VAR = "x.mean(dim=-1, keepdim=True)", "x.var(dim=-1, keepdim=True, unbiased=False)"
 ROOT, OUT = "torch.sqrt(variance + self.eps)", "self.weight * normalised + self.bias"
+NOTHING = "`forward` ends without giving anything back: is a `return` missing?"
 UNBIASED = "your variance is divided by d_model − 1 (the default of `var` and `std`); a layer norm divides by d_model."
 OUTSIDE = "your eps stands outside the root; it is added to the variance, under the root."
 NO_EPS = "eps is left out: where all features are equal the variance is 0, and 0/0 is NaN."
@@ -209,6 +213,7 @@ roots = {
     "eps-squared": ([(ROOT, "torch.sqrt(variance + self.eps**2)")], "eps is squared under your root; add it as it is."),
     "root-multiplied": ([("(x - mean) / torch", "(x - mean) * torch")], "you multiply by the spread; divide by it."),
     "clamped": ([(ROOT, "torch.sqrt(variance.clamp(min=self.eps))")], "your eps is a lower limit for the variance; it is added to it."),
+    "clamped-spread": ([(ROOT, "torch.sqrt(variance).clamp(min=self.eps)")], "your eps is a lower limit for the root; it is added to the variance, under the root."),
     "power-of-four": ([(ROOT, "torch.sqrt(torch.sqrt(variance + self.eps))")], "the root is taken twice."),
 }
 outs = {
@@ -268,13 +273,14 @@ wrong("mean-added", ("x - mean", "x + mean"), says="the mean is added; subtract 
 wrong("sign", ("x - mean", "mean - x"), says="your differences have the wrong sign: it is x − mean.")
 wrong("eps-in-the-numerator", ("x - mean", "x - mean + self.eps"), says="eps is added above the fraction line as well; it belongs under the root only.")
 wrong("eps-on-std-and-outside", (ROOT, "(x.std(dim=-1, keepdim=True) + self.eps)"), says=f"two things at once: {UNBIASED} And: {OUTSIDE}")
-wrong("mean-detached", (MEAN, "x.mean(dim=-1, keepdim=True).detach()"), says="the numbers are right and the gradient is not: your mean is cut off from it (`detach`, `no_grad` or `.data`).")
-wrong("variance-detached", (VAR, "x.var(dim=-1, keepdim=True, unbiased=False).detach()"), says="the numbers are right and the gradient is not: your variance is cut off from it (`detach`, `no_grad` or `.data`).")
-wrong("statistics-detached", (MEAN, "x.mean(dim=-1, keepdim=True).detach()"), (VAR, "x.var(dim=-1, keepdim=True, unbiased=False).detach()"), says="the numbers are right and the gradient is not: mean and variance are cut off from it (`detach`, `no_grad` or `.data`).")
+wrong("mean-detached", (MEAN, "x.mean(dim=-1, keepdim=True).detach()"), says="the numbers are right and the gradient is not: your mean is cut off from it (`detach`, `no_grad`, `.data`, or kept from another call).")
+wrong("variance-detached", (VAR, "x.var(dim=-1, keepdim=True, unbiased=False).detach()"), says="the numbers are right and the gradient is not: your variance is cut off from it (`detach`, `no_grad`, `.data`, or kept from another call).")
+wrong("statistics-detached", (MEAN, "x.mean(dim=-1, keepdim=True).detach()"), (VAR, "x.var(dim=-1, keepdim=True, unbiased=False).detach()"), says="the numbers are right and the gradient is not: mean and variance are cut off from it (`detach`, `no_grad`, `.data`, or kept from another call).")
 wrong("in-place", ("(x - mean) / torch", "x.sub_(mean) / torch"), says="your code changes the caller's `x` in place; compute a new tensor.")
 wrong("a-list", (OUT, "(self.weight * normalised + self.bias).tolist()"), says="you return a Python list; return the tensor.")
 wrong("numpy", (OUT, "(self.weight * normalised + self.bias).detach().numpy()"), says="you return a NumPy array; return the tensor, with its gradient.")
 wrong("with-statistics", (OUT, "self.weight * normalised + self.bias, mean, variance"), says="you return three things; return the normalised tensor alone.")
+wrong("nothing-returned", ("return self.weight", "self.weight"), says=NOTHING)
 wrong("plain-tensors", ("nn.Parameter(torch.ones(d_model))", "torch.ones(d_model)"), ("nn.Parameter(torch.zeros(d_model))", "torch.zeros(d_model)"),
       says="`weight` and `bias` are plain tensors, which nobody learns; leave `__init__` as it is given: they are `nn.Parameter`s.")
 wrong("renamed", ("self.weight = nn", "self.gamma = nn"), ("self.bias = nn", "self.beta = nn"), (OUT, "self.gamma * normalised + self.beta"), says="your gain and bias have other names; leave `__init__` as it is given: `weight` and `bias`.")
@@ -413,6 +419,7 @@ def square(rng, batch, d):
     return module(init=dict(d_model=d, d_ff=d), rng=rng, given=dict(x=tensor(rng, batch, 3, d, scale=6)), gradients=False)
 
 IN, OUT = "torch.relu(self.linear1(x))", "return self.linear2(inside)"
+NOTHING = "`forward` ends without giving anything back: is a `return` missing?"
 BETWEEN = "Between the two layers stands a ReLU, max(0, ·)."
 kinds = {
     "gelu": ("nn.functional.gelu({})", f"your activation is a GELU (BERT and GPT use it). {BETWEEN}"),
@@ -432,6 +439,8 @@ kinds = {
     "selu": ("nn.functional.selu({})", f"your activation is a SELU. {BETWEEN}"),
     "mish": ("nn.functional.mish({})", f"your activation is a Mish. {BETWEEN}"),
     "cut-at-1": ("nn.functional.threshold({}, 1.0, 0.0)", "your activation drops numbers below 1; a ReLU drops those below 0."),
+    "step": ("({} > 0).float()", "your activation gives 1 where a number is positive; a ReLU gives the number itself."),
+    "twice-relu": ("2 * torch.relu({})", "your activation gives twice what a ReLU gives."),
     "normed": ("torch.relu(nn.functional.layer_norm({0}, {0}.shape[-1:]))", "the numbers are normalised between the two layers; here only a ReLU stands there."),
 }
 for name, (form, says) in kinds.items():
@@ -476,6 +485,7 @@ wrong("returns-x", (OUT, "return x"), says="your output is the input itself, unc
 wrong("both-returned", (OUT, "return self.linear2(inside), inside"), says="you return two things; return the output alone.")
 wrong("a-list", (OUT, "return self.linear2(inside).tolist()"), says="you return a Python list; return the tensor.")
 wrong("numpy", (OUT, "return self.linear2(inside).detach().numpy()"), says="you return a NumPy array; return the tensor, with its gradient.")
+wrong("nothing-returned", (OUT, "self.linear2(inside)"), says=NOTHING)
 wrong("no-bias-layers", ("self.linear1 = nn.Linear(d_model, d_ff)", "self.linear1 = nn.Linear(d_model, d_ff, bias=False)"), says="`linear1` has no bias in your class; leave `__init__` as it is given.")
 wrong("four-times", ("self.linear1 = nn.Linear(d_model, d_ff)", "self.linear1 = nn.Linear(d_model, 4 * d_model)"), ("self.linear2 = nn.Linear(d_ff, d_model)", "self.linear2 = nn.Linear(4 * d_model, d_model)"), says="your layer is always 4·d_model wide inside; leave `__init__` as it is given: its width is `d_ff`.")
 
@@ -804,6 +814,7 @@ both("order-swapped", then(lambda s, x, m: s.norm1(x + s.f(x)), lambda s, x, m: 
 both("halves-swapped", then(post2, post1), then(pre2, pre1), "the feed-forward half comes first in your block; the attention's half comes first.")
 both("attention-only", post1, pre1, "the feed-forward half is missing.")
 both("feed-forward-only", post2, pre2, "the attention's half is missing.")
+both("runs-on", None, lambda s, x, m: post(s, pre(s, x, m), m), "your block runs as pre-norm and then once more as post-norm: is a `return` or an `else` missing?")
 both("attention-twice", then(post1, post), then(pre1, pre), "the attention's half is applied twice.")
 both("feed-forward-twice", then(post, post2), then(pre, pre2), "the feed-forward half is applied twice.")
 both("whole-twice", then(post, post), then(pre, pre), "the whole block is applied twice.")
@@ -819,6 +830,7 @@ both("across-the-batch", then(lambda s, x, m: s.norm1(x + s.a(x.transpose(0, 1),
 # masks
 both("mask-not-passed", lambda s, x, m: post(s, x, None), lambda s, x, m: pre(s, x, None), "the mask is not handed on to the attention: hidden tokens are seen.")
 both("mask-inverted", lambda s, x, m: post(s, x, None if m is None else ~m), lambda s, x, m: pre(s, x, None if m is None else ~m), "your mask is inverted: here True means may be attended to. (`nn.MultiheadAttention` means the opposite.)")
+both("mask-transposed", lambda s, x, m: post(s, x, None if m is None else m.transpose(-2, -1)), lambda s, x, m: pre(s, x, None if m is None else m.transpose(-2, -1)), "the mask's last two axes have changed places: it hides queries, and the keys that should be hidden are seen. Hand it on as it is.")
 both("causal", lambda s, x, m: post(s, x, causal(m, x)), lambda s, x, m: pre(s, x, causal(m, x)), "your tokens cannot see later tokens: a causal mask stands in the encoder. An encoder reads the whole sentence; the mask it is given hides padding.", one_sided=False)
 both("only-causal", lambda s, x, m: post(s, x, causal(None, x)), lambda s, x, m: pre(s, x, causal(None, x)), "your tokens cannot see later tokens, and the given mask is not used: a causal mask stands in the encoder. Hand the given one on.", one_sided=False)
 both("causal-by-default", lambda s, x, m: post(s, x, causal(None, x) if m is None else m), lambda s, x, m: pre(s, x, causal(None, x) if m is None else m), "without a mask your tokens cannot see later tokens: a causal mask takes its place. No mask means that everything may be seen.", one_sided=False)
@@ -840,6 +852,7 @@ both("weights-returned-too", lambda s, x, m: (post(s, x, m), s.self_attention(x,
 both("x-returned", lambda s, x, m: x, lambda s, x, m: x, "your output is the input itself, unchanged.", one_sided=False)
 both("first-half-in-place", lambda s, x, m: post2(s, s.norm1(x.add_(s.a(x, m))), m), lambda s, x, m: pre2(s, x.add_(s.a(s.norm1(x), m)), m),
      "your code changes the caller's `x` in place (`+=`, or an operation whose name ends in `_`); compute a new tensor.", one_sided=False)
+both("nothing-returned", lambda s, x, m: None, lambda s, x, m: None, "`forward` ends without giving anything back: is a `return` missing?")
 wrong("no-mask-argument", says="your `forward` takes no mask; keep the line `def forward(self, x, mask=None)` as it is given.")(type("EncoderBlock", (Parts,), {"forward": lambda self, x: post(self, x, None)}))
 
 @right
@@ -1083,6 +1096,7 @@ wrong("last-block-only", says="only the last block is used, on the encoder's inp
 wrong("each-reads-the-input", says="only the last block is used, on the encoder's input. Each block reads what the one before it returned.")(chained(lambda i, block, x, mask, first, s: block(first, mask)))
 wrong("first-block-again-and-again", says="the first block is applied again and again; each layer has a block of its own, with weights of its own.")(which(lambda b: b[:1] * len(b)))
 wrong("last-block-again-and-again", says="the last block is applied again and again; each layer has a block of its own, with weights of its own.")(which(lambda b: b[-1:] * len(b)))
+wrong("two-only", says="only two blocks are used; `x` goes through all of `self.blocks`, however many there are.")(which(lambda b: b[:2]))
 wrong("reversed", says="the blocks are applied in reverse; the first one reads the input.")(which(lambda b: b[::-1]))
 wrong("without-the-last", says="the last block is left out: does a loop of yours end one too early?")(which(lambda b: b[:-1]))
 wrong("without-the-first", says="the first block is left out: does a loop of yours start one too late?")(which(lambda b: b[1:]))
@@ -1106,6 +1120,7 @@ wrong("mask-first-only", says="only the first block gets the mask; every block n
 wrong("mask-last-only", says="only the last block gets the mask; every block needs it, or hidden tokens are seen in the layers before.")(chained(lambda i, block, x, mask, first, s: block(x, mask if i == len(s.blocks) - 1 else None)))
 wrong("mask-not-first", says="the first block gets no mask; every block needs it.")(chained(lambda i, block, x, mask, first, s: block(x, mask if i else None)))
 wrong("mask-inverted", says="your mask is inverted: here True means may be attended to. (`nn.MultiheadAttention` means the opposite.)")(chained(lambda i, block, x, mask, first, s: block(x, None if mask is None else ~mask)))
+wrong("mask-transposed", says="the mask's last two axes have changed places: it hides queries, and the keys that should be hidden are seen. Hand it on as it is.")(chained(lambda i, block, x, mask, first, s: block(x, None if mask is None else mask.transpose(-2, -1))))
 wrong("causal", says="your tokens cannot see later tokens: a causal mask stands in the encoder. An encoder reads the whole sentence; the mask it is given hides padding.")(chained(lambda i, block, x, mask, first, s: block(x, causal(mask, x))))
 wrong("only-causal", says="your tokens cannot see later tokens, and the given mask is not used: a causal mask stands in the encoder. Hand the given one on.")(chained(lambda i, block, x, mask, first, s: block(x, causal(None, x))))
 wrong("causal-by-default", says="without a mask your tokens cannot see later tokens: a causal mask takes its place. No mask means that everything may be seen.")(chained(lambda i, block, x, mask, first, s: block(x, causal(None, x) if mask is None else mask)))
@@ -1121,6 +1136,8 @@ wrong("mean-of-blocks", says="every block reads the encoder's input, and their o
 wrong("sum-of-layers", says="the outputs of all layers are added up; the encoder returns the last one's.")(stacked(lambda s, x, mask=None: s.end(sum(run(s.blocks[: i + 1], x, mask) for i in range(len(s.blocks))))))
 wrong("relu-between", says="a ReLU stands behind every block; the only ones are inside the feed-forward layers.")(chained(lambda i, block, x, mask, first, s: torch.relu(block(x, mask))))
 wrong("detached", says="the numbers are right and the gradient is not: it ends at the last block (`detach`, `no_grad` or `.data` between the blocks).")(chained(lambda i, block, x, mask, first, s: block(x.detach(), mask)))
+wrong("nothing-returned", says="`forward` ends without giving anything back: is a `return` missing?")(stacked(lambda s, x, mask=None: None))
+wrong("nothing-returned (post-norm)", says="in post-norm, `forward` gives nothing back: is there a `return` for the case that `self.norm` is None?")(stacked(lambda s, x, mask=None: None if s.norm is None else s.norm(run(s.blocks, x, mask))))
 wrong("input-returned", says="your output is the input itself, unchanged.")(stacked(lambda s, x, mask=None: x))
 wrong("all-layers-returned", says="you return a list with every layer's output; return the last one's.")(stacked(lambda s, x, mask=None: [run(s.blocks[: i + 1], x, mask) for i in range(len(s.blocks))]))
 wrong("with-the-mask", says="you return two things; the encoder returns its output alone.")(stacked(lambda s, x, mask=None: (s.end(run(s.blocks, x, mask)), mask)))

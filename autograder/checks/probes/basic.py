@@ -61,7 +61,7 @@ def _finite(trial: Trial) -> Finding | None:
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(data))[0])
             place = f"{name}{list(index) if index else ''}"
             return Finding(
-                f"{place} is {number(data[index])}: a sum, an exponential or a division left the range of floats.",
+                f"{place} is {number(data[index])}: a sum, an exponential, a root or a division left the range of floats.",
                 Difference("", name, index, data, None),
             )
     return None

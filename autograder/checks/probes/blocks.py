@@ -115,8 +115,8 @@ def _same_in_eval(trial: Trial) -> Finding | None:
         at = found.index
         told = f" (the output{list(at)} was {number(found.expected[at])}, then {number(found.seen[at])})"
     return Finding(
-        f"two calls in eval mode gave two different outputs{told}. Dropout is still on: it must be silent after "
-        "`eval()`, as an `nn.Dropout` layer is by itself."
+        f"two calls in eval mode gave two different outputs{told}. Dropout is still on (it must be silent after "
+        "`eval()`, as an `nn.Dropout` layer is by itself), or something else is drawn anew at each call."
     )
 
 
