@@ -646,7 +646,10 @@ RETURN = "return ids[:, : (ids != PAD).sum(dim=1).max()], scores"
 WRITE = "ids[better, :length] = beams[first_rows[:, 0] + which][better, 1:]"
 LEAVE = "sums = sums.masked_fill(ended, never)"
 NEVER_STOP = (BOUND, "(sums == never).all()")
-COPIES = "you find what greedy decoding finds, whatever `beam_size` is. Two things lead to this: a search that begins with `beam_size` copies of one hypothesis (the best words of all copies are the same, and so the beam stays full of copies), and a search that keeps only one hypothesis after each step."
+COPIES = "you find what greedy decoding finds, whatever `beam_size` is. Three things lead to this: a search that begins with `beam_size` copies of one hypothesis (the best words of all copies are the same, and so the beam stays full of copies), a search that keeps only one hypothesis after each step, and one in which a hypothesis offers its best word alone."
+SWAPPED = "you take hypothesis and word out of the flat row as if it were word by word. It is hypothesis by hypothesis: `vocab` entries belong to the first, the next `vocab` to the second."
+BY_SUM = "your scores carry the length penalty, but the winner is the hypothesis with the largest plain sum. The largest **score** wins. Two things lead to this: the winner is chosen by the sums, or a finished hypothesis goes on at no cost, so that copies of it fill the beam."
+WHOLE = "you return the whole beam as it stands at the end. For each sentence one answer is asked for, the best of all that were put aside."
 FIRST = "your answer is the best of the hypotheses that are finished first. Either your search stops there, or it does not look at later ones. A live hypothesis may still come to a better score: go on while one can win, or to `max_len`."
 NO_PENALTY = "your scores are plain sums: there is no length penalty. A longer sentence is then worse simply because it is longer."
 IGNORES_ALPHA = "your length penalty is always the one for alpha = 0.6, whatever `alpha` is."
@@ -669,11 +672,15 @@ changed("length-to-alpha", (SCORE, SCORE.replace("length_penalty(length, alpha)"
 changed("penalty-multiplied", (SCORE, SCORE.replace("sums / length", "sums * length")), NEVER_STOP, says="you multiply the sums by the length penalty; divide. The sums are below 0: multiplied, long sentences become still worse.")
 changed("penalty-subtracted", (SCORE, SCORE.replace("sums / length", "sums - length")), NEVER_STOP, says="you subtract the length penalty from the sums; the sum is divided by it.")
 changed("penalty-added", (SCORE, SCORE.replace("sums / length", "sums + length")), NEVER_STOP, says="you add the length penalty to the sums; the sum is divided by it.")
+changed("mean-with-bos", (SCORE, SCORE.replace("length_penalty(length, alpha)", "(length + 1)")), NEVER_STOP, says="you divide each sum by the length itself, BOS counted. Divide by `length_penalty(length, alpha)`, whose length counts the EOS and not the BOS.")
+changed("penalty-twice", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length_penalty(length, alpha) ** 2")), NEVER_STOP, says="your scores are divided by the length penalty twice. Is a score that is put aside divided again at the end?")
+changed("finished-sum", (SCORE, SCORE.replace("length_penalty(length, alpha)", "(length_penalty(length, alpha) if length == max_len else 1.0)")), NEVER_STOP, says="hypotheses that end in EOS keep their plain sums with you; only those that `max_len` cuts off are divided by the length penalty. All scores are divided by it.")
+changed("eos-not-counted-where-finished", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length_penalty(length - (tokens == EOS).long(), alpha)")), NEVER_STOP, says="your lengths are one too small for hypotheses that end in EOS: the EOS counts as well.")
 changed("bos-counted", (SCORE, SCORE.replace("(length, ", "(length + 1, ")), NEVER_STOP, says="your lengths are one too large: is BOS counted? The length of a hypothesis counts its EOS and not the BOS.")
 changed("eos-not-counted", (SCORE, SCORE.replace("(length, ", "(length - 1, ")), NEVER_STOP, says="your lengths are one too small: the EOS counts as well.")
 changed("penalty-of-max-len", (SCORE, SCORE.replace("(length, ", "(max_len, ")), NEVER_STOP, says="you divide every sum by the penalty for `max_len`. Each hypothesis has a length of its own, the one at which it ended.")
 changed("penalty-every-step", (SCORE, SCORE.replace("(sums /", "((sums := sums /").replace("alpha))", "alpha)))")), NEVER_STOP, says="you divide the sums by the penalty in every step and go on adding to the result. Keep the plain sums; the penalty only makes the score of a hypothesis that is put aside.")
-changed("winner-by-sum", (SCORE, "sums.masked_fill(~ended, never).max(dim=1)"), ("score > scores", "score > raw"), ("ids[better, :length]", "raw = torch.where(better, score, raw); ids[better, :length]"), ("scores = torch.where(better, score, scores)", "scores = torch.where(better, score / length_penalty(length, alpha), scores)"), (STEP, f"raw = scores\n    {STEP}"), NEVER_STOP, says="your scores carry the length penalty, but the winner is chosen by the plain sums. The largest **score** wins.")
+changed("winner-by-sum", (SCORE, "sums.masked_fill(~ended, never).max(dim=1)"), ("score > scores", "score > raw"), ("ids[better, :length]", "raw = torch.where(better, score, raw); ids[better, :length]"), ("scores = torch.where(better, score, scores)", "scores = torch.where(better, score / length_penalty(length, alpha), scores)"), (STEP, f"raw = scores\n    {STEP}"), NEVER_STOP, says=BY_SUM)
 changed("scores-are-sums", (WRITE, WRITE + "; plain = torch.where(better, score * length_penalty(length, alpha), plain)"), (STEP, f"plain = scores\n    {STEP}"), with_end("return answer, plain"), says="your sentences are right, but your scores are the plain sums, without the division by the length penalty.")
 changed("scores-as-probabilities", with_end("return answer, scores.exp()"), says="your scores are not the logarithms but e to the power of them. A score is a sum of logarithms over a penalty, a number below 0.")
 changed("scores-positive", with_end("return answer, -scores"), says="your scores have the opposite sign: sums of log-probabilities are below 0.")
@@ -683,9 +690,9 @@ changed("softmax-over-rows", (LOG, LOG.replace("dim=-1", "dim=0")), NEVER_STOP, 
 changed("softmax-over-all", (LOG, "torch.log_softmax(logits.view(batch, -1), dim=-1).view(batch, beam_size, -1)"), NEVER_STOP, says="your log-softmax runs over all hypotheses and words together. Each hypothesis has a distribution of its own over the words.")
 changed("base-2", (LOG, f"{LOG} / math.log(2)"), says="your logarithms are of base 2; use natural ones, as `torch.log_softmax` gives them.")
 changed("base-10", (LOG, f"{LOG} / math.log(10)"), says="your logarithms are of base 10; use natural ones, as `torch.log_softmax` gives them.")
-changed("last-word-only", ("sums.unsqueeze(-1) + log", "sums.unsqueeze(-1).clamp(max=never) .where(sums.unsqueeze(-1) == never, 0) + log"), says="only the last word counts in your search: the new log-probability replaces the sum. Add it to the sum so far.")
+changed("last-word-only", ("sums.unsqueeze(-1) + log", "sums.unsqueeze(-1).clamp(max=never) .where(sums.unsqueeze(-1) == never, 0) + log"), NEVER_STOP, says="only the last word counts in your search: the new log-probability replaces the sum. Add it to the sum so far.")
 changed("order-forgotten", ("torch.cat([beams[rows], ", "torch.cat([beams, "), says=REORDER)
-changed("row-and-word-swapped", ("places // candidates.shape[-1], places % candidates.shape[-1]", "places % beam_size, places // beam_size"), says="you take hypothesis and word out of the flat row as if it were word by word. It is hypothesis by hypothesis: `vocab` entries belong to the first, the next `vocab` to the second.")
+changed("row-and-word-swapped", ("places // candidates.shape[-1], places % candidates.shape[-1]", "places % beam_size, places // beam_size"), says=SWAPPED)
 changed("rows-of-the-first", ("(first_rows + parents)", "parents"), says=BATCH)
 changed("repeat-both", ("model.encode(source).repeat_interleave(beam_size, dim=0)", "model.encode(source).repeat(beam_size, 1, 1)"), ("source.repeat_interleave(beam_size, dim=0)", "source.repeat(beam_size, 1)"), says="your copies of the sources stand in another order than your hypotheses: 0 1 2 0 1 2 where the hypotheses are 0 0 1 1 2 2. So sentences get each other's source. (`repeat` and `repeat_interleave` differ in this.)")
 changed("repeat-encoder", ("model.encode(source).repeat_interleave(beam_size, dim=0)", "model.encode(source).repeat(beam_size, 1, 1)"), says="your copies of the encoder's output stand in another order than the hypotheses: 0 1 2 0 1 2 where the hypotheses are 0 0 1 1 2 2. (`repeat` and `repeat_interleave` differ in this.)")
@@ -708,11 +715,12 @@ changed("one-step-too-many", (STEP, "for length in range(1, max_len + 2):"), (EN
 changed("max-len-ignored", (STEP, "max_len = 64\n    " + STEP), ("source.new_full((batch, max_len), PAD)", "source.new_full((batch, 64), PAD)"), says="your search does not stop at `max_len`.")
 changed("with-bos", with_end("return torch.cat([torch.full_like(answer[:, :1], BOS), answer], dim=1), scores"), says="your sentences begin with BOS. It starts the search and is no part of what comes back.")
 changed("eos-cut", with_end("return answer.masked_fill(answer == EOS, PAD), scores"), says="the EOS is missing at the end of your sentences. `greedy_decode` gives it, and so does this.")
+changed("last-cut", with_end("return torch.cat([answer, answer[:, :1] * 0], dim=1).masked_fill(torch.cat([answer == PAD, answer[:, :1] >= 0], dim=1).roll(-1, 1), PAD), scores"), says="the last token of each of your sentences is cut off, the EOS or, where there is none, a word. Only the BOS is no part of what comes back.")
 changed("bos-and-no-eos", with_end("return torch.cat([torch.full_like(answer[:, :1], BOS), answer], dim=1).masked_fill(torch.cat([answer[:, :1] < 0, answer == EOS], dim=1), PAD), scores"), says="your sentences begin with BOS and have lost their EOS: is the first token cut off where it should stay, or the last instead of the first?")
 changed("first-word-lost", with_end("return answer[:, 1:], scores"), says="the first word of your sentences is missing. Only BOS is cut off.")
 changed("padded-with-eos", ("source.new_full((batch, max_len), PAD)", "source.new_full((batch, max_len), EOS)"), with_end("longest = int((ids != EOS).sum(dim=1).max()); return ids[:, : longest + 1], scores"), says="your shorter sentences are filled up with EOS. Behind the one EOS stands padding, id 0.")
 changed("padded-with-minus-one", with_end("return answer.masked_fill(answer == PAD, -1), scores"), says="your shorter sentences are filled up with −1. Padding has the id 0.")
-changed("all-beams", (RETURN, "return beams.view(batch, beam_size, -1)[:, :, 1:], sums"), says="you return the whole beam as it stands at the end. For each sentence one answer is asked for, the best of all that were put aside.")
+changed("all-beams", (RETURN, "return beams.view(batch, beam_size, -1)[:, :, 1:], sums"), says=WHOLE)
 changed("end-of-the-beam", (RETURN, "return beams.view(batch, beam_size, -1)[:, 0, 1:], scores"), says="you return what stands first in the beam at the end of the search. The finished hypotheses have left it by then: keep the best of them.")
 changed("ids-only", (RETURN, RETURN.replace(", scores", "")), says="your function returns the ids alone. Return two things: ids and scores.")
 changed("swapped-results", with_end("return scores, answer"), says="the two results are swapped: first the ids, then the scores.")
@@ -720,6 +728,7 @@ changed("scores-column", with_end("return answer, scores.unsqueeze(1)"), says="y
 changed("one-score", with_end("return answer, scores.max()"), says="you return one score for the whole batch. Each sentence has its own.")
 changed("scores-in-a-list", with_end("return answer, scores.tolist()"), says="your scores are a Python list. Return a tensor of shape (batch,).")
 changed("ids-in-a-list", with_end("return [row[row != PAD].tolist() for row in ids], scores"), says="your ids are Python lists. Return one tensor, (batch, longest), padded with 0.")
+changed("all-in-lists", with_end("return [row[row != PAD].tolist() for row in ids], scores.tolist()"), says="your ids and scores are Python lists. Return two tensors: ids (batch, longest), padded with 0, and scores (batch,).")
 changed("ids-as-floats", with_end("return answer.float(), scores"), says="your ids are floating-point numbers. Ids are integers, as `greedy_decode` gives them.")
 changed("first-only", with_end("return answer[0], scores[0]"), says="you return the first sentence alone. All sentences of the batch are asked for.")
 changed("batch-of-one", (RETURN, "return ids[:1, : (ids != PAD).sum(dim=1)[0]], scores[:1]"), says="you return the first sentence alone. All sentences of the batch are asked for.")
@@ -729,6 +738,7 @@ changed("greedy", ("batch, never = len(source), float(\"-inf\")", "batch, never,
 changed("one-more", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), beam_size + 1"), says="your beam has one place more than `beam_size`.")
 changed("one-less", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), max(1, beam_size - 1)"), says="your beam has one place less than `beam_size`.")
 changed("smallest", (TOP, TOP[:-1] + ", largest=False)"), says="your search keeps the worst candidates instead of the best.")
+changed("smallest-of-the-best", ("sums, places = " + TOP, "best = candidates.topk(beam_size); order = best.values.masked_fill(best.values == never, -never).flatten(1).topk(beam_size, largest=False); sums, places = order.values.masked_fill(order.values == -never, never), (best.indices + candidates.shape[-1] * torch.arange(beam_size, device=source.device).unsqueeze(1)).flatten(1).gather(1, order.indices)"), NEVER_STOP, says="each of your hypotheses offers its best words, but of these together the worst are kept. Is something sorted from small to large? The largest sums stay.")
 changed("lowest-score", (SCORE, SCORE.replace("never).max", "-never).min")), ("score > scores", "score < scores"), ("scores, ids = sums[:, -1] + never", "scores, ids = sums[:, -1].abs() - never"), NEVER_STOP, says="your answer is the hypothesis with the lowest score. The largest wins: scores are below 0, and the best lies nearest to 0.")
 changed("first-place", ("(beams, encoder_output, sources)[:, -1]", "(beams, encoder_output, sources)[:, 0]"), says="you read the logits of the first place in every step. The next word stands at the last one.")
 changed("place-before", ("(beams, encoder_output, sources)[:, -1]", "(beams, encoder_output, sources)[:, max(0, length - 2)]"), says="you read the logits one place too early: what follows the last word stands at the last place.")
@@ -745,6 +755,55 @@ changed("eos-not-in-the-score", (SCORE, "((sums - log_probabilities.gather(1, pa
 changed("first-word-free", ("candidates = sums.unsqueeze(-1) + log_probabilities", "candidates = sums.unsqueeze(-1) + log_probabilities\n        candidates = candidates - log_probabilities.clamp(min=-60) * (length == 1) if length == 1 and False else candidates; free = log_probabilities if length == 1 else free"), (SCORE, "((sums - first) / length_penalty(length, alpha)).masked_fill(~ended, never).max(dim=1)"), ("rows = (first_rows + parents).flatten()", "rows = (first_rows + parents).flatten(); first = sums if length == 1 else first.gather(1, parents)"), NEVER_STOP, says="the first word's log-probability is missing from your scores. Does your sum begin with the second word?")
 changed("nothing-returned", (RETURN, "ids"), says="your function ends without giving anything back: is a `return` missing?")
 changed("changes-source", ("batch, never = len(source), float(\"-inf\")", "batch, never = len(source), float(\"-inf\"); source[source == EOS] = PAD"), says="your code changes `source` in place, and the caller's sentences with it.")
+
+def in_a_grid(mistake, says):
+    """Another way to write it, with one thing wrong: finished hypotheses stay and go on with padding that costs nothing."""
+    def beam_search(model, source, beam_size=4, max_len=64, alpha=0.6):
+        batch, never = len(source), float("-inf")
+        encoder_output, sources = (part.repeat_interleave(beam_size, dim=0) for part in (model.encode(source), source))
+        words, lengths = source.new_full((batch * beam_size, 1), BOS), torch.zeros(batch, beam_size)
+        sums, ended = torch.tensor([0.0] + [never] * (beam_size - 1)).repeat(batch, 1), lengths > 0
+        for _ in range(max_len):
+            said = model.decode(words, encoder_output, sources)[:, -1].log_softmax(-1).view(batch, beam_size, -1)
+            only_padding = said.masked_fill(torch.arange(said.shape[-1]) != PAD, never)
+            free_padding = only_padding.where(only_padding == never, 0.0)
+            if mistake == "grid-free":
+                said = said.masked_fill(ended.unsqueeze(-1), 0.0)
+            elif mistake != "grid-goes-on":
+                said = torch.where(ended.unsqueeze(-1), only_padding if mistake == "grid-padding-costs" else free_padding, said)
+            sums, places = (sums.unsqueeze(-1) + said).flatten(1).topk(beam_size)
+            parents, tokens = places // said.shape[-1], places % said.shape[-1]
+            if mistake == "grid-row-and-word-swapped":
+                parents, tokens = places % beam_size, places // beam_size
+            ended = ended if mistake == "grid-marks" else ended.gather(1, parents)
+            lengths = (lengths if mistake == "grid-lengths" else lengths.gather(1, parents)) + ~ended
+            rows = (parents if mistake == "grid-rows-of-the-first" else parents + beam_size * torch.arange(batch).unsqueeze(1)).flatten()
+            words = torch.cat([words if mistake == "grid-order-forgotten" else words[rows], tokens.view(-1, 1)], dim=1)
+            ended = ended | (tokens == EOS)
+            if ended.any() if mistake == "grid-stops-at-any" else ended[:, 0].all() if mistake == "grid-stops-at-first-place" else ended.all():
+                break
+        scores = sums / length_penalty(lengths.max() if mistake == "grid-one-length" else lengths, alpha)
+        best, words = scores.max(dim=1), words.view(batch, beam_size, -1)[:, :, 1:]
+        if mistake == "grid-free":
+            words = words.masked_fill((words == EOS).cumsum(2) - (words == EOS).long() > 0, PAD)
+        answers = words if mistake == "grid-all-beams" else words[torch.arange(batch), best.indices]
+        return answers, scores if mistake in ("grid-all-beams", "grid-all-scores") else best.values
+    wrong(mistake, says=says)(beam_search)
+
+MOVE = "When the beam is put together anew, all that you keep of a hypothesis moves with it"
+in_a_grid("grid-goes-on", says=CONTINUE)
+in_a_grid("grid-free", says=BY_SUM)
+in_a_grid("grid-padding-costs", says="your finished hypotheses go on with padding, and its log-probability is added to their sums. Nothing is added to the sum of a finished hypothesis.")
+in_a_grid("grid-marks", says=f"your marks of which hypotheses are finished stay in their places while the hypotheses change theirs. {MOVE}: its words, its sum, and whether it is finished.")
+in_a_grid("grid-lengths", says=f"your lengths stay in their places while the hypotheses change theirs. {MOVE}: its words, its sum, and its length.")
+in_a_grid("grid-order-forgotten", says=REORDER)
+in_a_grid("grid-row-and-word-swapped", says=SWAPPED)
+in_a_grid("grid-rows-of-the-first", says=BATCH)
+in_a_grid("grid-stops-at-any", says="your search stops for the whole batch as soon as any hypothesis of any sentence is finished, and what is live at that moment counts as if it were finished too. Live hypotheses go on while one can win, or to `max_len`.")
+in_a_grid("grid-stops-at-first-place", says="your search stops as soon as the hypothesis with the largest sum is finished, and what is live at that moment counts as if it were finished too. Live hypotheses go on while one can win, or to `max_len`.")
+in_a_grid("grid-one-length", says="all your sums are divided by the penalty for one and the same length, the number of steps or the longest of all. Each hypothesis has a length of its own, the one at which it ended.")
+in_a_grid("grid-all-scores", says="you return a score for every hypothesis of the beam. One number for each sentence is asked for: the score of its answer.")
+in_a_grid("grid-all-beams", says=WHOLE)
 
 pairs_of_mistakes = {
     "copies": (("sums[:, 0] = 0.0", "sums[:] = 0.0"), COPIES),
