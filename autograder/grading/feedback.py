@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from ..checks.submission import part_of
 from .assignment import Assignment
 from .grade_one import Graded
+
+if TYPE_CHECKING:  # a worker writes the page, and has no use for the gradebook
+    from .gradebook import ByHand
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -27,9 +33,11 @@ pre{{background:#8881;padding:.7em;overflow-x:auto;font-size:13px}}img{{max-widt
 <p><strong>{score:g} of {most:g} points</strong> from the checks.{manual}</p>
 <table><tr><th>exercise</th><th>visible</th><th>hidden</th><th>points</th></tr>{rows}</table>
 {notes}
+<!--from a person--><!--/from a person-->
 {body}
 </body></html>
 """
+_FROM_A_PERSON = re.compile(r"<!--from a person-->.*?<!--/from a person-->", re.DOTALL)
 
 
 def feedback_page(assignment: Assignment, graded: Graded) -> str:
@@ -54,6 +62,32 @@ def feedback_page(assignment: Assignment, graded: Graded) -> str:
         notes=notes,
         body="".join(_cell(cell) for cell in notebook.cells),
     )
+
+
+def with_words_of_a_person(page: str, given: Sequence[ByHand], row: Mapping[str, Any]) -> str:
+    """The page with what formgrader holds by now: points and comments given by hand, a late penalty, the sum.
+
+    row: the submission's line of the gradebook
+    """
+    late = float(row["late_penalty"] or 0)
+    text = ""
+    if given or late:
+        lines = "".join(
+            f"<tr><td>{html.escape(one.cell)}</td><td class=n>{_points(one)}</td><td>{html.escape(one.comment)}</td></tr>"
+            for one in sorted(given, key=lambda one: one.cell)
+        )
+        text = "<h2>From your instructor</h2>"
+        text += f"<table><tr><th>cell</th><th>points</th><th>comment</th></tr>{lines}</table>" if given else ""
+        text += f'<p class="note">Handed in late: {late:g} points less.</p>' if late else ""
+        more = " Not all of your answers have been read yet." if row["needs_manual_grade"] else ""
+        text += f"<p><strong>In all {row['score']:g} of {row['max_score']:g} points.</strong>{more}</p>"
+    section = f"<!--from a person-->{text}<!--/from a person-->"
+    return _FROM_A_PERSON.sub(lambda found: section, page, count=1)
+
+
+def _points(one: ByHand) -> str:
+    extra = f" + {one.extra:g}" if one.extra else ""
+    return f"{extra.removeprefix(' ')}" if one.points is None else f"{one.points:g} of {one.most:g}{extra}"
 
 
 def _cell(cell: nbformat.NotebookNode) -> str:

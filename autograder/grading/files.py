@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from ..checks.cases import CASES_FILE
 from .assignment import Assignment
 from .grade_one import RECORD_FORMAT, Graded
@@ -82,6 +84,16 @@ def read_record(course: Path, student: str, unit: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("format") == RECORD_FORMAT else None
+
+
+def read_graded(course: Path, student: str, unit: str, notebook_name: str) -> nbformat.NotebookNode | None:
+    """The notebook that formgrader shows; None where there is none that can be read."""
+    try:
+        text = (graded_folder(course, student, unit) / f"{notebook_name}.ipynb").read_text(encoding="utf-8")
+        notebook: nbformat.NotebookNode = nbformat.v4.reads(text)
+        return notebook
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def all_records(course: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import nbformat
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
-from nbgrader.utils import parse_utc
+from nbgrader.utils import is_grade, is_solution, parse_utc
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
@@ -32,6 +33,18 @@ class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; one line says why and how to mend it."""
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """What a person has given to one cell in formgrader."""
+
+    cell: str
+    points: float | None
+    """None where there is a comment alone."""
+    most: float
+    extra: float
+    comment: str
+
+
 def course_config(course: Path) -> Config:
     """The course's `nbgrader_config.py`, with its root set."""
     config: Config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if _has_config(course) else Config()
@@ -41,6 +54,13 @@ def course_config(course: Path) -> Config:
 
 def _has_config(course: Path) -> bool:
     return (course / "nbgrader_config.py").is_file()
+
+
+def written_answers(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """The text of each cell that a person grades, by its name in the gradebook."""
+    return {
+        cell.metadata["nbgrader"]["grade_id"]: cell.source for cell in notebook.cells if is_grade(cell) and is_solution(cell)
+    }
 
 
 def find_own_commands() -> None:
@@ -116,10 +136,14 @@ class GradebookWriter:
         except MissingEntry:
             return False
 
-    def write(self, graded: Graded, notebook_name: str, handed_in: str | None) -> None:
+    def write(
+        self, graded: Graded, notebook_name: str, handed_in: str | None, answers: Mapping[str, str] | None = None
+    ) -> None:
         """Write one submission's grades in one transaction; manual points and comments stay. Raises GradebookError.
 
         handed_in: the text of `timestamp.txt`, where there is one
+        answers:   the written answers that lay in formgrader until now, by cell; one that has its points already and is
+                   still the same is not asked for again
         """
         book = self._gradebook
         timestamp = _timestamp(handed_in)
@@ -133,9 +157,13 @@ class GradebookWriter:
                 book.db = _Uncommitted(session)
                 book.update_or_create_student(graded.student)
                 submission = book.update_or_create_submission(graded.unit, graded.student, **more)
-                saver.gradebook = _Entries(book, notebook_name, graded)
+                saver.gradebook = entries = _Entries(book, notebook_name, graded)
+                settled = entries.settled()
                 for index, cell in enumerate(notebook.cells):
                     saver.preprocess_cell(cell, {}, index)
+                before = answers or {}
+                same = {cell for cell, text in written_answers(notebook).items() if before.get(cell) == text}
+                entries.leave_settled(settled & same)
                 session.flush()
                 self._assign_penalty(submission, graded, notebook_name)
                 session.commit()
@@ -161,6 +189,20 @@ class GradebookWriter:
         """One row a student and unit, as the gradebook has it: manual points and penalties included."""
         with self._guarded():
             return self._rows()
+
+    def given_by_hand(self) -> dict[tuple[str, str], list[ByHand]]:
+        """Points and comments that people have given in formgrader, by (unit, student)."""
+        with self._guarded():
+            found: dict[tuple[str, str], dict[str, ByHand]] = {}
+            db = self._gradebook.db
+            for grade in db.query(Grade).filter(Grade.manual_score.isnot(None) | (Grade.extra_credit > 0)):
+                where = found.setdefault((grade.assignment.name, grade.student.id), {})
+                where[grade.name] = ByHand(grade.name, grade.manual_score, grade.max_score, grade.extra_credit or 0.0, "")
+            for comment in db.query(Comment).filter(Comment.manual_comment.isnot(None) & (Comment.manual_comment != "")):
+                where = found.setdefault((comment.assignment.name, comment.student.id), {})
+                given = where.get(comment.name, ByHand(comment.name, None, 0.0, 0.0, ""))
+                where[comment.name] = replace(given, comment=comment.manual_comment)
+        return {key: list(entries.values()) for key, entries in found.items()}
 
     def _rows(self) -> list[dict[str, Any]]:
         found = []
@@ -222,6 +264,17 @@ class _Entries:
             }
             for kind in (Grade, Comment)
         )
+
+    def settled(self) -> set[str]:
+        """The cells to which a person has given points, and that wait for nothing."""
+        return {
+            cell for cell, grade in self._grades.items() if grade.manual_score is not None and not grade.needs_manual_grade
+        }
+
+    def leave_settled(self, cells: set[str]) -> None:
+        """nbgrader asks a person to look again at whatever has points by hand; at these there is nothing new to see."""
+        for cell in cells:
+            self._grades[cell].needs_manual_grade = False
 
     def find_grade(self, cell: str, *where: str) -> Grade:
         return self._found(self._grades, cell)

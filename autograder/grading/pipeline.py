@@ -20,9 +20,9 @@ from typing import Any
 
 from ..checks.outside import TimeLimits
 from .assignment import Assignment, open_assignment
-from .files import Handed, handed_in, only_writer, read_record, record_seed, recorded_seeds, write_graded
+from .files import Handed, handed_in, only_writer, read_graded, read_record, record_seed, recorded_seeds, write_graded
 from .grade_one import Graded
-from .gradebook import GradebookError, GradebookWriter
+from .gradebook import GradebookError, GradebookWriter, written_answers
 from .submitted import handed_files, submission_digest
 from .worker import Done, Packed, Task, start_worker, task_for, work
 
@@ -156,7 +156,8 @@ def _write(plan: Plan, book: GradebookWriter, graded: Graded, page: str) -> None
     assignment = plan.assignments[graded.unit]
     handed = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
     timestamp = handed.timestamp()
-    book.write(graded, assignment.notebook_name, timestamp)
+    shown = read_graded(plan.course, graded.student, graded.unit, assignment.notebook_name)
+    book.write(graded, assignment.notebook_name, timestamp, written_answers(shown) if shown else {})
     write_graded(plan.course, assignment, graded, timestamp, page)
 
 

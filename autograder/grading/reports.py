@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .class_report import class_report
+from .feedback import with_words_of_a_person
 from .files import all_records, write_text
-from .gradebook import GradebookWriter
+from .gradebook import ByHand, GradebookWriter
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _MAX_NAME = 200
@@ -26,7 +27,7 @@ def write_reports(course: Path, failed: Sequence[tuple[str, str, str]] = ()) -> 
     folder = course / "reports"
     records = all_records(course)
     with GradebookWriter(course) as book:
-        rows = book.rows()
+        rows, given = book.rows(), book.given_by_hand()
     files = {
         folder / "report.html": class_report(records, rows, failed),
         folder / "grades.csv": grades_csv(rows),
@@ -37,7 +38,18 @@ def write_reports(course: Path, failed: Sequence[tuple[str, str, str]] = ()) -> 
     for record in records:
         text = json.dumps(gradescope_results(record), ensure_ascii=False, indent=1)
         write_text(folder / "gradescope" / record["unit"] / f"{_file_stem(record['student'])}.json", text)
+    for row in rows:
+        _add_words_of_a_person(course, row, given.get((row["unit"], row["student"]), []))
     return [*files, folder / "gradescope"]
+
+
+def _add_words_of_a_person(course: Path, row: dict[str, Any], given: Sequence[ByHand]) -> None:
+    """Bring a learner's feedback page up to what formgrader holds; nbgrader's own pages have it already."""
+    for path in (course / "feedback" / row["student"] / row["unit"]).glob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        brought = with_words_of_a_person(page, given, row)
+        if brought != page:
+            write_text(path, brought)
 
 
 def _file_stem(student: str) -> str:

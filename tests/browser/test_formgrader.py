@@ -57,11 +57,11 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(course: Path, la
     page.wait_for_load_state("networkidle")
     with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/grade/" in answer.url):
         points.fill("1.5")
-        points.press("Escape")
+        points.blur()
     words = page.locator("textarea#why-comment")
     with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/comment/" in answer.url):
         words.fill("Nearly: say why that helps.")
-        words.press("Escape")
+        words.blur()
     page.screenshot(path=Path(os.environ.get("BROWSER_PICTURES", tmp_path)) / "formgrader_by_hand.png", full_page=True)
     given = (FULL + 1.5, 1.5, "Nearly: say why that helps.", False)
     assert found(course) == given
@@ -75,4 +75,4 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(course: Path, la
     rows = (course / "reports" / "grades.csv").read_text(encoding="utf-8")
     assert "ada" in rows and "21.5" in rows
     feedback = (course / "feedback" / "ada" / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
-    assert "Nearly: say why that helps." in feedback
+    assert "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "In all 21.5 of 22 points." in feedback

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SAWarning
 
 from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
 from autograder.grading.pipeline import plan, run
-from autograder.grading.reports import canvas_csv, grades_csv, gradescope_results
+from autograder.grading.reports import canvas_csv, grades_csv, gradescope_results, write_reports
 from tests.grading.executors import Inline
 from tests.grading.small_course import UNIT, Submission, submitted_folder
 
@@ -61,6 +61,48 @@ def test_manual_points_and_comments_survive_a_regrade(course: Path) -> None:
         assert submission.score == 2.0
         assert book.find_grade("why", "small", UNIT, "ada").manual_score == 1.5
         assert book.find_comment("why", "small", UNIT, "ada").comment == "Nearly."
+
+
+def test_the_feedback_page_tells_what_a_person_gave(course: Path) -> None:
+    hand_in(course)
+    grade(course)
+    page = course / "feedback" / "ada" / UNIT / "small.html"
+    write_reports(course)
+    assert "From your instructor" not in page.read_text(encoding="utf-8")
+    with book_of(course) as book:
+        given = book.find_grade("why", "small", UNIT, "ada")
+        given.manual_score, given.needs_manual_grade = 1.5, False
+        book.find_grade("centre-check", "small", UNIT, "ada").extra_credit = 0.5
+        book.find_comment("softmax", "small", UNIT, "ada").manual_comment = "<b>Which</b> axis?"
+        book.db.commit()
+    for _ in range(2):  # a second time nothing is added
+        write_reports(course)
+        told = page.read_text(encoding="utf-8")
+        assert told.count("From your instructor") == 1 and "1.5 of 2" in told and "&lt;b&gt;Which&lt;/b&gt; axis?" in told
+        assert "In all 2 of 22 points." in told and "+ 0.5" in told
+    with book_of(course) as book:
+        book.find_grade("why", "small", UNIT, "ada").needs_manual_grade = True
+        book.db.commit()
+    write_reports(course)
+    assert "Not all of your answers have been read yet." in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("answer", "again"), [("So that its variance is one.", False), ("Another answer.", True)])
+def test_a_person_is_asked_again_only_about_an_answer_that_is_new(course: Path, answer: str, again: bool) -> None:
+    hand_in(course)
+    grade(course)
+    with book_of(course) as book:
+        given = book.find_grade("why", "small", UNIT, "ada")
+        given.manual_score, given.needs_manual_grade = 1.5, False
+        book.db.commit()
+    hand_in(course, answer=answer)
+    grade(course)
+    with book_of(course) as book:
+        found = book.find_grade("why", "small", UNIT, "ada")
+        assert (found.manual_score, bool(found.needs_manual_grade)) == (1.5, again)
+    grade(course)
+    with book_of(course) as book:  # what waits goes on waiting
+        assert bool(book.find_grade("why", "small", UNIT, "ada").needs_manual_grade) is again
 
 
 def test_an_answer_that_was_not_written_gets_nothing_by_itself_and_says_so(course: Path) -> None:
