@@ -1,7 +1,8 @@
 """Notice library operators that would do an exercise's work, below the names that Python code uses for them.
 
 Two PyTorch modes listen while a learner's code runs: one sees the public functions as they are called, the other
-the operators that reach the dispatcher. Library-backed parts run with the watch paused. In a hostile process
+the operators that reach the dispatcher. A name that ends in `.*` means a whole package: a profiler sees each Python
+function of it as it is called, by whatever name. Library-backed parts run with the watch paused. In a hostile process
 the watch can be switched off; what it reports may therefore take points away and never give them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,12 +75,16 @@ def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]
     Without PyTorch loaded no forbidden name can be used.
     """
     used: set[str] = set()
+    packages = frozenset(name.removesuffix(".*") for name in forbids if name.endswith(".*"))
+    operators = tuple(name for name in forbids if not name.endswith(".*"))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_observing(exercise, used))
-        if not forbids or "torch" not in sys.modules:
+        if packages:
+            stack.enter_context(_profiling(packages, used.add))
+        if not operators or "torch" not in sys.modules:
             yield used
             return
-        for mode in _modes(forbids, used.add):
+        for mode in _modes(operators, used.add):
             stack.enter_context(mode)
         with paused():
             _import_what_modes_need()
@@ -101,6 +107,22 @@ def _observing(exercise: str, used: set[str]) -> Iterator[None]:
         yield
     finally:
         _observed = before
+
+
+@contextlib.contextmanager
+def _profiling(packages: frozenset[str], report: Callable[[str], None]) -> Iterator[None]:
+    def note(frame: types.FrameType, event: str, argument: Any) -> None:
+        if event == "call" and not _paused:
+            package = str(frame.f_globals.get("__name__", "")).split(".", 1)[0]
+            if package in packages:
+                report(package)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
 
 
 def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]:

@@ -135,6 +135,26 @@ def test_output_without_a_gradient_is_a_fault() -> None:
     assert fault.stage == "gradients"
 
 
+def by_another_name(x: object) -> object:
+    from textwrap import dedent as helper
+
+    return len(helper("a")) * x  # type: ignore[operator]
+
+
+def by_a_method(x: object) -> object:
+    from string import Template
+
+    return len(Template("$a").substitute(a="b")) * x  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("target", "package"), [(by_another_name, "textwrap"), (by_a_method, "string")])
+def test_a_forbidden_package_is_noticed_and_others_are_not(target: object, package: str) -> None:
+    calls = {"0": Call("a number", {"x": 2.0}, 1)}
+    assert sight(target, calls, forbids=(f"{package}.*", "json.*")).forbidden == (package,)
+    assert sight(target, calls, forbids=("json.*", package)).forbidden == ()
+    assert sys.getprofile() is None
+
+
 @pytest.mark.parametrize(
     "attend",
     [
