@@ -17,6 +17,9 @@ c.CourseDirectory.release_directory = "notebooks"
 # torch.py from being imported while grading. The first four entries are nbgrader's own defaults.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py", "*~", ".*"]
 
+# Nor are weights released that lie beside a solved notebook which somebody ran by hand. While grading they are kept.
+c.GenerateAssignmentApp.CourseDirectory.ignore = [*c.CourseDirectory.ignore, "*.safetensors"]
+
 # nbgrader's own commands repair, run and judge a submission as `python -m autograder grade` does: in a sandbox,
 # the verdict made outside it.
 c.Autograde.exporter_class = "autograder.grading.preprocessors.HandedIn"
