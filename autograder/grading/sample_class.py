@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 
+from ..lessons.assess import kept_file
 from ..lessons.parse import LessonError, parse_lesson, unit_stem
 from ..lessons.workbench import variant_sources
 
@@ -51,8 +52,17 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
             folder.mkdir(parents=True)
             (folder / f"{unit_stem(unit)}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
             (folder / "timestamp.txt").write_text("2026-11-20 18:00:00 UTC", encoding="utf-8")
+            if kind == "solved":
+                for kept, name in handed_in_beside(course, unit):
+                    shutil.copy(kept, folder / name)
             made.append(Made(student, unit, kind, expected))
     return made
+
+
+def handed_in_beside(course: Path, unit: str) -> list[tuple[Path, str]]:
+    """The files that a unit asks for beside its notebook: where the build keeps them, and the name to hand them in under."""
+    lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
+    return [(kept_file(lesson, name), name) for exercise in lesson.exercises for name in exercise.files]
 
 
 def submission(course: Path, unit: str, kind: str, generator: random.Random) -> tuple[dict[str, Any], float]:
@@ -65,7 +75,7 @@ def submission(course: Path, unit: str, kind: str, generator: random.Random) -> 
     expected = 0.0
     for exercise in lesson.exercises[:solved]:
         cells[exercise.name].source = exercise.solution
-        expected += exercise.points
+        expected += 0.0 if exercise.files and kind != "solved" else exercise.points
     if kind == "wrong":
         for exercise in lesson.exercises:
             sources = variant_sources(lesson, exercise.name)

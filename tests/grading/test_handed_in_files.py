@@ -19,6 +19,7 @@ from autograder.checks.weights import MAX_FILE_BYTES
 from autograder.grading.files import read_record
 from autograder.grading.gradebook import GradebookWriter
 from autograder.grading.pipeline import plan, run
+from autograder.grading.sample_class import make_class
 from autograder.grading.sandbox import available
 from autograder.grading.submitted import handed_files, submission_digest
 from autograder.lessons.build import build_unit, check_unit, visible_cases
@@ -208,6 +209,14 @@ def test_stock_autograde_gives_the_same(course: Path, weights: bytes) -> None:
         scores = {submission.student.id: submission.score for submission in book.assignment_submissions(UNIT)}
     assert scores == {"good": 10.0, "missing": 0.0, "pickle": 0.0}
     assert not [path.name for path in (course / "notebooks" / UNIT).iterdir() if "safetensors" in path.name]
+
+
+def test_a_made_up_class_hands_in_what_the_unit_asks_for(course: Path, weights: bytes, tmp_path: Path) -> None:
+    made = make_class(course, tmp_path / "class", (UNIT,), students=4)
+    files = {one.kind: tmp_path / "class" / "submitted" / one.student / UNIT / FILE for one in made}
+    assert files["solved"].read_bytes() == weights
+    assert [kind for kind, path in files.items() if path.exists()] == ["solved"]
+    assert {one.kind: one.expected for one in made} == {"solved": 10.0, "half": 0.0, "wrong": 0.0, "untouched": 0.0}
 
 
 # The author's side
