@@ -95,8 +95,9 @@ def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"{_it(place)}{list(index) if index else ''}"
+    yours, wanted = _apart(got[index], target[index])
     return Difference(
-        f"{where} is {number(got[index])}, expected {number(target[index])}"
+        f"{where} is {yours}, expected {wanted}"
         f"{'' if got.size == 1 else f' ({int(wrong.sum())} of {got.size} entries differ)'}.",
         place,
         index,
@@ -205,6 +206,17 @@ def number(value: Any) -> str:
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     return f"{float(value):.4g}"
+
+
+def _apart(one: Any, other: Any) -> tuple[str, str]:
+    """Both numbers with as many digits as it takes to see that they differ."""
+    if number(one) != number(other):
+        return number(one), number(other)
+    for digits in range(5, 17):
+        told = f"{float(one):.{digits}g}", f"{float(other):.{digits}g}"
+        if told[0] != told[1]:
+            return told
+    return repr(float(one)), repr(float(other))
 
 
 def _shape(data: Array) -> str:

@@ -1322,6 +1322,18 @@ def very_low_scores(rng):
     return module(init=call.init, given=call.given, state=state, gradients=False)
 
 @cases()
+def high_hidden_scores(rng):
+    """3 queries, 2 keys, of which the hidden one has scores about 10 above the other"""
+    mask = torch.tensor([[True, False], [False, True]])[:, None, None]
+    call = cross_call(rng, 2, 3, 2, 2, 4, mask, gradients=False)
+    state, kind = dict(call.state), type(call.state["q_proj.weight"])
+    state["q_proj.weight"] = kind(state["q_proj.weight"].data * np.float32(0.05), "float32")
+    state["q_proj.bias"] = kind(np.full(8, 3.5, dtype="float32"), "float32")
+    state["k_proj.weight"] = kind(np.concatenate([np.ones((8, 1)), 0.05 * state["k_proj.weight"].data[:, 1:]], axis=1).astype("float32"), "float32")
+    call.given["key"][..., 0] = torch.where(mask[:, 0, 0], 0.0, 1.4)
+    return module(init=call.init, given=call.given, state=state, gradients=False)
+
+@cases()
 def large_scores(rng):
     """3 tokens, 2 heads, scores of a hundred and more, no mask"""
     x = 12 * tensor(rng, 2, 3, 8)
@@ -1533,6 +1545,9 @@ wrong("filled-with-minus-20", (fill, "scores.masked_fill(~mask, -20.0)"),  (zero
       says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
 wrong("filled-with-minus-20-zeroed-rows", (fill, "scores.masked_fill(~mask, -20.0)"), (zero, "        if mask is not None:\n            weights = weights * mask.any(dim=-1, keepdim=True)\n"),
       says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
+for name, rows in (("", ""), ("-zeroed-rows", "        if mask is not None:\n            weights = weights * mask.any(dim=-1, keepdim=True)\n")):
+    wrong(f"added-minus-15{name}", (fill, "scores - 15.0 * (~mask)"), (zero, rows),
+          says="you take a number from hidden scores that is not large enough: where a hidden key's score lies far above the others, it still gets weight. Use −inf.")
 wrong("filled-with-minus-1", (fill, "scores.masked_fill(~mask, -1.0)"), (zero, ""),
       says="hidden scores are set to −1, and exp(−1) is 0.37: hidden keys still get weight. Use −inf.")
 wrong("filled-with-minus-10", (fill, "scores.masked_fill(~mask, -10.0)"), (zero, ""),
@@ -1585,6 +1600,8 @@ wrong("always-causal", (zero, zero + "        weights = weights.tril() / weights
       says="your queries see only earlier keys even where no mask says so; hide what the mask hides, nothing else.")
 wrong("always-causal-too", ("        if mask is not None:\n            scores", "        scores = scores.masked_fill(torch.ones_like(scores[0, 0]).triu(1) > 0, -math.inf)\n        if mask is not None:\n            scores"), (zero, "        weights = weights.nan_to_num()\n"),
       says="your queries see only earlier keys even where no mask says so; hide what the mask hides, nothing else.")
+wrong("causal-without-mask", ("scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])", "scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])\n        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril() if mask is None else mask"),
+      says="where no mask is given, your queries see only themselves and earlier keys; without a mask every query may see every key.")
 wrong("mask-required", ("        if mask is not None:\n            scores = scores.masked_fill", "        if True:\n            scores = scores.masked_fill"),
       says="without a mask your code stops: `mask` may be None, and then nothing is hidden.")
 # what comes back
