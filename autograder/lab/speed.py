@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from torch import nn
 from autograder.lab.timing import measure
 
 __all__ = ["matmul_peak", "memory_bandwidth", "peak_memory", "transformer_flops"]
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # PyTorch's profiler writes two lines about itself below each cell that uses it
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
