@@ -220,6 +220,7 @@ formulas = {
 for name, (formula, says) in formulas.items():
     wrong(name, (LINE, formula), says=says)
 wrong("nothing-returned", ("return " + LINE, LINE), says="your function ends without giving anything back: is a `return` missing?")
+wrong("one-if-not-given", ("alpha: float = 0.6", "alpha: float = 1.0"), says="where `alpha` is not given, you take 1. It is 0.6 then.")
 wrong("printed", ("return " + LINE, f"print({LINE})"), says="your function ends without giving anything back: is a `return` missing?")
 
 @right
@@ -655,6 +656,7 @@ NO_PENALTY = "your scores are plain sums: there is no length penalty. A longer s
 IGNORES_ALPHA = "your length penalty is always the one for alpha = 0.6, whatever `alpha` is."
 CONTINUE = "finished hypotheses go on in your search: words are added behind an EOS. A hypothesis that ends in EOS is put aside, and leaves the beam."
 REORDER = "your hypotheses are not brought into the new order: a chosen word is appended to whatever stands in that row, not to the hypothesis that it was chosen for. Each place in the flat row tells which hypothesis it extends."
+ONE_FOR_ALL = "every sentence of the batch gets the first one's answer: its source, or its candidates, are used for all."
 BATCH = "sentences of a batch get into each other's way: hypotheses of one are continued in the rows of another. Count the rows: sentence number i begins at row i · beam_size."
 
 def changed(name, *edits, says):
@@ -666,6 +668,8 @@ def with_end(text):
 changed("copies", ("sums[:, 0] = 0.0", "sums[:] = 0.0"), says=COPIES)
 changed("no-penalty", (SCORE, SCORE.replace("sums / length_penalty(length, alpha)", "sums")), (BOUND, BOUND.replace(" / length_penalty(max_len, alpha)", "")), says=NO_PENALTY)
 changed("alpha-ignored", (SCORE, SCORE.replace(", alpha)", ")")), (BOUND, BOUND.replace(", alpha)", ")")), says=IGNORES_ALPHA)
+changed("alpha-one-if-not-given", ("alpha: float = 0.6", "alpha: float = 1.0"), says="where `alpha` is not given, you take 1. It is 0.6 then.")
+changed("alpha-zero-if-not-given", ("alpha: float = 0.6", "alpha: float = 0.0"), says="where `alpha` is not given, you take 0. It is 0.6 then.")
 changed("alpha-one", (SCORE, SCORE.replace("alpha)", "1.0)")), (BOUND, BOUND.replace("alpha)", "1.0)")), says="your length penalty is always the one for alpha = 1, whatever `alpha` is.")
 changed("mean", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length")), NEVER_STOP, says="you divide each sum by the length itself. Divide by `length_penalty(length, alpha)`.")
 changed("length-to-alpha", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length**alpha")), NEVER_STOP, says="you divide each sum by length to the power alpha. Divide by `length_penalty(length, alpha)`: it adds 5 and divides by 6.")
@@ -683,6 +687,7 @@ changed("penalty-every-step", (SCORE, SCORE.replace("(sums /", "((sums := sums /
 changed("winner-by-sum", (SCORE, "sums.masked_fill(~ended, never).max(dim=1)"), ("score > scores", "score > raw"), ("ids[better, :length]", "raw = torch.where(better, score, raw); ids[better, :length]"), ("scores = torch.where(better, score, scores)", "scores = torch.where(better, score / length_penalty(length, alpha), scores)"), (STEP, f"raw = scores\n    {STEP}"), NEVER_STOP, says=BY_SUM)
 changed("scores-are-sums", (WRITE, WRITE + "; plain = torch.where(better, score * length_penalty(length, alpha), plain)"), (STEP, f"plain = scores\n    {STEP}"), with_end("return answer, plain"), says="your sentences are right, but your scores are the plain sums, without the division by the length penalty.")
 changed("scores-as-probabilities", with_end("return answer, scores.exp()"), says="your scores are not the logarithms but e to the power of them. A score is a sum of logarithms over a penalty, a number below 0.")
+changed("probabilities-divided", (SCORE, SCORE.replace("sums / length", "sums.exp() / length")), NEVER_STOP, says="you divide the probability of each hypothesis by the length penalty. It is the sum of the logarithms that is divided.")
 changed("scores-positive", with_end("return answer, -scores"), says="your scores have the opposite sign: sums of log-probabilities are below 0.")
 changed("probabilities-added", (LOG, LOG.replace("log_softmax", "softmax")), NEVER_STOP, says="you add up probabilities. Probabilities of words that follow each other are multiplied; what you add are their logarithms.")
 changed("logits-added", (LOG, "logits.view(batch, beam_size, -1)"), NEVER_STOP, says="you add up logits as the model gives them. Only after a log-softmax are they log-probabilities: within one row, logits may all be large.")
@@ -697,6 +702,8 @@ changed("rows-of-the-first", ("(first_rows + parents)", "parents"), says=BATCH)
 changed("repeat-both", ("model.encode(source).repeat_interleave(beam_size, dim=0)", "model.encode(source).repeat(beam_size, 1, 1)"), ("source.repeat_interleave(beam_size, dim=0)", "source.repeat(beam_size, 1)"), says="your copies of the sources stand in another order than your hypotheses: 0 1 2 0 1 2 where the hypotheses are 0 0 1 1 2 2. So sentences get each other's source. (`repeat` and `repeat_interleave` differ in this.)")
 changed("repeat-encoder", ("model.encode(source).repeat_interleave(beam_size, dim=0)", "model.encode(source).repeat(beam_size, 1, 1)"), says="your copies of the encoder's output stand in another order than the hypotheses: 0 1 2 0 1 2 where the hypotheses are 0 0 1 1 2 2. (`repeat` and `repeat_interleave` differ in this.)")
 changed("repeat-source", ("source.repeat_interleave(beam_size, dim=0)", "source.repeat(beam_size, 1)"), says="your copies of `source` stand in another order than the hypotheses: 0 1 2 0 1 2 where the hypotheses are 0 0 1 1 2 2. (`repeat` and `repeat_interleave` differ in this.)")
+changed("first-source-for-all", ("source.repeat_interleave(beam_size, dim=0)", "source[:1].expand_as(source).repeat_interleave(beam_size, dim=0)"), says="every sentence of the batch is decoded with the first one's `source`. Each row of hypotheses needs its own.")
+changed("first-of-both-for-all", ("batch, never = len(source)", "source = source[:1].expand_as(source); batch, never = len(source)"), says=ONE_FOR_ALL)
 changed("first-sentence-for-all", ("model.encode(source)", "model.encode(source[:1].expand_as(source))"), says="every sentence of the batch is decoded from the first one's encoder output.")
 changed("goes-on-after-eos", (LEAVE, "pass"), says=CONTINUE)
 changed("goes-on-and-cut", (LEAVE, "pass"), with_end("return answer.masked_fill((answer == EOS).cumsum(1) - (answer == EOS).long() > 0, PAD), scores"), says="your sentences end at EOS, but in the search they went on: the scores count words behind it. A hypothesis that ends in EOS is put aside with the score that it has, and leaves the beam.")
@@ -747,8 +754,9 @@ changed("without-bos", ("model.decode(beams, ", "model.decode(beams if length ==
 changed("starts-with-pad", ("beam_size, 1), BOS)", "beam_size, 1), PAD)"), says="your hypotheses begin with id 0, the padding. They begin with BOS, id 1.")
 changed("starts-with-eos", ("beam_size, 1), BOS)", "beam_size, 1), EOS)"), says="your hypotheses begin with EOS. They begin with BOS, id 1.")
 changed("wrong-eos", (ENDED, "(tokens == 3) | (length == max_len)"), says="your search waits for the wrong id: EOS is 2.")
+changed("ranked-by-last-word", ("sums, places = " + TOP, "places = log_probabilities.masked_fill(sums.unsqueeze(-1) == never, never).flatten(1).topk(beam_size).indices; sums = candidates.flatten(1).gather(1, places)"), NEVER_STOP, says="your candidates are ranked by the log-probability of their last word. The `beam_size` with the largest **sums** are kept.")
 changed("each-for-itself", (TOP, "candidates.flatten(1).topk(beam_size) if length == 1 else (lambda m: (m.values, m.indices + candidates.shape[-1] * torch.arange(beam_size, device=source.device)))(candidates.max(dim=-1))"), says="each of your hypotheses goes on by itself with its own best word. In a beam they compete: of **all** candidates together the best `beam_size` are kept.")
-changed("kept-by-batch", ("sums, places = " + TOP, "sums, places = candidates[:1].expand_as(candidates).flatten(1).topk(beam_size)"), says=BATCH)
+changed("kept-by-batch", ("sums, places = " + TOP, "sums, places = candidates[:1].expand_as(candidates).flatten(1).topk(beam_size)"), says=ONE_FOR_ALL)
 changed("eos-never-first", (LOG, f"{LOG}.index_fill(2, torch.tensor([EOS], device=source.device), never if length < 5 else 0.0)"), NEVER_STOP, says="your search does not let a sentence end early: for the first steps EOS is ruled out, or it costs nothing later. EOS is a token like any other.")
 changed("eos-costs-nothing", (LOG, f"{LOG}.index_fill(2, torch.tensor([EOS], device=source.device), 0.0)"), NEVER_STOP, says="EOS costs nothing in your search. Its log-probability belongs in the sum, like any other token's.")
 changed("eos-not-in-the-score", (SCORE, "((sums - log_probabilities.gather(1, parents.unsqueeze(-1).expand(-1, -1, log_probabilities.shape[-1])).gather(2, tokens.unsqueeze(-1)).squeeze(-1).masked_fill(tokens != EOS, 0.0)) / length_penalty(length, alpha)).masked_fill(~ended, never).max(dim=1)"), NEVER_STOP, says="the EOS's own log-probability is missing from your scores. It is a token like any other and belongs in the sum.")
@@ -1062,6 +1070,11 @@ def nothing(rng):
     """an empty sentence, n=1"""
     return dict(tokens=[], n=1)
 
+@cases()
+def capital(rng):
+    """a sentence that begins with a capital letter, n=1"""
+    return dict(tokens=["The", *sentence(rng, 3), "the"], n=1)
+
 @cases(dict(length=8), hidden=[dict(length=10)])
 def ids(rng, length):
     """{length} ids instead of words, n=2"""
@@ -1116,6 +1129,9 @@ forms = {
     "same-token-n-times": ((LINE, "Counter(zip(*[tokens] * n))"), "your pieces hold the same token n times. Each token of a piece stands one place further on."),
     "sorted-list": ((LINE, f"sorted({LINE}.items())"), "your output is a list of pairs. Return a dict."),
     "underscores": ((WINDOW, "'_'.join(map(str, tokens[i : i + n]))"), "your keys are texts, the tokens joined by a mark. Each key should be a tuple of tokens."),
+    "as-texts": ((WINDOW, "tuple(str(token) for token in tokens[i : i + n])"), "your tokens have become texts: the id 4 is counted as `'4'`. Count tokens as they are."),
+    "lower-case-texts": ((WINDOW, "tuple(str(token).lower() for token in tokens[i : i + n])"), "your tokens are changed before they are counted: words become lower case, ids become texts. Count tokens as they are."),
+    "lower-case": ((WINDOW, "tuple(token.lower() if isinstance(token, str) else token for token in tokens[i : i + n])"), "your words are made lower case before they are counted. \"The\" and \"the\" are two tokens: count tokens as they are."),
     "list-keys": ((LINE, "{tokens[i : i + n]: 1 for i in range(len(tokens) - n + 1)}"), "your keys are lists, and a list cannot be the key of a dict. A tuple can."),
 }
 for name, (edit, says) in forms.items():
@@ -1382,6 +1398,10 @@ facts = {
     "brevity-by-mean": ([(BREVITY, "sum(min(1.0, math.exp(1 - len(r) / max(len(h), 1))) for h, r in zip(hypotheses, references)) / len(hypotheses)")], "your brevity penalty is a mean over the sentences. It is computed once, from the total lengths."),
     "brevity-by-product": ([(BREVITY, "math.prod(min(1.0, math.exp(1 - len(r) / max(len(h), 1))) for h, r in zip(hypotheses, references))")], "your brevity penalty is a product over the sentences. It is computed once, from the total lengths."),
     "brevity-by-letters": ([("sum(map(len, hypotheses)), sum(map(len, references))", "sum(len(w) for h in hypotheses for w in h), sum(len(w) for r in references for w in r)")], "your lengths are counted in letters. They are numbers of tokens."),
+    "brevity-in-each-precision": ([(RETURN, "return 100 * brevity_penalty**4 * math.exp(mean_logarithm)")], "your brevity penalty counts four times: is it a part of each precision? It counts once."),
+    "matching-sentences-only": ([(TOTAL, TOTAL + " if any(ngram in wanted for ngram in found) else 0")], "sentences without a common piece are left out of your totals. The n-grams of all hypotheses stand below the line."),
+    "two-to-five": ([(ORDERS, "range(2, 6)"), ("matches[n - 1]", "matches[n - 2]"), ("totals[n - 1]", "totals[n - 2]")], "your pieces have two to five tokens. n runs from 1 to 4."),
+    "union": ([(MATCH, "sum(max(found.get(ngram, 0), wanted.get(ngram, 0)) for ngram in {*found, *wanted})")], "above the line you count what stands in the hypothesis **or** in the reference. Matches stand in both."),
     "brevity-twice": ([(RETURN, "return 100 * brevity_penalty**2 * math.exp(mean_logarithm)")], "your brevity penalty counts twice."),
     "brevity-under-root": ([(RETURN, "return 100 * (brevity_penalty * math.exp(4 * mean_logarithm)) ** 0.25")], "your brevity penalty stands under the fourth root. Only the precisions do."),
     "arithmetic-mean": ([(MEAN, "math.log(sum(match / total for match, total in zip(matches, totals)) / 4)")], "you take the plain mean of the four precisions. BLEU takes the fourth root of their product."),
@@ -1425,6 +1445,7 @@ facts = {
     "one-text": ([("for hypothesis, reference in zip(hypotheses, references):", "for hypothesis, reference in [(sum(hypotheses, []), sum(references, []))]:")], "all sentences are one long text to you: pieces run over the border of two sentences, and words match in other sentences. Count each sentence with its own reference."),
     "any-reference": ([("ngram_counts(reference, n)", "sum((Counter(ngram_counts(r, n)) for r in references), Counter())")], "a piece matches with you when any reference has it. Each hypothesis is compared with its own reference."),
     "short-skipped": ([("for n in range(1, 5):", "for n in (range(1, 5) if len(hypothesis) >= 4 else ()):")], "sentences with fewer than four tokens are left out. Their shorter pieces count all the same."),
+    "brevity-on-the-wrong-side": ([(BREVITY, "(1.0 if hypothesis_length < reference_length else math.exp(1 - reference_length / hypothesis_length))")], "your brevity penalty is 1 where the hypotheses are too short, and another number where they are longer. It is the other way round: longer ones gain and lose nothing."),
     "brevity-for-longer": ([(BREVITY, "(1.0 if hypothesis_length > reference_length else math.exp(1 - hypothesis_length / reference_length))")], "your brevity penalty is above 1 for hypotheses that are too short: the fraction in it is turned round. It is R/H."),
     "at-least-one": ([(EMPTY, "matches, totals = [max(m, 1) for m in matches], [max(t, 1) for t in totals]\n    if not sum(map(len, hypotheses)):")], SMOOTHED),
     "base-two": ([(MEAN, MEAN.replace("math.log(", "math.log2("))], "your logarithm and your power do not belong together: `exp` undoes the natural logarithm."),

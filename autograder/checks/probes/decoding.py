@@ -19,18 +19,24 @@ from .probe import Finding, Probe, Trial, in_any_order, with_arguments
 PAD, BOS, EOS = 0, 1, 2
 
 
-def _ids(value: Any) -> Array | None:
-    """The ids of a search's result, (batch, length), or None where there are none."""
+def _ids(value: Any, kinds: str = "iu") -> Array | None:
+    """The ids of a search's result, (batch, length), or None where there are none of these kinds."""
     if not isinstance(value, (tuple, list)) or not value or not isinstance(value[0], Tensor):
         return None
     data = value[0].data
-    return data if data.ndim == 2 and data.dtype.kind in "iu" else None
+    return data if data.ndim == 2 and data.dtype.kind in kinds else None
 
 
 def _words(row: Array) -> Array:
     """A sentence without the padding at its end."""
     kept = np.flatnonzero(row != PAD)
     return row[: kept[-1] + 1 if len(kept) else 0]
+
+
+def _told(words: Array, most: int = 12) -> str:
+    """A sentence's ids, as many as are easily read."""
+    words = words.astype(np.int64) if np.isfinite(words).all() else words
+    return f"{words.tolist()}" if len(words) <= most else f"[{', '.join(map(str, words[:most].tolist()))}, and {len(words) - most} more]"
 
 
 def _trimmed(value: Any) -> Any:
@@ -48,11 +54,20 @@ def _same_sentences(trial: Trial) -> Finding | None:
     found = difference(seen, expected, trial.tolerance, returns=trial.returns)
     if found is None:
         return None
-    one, other = _ids(seen), _ids(expected)
-    if one is not None and other is not None and len(one) == len(other) and one.shape != other.shape:
-        place = next(i for i in range(len(one)) if not np.array_equal(_words(one[i]), _words(other[i])))
-        mine, theirs = _words(one[place]).tolist(), _words(other[place]).tolist()
-        return Finding(f"sentence {place} comes out as {mine}, expected {theirs}.", found)
+    one, other = _ids(seen, kinds="iuf"), _ids(expected)
+    if one is None and isinstance(seen, (tuple, list)) and seen and isinstance(seen[0], Tensor) and seen[0].data.ndim == 3:
+        return Finding(f"{found.what} One sentence for each source is asked for: the best of all that were put aside.", found)
+    if one is None or other is None or len(one) != len(other):
+        return Finding(found.what, found)
+    for place, (mine, theirs) in enumerate(zip(map(_words, one), map(_words, other), strict=True)):
+        if not len(mine) and EOS not in theirs:
+            return Finding(
+                f"sentence {place} comes out empty, expected {_told(theirs)}. This one has no EOS: what is "
+                "live after `max_len` tokens counts as well.",
+                found,
+            )
+        if not np.array_equal(mine, theirs):
+            return Finding(f"sentence {place} comes out as {_told(mine)}, expected {_told(theirs)}.", found)
     return Finding(found.what, found)
 
 
@@ -84,8 +99,11 @@ def _no_bos(trial: Trial) -> Finding | None:
     if ids is None or not (ids == BOS).any():
         return None
     index = tuple(int(i) for i in np.argwhere(ids == BOS)[0])
+    where = "It starts the search and is no part of the sentence that comes back."
+    if index[1]:
+        where = "It stands inside a sentence, and the model hardly ever says it: by which numbers was this word chosen?"
     return Finding(
-        f"ids{list(index)} is {BOS}, the BOS. It starts the search and is no part of the sentence that comes back.",
+        f"ids{list(index)} is {BOS}, the BOS. {where}",
         Difference("", "ids", index, ids, _ids(trial.expected.value)),
     )
 
@@ -110,8 +128,8 @@ def _by_itself(trial: Trial) -> Finding | None:
     if np.array_equal(one, other):
         return None
     return Finding(
-        f"the first sentence comes out as {other.tolist()} beside others, and as {one.tolist()} alone. Somewhere in the "
-        "batch, sentences get into each other's way."
+        f"the first sentence comes out as {_told(other)} beside others, and as {_told(one)} alone. Either sentences of a "
+        "batch get into each other's way, or your search does not find the same thing twice."
     )
 
 
@@ -122,6 +140,8 @@ searches_each_sentence_by_itself = Probe(
 
 def _same_counts(trial: Trial) -> Finding | None:
     seen, expected = trial.seen.value, trial.expected.value
+    if isinstance(seen, dict) and any(key.startswith("frozenset(") for key in seen):
+        return Finding("your keys are sets: a set forgets the order of its tokens, and how often each stands there. Keys are tuples.")
     if isinstance(seen, dict) and isinstance(expected, dict):  # a count has no order
         missing, extra = [key for key in expected if key not in seen], [key for key in seen if key not in expected]
         if missing or extra:
