@@ -61,8 +61,8 @@ class TransformerEmbedding(nn.Module):
 def ids_under_watch(ids: Tensor) -> Any:
     """`ids`, and after the call a look at the module that they were given to.
 
-    The look tells how many weights the module learns, and whether a copy of it still works on another device:
-    PyTorch's "meta" device, which computes shapes only.
+    The look tells how many weights the module learns, whether a copy of it still works on another device (PyTorch's
+    "meta" device, which computes shapes only), and whether further calls give what a first call would.
     """
     from autograder.checks.observe import Watched
 
@@ -80,11 +80,12 @@ def ids_under_watch(ids: Tensor) -> Any:
         while _WATCHING:
             _WATCHING.pop().remove()
         if not met:
-            return {"learned tensors": 0, "works on another device": True}
+            return {"learned tensors": 0, "works on another device": True, "further calls are like the first": True}
         module = met[0]
         return {
             "learned tensors": len(list(module.parameters())),
             "works on another device": _works_elsewhere(module, ids),
+            "further calls are like the first": _remembers_nothing(module, ids),
         }
 
     return Watched(ids, look)
@@ -100,6 +101,17 @@ def _works_elsewhere(module: nn.Module, ids: Tensor) -> bool:
     except Exception as error:
         return "is not on the expected device" not in str(error) and "on the same device" not in str(error)
     return True
+
+
+def _remembers_nothing(module: nn.Module, ids: Tensor) -> bool:
+    """Whether a longer batch, the same again, and a shorter one agree where they hold the same tokens."""
+    seq = ids.shape[1]
+    with torch.no_grad():
+        try:
+            longer, again, shorter = module(torch.cat([ids, ids[:, :2]], dim=1)), module(ids), module(ids[:, :2])
+            return torch.allclose(longer[:, :seq], again, atol=1e-4) and torch.allclose(again[:, :2], shorter, atol=1e-4)
+        except Exception:
+            return False
 
 
 def one_hot_view(x: Tensor, W_input: Tensor, W_position: Tensor) -> Tensor:

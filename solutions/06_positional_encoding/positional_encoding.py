@@ -1036,8 +1036,8 @@ class TransformerEmbedding(nn.Module):
 def ids_under_watch(ids: Tensor) -> Any:
     """`ids`, and after the call a look at the module that they were given to.
 
-    The look tells how many weights the module learns, and whether a copy of it still works on another device:
-    PyTorch's "meta" device, which computes shapes only.
+    The look tells how many weights the module learns, whether a copy of it still works on another device (PyTorch's
+    "meta" device, which computes shapes only), and whether further calls give what a first call would.
     """
     from autograder.checks.observe import Watched
 
@@ -1055,11 +1055,12 @@ def ids_under_watch(ids: Tensor) -> Any:
         while _WATCHING:
             _WATCHING.pop().remove()
         if not met:
-            return {"learned tensors": 0, "works on another device": True}
+            return {"learned tensors": 0, "works on another device": True, "further calls are like the first": True}
         module = met[0]
         return {
             "learned tensors": len(list(module.parameters())),
             "works on another device": _works_elsewhere(module, ids),
+            "further calls are like the first": _remembers_nothing(module, ids),
         }
 
     return Watched(ids, look)
@@ -1075,6 +1076,17 @@ def _works_elsewhere(module: nn.Module, ids: Tensor) -> bool:
     except Exception as error:
         return "is not on the expected device" not in str(error) and "on the same device" not in str(error)
     return True
+
+
+def _remembers_nothing(module: nn.Module, ids: Tensor) -> bool:
+    """Whether a longer batch, the same again, and a shorter one agree where they hold the same tokens."""
+    seq = ids.shape[1]
+    with torch.no_grad():
+        try:
+            longer, again, shorter = module(torch.cat([ids, ids[:, :2]], dim=1)), module(ids), module(ids[:, :2])
+            return torch.allclose(longer[:, :seq], again, atol=1e-4) and torch.allclose(again[:, :2], shorter, atol=1e-4)
+        except Exception:
+            return False
 
 # %% exercise="TransformerEmbedding" part="variants"
 def draw_ids(rng, vocab_size, batch, seq):
@@ -1243,6 +1255,7 @@ wrong("normalised", (SUM, "nn.functional.layer_norm(tokens + self.positions[:seq
 wrong("tokens-normalised", (SCALE, " / self.embedding(ids).norm(dim=-1, keepdim=True) * math.sqrt(self.d_model)"), says="your token vectors are scaled to one length first. Multiply them by √d_model as they are.")
 wrong("table-changed", (SUM, "tokens + self.positions.mul_(1.5)[:seq]"), says="your `forward` changes the table in place, so that every call gives other numbers. Make new tensors.")
 wrong("table-collects", (SUM, "self.positions[:seq].add_(tokens.detach()[0]) + tokens"), says="your `forward` adds tokens into the table itself, in place. The table must stay as it is.")
+wrong("remembers", (SUM, "tokens + self.positions.add_(0.01)[:seq] - 0.01"), says="your first call gives the right numbers, a second call of the same module does not: your `forward` keeps something from the call before (a counter, a stored table, a table that it changes), or it fits one length only.")
 wrong("tanh", (SUM, "torch.tanh(tokens + self.positions[:seq])"), says="your sum goes through tanh. Return the sum itself.")
 wrong("half-precision", (SUM, "(tokens + self.positions[:seq]).half()"), says="your output is a little off, as numbers of 16 bits are. Keep the tensors' own type.")
 wrong("two-returned", (SUM, "(tokens, self.positions[:seq])"), says="your `forward` returns tokens and positions as two things. Return their sum.")
@@ -1668,7 +1681,7 @@ for name, model in (("with positions", with_positions), ("without positions", wi
 #
 # <details><summary>3. You forget the factor √d_model. Which of the two is hard to hear, the token or its position?</summary>
 #
-# The token. Its vector is about 1 long, a position vector $\sqrt{d_	ext{model}/2}$. The model may still learn, since it can
+# The token. Its vector is about 1 long, a position vector $\sqrt{d_\text{model}/2}$. The model may still learn, since it can
 # make its embedding larger with time: such a mistake is hard to see from the final score.
 # </details>
 #
