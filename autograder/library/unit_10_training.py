@@ -105,9 +105,11 @@ def small_translator(
 
 def optimizer_of_it(kind: str, rate: float, momentum: float = 0.0) -> torch.optim.Optimizer:
     """An optimizer over the model that was made last: the one in the same call."""
-    weights = _MADE[-1].parameters()
+    weights = list(_MADE[-1].parameters())
     if kind == "adam":
         return torch.optim.Adam(weights, lr=rate, betas=(0.9, 0.98))
+    if kind == "sgd in two groups":
+        return torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:], "lr": rate / 2}], lr=rate)
     return torch.optim.SGD(weights, lr=rate, momentum=momentum)
 
 

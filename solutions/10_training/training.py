@@ -207,6 +207,7 @@ APPEAR = "Of two equally frequent tokens, the one that appears first comes first
 orders = {
     "right": (lambda s: [t for t, _ in Counter(flat(s)).most_common()], ""),
     "rising": (lambda s: sorted(Counter(flat(s)), key=Counter(flat(s)).get), "your tokens are sorted by rising count: the rarest get the smallest ids. The most frequent come first."),
+    "rising-turned": (lambda s: [t for t, _ in reversed(Counter(flat(s)).most_common())], "your tokens are sorted by rising count: the rarest get the smallest ids. The most frequent come first."),
     "appearance": (lambda s: list(dict.fromkeys(flat(s))), "your tokens stand in the order in which they appear. The most frequent come first; the order of appearance decides ties only."),
     "alphabet": (lambda s: sorted(set(flat(s))), "your tokens are sorted by alphabet. The most frequent come first, and the order of appearance decides ties."),
     "ties-by-alphabet": (lambda s: sorted(set(flat(s)), key=lambda t: (-Counter(flat(s))[t], t)), f"your ties are broken by the alphabet. {APPEAR}"),
@@ -223,7 +224,7 @@ orders = {
 FEWER = "A token is left out only when it is seen fewer times than `min_count`"
 filters = {
     "right": (lambda n, m: n >= m, ""),
-    "above": (lambda n, m: n > m, f"your dict leaves out tokens that are seen exactly `min_count` times. {FEWER}."),
+    "above": (lambda n, m: n > m, f"your dict leaves out tokens that are seen exactly `min_count` times. {FEWER}. (Or does your count begin at 0 when a token is met for the first time?)"),
     "ignored": (lambda n, m: True, "your dict ignores `min_count`: rare tokens are still there."),
     "at-least-two": (lambda n, m: n >= 2, "your dict leaves out what is seen once, whatever `min_count` is."),
     "turned": (lambda n, m: n <= m, f"your dict keeps the rare tokens and drops the frequent ones. {FEWER}."),
@@ -296,6 +297,10 @@ for i, one in enumerate(frequent):
 def with_counts(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences)).most_common()
     return dict([(name, i) for i, name in enumerate(SPECIALS)] + [(t, n) for t, n in counts if n >= min_count])
+
+@wrong("two-if-not-given", says="where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.")
+def default_of_two(sequences, max_size=None, min_count=2):
+    return vocabulary()(sequences, max_size, min_count)
 
 @wrong("specials-counted", says="your `min_count` drops the special tokens as well: they are seen in no sequence. They are always there.")
 def specials_filtered(sequences, max_size=None, min_count=1):
@@ -1076,6 +1081,8 @@ edits = {
     "falls-too-fast": (FALL, "step**-1.5", "your rate falls with the exponent −1.5; it is −0.5. (−1.5 belongs to `warmup_steps`.)"),
     "root-of-step": (FALL, "step**0.5", "your exponent of the step is +0.5: the minus is missing."),
     "constant-after": (FALL, "warmup_steps**-0.5", "your rate stays where it is after the warm-up. It falls with the square root of the step."),
+    "falls-from-the-warm-up": (FALL, "max(step - warmup_steps, 1) ** -0.5 if step > warmup_steps else warmup_steps**-0.5", "after the warm-up your rate falls as if the steps were counted anew there. The falling line is 1/√step, with the step counted from the first one."),
+    "root-of-both": (RISE + "\n    falling = step**-0.5", "(step * warmup_steps**-1.5) ** 0.5\n    falling = step**-0.5", "you take the root of the rising line as well. It is a straight line."),
     "linear-fall": (FALL, "max(0.0, 2 * warmup_steps - step) * warmup_steps**-1.5", "your rate falls in a straight line. In the formula it falls with the square root of the step."),
     "exponential-fall": (FALL, "warmup_steps**-0.5 * math.exp(-(step - warmup_steps) / warmup_steps)", "your rate falls like an exponential. In the formula it falls with the square root of the step."),
     "peak-one": (ALL, "min(rising, falling) * warmup_steps**0.5", "your rate reaches 1 at its peak. The formula's peak is 1/√(d_model · warmup_steps)."),
@@ -1289,9 +1296,11 @@ def small_translator(
 
 def optimizer_of_it(kind: str, rate: float, momentum: float = 0.0) -> torch.optim.Optimizer:
     """An optimizer over the model that was made last: the one in the same call."""
-    weights = _MADE[-1].parameters()
+    weights = list(_MADE[-1].parameters())
     if kind == "adam":
         return torch.optim.Adam(weights, lr=rate, betas=(0.9, 0.98))
+    if kind == "sgd in two groups":
+        return torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:], "lr": rate / 2}], lr=rate)
     return torch.optim.SGD(weights, lr=rate, momentum=momentum)
 
 # %% exercise="train_step" part="variants"
@@ -1366,6 +1375,8 @@ edits = {
     "always-rescaled": ([(CLIP, "    norm = torch.sqrt(sum(p.grad.pow(2).sum() for p in model.parameters()))\n    for p in model.parameters():\n        p.grad /= norm\n")], "your step always scales the gradients to norm 1, small ones upwards as well. It scales downwards only: below 1.0 they stay as they are."),
     "clip-each-entry": ([(CLIP, "    nn.utils.clip_grad_value_(model.parameters(), 1.0)\n")], "your step clips every entry of the gradients by itself. What is limited is one number, the norm of all of them together."),
     "clip-each-weight": ([(CLIP, "    for p in model.parameters():\n        nn.utils.clip_grad_norm_([p], max_norm=1.0)\n")], "your step clips each parameter's gradient by itself. What is limited is one number, the norm of all of them together."),
+    "clip-by-the-square": ([(CLIP, "    square = sum(float((p.grad**2).sum()) for p in model.parameters())\n    for p in model.parameters():\n        p.grad /= max(1.0, square)\n")], "your step divides large gradients by the square of their norm. The norm is the root of the sum of squares; after clipping it is 1.0."),
+    "whole-step-twice": ([("    model.train()\n", "    model.train()\n    first = label_smoothed_loss(model(source, shift_right(target)), target)\n    optimizer.zero_grad()\n    first.backward()\n" + CLIP + STEP)], "your function takes two whole steps with the batch. It takes one."),
     "clip-tenth": ([("max_norm=1.0", "max_norm=0.1")], "your step clips to norm 0.1. It clips to norm 1.0."),
     "clip-half": ([("max_norm=1.0", "max_norm=0.5")], "your step clips to norm 0.5. It clips to norm 1.0."),
     "clip-first-weight": ([(CLIP, "    nn.utils.clip_grad_norm_([next(model.parameters())], max_norm=1.0)\n")], f"your step clips the first parameter only. {CLIPS}"),
@@ -1683,7 +1694,7 @@ def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, sca
     given = dict(
         model=fixture("small_translator", state=state),
         batches=fixture("one_by_one", batches=batches) if once else batches,
-        optimizer=fixture("optimizer_of_it", kind=kind, rate=0.4 if kind == "sgd" else 0.05),
+        optimizer=fixture("optimizer_of_it", kind=kind, rate=0.05 if kind == "adam" else 0.4),
     )
     if schedule:
         given["schedule"] = fixture("rates_by_step", rates=[float(r) for r in rng.uniform(0.05, 0.9, size=steps)])
@@ -1710,6 +1721,11 @@ def adam(rng, steps, d):
 def generated(rng, steps, d):
     """{steps} batches from a generator, with a watcher and no schedule"""
     return run_of(rng, steps, d + 3, schedule=False, once=True)
+
+@cases(dict(steps=3, d=4), low=3)
+def in_groups(rng, steps, d):
+    """{steps} batches with a schedule, an optimizer with two groups of weights"""
+    return run_of(rng, steps, d + 3, kind="sgd in two groups", watch=False)
 
 @cases()
 def nothing(rng):
@@ -1745,6 +1761,9 @@ edits = {
     "watch-from-zero": ([(WATCH, "watch(step - 1, loss)")], f"your watcher is told a step that is counted from 0. {FIRST}"),
     "watch-mean": ([(WATCH, "watch(step, sum(losses) / len(losses))")], "your watcher is told the mean of all losses so far. It is told the loss of this step."),
     "watch-running-sum": ([(WATCH, "watch(step, sum(losses))")], "your watcher is told the sum of all losses so far. It is told the loss of this step."),
+    "running-mean-all-through": ([(APPEND, "losses.append((sum(losses[-1:]) * (step - 1) + loss) / step); loss = losses[-1]")], "your losses are means of all losses so far, for the watcher too. Each is the loss of its own step."),
+    "last-batch-lost": ([("enumerate(batches, start=1)", "enumerate(list(batches)[:-1], start=1)")], "your training leaves the last batch out."),
+    "first-group-only": ([("for group in optimizer.param_groups:", "for group in optimizer.param_groups[:1]:")], "only the first of the optimizer's groups gets your rate. Each group has a rate of its own: all of them are set."),
     "last-loss": ([(BACK, "return losses[-1:]")], "your function returns the last loss only. Return all of them, one for each step."),
     "last-number": ([(BACK, "return losses[-1] if losses else 0.0")], "your function returns the last loss. Return the list of all losses."),
     "mean-loss": ([(BACK, "return sum(losses) / max(1, len(losses))")], "your function returns the mean of the losses. Return the list."),

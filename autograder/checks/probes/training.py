@@ -36,9 +36,14 @@ def _same_entries(trial: Trial) -> Finding | None:
         found = difference(seen, expected, trial.tolerance)
         return Finding(found.what, found) if found else None
     missing = [token for token in expected if token not in seen]
-    if missing:
-        return Finding(f"your dict has no entry {missing[0]!r}, and {len(seen)} entries where {len(expected)} are expected.")
     extra = [token for token in seen if token not in expected]
+    sequences = trial.argument("sequences")
+    given = {token for sequence in sequences for token in sequence} if isinstance(sequences, (list, tuple)) else set(extra)
+    if strange := [token for token in extra if token not in given and token not in _SPECIALS]:
+        return Finding(f"your dict has an entry {strange[0]!r}, which stands in none of the sequences of this call.")
+    if missing:
+        count = f"{len(seen)} entries where {len(expected)} are expected" if not extra else f"an entry {extra[0]!r} that should not be there"
+        return Finding(f"your dict has no entry {missing[0]!r}, and {count}.")
     if extra:
         return Finding(f"your dict has an entry {extra[0]!r} that should not be there.")
     for token, due in expected.items():
