@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from autograder.checks.cases import CASES_FILE, ExerciseCases, load_cases
 from autograder.checks.outside import key_of, observe_by
 from autograder.checks.probes.named import named_probes
@@ -57,6 +59,7 @@ OUTCOMES = ("not-written", "not-defined", "out-of-time", "died", "file", "signat
 
 def judge_unit(unit: str, pieces: list[Piece]) -> Iterator[Judged]:
     """Judge pieces of one unit, each in a fork of its own, in their order."""
+    torch.set_num_threads(1)  # arrays here are tiny: threads would only wait for one another
     visible = {cases.name: cases for cases in load_cases(COURSE / "solutions" / unit / CASES_FILE).exercises}
     hidden = {cases.name: cases for cases in hidden_cases(COURSE, unit, SEED).exercises}
     with WarmProcess(confined=False) as warm:
