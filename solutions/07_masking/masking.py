@@ -729,6 +729,8 @@ AMBIGUOUS = "your code joins tensors by Python's `and`, `or` or `not`, which ask
 def python_and(ids, pad_id=0):
     return (ids != pad_id)[:, None, None, :] and torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
 
+wrong("as-long-as-the-batch", ("ids.shape[1]", "ids.shape[0]"), says="your causal mask is as long as the batch: its length is the number of sentences. The number of tokens in a sentence counts, axis 1 of `ids`.")
+
 @wrong("causal-alone", says="your output is a causal mask, (seq, seq), and nothing else: padding is not hidden, and the axes of batch and heads are missing.")
 def causal_alone(ids, pad_id=0):
     return torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
@@ -902,6 +904,13 @@ def far_from_zero(rng, seq_k):
     scores = rng.normal(size=(1, 2, 5, seq_k)).astype("float32") + levels
     return dict(scores=torch.from_numpy(scores), mask=torch.from_numpy(some_hidden(rng, 1, 1, 5, seq_k)))
 
+@cases(dict(seq_k=5), low=4)
+def high_hidden_scores(rng, seq_k):
+    """hidden scores about 10 above the visible ones, {seq_k} keys"""
+    seen = some_hidden(rng, 1, 1, 4, seq_k)
+    scores = rng.normal(size=(1, 2, 4, seq_k)) / 4 + np.where(seen, 0.0, 10.0)
+    return dict(scores=torch.from_numpy(scores.astype("float32")), mask=torch.from_numpy(seen))
+
 INF = float("inf")
 
 def weigh(fill=None, clean="hidden", invert=False, dim=-1):
@@ -958,8 +967,11 @@ for dim, says in AXES.items():
     wrong(f"axis-{dim}+even", says=f"{says} (Besides, where a softmax had hidden keys only, they get weight.)")(weigh(None, "no", dim=dim))
 for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100, 200, 500, 999, 1000):
     wrong(f"fill-minus-{number}", says=SMALL)(weigh(-float(number), "no"))
-    if 1 < number < 10:  # a row that hides everything is as without a mask, and so is every row for larger numbers: "plain-row"
+    if 1 < number < 16:  # a row that hides everything is as without a mask, and so are most rows for larger numbers: "plain-row"
         wrong(f"fill-minus-{number}+added", says=SMALL)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
+for number in (9, 10, 15):
+    wrong(f"fill-minus-{number}+added+zero-row", says="hidden keys still get weight: what you take from their scores is not enough where a hidden score lies far above the visible ones.")(
+        plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True)))
 for number in (10, 20, 100, 1000):
     wrong(f"fill-minus-{number}+zero-row", says="in rows of low scores the visible keys lose weight to the hidden ones, whose score is not far enough below theirs. Scores may be as low as −1500.")(weigh(-float(number)))
 wrong("fill-zero", says=ZERO)(weigh(0.0, "no"))
@@ -1018,6 +1030,8 @@ OVERFLOW = "your softmax by hand fails for large scores: exp(1000) is infinite. 
 wrong("no-max", says=OVERFLOW)(plainly(lambda s, m: share(torch.exp(s) * m, -1)))
 wrong("no-max+nan-row", says=f"two things at once. First, {OVERFLOW} Second, {NAN}")(plainly(lambda s, m: torch.exp(s) * m / (torch.exp(s) * m).sum(-1, keepdim=True)))
 wrong("no-max+epsilon", says=OVERFLOW)(plainly(lambda s, m: torch.exp(s) * m / ((torch.exp(s) * m).sum(-1, keepdim=True) + 1e-9)))
+wrong("no-max+zero-row", says="your softmax by hand fails far from 0: exp(1000) is infinite and exp(−1500) is 0, and your code turns such rows into zeros. Subtract the largest score of each row first, or use `torch.softmax`.")(
+    plainly(lambda s, m: (lambda e: torch.where(e.sum(-1, keepdim=True) > 0, e / e.sum(-1, keepdim=True), 0.0))(torch.exp(s) * m)))
 GLOBAL = "you subtract one maximum for all rows. A row far below it is left with nothing but zeros: subtract each row's own maximum."
 wrong("global-max", says=GLOBAL)(plainly(lambda s, m: share(torch.exp(s - s.max()) * m, -1)))
 wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: torch.exp(s - s.max()) * m / (torch.exp(s - s.max()) * m).sum(-1, keepdim=True)))
@@ -1282,6 +1296,13 @@ def far_from_zero(rng, seq_k, d_k):
     key[..., 0], query[..., 0] = 32.0, 4.0 * float(d_k) ** 0.5 * torch.tensor([1.0, -1.0, 1.0, -1.0])
     return dict(query=query, key=key, value=floats(rng, 1, 1, seq_k, 4), mask=some_hidden(rng, 1, 1, 4, seq_k))
 
+@cases(dict(seq_k=5, d_k=3), low=3, high=7)
+def high_hidden_scores(rng, seq_k, d_k):
+    """hidden keys whose scores lie about 10 above the others ({seq_k} keys, d_k = {d_k})"""
+    query, key, mask = floats(rng, 1, 2, 4, d_k) / 2, floats(rng, 1, 2, seq_k, d_k) / 2, some_hidden(rng, 1, 1, 1, seq_k)
+    query[..., 0], key[..., 0] = 2 * float(d_k) ** 0.5, torch.where(mask[:, :, 0], 0.0, 5.0)
+    return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 4), mask=mask)
+
 @cases(dict(num_heads=4, seq_q=5), hidden=[dict(num_heads=2, seq_q=6)])
 def in_float16(rng, num_heads, seq_q):
     """float16, where all keys are alike and the masks leave 1, 2, 4 or none of them: every weight is 1, ½, ¼ or 0"""
@@ -1327,6 +1348,7 @@ INVERT = "your mask is read the wrong way round: each query attends to exactly t
 LATE = "you apply the mask after the softmax, and your weights sum to less than 1: the hidden scores still stand in the denominator. Mask the scores before the softmax."
 SIXTEEN = "your code breaks in float16, whose range ends at 65,504: the number that you fill in for hidden scores lies outside it. In float32 it works. `torch.finfo(scores.dtype)` knows the range of each type, and −inf exists in all of them."
 NO_SCALE = "your scores are not divided by √d_k."
+ADDED = "hidden keys still get weight: what you take from their scores is not enough where a hidden score lies far above the visible ones."
 shapings = {
     "no-scale": (lambda q, k, v: bare(q, k), NO_SCALE),
     "by-d": (lambda q, k, v: bare(q, k) / q.shape[-1], "your scores are divided by d_k. Divide by its square root."),
@@ -1404,6 +1426,8 @@ weighings = {
     "plain-row": (lambda s, m: weigh()(s, torch.where(m.any(-1, keepdim=True), m, True)), "a query that may see no key at all has the weights that it would have without a mask. Its weights and its output must be 0."),
     "no-max": (lambda s, m: (e := torch.exp(s) * m) / torch.where(e.sum(-1, keepdim=True) > 0, e.sum(-1, keepdim=True), 1.0), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
     "no-max+epsilon": (lambda s, m: (e := torch.exp(s) * m) / (e.sum(-1, keepdim=True) + 1e-6), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
+    "added-minus-15": (lambda s, m: torch.softmax(s - 15 * (~m).to(s.dtype), -1), ADDED),
+    "added-minus-15+zero-row": (lambda s, m: torch.softmax(s - 15 * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True), ADDED),
     "cleaned-backwards": (lambda s, m: weigh(None, "no")(s, m).masked_fill(m, 0.0), "after the softmax you set the weights of the visible keys to 0, not those of the hidden ones: the second mask is the wrong way round."),
     "no-max+nan-row": (lambda s, m: (e := torch.exp(s) * m) / e.sum(-1, keepdim=True), f"two things at once. First, your softmax by hand fails for large scores: exp overflows or underflows. Second, {NAN}"),
     "not-normalised": (lambda s, m: torch.exp(s - s.amax(-1, keepdim=True)) * m, "your weights do not sum to 1: the exponentials are not divided by their sum."),
@@ -1561,10 +1585,16 @@ def inverted_added(query, key, value, mask):
     weights = torch.softmax(scaled(query, key, value) + mask.to(query.dtype) * -1e9, -1)
     return weights @ value, weights
 
-@wrong("float32-only", says="your code breaks in float16: two tensors of different types meet in a product. Make every new tensor in the type of the inputs.")
-def types_meet(query, key, value, mask):
-    weights = weigh()(scaled(query, key, value).float(), mask)
-    return weights @ value, weights
+TYPES = "your code breaks in float16: two tensors of different types meet in a product. Make every new tensor in the type of the inputs."
+for name, scores, weights, more in (
+    ("", scaled, weigh(), ""),
+    ("nan-row+", scaled, weigh(-INF, "no"), NAN),
+    ("even-row+", scaled, weigh(None, "no"), EVEN),
+    ("inverted+", scaled, weigh(invert=True), INVERT),
+    ("no-scale+", lambda query, key, value: bare(query, key), weigh(), NO_SCALE),
+):
+    wrong(f"{name}float32-only", says=f"two things at once. First, {more} Second, {TYPES}" if more else TYPES)(
+        attention(lambda q, k, v, scores=scores: scores(q, k, v).float(), weights))
 
 right_edit("einsum", ("query @ key.transpose(-2, -1)", 'torch.einsum("bhqd,bhkd->bhqk", query, key)'), ("weights @ value, weights", '(torch.einsum("bhqk,bhkd->bhqd", weights, value), weights)'))
 right_edit("query-scaled-first", ("query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])", "(query * query.shape[-1] ** -0.5) @ key.mT"))
