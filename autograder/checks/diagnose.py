@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .cases import ExerciseCases, Observation, Sighting, Variant
-from .compare import same_observation
+from .compare import as_array, same_observation
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ def diagnose(
     """The known mistake that explains what was seen, or None where no cause can be claimed.
 
     A variant explains a sighting when it equals it on every call that was seen. Where none does, one that equals
-    it on at least half of the wrong cases that gave numbers is named too, and the sentence says on which case.
+    it on at least half of the wrong cases that gave numbers is named too, and the sentence says on which case. (Not on
+    the evidence of one case, where it would give other numbers on several whose answer is right.) Of several such
+    variants the one that also raises where the code raised comes first.
     An exception alone explains only an exception of the same type and text. Returned values are compared as `view`
     shows them: what is not judged in them tells no mistake from another.
     """
@@ -41,16 +43,36 @@ def diagnose(
         if all(same(key, variant.seen[key]) for key in first_wrong_first):
             return Diagnosis(variant, variant.says, cases.plan[wrong[0]].label)
     numeric = [key for key in wrong if seen[key].fault is None and "/" not in key]
-    partial: tuple[int, Variant, str] | None = None
-    more = " (Other cases fail as well, in another way.)"
+    raised = [key for key in wrong if seen[key].fault is not None]
+    right = [key for key in cases.plan if key in seen and key not in wrong and "/" not in key]
+    best: tuple[tuple[int, int], Variant, str] | None = None
     for variant in cases.variants:
         telling = [key for key in numeric if same(key, variant.seen[key])]
-        if telling and 2 * len(telling) >= len(numeric) and (partial is None or len(telling) > partial[0]):
-            partial = (len(telling), variant, cases.plan[telling[0]].label)
-    if partial:
-        count, variant, label = partial
-        return Diagnosis(variant, f"on {label}: {variant.says}{more if count < len(wrong) else ''}", label)
+        if 2 * len(telling) < len(numeric) or all(_is_blank(seen[key].value) for key in telling):
+            continue
+        against = sum(variant.seen[key].fault is None and not same(key, variant.seen[key]) for key in right)
+        if len(telling) == 1 and against > 1:
+            continue
+        rank = (len(telling), sum(_same_type_of_fault(seen[key], variant.seen[key]) for key in raised))
+        if best is None or rank > best[0]:
+            best = (rank, variant, cases.plan[telling[0]].label)
+    if best:
+        (count, _), variant, label = best
+        more = " (Other cases fail as well, in another way.)" if count < len(wrong) else ""
+        return Diagnosis(variant, f"on {label}: {variant.says}{more}", label)
     return None
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether an output is one number over and over: many mistakes end in zeros, and none of them shows there."""
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_blank, value))
+    data = as_array(value)
+    return data is not None and data.size > 1 and bool((data == data.flat[0]).all())
+
+
+def _same_type_of_fault(seen: Observation, other: Observation) -> bool:
+    return bool(seen.fault and other.fault and seen.fault.type_name == other.fault.type_name)
 
 
 def _as_viewed(observation: Observation, view: Callable[[Any], Any]) -> Observation:

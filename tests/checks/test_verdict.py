@@ -122,6 +122,41 @@ def test_a_mistake_on_some_cases_only_is_named_with_the_case() -> None:
     assert verdict.message.startswith("On three numbers: your output is the square")
 
 
+def with_more_cases(mistakes: dict[str, Callable[[np.ndarray], np.ndarray]], *more: np.ndarray) -> ExerciseCases:
+    base = doubling()
+    plan = base.plan | {f"{i}.0.0": Call(f"case {i}", {"x": x}, 1) for i, x in enumerate(more, start=2)}
+    variants = tuple(Variant(name, f"{name}.", seen_by(mistake, plan)) for name, mistake in mistakes.items())
+    return replace(base, plan=plan, expected=seen_by(lambda x: 2 * x, plan), variants=variants)
+
+
+def test_one_case_does_not_name_a_mistake_that_several_right_answers_speak_against() -> None:
+    cases = with_more_cases({"squares": lambda x: x**2}, np.full(4, 7.0), np.full((2, 2), 5.0))
+    assert verdict_on(lambda x: x**2 if x.size == 3 else 2 * x, cases).diagnosis is None
+    assert verdict_on(lambda x: x**2 if x.ndim == 1 else x * 2, cases).diagnosis == "squares"
+
+
+def test_an_output_of_zeros_names_no_mistake_that_shows_elsewhere() -> None:
+    cases = with_more_cases({"zeros": lambda x: 0 * x})
+    assert verdict_on(lambda x: 0 * x, cases).diagnosis == "zeros"
+    assert verdict_on(lambda x: 0 * x if x.ndim == 1 else x + 1, cases).diagnosis is None
+
+
+def test_of_two_mistakes_alike_in_numbers_the_one_that_raises_alike_is_named() -> None:
+    def raises(x: np.ndarray) -> np.ndarray:
+        if x.ndim > 1:
+            raise ValueError("one axis only")
+        return x**2
+
+    cases = with_more_cases({"squares": lambda x: x**2, "squares-of-vectors": raises})
+
+    def learner(x: np.ndarray) -> np.ndarray:
+        if x.shape != (x.size,):
+            raise ValueError("too many axes")
+        return x * x
+
+    assert verdict_on(learner, cases).diagnosis == "squares-of-vectors"
+
+
 def test_an_accident_on_a_minority_of_cases_is_not_named() -> None:
     base = doubling()
     plan = base.plan | {"2.0.0": Call("twos", {"x": np.full(4, 7.0)}, 1)}

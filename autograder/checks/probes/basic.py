@@ -24,6 +24,8 @@ def _keeps_inputs(trial: Trial) -> Finding | None:
     if not trial.seen.changed:
         return None
     names = " and ".join(f"`{name}`" for name in trial.seen.changed)
+    if len(trial.seen.changed) > 1:
+        return Finding(f"your code changed its arguments {names} in place; the caller's arrays must stay as they were.")
     return Finding(f"your code changed its argument {names} in place; the caller's array must stay as it was.")
 
 
