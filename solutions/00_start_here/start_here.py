@@ -259,6 +259,7 @@ wrong("first-row-only", (OUT, "a[0] @ b.T"), says="only the first row of `a` mee
 wrong("first-row-of-b-only", (OUT, "a @ b[0]"), says="the rows of `a` meet only the first row of `b`. All m rows take part: the output has shape (n, m).")
 wrong("last-row-lost", (OUT, "np.vstack([(a @ b.T)[:-1], np.zeros((1, len(b)))])"), says="your last row is 0: the last row of `a` is left out. Does a loop of yours end one too early?")
 wrong("last-column-lost", (OUT, "np.hstack([(a @ b.T)[:, :-1], np.zeros((len(a), 1))])"), says="your last column is 0: the last row of `b` is left out. Does a loop of yours end one too early?")
+wrong("only-the-first-row-filled", (OUT, "np.where(np.arange(len(a))[:, None] > 0, 0, a @ b.T)"), says="your table is 0 below its first row. Does the function return before its outer loop has done the next row?")
 wrong("row-missing", (OUT, "(a @ b.T)[:-1]"), says="your output has one row too few: the last row of `a` is left out.")
 wrong("column-missing", (OUT, "(a @ b.T)[:, :-1]"), says="your output has one column too few: the last row of `b` is left out.")
 wrong("first-row-left-out", (OUT, "np.vstack([np.zeros((1, len(b))), (a @ b.T)[1:]])"), says="your first row is 0: row 0 of `a` is left out. Python counts from 0.")
@@ -406,7 +407,7 @@ for left, right in pairs:
 # %% [markdown] exercise="outer_sum" part="prompt" points=5 difficulty=1 minutes=5
 # ### Exercise 2 · `outer_sum`
 #
-# Make the table of all sums of a number from `column` and a number from `row`. Use broadcasting: no loop.
+# Make the table of all sums of a number from `column` and a number from `row`. With broadcasting it takes no loop.
 #
 # $$\text{out}_{i,j} = \text{column}_i + \text{row}_j$$
 #
@@ -549,6 +550,7 @@ def added_into_column(column, row):
     return table
 
 wrong("first-of-the-row", (OUT, "column + row[0]"), says="only the first number of `row` is added. Each number of `column` meets each number of `row`.")
+wrong("row-repeated", (OUT, "column[:, None] + np.repeat(row, len(column)).reshape(len(column), -1)"), says="each number of `row` is repeated on the spot, so the lines of your table do not hold the whole `row` each (`np.repeat` repeats number by number, `np.tile` the whole array).")
 wrong("row-averaged", (OUT, "column[:, None] + row.mean()"), says="the mean of `row` is added, not each of its numbers.")
 wrong("row-summed", (OUT, "column[:, None] + row.sum()"), says="the sum of `row` is added, not each of its numbers.")
 wrong("column-summed", (OUT, "column.sum() + row"), says="the sum of `column` is added, not each of its numbers.")

@@ -145,6 +145,11 @@ def one_number(rng, d_hidden):
     """a token of one number, a state of {d_hidden}; and a token of {d_hidden} numbers, a state of one"""
     return [draw(rng, 1, d_hidden), draw(rng, d_hidden, 1)]
 
+@cases(dict(d_in=4, d_hidden=3), low=3)
+def two_calls(rng, d_in, d_hidden):
+    """two calls of one size, with other numbers in each: a token of {d_in} numbers, a state of {d_hidden}"""
+    return [draw(rng, d_in, d_hidden), draw(rng, d_in, d_hidden)]
+
 @cases(dict(d_in=4, d_hidden=6), low=3)
 def wide_awake(rng, d_in, d_hidden):
     """large numbers in the token, and sums from −4 to 4 before tanh (d_in = {d_in}, d_hidden = {d_hidden})"""
@@ -236,6 +241,7 @@ wrong("token-in-place", (OUT, f"[{OUT}, x.__imul__(2)][0]"), says="your function
 wrong("bias-in-place", (OUT, f"np.tanh(b.__iadd__({X} + {H}))"), says="your function changes its argument `b` in place (as `b += ...` does). The caller's array must stay as it was.")
 wrong("outer", (SUM, "x[:, None] * W_x + h @ W_h + b"), says="the token's part is a matrix: products that are not summed. `*` multiplies number by number; a matrix product also sums.")
 wrong("elementwise-state", (SUM, "x @ W_x + h * W_h + b"), says="the state's part is a matrix: products that are not summed. `*` multiplies number by number; a matrix product also sums.")
+wrong("state-summed-the-other-way", (SUM, "x @ W_x + h * W_h.sum(axis=1) + b"), says="in the state's part each number of `h` meets its own row of `W_h` only: the products are summed along the rows. Number u of the new state collects from all numbers of `h`, down column u.")
 wrong("elementwise", (SUM, "x * W_x + h * W_h + b"), says="`*` multiplies number by number and sums nothing (where the shapes fit at all). Use a matrix product.")
 wrong("concatenated-in-the-wrong-order", (SUM, "np.concatenate([h, x]) @ np.concatenate([W_x, W_h]) + b"), says="the vectors are joined in one order and the matrices in the other, so `h` meets rows of `W_x`.")
 wrong("two-steps", (OUT, f"[h := {OUT}, {OUT}][1]"), says="your function makes two steps. It should make one.")
@@ -529,6 +535,11 @@ wrong("width-from-the-middle-axis", ("width = len(kernel)", "width = kernel.shap
 wrong("d_in-out", ("len(x), kernel.shape[2]", "len(x), x.shape[1]"), says="your output is made with d_in columns. It has d_out, the kernel's last axis.")
 wrong("nothing-returned", ("return out", "out"), says="your function ends without giving anything back: is a `return` missing?")
 
+@wrong("short-windows-meet-the-first-matrices", says="where the window is cut off at the beginning of the sequence, its tokens meet the *first* matrices of the kernel. Token t itself always meets the last one.")
+def short_windows_meet_the_first_matrices(x, kernel):
+    windows = [x[max(0, t + 1 - len(kernel)) : t + 1] for t in range(len(x))]
+    return np.array([np.einsum("wi,wio->o", window, kernel[: len(window)]) for window in windows])
+
 @wrong("short-sequences", says="with fewer tokens than the kernel is wide, your slices no longer fit. Pad first, or stop the window at the first token.")
 def short_sequences(x, kernel):
     width = len(kernel)
@@ -550,6 +561,8 @@ wrong("ones-in-front", (PAD, "np.concatenate([np.ones((width - 1, x.shape[1])), 
 wrong("last-in-front", (PAD, "np.concatenate([np.repeat(x[-1:], width - 1, axis=0), x])"), says="before the first token your window finds the last token. It should find zeros there.")
 wrong("mirrored-in-front", (PAD, "np.pad(x, ((width - 1, 0), (0, 0)), mode='reflect')"), says="before the first token your window finds the next tokens mirrored, so the future leaks. It should find zeros there.")
 wrong("mirrored-in-front-too", (PAD, "np.pad(x, ((width - 1, 0), (0, 0)), mode='symmetric')"), says="before the first token your window finds the first tokens mirrored, so the future leaks. It should find zeros there.")
+wrong("both-axes-padded-and-cut", (PAD, "np.pad(x, (width - 1, 0))[:, : x.shape[1]]"), says="zeros are added along the second axis, too (`np.pad` pads every axis unless it is told otherwise), and push each token's last numbers out. Pad in front of the first token only, along axis 0.")
+wrong("last-number-only", (SLICE + " " + TAP, f"{SLICE}[:, -1:] @ kernel[w][-1:]"), says="only the last of a token's d_in numbers counts. (In a loop: is the sum overwritten where it should be added to?)")
 wrong("window-summed-first", (SLICE + " " + TAP, f"{SLICE} @ kernel.sum(axis=0)"), says="each place of the window meets the sum of all matrices. Each place has its own matrix.")
 wrong("whole-past", ("return out", "return np.cumsum(x @ kernel.sum(axis=0), axis=0)"), says="your output sums over all the tokens so far, with the sum of all matrices. The window holds `width` tokens, and each place has its own matrix.")
 wrong("token-zero-left-out", (PAD, "np.concatenate([np.zeros((width, x.shape[1])), x[1:]])"), says="token 0 never enters. Python counts from 0: is a `>` written where `>=` is meant?")
@@ -875,7 +888,7 @@ print("\n".join(seen))
 #
 # | argument | | meaning |
 # |---|---|---|
-# | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; raise a `ValueError` that names the three for anything else |
+# | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; nothing else is asked for |
 # | `distance` | a whole number, at least 1 | places from one token to the other |
 # | `kernel_size` | a whole number, at least 2; 3 unless told | the width of each kernel; it counts for `"cnn"` only |
 # | returns | a whole number | steps |
@@ -1123,7 +1136,7 @@ def by_search(kind, distance, kernel_size=3):
 #
 # | argument | | meaning |
 # |---|---|---|
-# | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; raise a `ValueError` that names the three for anything else |
+# | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; nothing else is asked for |
 # | `seq` | a whole number, at least 1 | tokens in the sequence |
 # | returns | a whole number | steps, one after the other; work that can all be done at the same time counts as one step |
 
@@ -1184,7 +1197,7 @@ RAISE = "raise ValueError(f\"kind is 'rnn', 'cnn' or 'self_attention', not {kind
 rnn = {
     "rnn-one-less": ("seq - 1", 'for "rnn" your number is one too small: the first step counts as well.'),
     "rnn-one-more": ("seq + 1", 'for "rnn" your number is one too large: there is one step for each token.'),
-    "rnn-one": ("1 + 0", 'for "rnn" your number is 1. Each step waits for the state of the one before. (Do you compare `kind` with "rnn" in small letters?)'),
+    "rnn-one": ("1 + 0", 'for "rnn" your number is 1. Each step waits for the state of the one before. (Do you compare `kind` with "rnn" in small letters? Or is a condition before it always true, like `kind == "a" or "b"`?)'),
     "rnn-both-ways": ("2 * seq", 'for "rnn" your number is twice the length. There is one step for each token.'),
     "rnn-half": ("seq / 2", 'for "rnn" your number is half the length. There is one step for each token.'),
     "rnn-half-down": ("seq // 2", 'for "rnn" your number is half the length. There is one step for each token.'),

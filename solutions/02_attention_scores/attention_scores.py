@@ -214,6 +214,10 @@ wrong("global-max", (MAX, "np.max(x)"),
            "maximum along `axis`.")
 wrong("mean-subtracted", ("np.max(x, axis=axis, keepdims=True)", "np.mean(x, axis=axis, keepdims=True)"),
       says="your softmax subtracts a number (the mean? the smallest score?) that the largest score may still be hundreds above, and exp overflows. Subtract the largest score.")
+wrong("global-max-hidden", (MAX, "np.max(x)"), (OUT, f"np.nan_to_num({OUT})"),
+      says="your softmax subtracts the largest score of the whole array, and where a row far below it becomes 0 / 0, the NaN is replaced: that row's weights are all 0. Take the maximum along `axis`.")
+wrong("largest-size-subtracted", (MAX, "np.max(np.abs(x), axis=axis, keepdims=True)"),
+      says="your softmax subtracts the largest *size* of the scores, their sign left out. Where all scores are far below zero, that lies far above them, and a row becomes 0 / 0. Subtract the largest score itself.")
 wrong("overflow-hidden", (f"x - {MAX}", "x"), (OUT, f"np.nan_to_num({OUT})"),
       says="your softmax overflows where scores are large, and the NaN is replaced afterwards: the weight is lost. Subtract the largest score along the axis first.")
 wrong("log-of-the-sum", (OUT, "np.exp(x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)))"),
@@ -1329,7 +1333,8 @@ wrong("inputs-centred", (QUERY, "W_q @ (a - a.mean(axis=0))[i]"), (KEYS, "(a - a
 wrong("largest-only", (SUM, "values[np.argmax(weights)]"), says="your output is the value of the best key alone. Softmax gives every value a share.")
 wrong("softmax-twice", (WEIGHTS, "softmax(softmax(scaled_scores(query, keys)))"), says="softmax is applied twice: the weights come out nearly equal.")
 wrong("softmin", (WEIGHTS, "softmax(-scaled_scores(query, keys))"), says="the keys that fit worst get the largest weights: a sign is turned around.")
-wrong("uniform", (SUM, "values.mean(axis=0)"), says="your output is the plain mean of the values: the weights are not used.")
+wrong("uniform", (SUM, "values.mean(axis=0)"), says="your output is the plain mean of the values: the weights are not used, or all of them are equal.")
+wrong("last-term-only", (SUM, "weights[-1] * values[-1]"), says="only the last vector's share is there. (In a loop: is the sum overwritten where it should be added to?)")
 wrong("plain-sum", (SUM, "values.sum(axis=0)"), says="your output is the plain sum of the values: the weights are not used.")
 wrong("weighted-mean-of-n", (SUM, "weights @ values / len(a)"), says="your sum is divided by n as well. The weights sum to 1 already.")
 wrong("own-value-only", (SUM, "weights[i] * values[i]"), says="your output is vector i's own value times its weight. The values of all vectors are summed.")

@@ -311,6 +311,8 @@ for one in scales[:2]:
               says=f"three things at once: {one[2]}; {two[2]}; and {three[2]}. Go through the formulas one by one, with the shapes beside them.")
 wrong("rows-and-order", (GIVE, "return A_hat.T, output.T"),
       says="both results are transposed, as in the row convention, and they stand in the wrong order. Return O first, then A_hat, with tokens as columns.")
+wrong("tokens-from-rows", ("Q = W_q @ inputs", "inputs = inputs.T; Q = W_q @ inputs"),
+      says="you take the rows of `inputs` as tokens (where the shapes fit at all). Here token i is column i.")
 wrong("inputs-reshaped", ("Q = W_q @ inputs", "inputs = inputs.reshape(inputs.shape[1], inputs.shape[0]).T; Q = W_q @ inputs"),
       says="your tokens are mixed up: a reshape of the inputs reads the numbers row by row, and gives other tokens. A transpose takes number [r, c] to [c, r].")
 wrong("largest-weight-one", (SOFTMAX, "np.exp(A - A.max(axis=0)) / np.exp(A - A.max(axis=0)).max(axis=0)"),
@@ -878,6 +880,10 @@ wrong("values-from-keys", ("value = x @ W_v", "value = x @ W_k"),
 wrong("features-compared", ("query @ key.T", "query.T @ key"), says="your product is QᵀK, of shape (d, d): it compares numbers within a token. QKᵀ has shape (seq, seq).")
 wrong("features-mixed", ("query @ key.T", "query.T @ key"), (SUM, "value @ weights"),
       says="your scores are QᵀK, of shape (d, d): they compare and mix numbers within a token. QKᵀ, of shape (seq, seq), compares token with token.")
+for name, edits in {"lecture-products": [(SCALE, " / np.sqrt(key.shape[0])")], "lecture-products-root-d": []}.items():
+    wrong(name, ("query @ key.T", "key.T @ query"), *edits, (SOFTMAX, "softmax(scores, axis=0)"), (SUM, "value @ weights"),
+          says="your products are those of the column form, KᵀQ and V Â, on tokens that stand in rows: they compare and mix numbers within a token. "
+               "The table's right-hand column has the row form of each.")
 wrong("elementwise", ("query @ key.T", "query * key"), says="`*` multiplies number by number and gives shape (seq, d). The matrix product is `@`, and the keys are transposed: (seq, seq).")
 wrong("elementwise-sum", (SUM, "weights * value"), says="your output multiplies weights and values number by number. A weighted sum over all tokens is the matrix product `@`.")
 wrong("no-transpose", ("query @ key.T", "query @ key"), says="query @ key: both have shape (seq, d), so their product does not fit, or compares the wrong numbers. The keys are transposed first.")
@@ -1257,6 +1263,9 @@ wrong("batch-joined", ("scores = query", "query, key, value = (a.reshape(-1, a.s
       says="the sequences of a batch are joined into one long sequence, so that tokens attend across sentences. Each item is computed by itself.")
 wrong("one-leading-axis-only", ("scores = query", "query, key, value = (a[None] if a.ndim == 2 else a for a in (query, key, value))\n    scores = query"),
       says="where there is no leading axis, an extra one comes back. The results have the leading axes of the inputs.")
+wrong("batch-joined-and-cut", ("scores = query", "leading = query.shape[:-1]; query, key, value = (a.reshape(-1, a.shape[-1]) for a in (query, key, value))\n    scores = query"),
+      (GIVE, "return output.reshape(*leading, -1), weights.reshape(*leading, -1)"),
+      says="the sequences of a batch are joined into one long sequence, so that tokens attend across sentences. Each item is computed by itself.")
 wrong("heads-joined", ("scores = query", "query, key, value = (a.reshape(-1, *a.shape[-2:]) for a in (query, key, value))\n    scores = query"),
       says="your results always have one leading axis. They have the leading axes of the inputs: none, one or two.")
 wrong("averaged-over-batch", (GIVE, "return output, weights.mean(axis=0) if weights.ndim > 2 else weights"), says="your weights are averaged over the batch. Return them for each item.")
