@@ -57,6 +57,7 @@ def lines(
     title: str | None = None,
     ax: Axes | None = None,
     markers: bool | None = None,
+    legend_above: bool = False,
 ) -> Figure:
     """A line for each series, with its unit on the axis.
 
@@ -64,6 +65,7 @@ def lines(
     series:  name -> `y`, or name -> `(median, low, high)`, drawn as a line with a band; NaN leaves a gap
     percent: the values are shares from 0 to 1, and the axis runs from 0 to 100 %
     markers: a mark at each point; unless told, where there are at most 25
+    legend_above: the series' names stand above the picture, for lines that fill it; leave out the title then
 
     Raises ValueError where a series and its x differ in length. On a log axis, ticks are plain numbers; zero
     and negative values cannot be drawn there and leave gaps.
@@ -94,7 +96,9 @@ def lines(
             _log_axis(axes, "x")
         if logy:
             _log_axis(axes, "y")
-        if len(series) > 1:
+        if len(series) > 1 and legend_above:
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), borderaxespad=0.2, borderpad=0, columnspacing=1)
+        elif len(series) > 1:
             axes.legend(loc="best")
         axis_words = "logarithmic axes, " * (logx and logy)
         described = f"Line plot{_quoted(title)}, {axis_words}{ylabel} against {xlabel}. {listed(words)}."

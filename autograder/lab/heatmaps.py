@@ -253,9 +253,10 @@ def _luminance(colour: Any) -> float:
 def numbers(axes: Axes, array: NDArray[Any], image: AxesImage, values: Values, cell: float) -> None:
     if values is False or (values == "auto" and cell < _SMALLEST_CELL_WITH_NUMBER):
         return
+    whole = bool(np.isfinite(array).all() and (array == np.round(array)).all() and (np.abs(array) > 1).any())
     for (row, column), value in np.ndenumerate(array):
         dark = np.isfinite(value) and _luminance(image.cmap(image.norm(value))) < _AS_FAR_FROM_WHITE
-        text = "0" if value == 0 else f"{value:.2f}" if abs(value) < 9.995 else number(value)
+        text = "0" if value == 0 else f"{value:.2f}" if abs(value) < 9.995 and not whole else number(value)
         text = text.replace("-", "−")
         axes.text(
             column, row, text, ha="center", va="center", fontsize=10,

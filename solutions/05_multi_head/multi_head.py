@@ -1974,8 +1974,9 @@ table(
 
 # %% [markdown]
 # Guessing gives 10 %. Compare the two rows. A single head has one pair of eyes: whatever weight goes to the mirrored
-# place is missing at the place before, and what arrives is a mixture of two digits. The readout cannot tell which digit
-# came from where. Two heads have two sets of weights, and a matrix $W^o$ that keeps their answers apart.
+# place is missing at the place before, and what arrives is one mixture of two digits. If it holds a little more of one
+# than of the other, the readout can learn to make out that one; the other stays mostly hidden. Two heads have two sets of
+# weights, and a matrix $W^o$ that keeps their answers apart.
 #
 # Now the second question: **who does what?** For each head, measure the share of its weight that goes to the mirrored
 # place, and the share that goes to the place before, over 500 fresh inputs. An even spread would give each place 11 %.
@@ -2010,8 +2011,8 @@ table(rows, ["model", *patterns, "over 80 % on one"])
 # between them. Nobody told them to. If both had the same column, or half and half, they would have solved it as a team;
 # with another seed or more heads, you may see that too.
 #
-# The maps show the same, mean weights over the 500 inputs. A head that mirrors draws the falling diagonal from the
-# bottom left to the top right. A head that looks one place back draws a line just below the main diagonal.
+# The maps show the same, mean weights over the 500 inputs. A head that mirrors draws the diagonal from the
+# bottom left to the top right. A head that looks one place back draws a line just below the other diagonal.
 
 # %% part="demo"
 from autograder.lab.figures import attention_maps, show
@@ -2073,7 +2074,7 @@ weights = sorter(ids)[1][:, 0].detach()  # (batch, place of the answer, place of
 by_digit = weights @ nn.functional.one_hot(ids, 10).float()  # (batch, place of the answer, digit of the key)
 print(f"sorted digit right: {right_sorted[0]:.0%} · largest mean weight on a fixed place: {weights.mean(0).max():.0%}")
 show(matrix(
-    100 * by_digit.mean(dim=0).cpu(), "digit that the key holds", "place in the sorted answer",
+    (100 * by_digit.mean(dim=0)).cpu().round(), "digit that the key holds", "place in the sorted answer",
     title="Where the sorting head looks", colour_label="share of the weight (%)",
     rows=[str(place + 1) for place in range(LENGTH)], columns=[str(digit) for digit in range(10)],
 ))
@@ -2112,8 +2113,7 @@ show(matrix(
 # (2) One head has one row of weights for each query. The softmax makes that row sum to 1, so weight on one token is
 # taken from another, and what arrives is one mixture. Four heads have four rows of weights for the same query: one can
 # look at the mirrored place and another at the place before, and since their answers stand side by side, $W^o$ knows
-# which is which. The step that makes the difference is the softmax in each head by itself (without it, the sum of heads
-# would again be one bilinear form). In the experiment the model with one head had to spread its weight over two places
+# which is which. The step that makes the difference is the softmax in each head by itself. In the experiment the model with one head had to spread its weight over two places
 # and named one of the digits, or both, wrongly far more often than the model with two heads, at the same number of weights.
 #
 # **Rubric.** 1 point: the product of two matrices is one matrix (nothing non-linear between), and the converse with the

@@ -84,10 +84,10 @@ show(
 # | $p$ | the place in the sequence, from 0 |
 # | $d_\text{model}$ | how many numbers a token's vector has, and so a position vector too |
 # | $j$ | the number of the pair, from 0: columns $2j$ and $2j+1$ |
-# | $10000^{2j/d_\text{model}}$ | how slowly pair $j$ turns: 1 for the first pair, nearly 10000 for the last |
+# | $10000^{2j/d_\text{model}}$ | how slowly pair $j$ turns: 1 for the first pair, and for the last nearly 10000 where $d_\text{model}$ is large |
 #
 # Think of a clock with many hands. Each pair (sin, cos) is the tip of one hand. The first hand goes round once in
-# $2\pi \approx 6.3$ places. Each next hand is slower; the last one needs tens of thousands of places for one round. Fast
+# $2\pi \approx 6.3$ places. Each next hand is slower; with $d_\text{model} = 512$ the last one needs about 60,000 places for one round. Fast
 # hands tell neighbours apart, slow hands tell far places apart.
 
 # %% [markdown] exercise="sinusoidal_positions" part="prompt" points=10 difficulty=3 minutes=15 relative=0 absolute=2e-5
@@ -414,7 +414,7 @@ show(
     "the right they become longer and longer, until the columns are nearly constant: 0 for the sines, 1 for the cosines.",
 )
 show(
-    lines(range(60), {f"column {c}": positions[:, c] for c in (0, 1, 16, 32)}, "position p", "value", markers=False),
+    lines(range(60), {f"column {c}": positions[:, c] for c in (0, 1, 16, 32)}, "position p", "value", markers=False, legend_above=True),
     alt="Four waves over 60 positions. Columns 0 and 1 are a sine and a cosine with a period of about 6 positions, "
     "column 16 is a wave about ten times as long, and column 32 has not finished a quarter of its turn.",
 )

@@ -1715,7 +1715,8 @@ table(rows, ["call", "query 1 looks at keys"])
 
 # %% [markdown]
 # The second call looks at the future, and only there; the last one would read padding, and only padding. No error, no
-# warning. A decoder like the second reaches a wonderful training loss: it reads the answer.
+# warning. A decoder like the second reads the very answer that it is to predict. (Only its last query may see nothing at
+# all; that row is NaN.)
 #
 # | where | argument | True (or 1) means |
 # |---|---|---|

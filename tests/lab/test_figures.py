@@ -224,6 +224,20 @@ def test_a_line_is_told_by_its_ends_and_its_extremes() -> None:
     assert "loss against step. up and down: from 1 at 1 to 2 at 3, highest 5 at 2." in alt_text(figure)
 
 
+def test_whole_numbers_are_written_without_digits_behind_the_point() -> None:
+    texts = [text.get_text() for text in matrix([[12, 3], [0, -4]], "column", "row").axes[0].texts]
+    assert texts == ["12", "3", "0", "−4"]
+    texts = [text.get_text() for text in matrix([[1.0, 0.0]], "column", "row").axes[0].texts]
+    assert texts == ["1.00", "0"]
+
+
+def test_a_legend_above_the_picture_covers_no_line() -> None:
+    figure = lines([0, 1], {"one": [0, 1], "other": [1, 0]}, "x", "y", legend_above=True)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+
+
 def test_three_numbers_are_a_line_and_three_rows_are_a_band() -> None:
     assert len(lines([1, 2, 3], {"y": (1.0, 2.0, 3.0)}, "x", "y").axes[0].collections) == 0
     band = lines([1, 2], {"y": ([2, 3], [1, 2], [3, 4])}, "x", "y")
