@@ -39,6 +39,18 @@ class LearnedPositions(nn.Module):
         return x + nn.functional.embedding(torch.arange(seq, device=x.device), self.table)
 
 
+def called_before(batches: list[Tensor], x: Tensor) -> Any:
+    """`x`, given to a module that has been given other batches already."""
+    from autograder.checks.observe import Driver
+
+    def drive(module: Any) -> Any:
+        for batch in batches:
+            module(batch)
+        return module(x)
+
+    return Driver(drive)
+
+
 class TransformerEmbedding(nn.Module):
     """PyTorch's embedding lookup and scaled addition. The table is a buffer that is not saved."""
 

@@ -801,6 +801,18 @@ class LearnedPositions(nn.Module):
             raise ValueError(f"a sequence of {seq} tokens is longer than the table of {max_len} positions (max_len)")
         return x + nn.functional.embedding(torch.arange(seq, device=x.device), self.table)
 
+
+def called_before(batches: list[Tensor], x: Tensor) -> Any:
+    """`x`, given to a module that has been given other batches already."""
+    from autograder.checks.observe import Driver
+
+    def drive(module: Any) -> Any:
+        for batch in batches:
+            module(batch)
+        return module(x)
+
+    return Driver(drive)
+
 # %% exercise="LearnedPositions" part="variants"
 def floats(rng, *shape):
     return torch.from_numpy(rng.normal(size=shape).astype("float32"))
@@ -824,6 +836,13 @@ def as_many_sequences_as_tokens(rng, seq, d_model):
 def looking_only(rng, batch, seq, d_model, unused):
     """{batch} sequences of {seq} tokens, d_model {d_model}, {unused} positions not needed, no gradients asked"""
     given = dict(x=floats(rng, batch, seq, d_model))
+    return module(init=dict(max_len=seq + unused, d_model=d_model), given=given, rng=rng, gradients=False)
+
+@cases(dict(batch=3, seq=4, d_model=5, unused=2))
+def after_other_batches(rng, batch, seq, d_model, unused):
+    """one module, called with {seq} tokens after two batches of other lengths"""
+    batches = [floats(rng, batch, length, d_model) for length in (seq - 1, seq + unused)]
+    given = dict(x=fixture("called_before", batches=batches, x=floats(rng, batch, seq, d_model)))
     return module(init=dict(max_len=seq + unused, d_model=d_model), given=given, rng=rng, gradients=False)
 
 SUM, SEQ = "x + self.table[:seq]", "seq = x.shape[1]"
@@ -896,6 +915,7 @@ mistakes = {
     "random-rows": ([(SUM, "x + self.table[(3 * torch.arange(seq) + 1) % seq]")], "each token gets a row of the table, but not the one of its place. Row t belongs to token t."),
     "by-largest-number": ([(SUM, "x + self.table[x.argmax(dim=-1).clamp(max=len(self.table) - 1)]")], "you look rows up by what a token **is**. The row depends on where it stands, and on nothing else."),
     "counting-on": ([(SUM, "(x.reshape(-1, x.shape[-1]) + self.table.repeat(len(x) * seq, 1)[: len(x) * seq]).view_as(x)")], "your second sequence goes on counting where the first one ended. Every sequence begins at place 0."),
+    "remembers": ([(SEQ, "seq = x.shape[1]; self.start = getattr(self, 'end', 0); self.end = self.start + seq"), (SUM, "x + self.table[(self.start + torch.arange(seq)) % len(self.table)]")], "your first call gives the right numbers, a later call of the same module does not: your `forward` keeps something from the call before, as a counter does. Every sequence begins at place 0."),
     "not-a-parameter": ([("nn.Parameter(0.02 * torch.randn(max_len, d_model))", "None; self.register_buffer('table', torch.randn(max_len, d_model))")], "your `table` is a buffer, so it is never trained. Learned positions are weights: an `nn.Parameter`, as in the starter."),
 }
 for name, (edits, says) in mistakes.items():

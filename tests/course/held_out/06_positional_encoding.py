@@ -386,6 +386,31 @@ class LearnedPositions(Table):
         return x + self.table[places]
 
 
+# %% LearnedPositions wrong [remembers] · a pointer into the table that moves on with each token
+class LearnedPositions(nn.Module):
+    def __init__(self, max_len, d_model):
+        super().__init__()
+        self.table = nn.Parameter(0.02 * torch.randn(max_len, d_model))
+        self.place = 0
+
+    def forward(self, x):
+        tokens = []
+        for t in range(x.shape[1]):
+            tokens.append(x[:, t] + self.table[self.place])
+            self.place = (self.place + 1) % self.table.shape[0]
+        return torch.stack(tokens, dim=1)
+
+
+# %% LearnedPositions wrong · keeps the rows for its first sequence
+class LearnedPositions(Table):
+    rows = None
+
+    def forward(self, x):
+        if self.rows is None:
+            self.rows = self.table[: x.shape[1]]
+        return x + self.rows
+
+
 # %% LearnedPositions right · by einsum with one-hot rows
 class LearnedPositions(Table):
     def forward(self, x):
