@@ -989,8 +989,8 @@ def by_pytorch(logits, targets, pad_id=0, smoothing=0.1):
 # %% [markdown]
 # ## The schedule
 #
-# How large shall a step be? Adam divides each gradient by its usual size, and in the first steps it does not know the usual
-# size yet. So the paper begins with tiny steps and lets the rate rise (section 5.3):
+# How large shall a step be? The paper begins with tiny steps, lets the rate rise, and then lets it fall (section 5.3). One reason
+# to begin small: Adam divides each gradient by its usual size, and in the first steps it does not know the usual size yet.
 #
 # $$\text{rate} = d_\text{model}^{-0.5} \cdot \min\left(\text{step}^{-0.5},\; \text{step} \cdot \text{warmup}^{-1.5}\right)$$
 #
@@ -2065,8 +2065,7 @@ error_table(test, found)
 
 # %% [markdown]
 # An error table by kind is worth more than the one number: it says where to look. (While this course was made, such a
-# table showed that ISO dates and percentages were the last to be learnt: 3333 confuses a pointer. They got a larger share of
-# the training pairs.)
+# table showed that ISO dates and percentages were the last to be learnt. They got a larger share of the training pairs.)
 #
 # ## What it looks at
 #
@@ -2094,7 +2093,7 @@ for text in ("昨天我买了三本书", "我昨天买了三本书"):
 
 # %% [markdown]
 # Look at the row of *yesterday* in both maps: does it follow 昨天? Attention has no fixed places; it finds the characters where they
-# are. Not every row is as clear. A decoder with two layers and eight heads need not look in the way that we would, and a row may gather
+# are. Not every row is as clear. A decoder with two layers of four heads need not look in the way that we would, and a row may gather
 # what it needs from characters whose encoding already knows their neighbours.
 #
 # Single heads, other layers and other sentences: choose them in the explorer's menus. (Where nothing can be chosen, you see one still figure.)
