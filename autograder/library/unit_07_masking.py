@@ -1,5 +1,7 @@
 """Library-backed parts of unit 07_masking, built from the library blocks of its lesson. Edit those."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,27 @@ def decoder_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
     future = torch.nn.Transformer.generate_square_subsequent_mask(ids.shape[1], device=ids.device)
     padding = torch.zeros_like(ids, dtype=future.dtype).masked_fill(torch.eq(ids, pad_id), float("-inf"))
     return torch.add(future, padding.unflatten(1, (1, 1, -1))).isfinite()
+
+
+def ids_on_two_devices(ids: Tensor) -> Any:
+    """`ids` as they are, and where the mask of these is right, once more on PyTorch's "meta" device, which computes shapes only."""
+    from autograder.checks.observe import Driver
+
+    def drive(function: Any) -> dict[str, Any]:
+        mask = function(ids)
+        right = isinstance(mask, Tensor) and mask.dtype == torch.bool and torch.equal(mask, decoder_mask(ids))
+        return {"mask": mask, "works on another device": not right or _works_elsewhere(function, ids)}
+
+    return Driver(drive)
+
+
+def _works_elsewhere(function: Any, ids: Tensor) -> bool:
+    """False where tensors of two devices meet. Code that needs numbers, such as a loop over ids, cannot be told."""
+    try:
+        mask = function(ids.to("meta"))
+    except Exception as error:
+        return "is not on the expected device" not in str(error) and "on the same device" not in str(error)
+    return bool(mask.device.type == "meta")
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

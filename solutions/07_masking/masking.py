@@ -149,6 +149,8 @@ check(causal_mask, right_shape, matches, cases="hidden")
 # - `dtype=torch.bool` makes booleans, and `device=device` places the tensor, in any function that creates one.
 
 # %% exercise="causal_mask" part="library"
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -551,7 +553,7 @@ def by_numpy(ids, pad_id=0):
 # |---|---|---|
 # | `ids` | `(batch, seq)`, integers | a batch of sentences, padded |
 # | `pad_id` | a number | the id that means padding |
-# | returns | `(batch, 1, seq, seq)`, boolean | True where query $i$ of that sentence may see key $j$ |
+# | returns | `(batch, 1, seq, seq)`, boolean | True where query $i$ of that sentence may see key $j$; on the device of `ids` |
 #
 # Use your two functions. (If one of them does not pass yet, its mistake is not held against you here: while this
 # exercise is checked, a working one stands in for it.)
@@ -586,6 +588,27 @@ def decoder_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
     future = torch.nn.Transformer.generate_square_subsequent_mask(ids.shape[1], device=ids.device)
     padding = torch.zeros_like(ids, dtype=future.dtype).masked_fill(torch.eq(ids, pad_id), float("-inf"))
     return torch.add(future, padding.unflatten(1, (1, 1, -1))).isfinite()
+
+
+def ids_on_two_devices(ids: Tensor) -> Any:
+    """`ids` as they are, and where the mask of these is right, once more on PyTorch's "meta" device, which computes shapes only."""
+    from autograder.checks.observe import Driver
+
+    def drive(function: Any) -> dict[str, Any]:
+        mask = function(ids)
+        right = isinstance(mask, Tensor) and mask.dtype == torch.bool and torch.equal(mask, decoder_mask(ids))
+        return {"mask": mask, "works on another device": not right or _works_elsewhere(function, ids)}
+
+    return Driver(drive)
+
+
+def _works_elsewhere(function: Any, ids: Tensor) -> bool:
+    """False where tensors of two devices meet. Code that needs numbers, such as a loop over ids, cannot be told."""
+    try:
+        mask = function(ids.to("meta"))
+    except Exception as error:
+        return "is not on the expected device" not in str(error) and "on the same device" not in str(error)
+    return bool(mask.device.type == "meta")
 
 # %% exercise="decoder_mask" part="variants"
 def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
@@ -631,6 +654,11 @@ def alone(rng, seq):
     ids = sentences(rng, 1, seq)
     ids[0, -2:] = 0
     return dict(ids=torch.from_numpy(ids))
+
+@cases(dict(batch=3, seq=5), low=4)
+def on_two_devices(rng, batch, seq):
+    """{batch} sentences of {seq} tokens, and whether your code works on another device"""
+    return dict(ids=fixture("ids_on_two_devices", ids=torch.from_numpy(sentences(rng, batch, seq))))
 
 def where_in(ids):
     n = ids.shape[1]
@@ -729,6 +757,7 @@ AMBIGUOUS = "your code joins tensors by Python's `and`, `or` or `not`, which ask
 def python_and(ids, pad_id=0):
     return (ids != pad_id)[:, None, None, :] and torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
 
+wrong("ignores-device", (", device=ids.device", ""), says="your mask is right, but your code breaks on another device: the causal mask is made on the default one, wherever `ids` are. On a GPU the two masks would not meet.")
 wrong("as-long-as-the-batch", ("ids.shape[1]", "ids.shape[0]"), says="your causal mask is as long as the batch: its length is the number of sentences. The number of tokens in a sentence counts, axis 1 of `ids`.")
 
 @wrong("causal-alone", says="your output is a causal mask, (seq, seq), and nothing else: padding is not hidden, and the axes of batch and heads are missing.")
@@ -755,7 +784,7 @@ def written_out(ids, pad_id=0):
 @right
 def as_a_product(ids, pad_id=0):
     seq = ids.size(1)
-    return torch.tril(torch.ones(seq, seq)).bool() * (ids != pad_id).unsqueeze(1).unsqueeze(1)
+    return torch.tril(torch.ones(seq, seq, device=ids.device)).bool() * (ids != pad_id).unsqueeze(1).unsqueeze(1)
 
 @right
 def one_sentence_after_the_other(ids, pad_id=0):
@@ -771,7 +800,7 @@ def one_sentence_after_the_other(ids, pad_id=0):
 @right
 def both_counted(ids, pad_id=0):
     seq = ids.shape[1]
-    return (torch.tril(torch.ones(seq, seq)) + (ids != pad_id).float()[:, None, None, :]) == 2
+    return (torch.tril(torch.ones(seq, seq, device=ids.device)) + (ids != pad_id).float()[:, None, None, :]) == 2
 
 @right
 def expanded_first(ids, pad_id=0):
@@ -789,7 +818,7 @@ def by_flex_attention(ids, pad_id=0):
     """PyTorch's own mask maker, from a rule on single places."""
     from torch.nn.attention.flex_attention import create_mask
     seen = lambda b, h, q, k: (k <= q) & (ids[b, k] != pad_id)
-    return create_mask(seen, len(ids), 1, ids.shape[1], ids.shape[1], device="cpu")
+    return create_mask(seen, len(ids), 1, ids.shape[1], ids.shape[1], device=ids.device)
 
 @truth
 def by_python(ids, pad_id=0):

@@ -194,6 +194,12 @@ def decoder_mask(ids, pad_id=0):
     return (ids >= 0)[:, None, None] & causal_mask(ids.shape[1], ids.device)
 
 
+# %% decoder_mask wrong [ignores-device] · a triangle on the default device
+def decoder_mask(ids, pad_id=0):
+    triangle = torch.tril(torch.ones(ids.shape[1], ids.shape[1])).bool()
+    return torch.logical_and(ids.ne(pad_id)[:, None, None, :], triangle)
+
+
 # %% decoder_mask right · masks multiplied as booleans
 def decoder_mask(ids, pad_id=0):
     return padding_mask(ids=ids, pad_id=pad_id) * causal_mask(seq=ids.shape[1], device=ids.device)
