@@ -138,8 +138,9 @@ def _in_words(
             if not np.isfinite(weights).any():
                 strongest.append(f"{query} has no weights (NaN)")
                 continue
-            best = int(np.nanargmax(weights))
-            key = visible(keys[best]) if keys else f"key {best}"
-            strongest.append(f"{query} looks most at {key} ({weights[best]:.2f})")
+            best = np.flatnonzero(weights > np.nanmax(weights) - 1e-6)  # several, where weights are equal
+            named = [visible(keys[place]) if keys else f"key {place}" for place in best[:3]]
+            where = " and ".join(named) if len(best) <= len(named) else f"{len(best)} keys alike"
+            strongest.append(f"{query} looks most at {where} ({weights[best[0]]:.2f}{' each' * (len(best) > 1)})")
         text += f" {names[index] + ': ' if names else ''}{listed(strongest, 12 if not names else 6)}."
     return text

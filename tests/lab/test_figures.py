@@ -277,6 +277,13 @@ def test_numbered_labels_are_explained_in_the_words(monkeypatch: pytest.MonkeyPa
     assert alt_text(figure).endswith("Labels: [1] 机器   [2] 学习.")
 
 
+def test_keys_of_equal_weight_are_all_named_in_words() -> None:
+    text = alt_text(attention_map([[0.44, 0.44, 0.12], [0.2, 0.7, 0.1], [1 / 3] * 3], keys=["we", "read", "on"]))
+    assert "query 0 looks most at we and read (0.44 each); query 1 looks most at read (0.70)" in text
+    text = alt_text(attention_map(np.full((1, 5), 0.2)))
+    assert "query 0 looks most at 5 keys alike (0.20 each)" in text
+
+
 def test_tensors_of_any_float_width_are_drawn() -> None:
     torch = pytest.importorskip("torch")
     tensor = torch.eye(3, dtype=torch.bfloat16, requires_grad=True)
