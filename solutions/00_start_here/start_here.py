@@ -899,7 +899,7 @@ show(lines(counts, times, "numbers in the vector", "time (µs)", logx=True, logy
 # %% [markdown]
 # Each axis counts by factors of ten. Look at the distance between the two lines, and at where the lower one begins to rise: for a short
 # vector most of its time is the call itself. That is the reason why this course writes attention as a few large
-# products. A GPU pushes it much further: it starts work slowly and then does thousands of products at once.
+# products. A GPU pushes it much further: it starts work slowly and then does thousands of products at once (unit 12 measures that).
 
 # %% [markdown]
 # ## What this machine has

@@ -737,6 +737,11 @@ def as_wide_as_deep(rng, num_layers):
     """{num_layers} layers with kernels of width {num_layers}"""
     return dict(num_layers=num_layers, kernel_size=num_layers)
 
+@cases(dict(num_layers=4))
+def width_one(rng, num_layers):
+    """{num_layers} layers with kernels of width 1"""
+    return dict(num_layers=num_layers, kernel_size=1)
+
 OUT = "1 + num_layers * (kernel_size - 1)"
 formulas = {
     "token-itself-missing": ("num_layers * (kernel_size - 1)", "your number is one too small: it is how far *back* the output reaches. The token itself is counted as well."),

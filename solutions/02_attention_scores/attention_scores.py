@@ -51,12 +51,12 @@ begin("02_attention_scores")
 # %% part="demo"
 from autograder.lab.figures import Box, flow, show
 
-boxes = {"q": Box("q¹", -0.4, 1.3, "orange"), "softmax": Box("softmax", 4.55, 3, "grey"), "b": Box("b¹", 4.55, 5.1, "green")}
+boxes = {"q": Box("q¹", -0.4, 1.3, "orange"), "softmax": Box("softmax", 4.55, 3.5, "grey"), "b": Box("b¹", 4.55, 5.4, "green")}
 arrows = [("a1", "q")]
 for j in (1, 2, 3, 4):
     above, below, x = "⁰¹²³⁴"[j], "₀₁₂₃₄"[j], 2 * j - 1.2
     boxes |= {f"a{j}": Box(f"a{above}", x + 0.4, 0), f"k{j}": Box(f"k{above}", x, 1, "blue"), f"v{j}": Box(f"v{above}", x + 0.85, 1, "green")}
-    boxes |= {f"s{j}": Box(f"score {j}", x, 2), f"x{j}": Box("×", x + 0.85, 4.1, shape="circle")}
+    boxes |= {f"s{j}": Box(f"score {j}", x, 2.5), f"x{j}": Box("×", x + 0.85, 4.5, shape="circle")}
     arrows += [(f"a{j}", f"k{j}"), (f"a{j}", f"v{j}"), (f"k{j}", f"s{j}"), ("q", f"s{j}"), (f"s{j}", "softmax")]
     arrows += [("softmax", f"x{j}", f"w{below}"), (f"v{j}", f"x{j}"), (f"x{j}", "b")]
 show(flow(boxes, arrows), alt="From the bottom up: a1 gives the query q1; each of a1 to a4 gives a key and a value. The query and "
@@ -190,9 +190,9 @@ def square(rng, n):
 
 @cases(dict(a=3, b=5, c=4))
 def other_axes(rng, a, b, c):
-    """an array of shape ({a}, {b}, {c}), along each axis in turn"""
+    """an array of shape ({a}, {b}, {c}), along each axis in turn, counted from the front and from the end"""
     x = 2 * rng.normal(size=(a, b, c))
-    return [dict(x=x, axis=axis) for axis in (0, 1, -1)]
+    return [dict(x=x, axis=axis) for axis in (0, 1, -1, 2, -2, -3)]
 
 @cases()
 def far_apart(rng):
@@ -203,6 +203,11 @@ def far_apart(rng):
 def rows_far_apart(rng):
     """rows on different levels: one around 0, one around −800, one around 900"""
     return dict(x=rng.normal(size=(3, 4)) + np.array([[0.0], [-800.0], [900.0]]))
+
+@cases(dict(n=4), low=3)
+def lengths_of_one(rng, n):
+    """arrays of shape ({n}, 1) and (1, {n}), along the last axis"""
+    return [dict(x=rng.normal(size=(n, 1))), dict(x=rng.normal(size=(1, n)))]
 
 MAX, SUM = "np.max(x, axis=axis, keepdims=True)", "np.sum(exponentials, axis=axis, keepdims=True)"
 OUT, SHIFTED = f"exponentials / {SUM}", f"shifted = x - {MAX}"
@@ -226,6 +231,8 @@ wrong("ignores-axis", ("np.max(x, axis=axis", "np.max(x, axis=-1"), ("np.sum(exp
       says="your softmax always works along the last axis; it must work along the `axis` it is given.")
 wrong("axis-zero", ("np.max(x, axis=axis", "np.max(x, axis=0"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=0"),
       says="your softmax always works along axis 0; it must work along the `axis` it is given.")
+wrong("negative-axes-as-the-last", ("np.max(x, axis=axis", "np.max(x, axis=max(axis, -1)"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=max(axis, -1)"),
+      says="your softmax takes every negative `axis` for the last one. Axes may be counted from the end: −2 is the last but one.")
 wrong("axis-one", ("np.max(x, axis=axis", "np.max(x, axis=1"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=1"),
       says="your softmax always works along axis 1; it must work along the `axis` it is given, and 1-D scores have no axis 1.")
 wrong("default-axis", ("axis: int = -1", "axis: int = 0"),
@@ -236,6 +243,7 @@ wrong("maximum-along-the-last-axis", ("np.max(x, axis=axis", "np.max(x, axis=-1"
       says="your sum is taken along `axis`, but your maximum along the last axis: then each score of a slice is shifted by another number. Both belong to the same `axis`.")
 wrong("maximum-along-axis-zero", ("np.max(x, axis=axis", "np.max(x, axis=0"),
       says="your sum is taken along `axis`, but your maximum along axis 0: then each score of a slice is shifted by another number. Both belong to the same `axis`.")
+wrong("squeezed", (OUT, f"np.squeeze({OUT})"), says="axes of length 1 are squeezed away. The weights have the shape of the scores.")
 wrong("whole-array", (MAX, "np.max(x)"), (SUM, "np.sum(exponentials)"),
       says="your weights sum to 1 over the whole array; each slice along `axis` must sum to 1 by itself.")
 wrong("sum-of-everything", (SUM, "np.sum(exponentials)"),
@@ -996,6 +1004,11 @@ def large(rng, d_k, n):
     q, keys = rng.normal(size=d_k), rng.normal(size=(n, d_k))
     return dict(q=q, keys=keys * (3e5 * np.sqrt(d_k) / (keys @ q))[:, None] * (1 + rng.random(size=(n, 1))))
 
+@cases(dict(d_k=4, n=3), low=3)
+def lengths_of_one(rng, d_k, n):
+    """a single key of length {d_k}; and {n} keys of one number"""
+    return [dict(q=rng.normal(size=d_k), keys=rng.normal(size=(1, d_k))), dict(q=rng.normal(size=1), keys=rng.normal(size=(n, 1)))]
+
 SCORES, ROOT, RETURN = "keys @ q", "np.sqrt(q.shape[0])", "scores / np.sqrt(q.shape[0])"
 scales = {
     "no-scale": ("scores", "your scores equal the dot products without the factor 1/√d_k."),
@@ -1068,6 +1081,7 @@ wrong("reversed", (RETURN, "scores[::-1] / np.sqrt(q.shape[0])"), says="your sco
 wrong("sorted", (RETURN, "np.sort(scores)[::-1] / np.sqrt(q.shape[0])"), says="your scores are sorted. Score j belongs to row j of `keys`: keep the keys' order.")
 wrong("scaled-twice", (RETURN, "scores / np.sqrt(q.shape[0]) / np.sqrt(q.shape[0])"), says=scales["divided-by-d_k"][1])
 wrong("row", (RETURN, "(scores / np.sqrt(q.shape[0]))[None, :]"), says="your output has shape (1, n), a matrix with one row. Return a vector of shape (n,).")
+wrong("squeezed", (RETURN, "np.squeeze(scores / np.sqrt(q.shape[0]))"), says="axes of length 1 are squeezed away. The score of a single key still has its axis: (1,).")
 wrong("column", (RETURN, "(scores / np.sqrt(q.shape[0]))[:, None]"), says="your output has shape (n, 1), a matrix with one column. Return a vector of shape (n,).")
 wrong("list", (RETURN, "(scores / np.sqrt(q.shape[0])).tolist()"), says="your output is a Python list of numbers. Return a NumPy array of shape (n,).")
 wrong("list-unscaled", (RETURN, "scores.tolist()"), says="your output is a Python list of numbers, and the scale is missing. Return a NumPy array of shape (n,).")
@@ -1282,6 +1296,11 @@ def all_alike(rng, d):
     """n = d_in = d_k = d_v = {d}"""
     return given(rng, 2, d, d, d, d)
 
+@cases(dict(n=4, d_in=3, d_k=5), low=3)
+def lengths_of_one(rng, n, d_in, d_k):
+    """a single vector of {d_in} numbers (d_k = {d_k}); and {n} vectors whose values are one number each"""
+    return [given(rng, 0, 1, d_in, d_k, 2), given(rng, 1, n, d_in, d_k, 1)]
+
 QUERY, KEYS, VALUES = "W_q @ a[i]", "a @ W_k.T", "a @ W_v.T"
 SCORES, WEIGHTS, SUM = "scaled_scores(query, keys)", "softmax(scaled_scores(query, keys))", "weights @ values"
 scales = {
@@ -1401,6 +1420,7 @@ wrong("weights-and-output", (SUM, "(weights, weights @ values)"), says="your fun
 wrong("values-returned-weighted", (SUM, "weights[:, None] * values"), says="your output is a matrix: the values, each times its weight, are not summed yet.")
 wrong("summed-over-numbers", (SUM, "(weights[:, None] * values).sum(axis=1)"), says="your last sum runs over the numbers within each value. Sum over the vectors: d_v numbers are left.")
 wrong("one-number", (SUM, "(weights @ values).sum()"), says="your output is a single number. The output is a vector of d_v numbers, as the values are.")
+wrong("squeezed", (SUM, "np.squeeze(weights @ values)"), says="axes of length 1 are squeezed away. An output of one number still has its axis: (1,).")
 wrong("row", (SUM, "(weights @ values)[None]"), says="your output has shape (1, d_v), a matrix with one row. Return a vector of shape (d_v,).")
 wrong("column", (SUM, "(weights @ values)[:, None]"), says="your output has shape (d_v, 1), a matrix with one column. Return a vector of shape (d_v,).")
 wrong("list", (SUM, "(weights @ values).tolist()"), says="your output is a Python list. Return a NumPy array of shape (d_v,).")

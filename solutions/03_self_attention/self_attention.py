@@ -214,6 +214,14 @@ def far_apart(rng):
     W[2, 0] = 150.0
     return dict(inputs=inputs, W_q=W, W_k=W.copy(), W_v=rng.normal(size=(2, 3)))
 
+@cases(dict(d_in=4, n=3, d_k=5), low=3)
+def lengths_of_one(rng, d_in, n, d_k):
+    """a single token of length {d_in}, keys of length {d_k}; and {n} such tokens with values of one number"""
+    return [
+        dict(inputs=rng.normal(size=(d_in, count)), W_q=drawn(rng, d_k, d_in), W_k=drawn(rng, d_k, d_in), W_v=drawn(rng, d_v, d_in))
+        for count, d_v in ((1, 2), (n, 1))
+    ]
+
 # Each known mistake: a name, the edit that makes it, what is then true of the numbers, and where to look.
 SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(K.shape[0])", "softmax(A, axis=0)", "V @ A_hat", "return output, A_hat"
 scales = [
@@ -255,6 +263,8 @@ for family, other in [(scales, axes), (scales, roles), (scales[:3], returned), (
 
 wrong("weights-only", (GIVE, "return A_hat"), says="only the weights come back. Return O and A_hat.")
 wrong("three-results", (GIVE, "return output, A, A_hat"), says="three things come back, where O and A_hat are asked for.")
+wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(A_hat)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
+wrong("output-squeezed", (GIVE, "return np.squeeze(output), A_hat"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("A-hat-transposed", (GIVE, "return output, A_hat.T"),
       says="your outputs are right, but your A_hat is transposed: its rows sum to 1. In the lecture's convention its columns do.")
 wrong("all-in-rows", (GIVE, "return output.T, A_hat.T"),
@@ -730,6 +740,14 @@ def far_apart(rng):
     W[0, 2] = 150.0
     return dict(x=x, W_q=W, W_k=W.copy(), W_v=rng.normal(size=(3, 4)))
 
+@cases(dict(seq=3, d_in=4), low=3)
+def lengths_of_one(rng, seq, d_in):
+    """a single token of length {d_in}; and {seq} such tokens with queries, keys and values of one number"""
+    return [
+        dict(x=rng.normal(size=(count, d_in))) | {name: 1.5 * rng.normal(size=(d_in, d)) / np.sqrt(d_in) for name in ("W_q", "W_k", "W_v")}
+        for count, d in ((1, 2), (seq, 1))
+    ]
+
 # Each known mistake: a name, the edit that makes it, what is then true of the numbers, and where to look.
 SCALE, SOFTMAX, SUM, GIVE = " / np.sqrt(key.shape[1])", "softmax(scores, axis=-1)", "weights @ value", "return output, weights"
 SWAP = ("    key = x @ W_k\n    value = x @ W_v", "    key = x @ W_v\n    value = x @ W_k")
@@ -773,6 +791,8 @@ wrong("values-and-queries-swapped", ("    query = x @ W_q", "    query = x @ W_v
       says="W_q and W_v have changed places. Queries are compared with keys, values are summed.")
 wrong("weights-only", (GIVE, "return weights"), says="only the weights come back. Return output and weights.")
 wrong("three-results", (GIVE, "return output, scores, weights"), says="three things come back, where output and weights are asked for.")
+wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
+wrong("output-squeezed", (GIVE, "return np.squeeze(output), weights"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("weights-transposed", (GIVE, "return output, weights.T"),
       says="your outputs are right, but your weights are transposed: their columns sum to 1, as in the lecture's convention. In the row convention the rows do.")
 wrong("all-in-columns", (GIVE, "return output.T, weights.T"),
@@ -1464,7 +1484,7 @@ from autograder.lab.figures import lines
 show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx=True, title="What a loop costs"))
 
 # %% [markdown]
-# The three do not do different sums: the last two do exactly the same ones. What you see is the cost of asking $n$ times.
+# All three give the same outputs, and the last two even do the same sums. What you see is the cost of asking $n$ times.
 # Every call from Python has a fixed price, whatever it computes, and a loop pays it once a token.
 #
 # Does the lower curve rise for ever? With few tokens the calls themselves take the time. With many, the arithmetic does:
@@ -1508,7 +1528,7 @@ print(f"  (b) for the running mean:        {np.abs(running_mean(x[order]) - runn
 # %% part="demo"
 from autograder.lab.figures import attention_map, panels
 
-figure, axes = panels(1, 2, width=8.6, height=4.2)
+figure, axes = panels(1, 2, width=9.2, height=3.6)
 new_words = [words[i] for i in order]
 attention_map(weights, words, words, title="first order", ax=axes[0, 0])
 attention_map(shuffled_weights, new_words, new_words, title="shuffled", ax=axes[0, 1])

@@ -113,6 +113,10 @@ def rnn_step(x, h, W_x, W_h, b):
     z += np.einsum("v,uv->u", h, W_h)
     return z
 
+# %% rnn_step wrong [squeezed] · squeezed
+def rnn_step(x, h, W_x, W_h, b):
+    return np.squeeze(np.tanh(x[None] @ W_x + h[None] @ W_h + b))
+
 # %% rnn_step right · one stacked matrix
 def rnn_step(x, h, W_x, W_h, b):
     return np.tanh(np.concatenate([x, h, [1.0]]) @ np.vstack([W_x, W_h, b]))
@@ -338,6 +342,12 @@ def causal_conv1d(x, kernel):
     parts = [padded[w : w + x.shape[0]] @ kernel[w] for w in range(width)]
     return np.mean(parts, axis=0)
 
+# %% causal_conv1d wrong [squeezed] · squeezed
+def causal_conv1d(x, kernel):
+    width = kernel.shape[0]
+    padded = np.pad(x, ((width - 1, 0), (0, 0)))
+    return np.squeeze(sum(padded[w : w + len(x)] @ kernel[w] for w in range(width)))
+
 # %% causal_conv1d right · one tensordot a place
 def causal_conv1d(x, kernel):
     width = kernel.shape[0]
@@ -440,6 +450,13 @@ def receptive_field(num_layers, kernel_size):
     seen = 1
     for _ in range(num_layers):
         seen = layer(seen)
+    return seen
+
+# %% receptive_field wrong · at least one new token a layer
+def receptive_field(num_layers, kernel_size):
+    seen = kernel_size
+    for _ in range(num_layers - 1):
+        seen += max(kernel_size - 1, 1)
     return seen
 
 # %% receptive_field right · counts by a simulation

@@ -133,6 +133,29 @@ def softmax(x, axis=-1):
     flat = np.exp(x.ravel())
     return (flat / sum(flat)).reshape(x.shape)
 
+# %% softmax wrong [sums_to_one] · knows the axes −1, 0 and 1 only
+def softmax(x, axis=-1):
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    if axis == -1:
+        return e / e.sum(-1)[..., None]
+    if axis == 0:
+        return e / e.sum(0)[None]
+    return e / e.sum(1)[:, None]
+
+# %% softmax wrong [negative-axes-as-the-last] · axis 0 through the transpose
+def softmax(x, axis=-1):
+    if axis == 0:
+        return softmax(x.T).T
+    if axis == 1 and x.ndim > 2:
+        return np.swapaxes(softmax(np.swapaxes(x, 1, -1)), 1, -1)
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+# %% softmax wrong [squeezed] · squeezed sums
+def softmax(x, axis=-1):
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.squeeze(e / e.sum(axis=axis, keepdims=True))
+
 # %% softmax right · along one line at a time
 def softmax(x, axis=-1):
     def line(values):
@@ -410,6 +433,10 @@ def scaled_scores(q, keys):
 def scaled_scores(q, keys):
     return np.matmul(keys, q) / 2
 
+# %% scaled_scores wrong [squeezed] · squeezed
+def scaled_scores(q, keys):
+    return np.squeeze(keys @ q.reshape(-1, 1)) / math.sqrt(q.size)
+
 # %% scaled_scores right · fourth roots on both sides
 def scaled_scores(q, keys):
     root = keys.shape[1] ** 0.25
@@ -583,6 +610,11 @@ def attend_one(i, a, W_q, W_k, W_v):
     table = np.array([[(W_q @ asks) @ (W_k @ asked) for asked in a] for asks in a])
     weights = softmax(table, axis=0)
     return sum(weights[i, j] * (W_v @ a[j]) for j in range(len(a)))
+
+# %% attend_one wrong [squeezed] · squeezed
+def attend_one(i, a, W_q, W_k, W_v):
+    w = softmax(np.squeeze((a @ W_k.T) @ (W_q @ a[i])[:, None]) / math.sqrt(len(W_q)))
+    return np.squeeze(w @ (a @ W_v.T))
 
 # %% attend_one right · the values last
 def attend_one(i, a, W_q, W_k, W_v):

@@ -157,6 +157,12 @@ def self_attention_columns(inputs, W_q, W_k, W_v):
     A_hat = np.array([softmax(row) for row in A])
     return np.einsum("vd,dj,ji->vi", W_v, inputs, A_hat), A_hat
 
+# %% self_attention_columns wrong [squeezed] · squeezed
+def self_attention_columns(inputs, W_q, W_k, W_v):
+    A = np.squeeze((W_k @ inputs).T @ (W_q @ inputs)) / math.sqrt(len(W_k))
+    A_hat = softmax(A, axis=0)
+    return np.squeeze((W_v @ inputs) @ A_hat), A_hat
+
 # %% self_attention_columns right · per query
 def self_attention_columns(inputs, W_q, W_k, W_v):
     outs, columns = [], []
@@ -422,6 +428,12 @@ def self_attention(x, W_q, W_k, W_v):
     scores = np.array([[(t @ W_q) @ (u @ W_k) for u in x] for t in x])
     weights = np.stack([softmax(column) for column in scores.T], axis=1)
     return weights @ x @ W_v, weights
+
+# %% self_attention wrong · squeezed
+def self_attention(x, W_q, W_k, W_v):
+    q, k, v = (np.squeeze(x @ W) for W in (W_q, W_k, W_v))
+    weights = softmax(q @ k.T / math.sqrt(q.shape[-1]))
+    return weights @ v, weights
 
 # %% self_attention right · one token at a time, one pass
 def self_attention(x, W_q, W_k, W_v):
