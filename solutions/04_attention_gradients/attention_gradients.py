@@ -926,7 +926,7 @@ wrong("half-precision-throughout", (MEAN, "np.sum(weights.astype(np.float16) * g
       says="you compute in half precision (float16): about three digits, and most of them cancel in the bracket. Keep float32 or float64.")
 wrong("in-place-gradient", (RESULT, "grad_weights -= mean\n    return weights * grad_weights"), says="your numbers are right, but your code changes the argument `grad_weights` in place (`-=`, `*=` and `out=` do that). Write the result into a new array.")
 wrong("in-place-product", (RESULT, "grad_weights -= mean\n    grad_weights *= weights\n    return grad_weights"), says="your numbers are right, but your code changes the argument `grad_weights` in place (`-=`, `*=` and `out=` do that). Write the result into a new array.")
-wrong("in-place-weights", (RESULT, "weights *= grad_weights - mean\n    return weights"), says="your numbers are right, but `*=` changes the argument `weights` in place. Write the result into a new array.")
+wrong("in-place-weights", (RESULT, "weights *= grad_weights - mean\n    return weights"), says="your numbers are right, but your code changes the argument `weights` in place (`-=`, `*=` and `out=` do that). Write the result into a new array.")
 wrong("in-place-before-the-sum", (MEAN, "np.sum(np.multiply(grad_weights, weights, out=grad_weights), axis=-1, keepdims=True)"), (RESULT, "return grad_weights - weights * mean"),
       says="your numbers are right, but your code changes the argument `grad_weights` in place (`-=`, `*=` and `out=` do that). Write the result into a new array.")
 wrong("nothing-returned", (RESULT, "weights * (grad_weights - mean)"), says="nothing comes back: the `return` is missing.")

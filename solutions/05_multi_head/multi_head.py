@@ -388,8 +388,8 @@ wrong("returns-python-numbers", ("torch.cat(answers, dim=-1) @ W_o", "(torch.cat
 wrong("returns-numpy", ("torch.cat(answers, dim=-1) @ W_o", "(torch.cat(answers, dim=-1) @ W_o).numpy()"),
       says="you return a NumPy array; from this unit on it is PyTorch tensors in, a PyTorch tensor out.")
 wrong("returns-nothing", ("return torch.cat", "torch.cat"), says="your function returns None: the `return` is missing.")
-wrong("empties-the-list", ("for W_q, W_k, W_v in heads:", "while heads:\n        W_q, W_k, W_v = heads.pop(0)"),
-      says="your function empties the list `heads` that belongs to its caller; go through it without `pop`.")
+wrong("heads-in-place", ("for W_q, W_k, W_v in heads:", "while heads:\n        W_q, W_k, W_v = heads.pop(0)"),
+      says="your numbers are right, but your code changes `heads`, which belongs to its caller: the list itself, as `pop` does, or a matrix in it, as `/=` and operations that end in `_` do. Leave it as it was.")
 
 @right
 def by_einsum(tokens, list_of_heads, output_matrix):
@@ -615,7 +615,7 @@ wrong("numpy", ("head_projection @ W_q", "(head_projection @ W_q).numpy()"),
 wrong("python-lists", ("head_projection @ W_q", "(head_projection @ W_q).tolist()"),
       says="your list holds Python lists of numbers; each item must be a tensor.")
 wrong("in-place", ("    return [head_projection @ W_q for head_projection in head_projections]", "    for n in range(len(head_projections)):\n        head_projections[n] = head_projections[n] @ W_q\n    return head_projections"),
-      says="your function writes its results into the caller's list `head_projections`; make a new list.")
+      says="your matrices are right, but your code changes `head_projections`, which belongs to its caller: the list itself, or a matrix in it. Make a new list of new matrices.")
 wrong("returns-nothing", ("return [", "["), says="your function returns None: the `return` is missing.")
 wrong("swapped-reversed", ("head_projection @ W_q", "W_q @ head_projection"), ("in head_projections]", "in head_projections[::-1]]"),
       says="two things at once: the matrices are multiplied in the other order, and the list is in reverse.")
@@ -796,6 +796,8 @@ wrong("reshape-of-transposed", (split, "    return x.transpose(1, 2).reshape(bat
       says="your last two axes have changed places: each head holds (seq, d_head), one row a token.")
 wrong("transposed-then-cut", (split, "    return x.transpose(1, 2).reshape(batch, num_heads, seq, d_model // num_heads)"),
       says="the shape is right, the numbers are not: after exchanging tokens and features you cut the memory anew, and tokens get mixed. Group the features first, exchange axes afterwards.")
+wrong("sequence-first", ("grouped = x.reshape(batch, seq, num_heads, d_model // num_heads)\n    return grouped.transpose(1, 2)", "return x.reshape(seq, batch, num_heads, d_model // num_heads).permute(1, 2, 0, 3)"),
+      says="you cut `x` as if its tokens stood on the first axis, (seq, batch, ...), so sentences get mixed. Here the batch stands first: (batch, seq, d_model).")
 wrong("batch-and-heads-mixed", (split, "    return x.reshape(num_heads, batch, seq, d_model // num_heads).transpose(0, 1)"),
       says="the shape is right, the numbers are not: your reshape cuts through sentences and tokens. The heads are groups of the last axis, so only that axis may be cut.")
 wrong("tokens-and-features-swapped", (split, "    return x.reshape(batch, d_model // num_heads, num_heads, seq).permute(0, 2, 3, 1)"),
@@ -833,7 +835,7 @@ wrong("first-sentence", (split, "    return x[:1].reshape(1, seq, num_heads, -1)
 wrong("no-batch", (split, "    return x[0].reshape(seq, num_heads, -1).transpose(0, 1)"),
       says="only the first sentence comes back, without a batch axis; the result has four axes: (batch, num_heads, seq, d_head).")
 wrong("in-place", ("    batch, seq, d_model = x.shape", "    batch, seq, d_model = x.shape\n    x.resize_(batch, seq, num_heads, d_model // num_heads)"),
-      says="your function gives its caller's tensor `x` another shape (an operation that ends in `_` works in place); return a new view instead.")
+      says="your numbers are right, but your code changes its caller's tensor `x`, its shape or its numbers (an operation that ends in `_` works in place); return a new view instead.")
 wrong("no-grad", ("    return grouped.transpose(1, 2)", "    with torch.no_grad():\n        return grouped.transpose(1, 2)"),
       says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
 wrong("no-grad-all", (split, "    with torch.no_grad():\n        return x.view(batch, seq, num_heads, -1).transpose(1, 2)"),
@@ -1063,7 +1065,7 @@ wrong("divided", ("num_heads * d_head)", "num_heads * d_head) / num_heads"),
 wrong("detached", ("x.transpose(1, 2)", "x.detach().transpose(1, 2)"),
       says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad` or a trip through NumPy cuts it), so nothing before this step could learn.")
 wrong("in-place", ("x.transpose(1, 2)", "x.transpose_(1, 2)"),
-      says="your function exchanges axes of its caller's tensor `x` (an operation that ends in `_` works in place); use `transpose` without the underscore.")
+      says="your numbers are right, but your code changes its caller's tensor `x`, its axes or its numbers (an operation that ends in `_` works in place, `transpose_` too); make a new tensor.")
 wrong("numpy", ("x.transpose(1, 2)\n    return by_token.reshape(batch, seq, num_heads * d_head)", "x.detach().transpose(1, 2)\n    return by_token.reshape(batch, seq, num_heads * d_head).numpy()"),
       says="you return a NumPy array; from this unit on it is PyTorch tensors in, a PyTorch tensor out.")
 wrong("python-lists", ("by_token.reshape(batch, seq, num_heads * d_head)", "by_token.reshape(batch, seq, num_heads * d_head).tolist()"),
@@ -1646,7 +1648,7 @@ wrong("no-grad", ("        q = split", "        torch.set_grad_enabled(False)\n 
 wrong("returns-nothing", ("return output, weights", "output, weights"), says="your `forward` returns None: the `return` is missing.")
 # in place, precision, chance
 wrong("mask-in-place", ("        weights = torch.softmax", "        if mask is not None:\n            mask.logical_not_()\n        weights = torch.softmax"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(mask, 0.0)"),
-      says="your code turns the caller's mask around in place; `~mask` makes a new one.")
+      says="your numbers are right, but your code changes the caller's `mask` (an operation that ends in `_`, or an assignment to a part of it, works in place); make a new one, as `~mask` does.")
 wrong("query-in-place", ("        q = split", "        query.data.div_(math.sqrt(query.shape[-1] // self.num_heads))\n        q = split"), (scale, ""),
       says="your code scales the caller's `query` in place (an operation that ends in `_`, or `*=` and `/=`); compute a new tensor. Scaling before `q_proj` also shrinks the token, but not the bias.")
 # weights that do not fit

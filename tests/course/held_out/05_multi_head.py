@@ -129,7 +129,7 @@ def two_head_attention(a, heads, W_o):
     return torch.cat(parts, dim=1) @ W_o
 
 
-# %% two_head_attention wrong [empties-the-list] · takes the heads off the list from its end
+# %% two_head_attention wrong [heads-in-place] · takes the heads off the list from its end
 def two_head_attention(a, heads, W_o):
     answers = []
     while len(heads) > 0:
@@ -166,6 +166,32 @@ def two_head_attention(a, heads, W_o):
         e = np.exp(s - s.max(1, keepdims=True))
         parts.append(e / e.sum(1, keepdims=True) @ v)
     return torch.from_numpy(np.concatenate(parts, 1).astype("float32")) @ W_o
+
+
+# %% two_head_attention wrong · leaves W_o out where there is one head
+def two_head_attention(a, heads, W_o):
+    parts = [torch.softmax(a @ q @ (a @ k).T / math.sqrt(q.shape[1]), -1) @ (a @ v) for q, k, v in heads]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1) @ W_o
+
+
+# %% two_head_attention wrong · heads by pairs: an odd one is lost
+def two_head_attention(a, heads, W_o):
+    total = torch.zeros(len(a), W_o.shape[1])
+    d = heads[0][2].shape[1]
+    for pair in range(len(heads) // 2):
+        for h in (2 * pair, 2 * pair + 1):
+            q, k, v = (a @ W for W in heads[h])
+            total = total + torch.softmax(q @ k.T / math.sqrt(d), -1) @ v @ W_o[h * d : (h + 1) * d]
+    return total
+
+
+# %% two_head_attention wrong [heads-in-place] · scales the query matrices that it was given, in place
+def two_head_attention(a, heads, W_o):
+    parts = []
+    for W_q, W_k, W_v in heads:
+        W_q.div_(math.sqrt(W_q.shape[1]))
+        parts.append(torch.softmax(a @ W_q @ (a @ W_k).T, -1) @ (a @ W_v))
+    return torch.cat(parts, -1) @ W_o
 
 
 # %% two_head_attention right · a batch of heads by baddbmm
@@ -329,10 +355,12 @@ def split_heads(x, num_heads):
     return torch.stack(x.chunk(num_heads, dim=2))
 
 
-# %% split_heads wrong · batch read as the sequence: (seq, batch, ...)
+# %% split_heads wrong [sequence-first] · two axes exchanged in the shape that is read
 def split_heads(x, num_heads):
-    b, s, d = x.shape
-    return x.view(s, b, num_heads, d // num_heads).permute(1, 2, 0, 3)
+    batch, seq, width = x.size()
+    swapped = x.contiguous().view(seq, batch, width)
+    heads = [swapped[:, :, h * width // num_heads : (h + 1) * width // num_heads] for h in range(num_heads)]
+    return torch.stack(heads, dim=0).permute(2, 0, 1, 3)
 
 
 # %% split_heads wrong [head-length-swapped] · chunks of num_heads numbers
@@ -768,6 +796,82 @@ class MultiHeadAttention(nn.Module):
             s = W_q(query) @ W_k(key).mT / math.sqrt(query.shape[-1] // len(self.q_proj))
             maps.append(torch.softmax(s, -1))
             outputs.append(maps[-1] @ W_v(value))
+        return self.out_proj(torch.cat(outputs, -1)), torch.stack(maps, 1)
+
+
+# %% MultiHeadAttention wrong · takes every mask for a padding mask
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        q, k, v = (split_heads(t, self.num_heads) for t in (self.q_proj(query), self.k_proj(key), self.v_proj(value)))
+        s = q @ k.mT / math.sqrt(q.shape[-1])
+        if mask is None:
+            w = s.softmax(-1)
+        else:
+            padding = mask.reshape(len(query), 1, 1, -1)
+            w = s.masked_fill(~padding, -math.inf).softmax(-1).nan_to_num(0.0)
+        return self.out_proj(merge_heads(w @ v)), w
+
+
+# %% MultiHeadAttention wrong [mask-in-place] · opens the rows without a key in the caller's mask, and closes them after
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        q, k, v = (split_heads(t, self.num_heads) for t in (self.q_proj(query), self.k_proj(key), self.v_proj(value)))
+        s = q @ k.mT / math.sqrt(q.shape[-1])
+        if mask is not None:
+            empty = ~mask.any(-1, keepdim=True)
+            mask |= empty
+            w = s.masked_fill(~mask, -math.inf).softmax(-1).masked_fill(empty, 0.0)
+            mask.fill_(True)
+        else:
+            w = s.softmax(-1)
+        return self.out_proj(merge_heads(w @ v)), w
+
+
+# %% MultiHeadAttention wrong · multiplies the scores by the mask, and clears the weights after
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        q, k, v = (split_heads(t, self.num_heads) for t in (self.q_proj(query), self.k_proj(key), self.v_proj(value)))
+        s = q @ k.mT / math.sqrt(q.shape[-1])
+        allowed = torch.ones_like(s) if mask is None else mask.expand_as(s).to(s.dtype)
+        w = torch.softmax(s * allowed, dim=-1) * allowed
+        return self.out_proj(merge_heads(w @ v)), w
+
+
+# %% MultiHeadAttention wrong · the scale counts heads and tokens, by axes 1 and 2
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        q, k, v = (split_heads(t, self.num_heads) for t in (self.q_proj(query), self.k_proj(key), self.v_proj(value)))
+        s = torch.einsum("bhqd,bhkd->bhqk", q, k) / math.sqrt(k.shape[1] * k.shape[2])
+        w = s.softmax(-1) if mask is None else torch.nan_to_num(s.masked_fill(~mask, -math.inf).softmax(-1))
+        return self.out_proj(merge_heads(w @ v)), w
+
+
+# %% MultiHeadAttention wrong [weights-without-mask] · gives back the weights of the scores before the mask
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        q, k, v = (split_heads(t, self.num_heads) for t in (self.q_proj(query), self.k_proj(key), self.v_proj(value)))
+        plain = q @ k.mT / math.sqrt(q.shape[-1])
+        hidden = plain if mask is None else plain.masked_fill(~mask, -1e9)
+        answer = torch.softmax(hidden, -1)
+        if mask is not None:
+            answer = answer.masked_fill(~mask, 0.0)
+        return self.out_proj(merge_heads(answer @ v)), torch.softmax(plain, -1)
+
+
+# %% MultiHeadAttention wrong · heads by a loop over narrow layers made from the big ones, biases left out
+class MultiHeadAttention(Layers):
+    def forward(self, query, key, value, mask=None):
+        d = query.shape[-1] // self.num_heads
+        outputs, maps = [], []
+        for h in range(self.num_heads):
+            rows = slice(h * d, (h + 1) * d)
+            q, k, v = (x @ layer.weight[rows].T for x, layer in ((query, self.q_proj), (key, self.k_proj), (value, self.v_proj)))
+            s = q @ k.mT / math.sqrt(d)
+            if mask is not None:
+                own = mask.expand(len(query), self.num_heads, *s.shape[1:])[:, h]
+                s = s.masked_fill(~own, -math.inf)
+            maps.append(torch.nan_to_num(s.softmax(-1)))
+            outputs.append(maps[-1] @ v)
         return self.out_proj(torch.cat(outputs, -1)), torch.stack(maps, 1)
 
 
