@@ -58,7 +58,7 @@ def diagnose(
             best = (rank, variant, cases.plan[telling[0]].label)
     if best:
         (count, _), variant, label = best
-        more = " (Other cases fail as well, in another way.)" if count < len(wrong) else ""
+        more = " (Other cases fail as well, in another way.)" if count < sum("/" not in key for key in wrong) else ""
         return Diagnosis(variant, f"on {label}: {variant.says}{more}", label)
     return None
 

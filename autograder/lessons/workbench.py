@@ -48,6 +48,7 @@ class ModuleCall:
     method: str
     training: bool
     gradients: bool
+    positional: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,11 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         method: str = "forward",
         training: bool = False,
         gradients: bool = True,
+        positional: bool = False,
     ) -> ModuleCall:
+        """positional: all arguments are passed without their names, also those that have a default"""
         drawn = draw_state(piece.reference(**init), rng) if state is None and rng is not None else state
-        return ModuleCall(init, given, drawn, method, training, gradients)
+        return ModuleCall(init, given, drawn, method, training, gradients, positional)
 
     def fixture(name: str, **given: Any) -> Fixture:
         return Fixture(piece.lesson.unit, name, given)
@@ -293,7 +296,7 @@ def _call(piece: Workpiece, label: str, made: Any) -> Call:
         return Call(
             label=label,
             given=to_plain(made.given),
-            by_position=_required(function, made.given, skip_self=True),
+            by_position=len(made.given) if made.positional else _required(function, made.given, skip_self=True),
             init=to_plain(made.init),
             state=to_plain(made.state or {}),
             method=made.method,

@@ -557,8 +557,9 @@ class PyTorchsOwn(Layers):
 #
 # In training, dropout sets a random share of numbers to 0 and scales the others up, so that no layer relies on a single
 # feature. The paper (section 5.4) applies it to the output of each sub-layer, before it is added to the input.
-# `nn.Dropout` does this, and only in training: after `model.eval()` it hands its input on unchanged. The checks
-# run in eval mode. So no check asks where your dropout stands; but one asks that it is silent.
+# `nn.Dropout` does this, and only in training: after `model.eval()` it hands its input on unchanged. Most cases of the
+# checks run in eval mode and ask that dropout is silent. Two run in training mode with a rate of 1, where it sets *all*
+# to 0: so there is no chance in it, and it shows where your dropout stands.
 
 # %% [markdown] exercise="EncoderBlock" part="prompt" points=12 difficulty=3 minutes=22 forbids="TransformerEncoderLayer MultiheadAttention scaled_dot_product_attention"
 # ## Exercise 3 · `EncoderBlock`
@@ -662,10 +663,10 @@ def padding(rng, batch, seq):
         mask[b, ..., seq - int(rng.integers(1, seq - 1)) :] = False
     return torch.from_numpy(mask)
 
-def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, **more):
+def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
     given = dict(x=tensor(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
-    return module(init=dict(d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients)
+    return module(init=dict(d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients, training=training)
 
 SIZES = [dict(batch=3, seq=4, num_heads=2, d_head=5, d_ff=7), dict(batch=2, seq=7, num_heads=4, d_head=2, d_ff=5), dict(batch=4, seq=5, num_heads=3, d_head=2, d_ff=9)]
 
@@ -701,6 +702,16 @@ def pre_norm_pairs(rng, batch, seq, num_heads, d_head, d_ff):
     mask = torch.from_numpy((rng.random((seq, seq)) < 0.5) | np.eye(seq, dtype=bool))
     return call(rng, batch, seq, num_heads, d_head, d_ff, mask, dropout=0.5, norm_first=True)
 
+@cases()
+def training_mode(rng):
+    """post-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return call(rng, 2, 4, 2, 3, 5, dropout=1.0, training=True)
+
+@cases()
+def training_mode_pre_norm(rng):
+    """pre-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return call(rng, 3, 5, 3, 2, 4, dropout=1.0, norm_first=True, training=True)
+
 class Parts(nn.Module):
     def __init__(self, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
         super().__init__()
@@ -708,11 +719,14 @@ class Parts(nn.Module):
         self.self_attention, self.feed_forward = MultiHeadAttention(d_model, num_heads), FeedForward(d_model, d_ff)
         self.norm1, self.norm2 = LayerNorm(d_model), LayerNorm(d_model)
 
+    def drop(self, x):
+        return nn.functional.dropout(x, self.rate, self.training)
+
     def a(self, query, mask, key=None, value=None):
-        return self.self_attention(query, query if key is None else key, query if value is None else value, mask)[0]
+        return self.drop(self.self_attention(query, query if key is None else key, query if value is None else value, mask)[0])
 
     def f(self, x):
-        return self.feed_forward(x)
+        return self.drop(self.feed_forward(x))
 
 def arranged(post, pre):
     class EncoderBlock(Parts):
@@ -841,6 +855,19 @@ both("mask-on-the-input", lambda s, x, m: post(s, x * (1.0 if m is None or m.ndi
 # dropout
 both("kept-share-in-eval", then(lambda s, x, m: s.norm1(x + (1 - s.rate) * s.a(x, m)), lambda s, x, m: s.norm2(x + (1 - s.rate) * s.f(x))), then(lambda s, x, m: x + (1 - s.rate) * s.a(s.norm1(x), m), lambda s, x, m: x + (1 - s.rate) * s.f(s.norm2(x))),
      "in eval mode your sub-layers are scaled by 1 − dropout; `nn.Dropout` scales in training and hands everything on unchanged in eval mode.", one_sided=False)
+def undropped(s, y, m):
+    return s.self_attention(y, y, y, m)[0]
+
+both("no-dropout", then(lambda s, x, m: s.norm1(x + undropped(s, x, m)), lambda s, x, m: s.norm2(x + s.feed_forward(x))), then(lambda s, x, m: x + undropped(s, s.norm1(x), m), lambda s, x, m: x + s.feed_forward(s.norm2(x))),
+     "dropout is missing: in training mode nothing is dropped. `self.dropout` goes on each sub-layer's output, before the sum.")
+both("no-dropout-attention", then(lambda s, x, m: s.norm1(x + undropped(s, x, m)), post2), then(lambda s, x, m: x + undropped(s, s.norm1(x), m), pre2),
+     "the attention's output has no dropout. `self.dropout` goes on each sub-layer's output, before the sum.", one_sided=False)
+both("no-dropout-feed-forward", then(post1, lambda s, x, m: s.norm2(x + s.feed_forward(x))), then(pre1, lambda s, x, m: x + s.feed_forward(s.norm2(x))),
+     "the feed-forward layer's output has no dropout. `self.dropout` goes on each sub-layer's output, before the sum.", one_sided=False)
+both("dropout-on-the-sum", then(lambda s, x, m: s.norm1(s.drop(x + undropped(s, x, m))), lambda s, x, m: s.norm2(s.drop(x + s.feed_forward(x)))), then(lambda s, x, m: s.drop(x + undropped(s, s.norm1(x), m)), lambda s, x, m: s.drop(x + s.feed_forward(s.norm2(x)))),
+     "your dropout stands behind the sum, so it drops the residual as well. It goes on each sub-layer's output, before the sum.", one_sided=False)
+both("dropout-on-the-input", then(lambda s, x, m: s.norm1(x + undropped(s, s.drop(x), m)), lambda s, x, m: s.norm2(x + s.feed_forward(s.drop(x)))), then(lambda s, x, m: x + undropped(s, s.drop(s.norm1(x)), m), lambda s, x, m: x + s.feed_forward(s.drop(s.norm2(x)))),
+     "your dropout stands in front of each sub-layer. It goes on what comes out of it, before the sum.", one_sided=False)
 # what is returned, what is changed
 TUPLE = "the attention returns two things, its output and its weights; your code goes on with both. Take the first."
 wrong("tuple-added", says=TUPLE)(arranged(lambda s, x, m: s.norm1(x + s.self_attention(x, x, x, m)), lambda s, x, m: x + s.self_attention(s.norm1(x), s.norm1(x), s.norm1(x), m)))
@@ -860,9 +887,9 @@ class ShortForm(Parts):
     def forward(self, x, mask=None):
         n1, n2 = (self.norm1, nn.Identity()) if self.norm_first else (nn.Identity(), self.norm1)
         y = n1(x)
-        x = n2(self.self_attention(y, y, y, mask)[0] + x)
+        x = n2(self.drop(self.self_attention(y, y, y, mask)[0]) + x)
         n1, n2 = (self.norm2, nn.Identity()) if self.norm_first else (nn.Identity(), self.norm2)
-        return n2(self.feed_forward(n1(x)) + x)
+        return n2(self.drop(self.feed_forward(n1(x))) + x)
 
 @right
 class WithDropoutLayers(Parts):
@@ -890,9 +917,9 @@ class InFloat64(Parts):
             return c / (c.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * layer.weight + layer.bias
         def f(x):
             l1, l2 = self.feed_forward.linear1, self.feed_forward.linear2
-            return (x.double() @ l1.weight.double().T + l1.bias).relu() @ l2.weight.double().T + l2.bias
+            return self.drop((x.double() @ l1.weight.double().T + l1.bias).relu() @ l2.weight.double().T + l2.bias)
         def a(x):
-            return self.self_attention(x.float(), x.float(), x.float(), mask)[0].double()
+            return self.drop(self.self_attention(x.float(), x.float(), x.float(), mask)[0].double())
         x = x.double()
         if self.norm_first:
             x = x + a(norm(self.norm1, x))
@@ -923,7 +950,7 @@ class PyTorchsOwn(Parts):
     """nn.TransformerEncoderLayer with the weights copied."""
     def forward(self, x, mask=None):
         heads, attention = self.self_attention.num_heads, self.self_attention
-        own = nn.TransformerEncoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=self.norm_first).eval()
+        own = nn.TransformerEncoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.rate, batch_first=True, norm_first=self.norm_first).train(self.training)
         state = {f"{n}.{p}": getattr(getattr(self, n), p) for n in ("norm1", "norm2") for p in ("weight", "bias")}
         state |= {f"{n}.{p}": getattr(getattr(self.feed_forward, n), p) for n in ("linear1", "linear2") for p in ("weight", "bias")}
         for p in ("weight", "bias"):
@@ -940,7 +967,7 @@ class LibraryPart(Parts):
     def forward(self, x, mask=None):
         part = use_part("EncoderBlock")(x.shape[-1], self.self_attention.num_heads, self.feed_forward.linear1.out_features, self.rate, self.norm_first)
         part.load_state_dict(self.state_dict())
-        return part.eval()(x, mask)
+        return part.train(self.training)(x, mask)
 
 # %% [markdown] exercise="Encoder" part="prompt" points=7 difficulty=2 minutes=12 forbids="TransformerEncoder TransformerEncoderLayer MultiheadAttention"
 # ## Exercise 4 · `Encoder`

@@ -8,7 +8,7 @@
 # - put encoder and decoder together into the Transformer of "Attention Is All You Need", and let it write a sentence;
 # - show that your model equals PyTorch's `nn.Transformer`, and that no word of it peeks at the future.
 #
-# **Time:** about two and a half hours, 75 minutes of them for the exercises.
+# **Time:** about two and a half hours, 80 minutes of them for the exercises.
 # **You need:** units 05 to 08 (multi-head attention, embedding, masks, encoder). The first part also uses unit 01's RNN.
 
 # %% part="setup"
@@ -195,7 +195,7 @@ show(lines(lengths, curves, "length of the row (letters)", "exact match", percen
 # the state has a fixed size, and rows have not. With attention, the decoder goes back and looks, and the number of
 # vectors grows with the row.
 #
-# Beyond 12 letters, both have been asked for something that they never saw. Few models do well there.
+# Beyond 12 letters, both are asked for something that they never saw in training. Look at how fast the second curve falls.
 #
 # ### Where it looks: the alignment
 #
@@ -551,7 +551,8 @@ for target, reads in zip(targets, use_part("shift_right")(targets), strict=True)
 # | returns | `(batch, seq_target, d_model)` | |
 #
 # - `self.norm_first` is False for post-norm, True for pre-norm.
-# - `self.dropout` goes on the output of each sub-layer, before the residual is added. It does nothing in evaluation mode.
+# - `self.dropout` goes on the output of each sub-layer, before the residual is added. It does nothing in evaluation mode;
+#   two cases of the check look at it in training mode.
 # - The block makes no mask of its own. It passes on what it gets.
 #
 # Call the attention layers as `self.cross_attention(...)`. Later cells listen at this call to draw the weights.
@@ -648,13 +649,14 @@ class DecoderBlock(nn.TransformerDecoderLayer):
 def tensor(rng, *shape):
     return torch.from_numpy(rng.normal(size=shape).astype("float32"))
 
-def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both", init=None, **more):
+def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both", init=None, whole=0, **more):
+    """whole: the sentence whose source has no padding"""
     d_model = num_heads * d_head
     given = dict(x=tensor(rng, batch, target, d_model), encoder_output=tensor(rng, batch, source, d_model))
     if masks in ("both", "target"):
         given["target_mask"] = torch.ones(target, target, dtype=torch.bool).tril()
     if masks in ("both", "source"):
-        lengths = torch.from_numpy(np.where(np.arange(batch) == 0, source, rng.integers(1, source, size=batch)))
+        lengths = torch.from_numpy(np.where(np.arange(batch) == whole, source, rng.integers(1, source, size=batch)))
         given["source_mask"] = (torch.arange(source) < lengths[:, None])[:, None, None, :]
     return module(init=dict(d_model=d_model, num_heads=num_heads, d_ff=d_ff) | (init or {}), rng=rng, given=given, **more)
 
@@ -678,7 +680,7 @@ def no_masks(rng, batch, target, source, num_heads, d_head, d_ff):
 @cases(dict(batch=3, target=4, source=5, num_heads=2, d_head=2, d_ff=7), **small)
 def source_mask_only(rng, batch, target, source, num_heads, d_head, d_ff):
     """norm_first=True, source_mask alone, {batch} sentences, {target} target and {source} source places"""
-    return block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="source", init=dict(norm_first=True), gradients=False)
+    return block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="source", init=dict(norm_first=True), whole=batch - 1, gradients=False)
 
 @cases(dict(batch=4, target=3, source=5, num_heads=2, d_head=3, d_ff=5), **small)
 def target_mask_only(rng, batch, target, source, num_heads, d_head, d_ff):
@@ -696,7 +698,7 @@ def padded_target(rng):
 @cases()
 def square(rng):
     """post-norm, 4 target and 4 source places, 2 sentences, both masks"""
-    return block_call(rng, 2, 4, 4, 3, 2, 5, gradients=False)
+    return block_call(rng, 2, 4, 4, 3, 2, 5, gradients=False, positional=True)
 
 @cases()
 def square_pre_norm(rng):
@@ -707,6 +709,16 @@ def square_pre_norm(rng):
 def evaluation_mode(rng):
     """dropout=1.0 in evaluation mode, where dropout does nothing"""
     return block_call(rng, 2, 3, 4, 2, 3, 5, init=dict(dropout=1.0), gradients=False)
+
+@cases()
+def training_mode(rng):
+    """post-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return block_call(rng, 2, 4, 3, 2, 3, 4, init=dict(dropout=1.0), training=True, gradients=False)
+
+@cases()
+def training_mode_pre_norm(rng):
+    """norm_first=True in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return block_call(rng, 2, 3, 5, 2, 2, 4, init=dict(dropout=1.0, norm_first=True), training=True, gradients=False)
 
 @cases(dict(batch=2, target=3, source=4, num_heads=2, d_head=2, d_ff=3), **small)
 def gradients_post(rng, batch, target, source, num_heads, d_head, d_ff):
@@ -724,7 +736,7 @@ plain = dict(
     keeps=dict(self="x", cross="x", feed="x"), masks=dict(self="target", cross="source"),
     takes=dict(self="xxx", cross="xmm"), layer=dict(self="self_attention", cross="cross_attention"),
     reads=dict(self="x", cross="x", feed="x"), item=0, drop=lambda self, y: self.dropout(y), after=lambda self, x, m: x,
-    before=lambda self, x, m: (x, m), unnormed=(), skip_norm=(), repeat=1, place="asked", feeds=lambda self, y: self.feed_forward(y),
+    before=lambda self, x, m: (x, m), unnormed=(), skip_norm=(), repeat=1, place="asked", drop_at="made", dropped=("self", "cross", "feed"), feeds=lambda self, y: self.feed_forward(y),
 )
 
 def twisted(changes):
@@ -739,22 +751,27 @@ def twisted(changes):
             causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
             def turned(mask):
                 return None if mask is None else ~mask
-            masks = {"target": target_mask, "source": source_mask, "none": None, "not target": turned(target_mask), "not source": turned(source_mask),
+            masks = {"target": target_mask, "source": source_mask, "none": None, "first": None if source_mask is None else source_mask[:1], "not target": turned(target_mask), "not source": turned(source_mask),
                      "causal": causal, "transposed": None if target_mask is None else target_mask.transpose(-2, -1), "shut": None if target_mask is None else target_mask.tril(-1), "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
             for name in o["order"] * o["repeat"]:
                 norm = getattr(self, f"norm{o['norms'][name]}")
                 entered = {"x": x, "start": start}[o["reads"][name]]
                 inner = norm(entered) if pre and name not in o["skip_norm"] and o["place"] != "output" else entered
+                if o["drop_at"] == "input":
+                    inner = self.dropout(inner)
                 if name == "feed":
                     made = o["feeds"](self, inner)
                 else:
-                    where = {"x": inner, "m": m, "n": norm(m) if "n" in o["takes"][name] else m, "r": entered, "s": start}
+                    where = {"x": inner, "m": m, "n": norm(m) if "n" in o["takes"][name] else m, "p": norm(m) if pre and "p" in o["takes"][name] else m, "r": entered, "s": start}
                     made = getattr(self, o["layer"][name])(*(where[key] for key in o["takes"][name]), masks[o["masks"][name]])[o["item"]]
-                made = o["drop"](self, made)
+                if o["drop_at"] == "made" and name in o["dropped"]:
+                    made = o["drop"](self, made)
                 kept = {"x": x, "inner": inner, "start": start, "none": torch.zeros(()), "twice": 2 * x}[o["keeps"][name]]
                 inside = o["place"] == "inside" and not pre
                 x = kept + (norm(made) if inside or (pre and o["place"] == "output") else made)
-                if not pre and name not in o["skip_norm"] and not inside and not (o["place"] == "summed" and name == "self"):
+                if o["drop_at"] == "sum":
+                    x = self.dropout(x)
+                if (not pre or o["place"] == "both") and name not in o["skip_norm"] and not inside and not (o["place"] == "summed" and name == "self"):
                     x = norm(x)
             return o["after"](self, x, m)
     return DecoderBlock
@@ -822,6 +839,7 @@ singles = {
     "no-norm1": (dict(skip_norm=("self",)), "the self-attention has no norm: `norm1` is not used."),
     "no-norm2": (dict(skip_norm=("cross",)), "the cross-attention has no norm: `norm2` is not used."),
     "no-norm3": (dict(skip_norm=("feed",)), "the feed-forward has no norm: `norm3` is not used."),
+    "memory-normed-pre": (dict(takes=dict(cross="xpp")), "in pre-norm, your cross-attention sends the encoder's output through `norm2`. Only `x` goes through it: the encoder has a norm of its own at its end."),
     "memory-normed": (dict(takes=dict(cross="xnn")), "your cross-attention sends the encoder's output through `norm2`. Only `x` goes through it: the encoder has a norm of its own at its end."),
     "memory-key-normed": (dict(takes=dict(cross="xnm")), "your cross-attention sends the keys through `norm2`. The encoder's output goes in as it comes."),
     "query-not-normed": (dict(takes=dict(cross="rmm")), "in pre-norm, your cross-attention asks with `x` as it is. Its queries go through `norm2` first."),
@@ -830,7 +848,13 @@ singles = {
     "self-v-not-normed": (dict(takes=dict(self="xxr")), "in pre-norm, the values of your self-attention are not normed. Query, key and value are all the normed `x`."),
     "keeps-the-pair": (dict(item=slice(None)), "an attention layer returns two things, the output and the weights. Your code goes on with both; take the first."),
     "takes-weights": (dict(item=1), "your code goes on with the attention weights. They are the second thing that the layer returns; the output is the first."),
-    "dropout-always-on": (dict(drop=lambda self, y: nn.functional.dropout(y, self.dropout.p)), "dropout is still on in evaluation mode: `nn.functional.dropout` does not know the mode unless it is told. Use `self.dropout`."),
+    "dropout-always-on": (dict(drop=lambda self, y: nn.functional.dropout(y, self.dropout.p)), "dropout is still on in evaluation mode: `nn.functional.dropout`, or a layer that is made in `forward`, does not know the model's mode. Use `self.dropout`."),
+    "no-dropout": (dict(dropped=()), "dropout is missing: in training mode nothing is dropped. `self.dropout` goes on the output of each sub-layer."),
+    "no-dropout-self": (dict(dropped=("cross", "feed")), "the self-attention's output has no dropout. `self.dropout` goes on the output of each sub-layer."),
+    "no-dropout-cross": (dict(dropped=("self", "feed")), "the cross-attention's output has no dropout. `self.dropout` goes on the output of each sub-layer."),
+    "no-dropout-feed": (dict(dropped=("self", "cross")), "the feed-forward's output has no dropout. `self.dropout` goes on the output of each sub-layer."),
+    "dropout-on-the-sum": (dict(drop_at="sum"), "your dropout stands behind the sum, so it drops the residual as well. It goes on the output of each sub-layer, before the residual is added."),
+    "dropout-on-the-input": (dict(drop_at="input"), "your dropout stands in front of each sub-layer. It goes on what comes out of it, before the residual is added."),
     "returns-pair": (dict(after=lambda self, x, m: (x, m)), "your block returns two things. Return `x` alone."),
     "returns-weights-too": (dict(after=lambda self, x, m: (x, self.cross_attention(x, m, m)[1])), "your block returns two things. Return `x` alone."),
     "returns-memory": (dict(after=lambda self, x, m: m), "your block returns the encoder's output. Return what has become of `x`."),
@@ -844,6 +868,8 @@ singles = {
     "memory-added": (dict(before=lambda self, x, m: (x + m.mean(dim=1, keepdim=True), m)), "you add the encoder's output to `x`. It is read by the cross-attention and nowhere else."),
     "memory-mean": (dict(before=lambda self, x, m: (x, m.mean(dim=1, keepdim=True).expand_as(m))), "your cross-attention reads the mean of the encoder's output. It reads all places: that is the point of it."),
     "memory-last": (dict(before=lambda self, x, m: (x, m[:, -1:].expand_as(m))), "your cross-attention reads the last source place only: that is the RNN's bottleneck back again. It reads all places."),
+    "norm-on-both-sides": (dict(place="both"), "in pre-norm, a norm stands behind each sum as well. There it stands in front of the sub-layer alone: is an `else` missing?"),
+    "first-source-mask": (dict(masks=dict(cross="first")), "every sentence gets the first sentence's `source_mask`. Each has its own, along the batch axis."),
     "norm-on-output": (dict(place="output"), "in pre-norm, your norm stands on what comes *out* of each sub-layer. It stands in front of it, on what goes in."),
     "norm-inside-post": (dict(place="inside"), "in post-norm, your norm stands on the sub-layer's output, before the residual is added. It comes after the sum."),
     "feed-twice": (dict(feeds=lambda self, y: self.feed_forward(self.feed_forward(y))), "the feed-forward runs twice."),
@@ -856,10 +882,10 @@ known = set()
 def new(made):
     """Whether this block does something that no earlier one does."""
     marks = []
-    for norm_first, target, source, with_masks in ((False, 4, 3, True), (True, 4, 4, True), (True, 3, 5, False), (False, 3, 3, True), (False, 2, 4, False)):
+    for norm_first, target, source, with_masks in ((False, 4, 3, True), (True, 4, 4, True), (True, 3, 5, False), (False, 3, 3, True), (False, 2, 4, False), (False, 3, 4, None), (True, 4, 2, None)):
         rng = np.random.default_rng(7)
-        call = block_call(rng, 2, target, source, 2, 2, 3, masks="both" if with_masks else "none", init=dict(norm_first=norm_first, dropout=1.0))
-        block = made(**call.init).eval()
+        call = block_call(rng, 2, target, source, 2, 2, 3, masks="none" if with_masks is False else "both", init=dict(norm_first=norm_first, dropout=1.0), whole=1)
+        block = made(**call.init).train(with_masks is None)
         block.load_state_dict({name: torch.from_numpy(weight.data) for name, weight in call.state.items()})
         try:
             with torch.no_grad():
@@ -890,6 +916,8 @@ wrong("x-changed-in-place", ("x = self.norm1(x + self.dropout(self.self_attentio
       says="`x += ...` changes the caller's tensor in place. Write `x = x + ...`.")
 wrong("x-changed-in-place-post", ("x = self.norm1(x + self.dropout(self.self_attention(x, x, x, target_mask)[0]))", "x += self.dropout(self.self_attention(x, x, x, target_mask)[0])\n        x = self.norm1(x)"),
       says="`x += ...` changes the caller's tensor in place. Write `x = x + ...`.")
+wrong("masks-in-another-order", ("target_mask: Tensor | None = None, source_mask: Tensor | None = None", "source_mask: Tensor | None = None, target_mask: Tensor | None = None"),
+      says="the two masks stand in another order in the first line of your `forward`, and later units pass them without their names. Leave that line as it is given.")
 wrong("forgets-return-pre", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            x = x + self.dropout(self.feed_forward(self.norm3(x)))"),
       says="where `norm_first` is True, your block runs as pre-norm and then once more as post-norm: is a `return` or an `else` missing?")
 wrong("pre-norm-unnormed-feed", ("self.feed_forward(self.norm3(x))", "self.feed_forward(x)"), says="in pre-norm, your feed-forward reads `x` without its norm, `norm3`.")
@@ -954,15 +982,15 @@ class DropoutByFunction(nn.Module):
 class InPlaceOnOwnTensors(Right):
     """Changes only what it has made itself."""
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
-        y = x.clone()
+        y, drop = x.clone(), self.dropout
         if not self.norm_first:
-            y = self.norm1(y + self.self_attention(y, y, y, target_mask)[0])
-            y = self.norm2(y + self.cross_attention(y, encoder_output, encoder_output, source_mask)[0])
-            return self.norm3(y + self.feed_forward(y))
+            y = self.norm1(y + drop(self.self_attention(y, y, y, target_mask)[0]))
+            y = self.norm2(y + drop(self.cross_attention(y, encoder_output, encoder_output, source_mask)[0]))
+            return self.norm3(y + drop(self.feed_forward(y)))
         n = self.norm1(y)
-        y = y + self.self_attention(n, n, n, target_mask)[0]
-        y = y + self.cross_attention(self.norm2(y), encoder_output, encoder_output, source_mask)[0]
-        return y + self.feed_forward(self.norm3(y))
+        y = y + drop(self.self_attention(n, n, n, target_mask)[0])
+        y = y + drop(self.cross_attention(self.norm2(y), encoder_output, encoder_output, source_mask)[0])
+        return y + drop(self.feed_forward(self.norm3(y)))
 
 @right
 class SentenceBySentence(Right):
@@ -977,7 +1005,7 @@ class PyTorchsOwn(Right):
     """nn.TransformerDecoderLayer on the same weights, with gradients."""
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
         heads, batch = self.self_attention.num_heads, len(x)
-        own = nn.TransformerDecoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=self.norm_first)
+        own = nn.TransformerDecoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.dropout.p * self.training, batch_first=True, norm_first=self.norm_first)
         weights = {}
         for ours, theirs in (("self_attention", "self_attn"), ("cross_attention", "multihead_attn")):
             layer = getattr(self, ours)
@@ -1018,7 +1046,7 @@ class LoopInFloat64(Right):
         x, m = x.double(), encoder_output.double()
         steps = [(self.norm1, lambda y: attended(self.self_attention, y, y, target_mask)), (self.norm2, lambda y: attended(self.cross_attention, y, m, source_mask)), (self.norm3, fed)]
         for norm, step in steps:
-            x = x + step(normed(norm, x)) if self.norm_first else normed(norm, x + step(x))
+            x = x + self.dropout(step(normed(norm, x))) if self.norm_first else normed(norm, x + self.dropout(step(x)))
         return x.float()
 
 # %% [markdown] exercise="Decoder" part="prompt" points=5 difficulty=2 minutes=8 forbids="scaled_dot_product_attention MultiheadAttention"
@@ -1134,7 +1162,7 @@ def four_blocks(rng, layers, target, source, num_heads, d_head, d_ff):
 @cases()
 def square(rng):
     """post-norm, 2 blocks, 4 target and 4 source places, both masks"""
-    return stack_call(rng, 2, 4, 4, 2, 3, 5, gradients=False)
+    return stack_call(rng, 2, 4, 4, 2, 3, 5, gradients=False, positional=True)
 
 @cases()
 def evaluation_mode(rng):
@@ -1253,7 +1281,7 @@ class SharedBlocks(Stack):
         super().__init__(num_layers, d_model, num_heads, d_ff, dropout, norm_first)
         self.blocks = nn.ModuleList([Block(d_model, num_heads, d_ff, dropout, norm_first)] * num_layers)
 
-@wrong("plain-list", says="your blocks stand in a plain Python list, so PyTorch does not know that they belong to the model, and an optimizer would never touch them. `nn.ModuleList` tells it.")
+@wrong("plain-list", says="PyTorch does not know that your blocks belong to the model: they stand in a plain Python list, or are made outside `__init__`. An optimizer would never touch them. `nn.ModuleList` tells it.")
 class PlainList(Stack):
     def __init__(self, num_layers, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
         nn.Module.__init__(self)
@@ -1494,11 +1522,11 @@ class Transformer(nn.Module):
         return self.decode(target, self.encode(source), source)
 
 # %% exercise="Transformer" part="variants"
-def ids(rng, batch, seq, vocab, bos=False):
-    """Letters from 4, ended by EOS (2), then padding; the first row is full. With BOS in front: what a decoder reads."""
+def ids(rng, batch, seq, vocab, bos=False, whole=0):
+    """Letters from 4, ended by EOS (2), then padding; the row `whole` is full. With BOS in front: what a decoder reads."""
     rows = np.zeros((batch, seq), dtype="int64")
     for row in range(batch):
-        length = seq if row == 0 else int(rng.integers(2, max(3, seq)))
+        length = seq if row == whole else int(rng.integers(2, max(3, seq)))
         rows[row, :length] = rng.integers(4, vocab, size=length)
         if bos:
             rows[row, 0] = 1
@@ -1506,19 +1534,19 @@ def ids(rng, batch, seq, vocab, bos=False):
             rows[row, length - 1] = 2
     return torch.from_numpy(rows)
 
-def model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_target, method="forward", init=None, batch=2, gradients=False, **given):
+def model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_target, method="forward", init=None, batch=2, gradients=False, training=False, whole=0, **given):
     d_model, vocabs = num_heads * d_head, dict(source_vocab=6 + more_source, target_vocab=6 + more_target)
-    init = vocabs | dict(d_model=d_model, num_heads=num_heads, num_layers=1, d_ff=d_ff) | (init or {})
+    init = vocabs | dict(d_model=d_model, num_heads=num_heads, num_layers=1, d_ff=d_ff, dropout=0.0) | (init or {})
     state = draw_state(Transformer(**init), rng)
     if init.get("tie_weights", True):  # loaded one after the other: where they are one tensor, the second one stays
         state["output.weight"] = type(state["output.bias"])(rng.normal(size=(init["target_vocab"], d_model)).astype("float32") / d_model**0.5, "float32")
     low = min(vocabs.values())
-    source_ids, target_ids = ids(rng, batch, source, low), ids(rng, batch, target, low, bos=True)
+    source_ids, target_ids = ids(rng, batch, source, low, whole=whole), ids(rng, batch, target, low, bos=True, whole=whole)
     arguments = {
         "forward": dict(source=source_ids, target=target_ids), "encode": dict(source=source_ids),
         "decode": dict(target=target_ids, encoder_output=torch.from_numpy(rng.normal(size=(batch, source, d_model)).astype("float32")), source=source_ids),
     }[method] | given
-    return module(init=init, given=arguments, state=state, method=method, gradients=gradients)
+    return module(init=init, given=arguments, state=state, method=method, gradients=gradients, training=training)
 
 small = dict(hidden=[
     dict(source=7, target=5, num_heads=2, d_head=4, d_ff=6, more_source=3, more_target=9),
@@ -1558,12 +1586,17 @@ def square(rng):
 @cases()
 def square_pre_norm(rng):
     """norm_first=True, 4 source and 4 target places, vocabularies of equal size, tied weights"""
-    return model_call(rng, 4, 4, 2, 3, 5, 2, 2, init=dict(norm_first=True))
+    return model_call(rng, 4, 4, 2, 3, 5, 2, 2, init=dict(norm_first=True), whole=1)
 
 @cases()
 def evaluation_mode(rng):
     """dropout=1.0 in evaluation mode, where dropout does nothing"""
     return model_call(rng, 5, 3, 2, 3, 4, 1, 2, init=dict(dropout=1.0))
+
+@cases()
+def training_mode(rng):
+    """norm_first=True in training mode, dropout=1.0, which drops the embedded ids and all that a sub-layer puts out"""
+    return model_call(rng, 4, 3, 2, 3, 4, 2, 1, init=dict(dropout=1.0, norm_first=True), training=True)
 
 @cases(dict(source=4, target=3, num_heads=2, d_head=2, d_ff=3, more_source=1, more_target=2), **small)
 def gradients_tied(rng, source, target, num_heads, d_head, d_ff, more_source, more_target):
@@ -1579,7 +1612,7 @@ def causal_only(target):
 plain = dict(
     source_table="source_embedding", target_table="target_embedding", embed=lambda table, ids: table(ids),
     encoder_mask=lambda source: padding_mask(source), self_mask=lambda target: decoder_mask(target), cross_mask=lambda source, target: padding_mask(source),
-    drop=lambda self, x: self.dropout(x), encode=lambda self, x, mask: self.encoder(x, mask), decode=lambda self, x, m, t, s: self.decoder(x, m, t, s),
+    drop=lambda self, x: self.dropout(x), drop_target=None, encode=lambda self, x, mask: self.encoder(x, mask), decode=lambda self, x, m, t, s: self.decoder(x, m, t, s),
     head=lambda self, x: self.output(x), target=lambda target: target, memory=lambda self, m, source: m, swap=False, tie="tied", init={}, reads="source",
 )
 
@@ -1596,6 +1629,8 @@ def twisted(changes):
             if o["tie"] == "one table":
                 self.source_embedding = self.target_embedding
                 self.output.weight = self.target_embedding.embedding.weight if tie_weights else self.output.weight
+            if o["tie"] == "data" and tie_weights:
+                self.output.weight.data = self.target_embedding.embedding.weight.data
             if o["tie"] == "inverted" and not tie_weights:
                 self.output.weight = self.target_embedding.embedding.weight
             stack = dict(num_layers=num_layers, d_model=d_model, num_heads=num_heads, d_ff=d_ff, dropout=dropout, norm_first=norm_first)
@@ -1608,7 +1643,7 @@ def twisted(changes):
             return o["encode"](self, x, o["encoder_mask"](source))
         def decode(self, target, encoder_output, source):
             target = o["target"](target)
-            x = o["drop"](self, o["embed"](getattr(self, o["target_table"]), target))
+            x = (o["drop_target"] or o["drop"])(self, o["embed"](getattr(self, o["target_table"]), target))
             m = o["memory"](self, encoder_output, source)
             return o["head"](self, o["decode"](self, x, m, o["self_mask"](target), o["cross_mask"](source, target)))
         def forward(self, source, target):
@@ -1619,14 +1654,20 @@ def twisted(changes):
             return self.decode(target, self.encode(source), source)
     return Transformer
 
+def through(stack, x, *more):
+    """The blocks alone."""
+    for block in stack.blocks:
+        x = block(x, *more)
+    return x
+
 LEAK = "The future leaks: while it trains, the model reads the token that it should write."
 TIED = "with `tie_weights=True`, the output layer's weight must *be* the target embedding's weight, one tensor"
 singles = {
-    "no-encoder-mask": (dict(encoder_mask=lambda s: None), "the encoder gets no mask, so the source's padding is read as if it were words: a sentence would be encoded differently beside longer ones."),
+    "no-encoder-mask": (dict(encoder_mask=lambda s: None), "nothing hides the source's padding in your encoder, so it is read as if it were words: a sentence would be encoded differently beside longer ones. Padding is 0."),
     "causal-encoder": (dict(encoder_mask=lambda s: decoder_mask(s)), "the encoder cannot look ahead in your model. Hiding the future is for the target alone; the source has been read to its end before the first word is written."),
     "causal-encoder-no-padding": (dict(encoder_mask=lambda s: causal_only(s)), "the encoder cannot look ahead in your model, and it sees padding. It is padding that must be hidden there, and nothing else."),
     "encoder-mask-inverted": (dict(encoder_mask=lambda s: ~padding_mask(s)), "the encoder's mask is inverted: it sees nothing but padding. True means: may be attended to."),
-    "no-self-mask": (dict(self_mask=lambda t: None), f"the decoder's self-attention gets no mask. {LEAK}"),
+    "no-self-mask": (dict(self_mask=lambda t: None), f"the decoder's self-attention hides nothing. {LEAK}"),
     "self-padding-only": (dict(self_mask=lambda t: padding_mask(t)), f"the decoder's self-attention hides padding, but not the future. {LEAK}"),
     "self-causal-only": (dict(self_mask=lambda t: causal_only(t)), "the decoder's self-attention hides the future, but not the target's padding. Both are asked for."),
     "self-mask-inverted": (dict(self_mask=lambda t: ~decoder_mask(t)), "the mask of the decoder's self-attention is inverted. True means: may be attended to."),
@@ -1634,13 +1675,23 @@ singles = {
     "self-mask-one-shut": (dict(self_mask=lambda t: torch.ones(t.shape[1], t.shape[1], dtype=torch.bool).tril(-1) & padding_mask(t)), "in the decoder's self-attention no place sees itself, and the first sees nothing."),
     "self-mask-or": (dict(self_mask=lambda t: causal_only(t) | padding_mask(t)), f"the mask of the decoder's self-attention opens what is *either* real *or* past. Both must hold. {LEAK}"),
     "self-mask-source": (dict(self_mask=lambda t: None, decode=lambda self, x, m, t, s: self.decoder(x, m, s, s)), "the decoder's self-attention gets the source's mask. Its keys are the target's places."),
-    "no-cross-mask": (dict(cross_mask=lambda s, t: None), "the cross-attention gets no mask, so it reads the source's padding as if it were words: a sentence would be translated differently beside longer ones."),
+    "self-mask-turned": (dict(self_mask=lambda t: causal_only(t).T & padding_mask(t)), f"the causal part of your decoder's mask is the other triangle: each place sees itself and what comes later. {LEAK}"),
+    "self-mask-turned-only": (dict(self_mask=lambda t: causal_only(t).T), f"your decoder's mask is the other triangle: each place sees itself and what comes later. {LEAK}"),
+    "self-padding-rows": (dict(self_mask=lambda t: causal_only(t) & padding_mask(t).mT), "the padding part of your decoder's mask lies along the queries: it silences places, and the padding is still read. It is keys that are hidden: (batch, 1, 1, seq)."),
+    "self-hides-bos": (dict(self_mask=lambda t: decoder_mask(t, 1)), "the mask of the decoder's self-attention hides BOS (1) and shows padding. Padding is 0."),
+    "self-hides-eos": (dict(self_mask=lambda t: decoder_mask(t, 2)), "the mask of the decoder's self-attention hides EOS (2) and shows padding. Padding is 0."),
+    "encoder-padding-rows": (dict(encoder_mask=lambda s: padding_mask(s).mT), "the encoder's mask lies along the queries: it silences places, and the padding is still read. It is keys that are hidden: (batch, 1, 1, seq)."),
+    "encoder-hides-eos": (dict(encoder_mask=lambda s: padding_mask(s, 2)), "the encoder's mask hides EOS (2) and shows padding. Padding is 0."),
+    "cross-hides-eos": (dict(cross_mask=lambda s, t: padding_mask(s, 2)), "the mask of your cross-attention hides EOS (2) and shows padding. Padding is 0."),
+    "source-hides-eos": (dict(encoder_mask=lambda s: padding_mask(s, 2), cross_mask=lambda s, t: padding_mask(s, 2)), "your masks of the source hide EOS (2) and show padding. Padding is 0."),
+    "first-source-padding": (dict(encoder_mask=lambda s: padding_mask(s[:1]), cross_mask=lambda s, t: padding_mask(s[:1])), "every sentence gets the padding mask of the first one. Each has its own, along the batch axis."),
+    "no-cross-mask": (dict(cross_mask=lambda s, t: None), "nothing hides the source's padding in your cross-attention, so it is read as if it were words: a sentence would be translated differently beside longer ones. Padding is 0."),
     "cross-mask-target": (dict(cross_mask=lambda s, t: padding_mask(t)), "the mask of your cross-attention is made from the target's padding. Its keys are the source's places: take the source's padding."),
     "cross-mask-causal": (dict(cross_mask=lambda s, t: decoder_mask(s)), "your cross-attention cannot look ahead in the source. Every target place may read the whole source, but for its padding."),
     "cross-mask-target-causal": (dict(cross_mask=lambda s, t: decoder_mask(t)), "your cross-attention gets the mask of the self-attention. Its keys are the source's places: take the source's padding."),
     "cross-mask-inverted": (dict(cross_mask=lambda s, t: ~padding_mask(s)), "the mask of your cross-attention is inverted: it sees nothing but padding. True means: may be attended to."),
     "masks-swapped": (dict(decode=lambda self, x, m, t, s: self.decoder(x, m, s, t)), "the decoder's two masks have changed places: first the target's, then the source's."),
-    "no-masks": (dict(encoder_mask=lambda s: None, self_mask=lambda t: None, cross_mask=lambda s, t: None), f"your model has no masks at all. {LEAK} And padding is read as if it were words."),
+    "no-masks": (dict(encoder_mask=lambda s: None, self_mask=lambda t: None, cross_mask=lambda s, t: None), f"your masks hide nothing at all. {LEAK} And padding is read as if it were words."),
     "no-padding-masks": (dict(encoder_mask=lambda s: None, self_mask=lambda t: causal_only(t), cross_mask=lambda s, t: None), "your model hides the future, but padding nowhere: it is read as if it were words."),
     "no-source-padding": (dict(encoder_mask=lambda s: None, cross_mask=lambda s, t: None), "the source's padding is hidden neither in the encoder nor in the cross-attention: a sentence would be translated differently beside longer ones."),
     "all-inverted": (dict(encoder_mask=lambda s: ~padding_mask(s), self_mask=lambda t: ~decoder_mask(t), cross_mask=lambda s, t: ~padding_mask(s)), "all your masks are inverted, as `nn.Transformer` wants them. In this course True means: may be attended to."),
@@ -1650,6 +1701,16 @@ singles = {
     "no-positions": (dict(embed=lambda table, ids: table.embedding(ids) * table.embedding.weight.shape[1] ** 0.5), "your ids go through the embedding's table without the positions. Call the whole embedding: it scales and adds them."),
     "bare-table": (dict(embed=lambda table, ids: table.embedding(ids)), "your ids go through the embedding's bare table: neither scaled by √d_model nor with positions. Call the whole embedding."),
     "scaled-again": (dict(embed=lambda table, ids: table(ids) * table.embedding.weight.shape[1] ** 0.5), "your embedded ids are multiplied by √d_model once more. The embedding has done it."),
+    "not-scaled": (dict(embed=lambda table, ids: table.embedding(ids) + table.positions[: ids.shape[1]]), "your embedded ids are not multiplied by √d_model. Call the whole embedding: it scales and adds the positions."),
+    "no-dropout": (dict(drop=lambda self, x: x), "the embedded ids have no dropout: `self.dropout` goes on them, on both sides."),
+    "no-dropout-source": (dict(drop=lambda self, x: x, drop_target=lambda self, x: self.dropout(x)), "the embedded source has no dropout: `self.dropout` goes on the embedded ids, on both sides."),
+    "no-dropout-target": (dict(drop_target=lambda self, x: x), "the embedded target has no dropout: `self.dropout` goes on the embedded ids, on both sides."),
+    "dropout-before-positions": (dict(drop=lambda self, x: self.dropout(x - self.source_embedding.positions[: x.shape[1]]) + self.source_embedding.positions[: x.shape[1]]), "your dropout falls on the tokens alone, and the positions are added behind it. It goes on both together."),
+    "dropout-always-on": (dict(drop=lambda self, x: F.dropout(x, self.dropout.p)), "dropout on the embedded ids is still on in evaluation mode: `nn.functional.dropout`, or a layer that is made on the way, does not know the model's mode. Use `self.dropout`."),
+    "dropout-always-on-the-logits": (dict(head=lambda self, x: F.dropout(self.output(x), self.dropout.p)), "dropout stands on the logits as well, and it is still on in evaluation mode. It goes on the embedded ids, and inside the blocks on what the sub-layers put out."),
+    "dropout-on-the-logits": (dict(head=lambda self, x: self.dropout(self.output(x))), "dropout stands on the logits as well. It goes on the embedded ids, and inside the blocks on what the sub-layers put out."),
+    "encoder-no-final-norm": (dict(encode=lambda self, x, mask: through(self.encoder, x, mask)), "in pre-norm, the encoder's output has not been through the encoder's last norm. Call the whole encoder."),
+    "decoder-no-final-norm": (dict(decode=lambda self, x, m, t, s: through(self.decoder, x, m, t, s)), "in pre-norm, the decoder's output has not been through the decoder's last norm. Call the whole decoder."),
     "source-not-encoded": (dict(encode=lambda self, x, mask: x), "the encoder is not used: `encode` returns the embedded source."),
     "encoder-twice": (dict(encode=lambda self, x, mask: self.encoder(self.encoder(x, mask), mask)), "the source goes through the encoder twice."),
     "encoder-residual": (dict(encode=lambda self, x, mask: x + self.encoder(x, mask)), "the embedded source is added to the encoder's output. The residuals are inside the blocks."),
@@ -1663,9 +1724,9 @@ singles = {
     "memory-detached": (dict(memory=lambda self, m, source: m.detach()), "no gradient flows from the decoder into the encoder: its output is cut off (detached)."),
     "reads-target-twice": (dict(reads="target"), "`forward` encodes the target. It encodes the source and decodes the target."),
     "arguments-swapped": (dict(swap=True), "source and target have changed places in `forward`: it takes the source first."),
-    "shifts-again": (dict(target=lambda t: shifted_once(t)), "`decode` shifts the target to the right once more. It has been shifted already when it comes in, so it would predict two places ahead."),
-    "drops-last": (dict(target=lambda t: t[:, :-1]), "`decode` drops the target's last token. It takes all that it is given: each place gets its logits."),
-    "drops-first": (dict(target=lambda t: t[:, 1:]), "`decode` drops the target's first token, the BOS. It takes all that it is given."),
+    "shifts-again": (dict(target=lambda t: shifted_once(t)), "your model shifts the target to the right once more. It has been shifted already when it comes in, so it would predict two places ahead."),
+    "drops-last": (dict(target=lambda t: t[:, :-1]), "your model drops the target's last token. It takes all that it is given: each place gets its logits."),
+    "drops-first": (dict(target=lambda t: t[:, 1:]), "your model drops the target's first token, the BOS. It takes all that it is given."),
     "last-place": (dict(head=lambda self, x: self.output(x[:, -1])), "you return the logits of the last place only. Training needs them at every place."),
     "last-place-kept": (dict(head=lambda self, x: self.output(x[:, -1:])), "you return the logits of the last place only. Training needs them at every place."),
     "softmax": (dict(head=lambda self, x: self.output(x).softmax(dim=-1)), "you return probabilities. Logits are asked for, without a softmax: the loss takes care of it, and better."),
@@ -1684,6 +1745,8 @@ singles = {
     "one-table": (dict(tie="one table"), "your two embeddings are one and the same. The source has a table of its own."),
     "always-tied": (dict(tie="always"), "your weights are tied even where `tie_weights` is False."),
     "tie-inverted": (dict(tie="inverted"), "`tie_weights` is read the wrong way round: True ties."),
+    "tied-data": (dict(tie="data"), f"{TIED}. In your model they are two over the same numbers (`.data`, or a new `nn.Parameter` around the old one): each has a gradient of its own, and neither gets the sum."),
+    "always-the-table": (dict(head=lambda self, x: F.linear(x, self.target_embedding.embedding.weight, self.output.bias)), "with `tie_weights=False` your logits are still made with the target embedding's table. There the output layer has a weight of its own."),
     "tied-in-the-product": (dict(tie="untied", head=lambda self, x: F.linear(x, self.target_embedding.embedding.weight if self.tied else self.output.weight, self.output.bias)), f"you multiply by the target embedding's table, and `self.output.weight` is still another tensor that nothing uses. {TIED[0].upper() + TIED[1:]}."),
     "encoder-always-post": (dict(init=dict(encoder=dict(norm_first=False))), "your encoder is always post-norm: `norm_first` does not reach it."),
     "decoder-always-post": (dict(init=dict(decoder=dict(norm_first=False))), "your decoder is always post-norm: `norm_first` does not reach it."),
@@ -1695,10 +1758,10 @@ singles = {
 known = set()
 def new(made):
     marks = []
-    for sizes, more in (((5, 3, 2, 2, 3, 1, 4), {}), ((4, 4, 2, 2, 3, 2, 2), {}), ((4, 6, 2, 2, 3, 4, 2), dict(init=dict(norm_first=True, tie_weights=False, num_layers=2, dropout=1.0))), ((4, 4, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0))), ((6, 3, 2, 2, 3, 3, 1), dict(method="decode"))):
+    for sizes, more in (((5, 3, 2, 2, 3, 1, 4), {}), ((4, 4, 2, 2, 3, 2, 2), {}), ((4, 6, 2, 2, 3, 4, 2), dict(init=dict(norm_first=True, tie_weights=False, num_layers=2, dropout=1.0))), ((4, 4, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), whole=1)), ((4, 3, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), training=True)), ((6, 3, 2, 2, 3, 3, 1), dict(method="decode"))):
         call = model_call(np.random.default_rng(5), *sizes, **more)
         try:
-            model = made(**call.init).eval()
+            model = made(**call.init).train(call.training)
             named = dict(model.named_parameters(remove_duplicate=False))
             with torch.no_grad():
                 for name, weight in call.state.items():
@@ -1712,7 +1775,7 @@ def new(made):
 new(Right)
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if new(made) or name in ("detached", "memory-detached"):
+    if new(made) or name in ("detached", "memory-detached", "tied-data"):
         wrong(name, says=says)(made)
 often = ["no-encoder-mask", "causal-encoder", "self-padding-only", "self-causal-only", "no-cross-mask", "not-tied", "shifts-again", "softmax"]
 for i, one in enumerate(often):
@@ -1774,12 +1837,13 @@ class OtherModules(nn.Module):
         self.decoder = Decoder(num_layers, d_model, num_heads, d_ff, dropout, norm_first)
         self.encoder = Encoder(num_layers, d_model, num_heads, d_ff, dropout=dropout, norm_first=norm_first)
         self.target_embedding, self.source_embedding = (TransformerEmbedding(v, d_model, max_len) for v in (target_vocab, source_vocab))
+        self.drop = nn.Dropout(dropout)
         if tie_weights:
             self.output.weight = self.target_embedding.embedding.weight
     def encode(self, source):
-        return self.encoder(self.source_embedding(source), mask=padding_mask(source))
+        return self.encoder(self.drop(self.source_embedding(source)), mask=padding_mask(source))
     def decode(self, target, encoder_output, source):
-        x = self.decoder(self.target_embedding(target), encoder_output, decoder_mask(target), padding_mask(source))
+        x = self.decoder(self.drop(self.target_embedding(target)), encoder_output, decoder_mask(target), padding_mask(source))
         return x @ self.output.weight.T + self.output.bias
     def forward(self, source, target):
         return self.decode(target, self.encode(source), source)
@@ -1812,7 +1876,7 @@ class PyTorchsOwn(Right):
     """nn.Transformer on the same weights, with gradients."""
     def halves(self):
         block, width = self.decoder.blocks[0], self.output.in_features
-        own = nn.Transformer(width, block.self_attention.num_heads, len(self.encoder.blocks), len(self.decoder.blocks), block.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=block.norm_first)
+        own = nn.Transformer(width, block.self_attention.num_heads, len(self.encoder.blocks), len(self.decoder.blocks), block.feed_forward.linear1.out_features, self.dropout.p * self.training, batch_first=True, norm_first=block.norm_first)
         weights = {}
         for half in ("encoder", "decoder"):
             stack = getattr(self, half)
@@ -1826,19 +1890,19 @@ class PyTorchsOwn(Right):
     def encode(self, source):
         own, weights = self.halves()
         weights = {name.removeprefix("encoder."): w for name, w in weights.items() if name.startswith("encoder.")}
-        return torch.func.functional_call(own.encoder, weights, (self.source_embedding(source),), dict(src_key_padding_mask=source == 0))
+        return torch.func.functional_call(own.encoder, weights, (self.dropout(self.source_embedding(source)),), dict(src_key_padding_mask=source == 0))
     def decode(self, target, encoder_output, source):
         own, weights = self.halves()
         weights = {name.removeprefix("decoder."): w for name, w in weights.items() if name.startswith("decoder.")}
         future = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
         masks = dict(tgt_mask=future, tgt_key_padding_mask=target == 0, memory_key_padding_mask=source == 0)
-        states = torch.func.functional_call(own.decoder, weights, (self.target_embedding(target), encoder_output), masks)
+        states = torch.func.functional_call(own.decoder, weights, (self.dropout(self.target_embedding(target)), encoder_output), masks)
         return F.linear(states, self.output.weight, self.output.bias)
     def forward(self, source, target):
         own, weights = self.halves()
         future = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
         masks = dict(tgt_mask=future, src_key_padding_mask=source == 0, tgt_key_padding_mask=target == 0, memory_key_padding_mask=source == 0)
-        states = torch.func.functional_call(own, weights, (self.source_embedding(source), self.target_embedding(target)), masks)
+        states = torch.func.functional_call(own, weights, (self.dropout(self.source_embedding(source)), self.dropout(self.target_embedding(target))), masks)
         return F.linear(states, self.output.weight, self.output.bias)
 
 @truth
@@ -1847,7 +1911,7 @@ class WrittenOutInFloat64(Right):
     def embedded(self, table, ids):
         w, d = table.embedding.weight.double(), self.output.in_features
         angle = torch.tensor([[p / 10000 ** (2 * (c // 2) / d) + (c % 2) * math.pi / 2 for c in range(d)] for p in range(ids.shape[1])], dtype=torch.float64)
-        return w[ids] * d**0.5 + angle.sin()
+        return self.dropout(w[ids] * d**0.5 + angle.sin())
     def stack(self, half, x, m, own, other):
         def lin(layer, y):
             return torch.einsum("bsi,oi->bso", y, layer.weight.double()) + layer.bias.double()
@@ -1863,7 +1927,7 @@ class WrittenOutInFloat64(Right):
                 steps.append((b.norm2, lambda z: attended(b.cross_attention, z, m, other)))
             steps.append((getattr(b, f"norm{len(steps) + 1}"), lambda z: lin(b.feed_forward.linear2, lin(b.feed_forward.linear1, z).relu())))
             for norm, step in steps:
-                x = x + step(normed(norm, x)) if half.norm is not None else normed(norm, x + step(x))
+                x = x + self.dropout(step(normed(norm, x))) if half.norm is not None else normed(norm, x + self.dropout(step(x)))
         return x if half.norm is None else normed(half.norm, x)
     def encode(self, source):
         return self.stack(self.encoder, self.embedded(self.source_embedding, source), None, (source != 0)[:, None, None, :], None)

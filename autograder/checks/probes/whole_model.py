@@ -47,7 +47,8 @@ def blind_to_the_future(name: str, mask: str = "") -> Probe:
         index = tuple(int(i) for i in np.argwhere(moved)[0])
         return Finding(
             f"the output at place {index[1]} changes when `{name}` changes at place {last}, which comes later. "
-            "The future leaks: at each place only this place and earlier ones may be read.",
+            "Either the future leaks (at each place only this place and earlier ones may be read), or something random, "
+            "dropout say, is still on.",
             Difference("", "", index, one, as_array(trial.expected.value)),
         )
 
@@ -59,8 +60,8 @@ def hears(name: str) -> Probe:
 
     def derive(call: Call) -> dict[str, Call]:
         data = as_array(call.given.get(name))
-        if data is None or not data.size or call.method != "forward":
-            return {}
+        if data is None or not data.size or call.method != "forward" or (call.init or {}).get("dropout") == 1:
+            return {}  # dropout, rightly or wrongly on, would hide it all
         changed = np.array(data)
         changed[:, 0] = _other(data[:, 0])
         return {"changed": with_arguments(call, call.label, **{name: Tensor(changed, call.given[name].dtype)})}

@@ -469,7 +469,7 @@ class EncoderBlock(BlockStart):
         if mask is not None:
             mask = mask.transpose(-2, -1)
         for norm, layer in ((self.norm1, lambda y: self.self_attention(y, y, y, mask)[0]), (self.norm2, self.feed_forward)):
-            x = x + layer(norm(x)) if self.norm_first else norm(x + layer(x))
+            x = x + self.dropout(layer(norm(x))) if self.norm_first else norm(x + self.dropout(layer(x)))
         return x
 
 # %% EncoderBlock wrong [same_in_eval] · functional dropout, always on
@@ -651,6 +651,26 @@ class EncoderBlock(BlockStart):
         order = [self.norm1, attend, self.norm2, feed] if self.norm_first else [attend, self.norm1, feed, self.norm2]
         return functools.reduce(lambda y, layer: layer(y), order, x)
 
+# %% EncoderBlock wrong [no-dropout] · dropout is built and never called
+class EncoderBlock(BlockStart):
+    def forward(self, x, mask=None):
+        pre = self.norm_first
+        q = self.norm1(x) if pre else x
+        x = self.self_attention(q, q, q, mask)[0] + x
+        x = x if pre else self.norm1(x)
+        x = self.feed_forward(self.norm2(x) if pre else x) + x
+        return x if pre else self.norm2(x)
+
+# %% EncoderBlock wrong [dropout-on-the-sum] · dropout behind the sum
+class EncoderBlock(BlockStart):
+    def forward(self, x, mask=None):
+        for norm, layer in ((self.norm1, lambda y: self.self_attention(y, y, y, mask)[0]), (self.norm2, self.feed_forward)):
+            if self.norm_first:
+                x = self.dropout(layer(norm(x)) + x)
+            else:
+                x = norm(self.dropout(layer(x) + x))
+        return x
+
 # %% EncoderBlock right · one loop over the two sub-layers
 class EncoderBlock(BlockStart):
     def forward(self, x, mask=None):
@@ -724,10 +744,10 @@ class EncoderBlock(BlockStart):
         seen = seen.expand(len(x), self.self_attention.num_heads, x.shape[1], x.shape[1])
         if self.norm_first:
             n = self.norm1(x)
-            x = x + self.self_attention(n, n, n, seen)[0]
-            return x + self.feed_forward(self.norm2(x))
-        x = self.norm1(x + self.self_attention(x, x, x, seen)[0])
-        return self.norm2(x + self.feed_forward(x))
+            x = x + self.dropout(self.self_attention(n, n, n, seen)[0])
+            return x + self.dropout(self.feed_forward(self.norm2(x)))
+        x = self.norm1(x + self.dropout(self.self_attention(x, x, x, seen)[0]))
+        return self.norm2(x + self.dropout(self.feed_forward(x)))
 
 # %% EncoderBlock right · its own __init__, in another order, with PyTorch's dropout twice
 class EncoderBlock(nn.Module):
