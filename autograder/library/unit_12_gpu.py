@@ -116,8 +116,8 @@ def cache_story(steps: list[Any]) -> Any:
     """
     from autograder.checks.observe import Driver
 
-    def drive(cache: Any) -> list[Any]:
-        told = [("length at first", cache.length())]
+    def drive(cache: Any) -> dict[str, Any]:
+        told = {"length at first": cache.length()}
         for number, (layer, key, value) in enumerate(steps):
             if number == len(steps) // 2:
                 type(cache)(1 + max(step[0] for step in steps)).append(layer, key + 1, value + 1)
@@ -125,7 +125,8 @@ def cache_story(steps: list[Any]) -> Any:
             returned = cache.append(layer, key, value)
             held = tuple(x.clone() if isinstance(x, Tensor) else x for x in returned) if isinstance(returned, tuple) else returned
             kept = torch.equal(key, given[0]) and torch.equal(value, given[1])
-            told.append((held, cache.length(), kept))
+            step = f"step {number + 1}, layer {layer}"
+            told |= {f"{step}: all keys and values": held, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
         return told
 
     return Driver(drive)

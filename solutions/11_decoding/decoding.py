@@ -1644,8 +1644,8 @@ print(f"loss: {losses[0]:.2f} at first, {sum(losses[-20:]) / 20:.2f} over the la
 # %% [markdown]
 # ## The experiment: what does a wider beam buy?
 #
-# Four searches over the same 240 unseen sources, with 1, 2, 4 and 8 hypotheses. Four numbers for each: the mean score that
-# the model itself gives its answer, the share of exact matches, BLEU, and the seconds that it took.
+# Four searches over the same 240 unseen sources, with 1, 2, 4 and 8 hypotheses. Five numbers for each: the mean score that
+# the model itself gives its answer, the share of exact matches, BLEU, the words of an answer, and the seconds that it took.
 #
 # **Predict first.** One step of a beam of 8 sends 8 times as many rows through the decoder as greedy decoding. Which of
 # these rise with the beam, which stay, which may fall?
@@ -1697,8 +1697,8 @@ show(figure)
 # - **The model's own score** can only show that the search works: a wider beam finds answers that the model likes better.
 # - **BLEU and exact match need not agree.** In the run that is stored with the solution, BLEU rises by several points from
 #   1 to 4, and exact match does not rise at all. From 4 to 8 next to nothing happens, and the time goes on growing.
-# - So where do the points of BLEU come from, if hardly a sentence more is right? The fourth column tells: greedy answers
-#   are *longer*. Look at some.
+# - So where do the points of BLEU come from, if not a sentence more is right? Look at the words a sentence: greedy answers
+#   are *longer*. Here are some.
 
 # %% part="demo"
 rows, tally = [], Counter()

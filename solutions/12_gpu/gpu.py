@@ -356,6 +356,7 @@ counts = {
     "three-tables": (lambda n, d, t: 4 * n * d + (0 if t else 3 * n * n), f"you count three tables. {TABLES}"),
     "five-tables": (lambda n, d, t: 4 * n * d + (0 if t else 5 * n * n), f"you count five tables. {TABLES}"),
     "six-tables": (lambda n, d, t: 4 * n * d + (0 if t else 6 * n * n), f"you count six tables. {TABLES}"),
+    "tiled-no-output": (lambda n, d, t: 3 * n * d if t else 4 * n * d + 4 * n * n, "your tiled form does not count the output: it is written to memory there as well."),
     "no-output": (lambda n, d, t: 3 * n * d + (0 if t else 4 * n * n), "the output is missing: it is written to memory, in both forms."),
     "no-output-no-write": (lambda n, d, t: 3 * n * d + (0 if t else 2 * n * n), "you count what is read and not what is written."),
     "only-writes": (lambda n, d, t: n * d + (0 if t else 2 * n * n), "you count what is written and not what is read."),
@@ -404,6 +405,7 @@ for name, (count, says) in counts.items():
 for name, (scale, says) in SCALE.items():
     if says:
         wrong(name, says=says)(counted(RIGHT_COUNT, scale))
+wrong("four-bytes-if-not-given", ("bytes_per_number: int = 2", "bytes_per_number: int = 4"), says="where `bytes_per_number` is not given, your numbers take 4 bytes. They take 2 then.")
 for name in ("two-tables", "no-output", "no-tables"):
     for other in ("no-bytes", "no-batch", "no-heads"):
         wrong(f"{name}+{other}", says=f"two things at once. First, {counts[name][1]} Second, {SCALE[other][1]}")(counted(counts[name][0], SCALE[other][0]))
@@ -779,6 +781,9 @@ wrong("small-number-added", ("total / denominator if", "total / (denominator + 0
 wrong("ones-when-hidden", ("if denominator > 0 else total", "if denominator > 0 else total + 1"), says="where all scores are −∞ your function does not return zeros.")
 wrong("power-of-two", ("torch.exp(block - new_largest)", "torch.exp2(block - new_largest)"), ("torch.exp(largest - new_largest)", "torch.exp2(largest - new_largest)"), says="you use powers of 2; the softmax uses powers of e.")
 wrong("scaled", ("block = scores[start : start + block_size]", "block = scores[start : start + block_size] / math.sqrt(values.shape[1])"), says="your scores are divided by √d_v. They are finished here.")
+wrong("result-and-denominator", ("return total / denominator if denominator > 0 else total", "return (total / denominator if denominator > 0 else total), denominator"), says="your function returns two things. Return the weighted sum alone.")
+wrong("divided-by-count", ("total / denominator if", "total / len(scores) if"), says="you divide by the number of scores. Divide by the sum of the exponentials.")
+wrong("features-summed", ("powers @ values[start : start + block_size]", "(powers @ values[start : start + block_size]).sum()"), says="the features of the values are added up into one number. Each has a sum of its own.")
 wrong("returns-pair", ("return total / denominator if denominator > 0 else total", "return total, denominator"), says="your function returns the sums without dividing them. Return one vector.")
 wrong("returns-weights", ("total / denominator if denominator > 0 else total", "torch.exp(scores.double() - scores.double().logsumexp(0)).float()"), says="your function returns the weights. Return the weighted sum of the values.")
 wrong("one-row", ("return total / denominator if denominator > 0 else total", "return (total / denominator if denominator > 0 else total)[None]"), says="your result has an axis too many: (1, d_v). It is one vector.")
@@ -1113,7 +1118,7 @@ def watched_small(rng, seq_q, seq_k):
 # A whole implementation with switches, so that mistakes can be put together.
 def tiled(scale=lambda q, k, v: 1 / math.sqrt(q.shape[-1]), see=lambda i, j, n, m: j <= i, skip=True, rescale_total=True, rescale_denominator=True,
           largest_of=lambda old, new, first: torch.maximum(old, new), tail="keep", start=-math.inf, when_causal=lambda c: c, divide="end",
-          size=lambda b: b, local=False, per_head=None, rows_from_first=True, give=lambda o: o, stats="row"):
+          size=lambda b: b, local=False, per_head=None, rows_from_first=True, give=lambda o: o, stats="row", hide=-math.inf):
     def tiled_attention(query, key, value, block_size, is_causal=False):
         B, is_causal = size(block_size), when_causal(is_causal)
         factor, n, m = scale(query, key, value), query.shape[-2], key.shape[-2]
@@ -1135,7 +1140,7 @@ def tiled(scale=lambda q, k, v: 1 / math.sqrt(q.shape[-1]), see=lambda i, j, n, 
                 if is_causal:
                     rows = (0 if local else a) + torch.arange(q.shape[-2])[:, None]
                     columns = (0 if local else b) + torch.arange(k.shape[-2])[None]
-                    scores = scores.masked_fill(~see(rows, columns, n, m), -math.inf)
+                    scores = scores.masked_fill(~see(rows, columns, n, m), hide)
                 peak = scores.amax(-1, keepdim=True)
                 if stats == "block":
                     peak = peak.amax(-2, keepdim=True).expand_as(largest)
@@ -1171,6 +1176,8 @@ mistakes = {
     "causal-inverted-flag": (dict(when_causal=lambda c: not c), "`is_causal` is read the wrong way round."),
     "causal-bottom-right": (dict(see=lambda i, j, n, m: j <= i + (m - n), skip=False), "with as many queries as keys your causal output is right, otherwise not: your triangle is aligned at the bottom right. Here query i sees keys j ≤ i, as in `F.scaled_dot_product_attention`."),
     "causal-strict": (dict(see=lambda i, j, n, m: j < i), "causal: your queries cannot see the key of their own place."),
+    "causal-strict-finite": (dict(see=lambda i, j, n, m: j < i, skip=False, hide=-1e20, start=-1e30), "causal: your queries cannot see the key of their own place."),
+    "causal-upper-finite": (dict(see=lambda i, j, n, m: j >= i, skip=False, hide=-1e20, start=-1e30), "causal: your queries see the future and not the past: the comparison is the wrong way round."),
     "causal-one-ahead": (dict(see=lambda i, j, n, m: j <= i + 1, skip=False), "causal: your queries see one key too far."),
     "causal-upper": (dict(see=lambda i, j, n, m: j >= i, skip=False), "causal: your queries see the future and not the past: the comparison is the wrong way round."),
     "causal-local": (dict(local=True, skip=False), "causal: within a block you count queries and keys from 0, so every block hides a triangle. Positions count from the start of the sentence: add where the block begins."),
@@ -1396,7 +1403,8 @@ for n in lengths:
 show_lengths(lines(lengths, memory, "tokens", "memory beyond the inputs (MiB)", logx=True, logy=True, title="Attention, 8 heads, forward"), lengths)
 
 # %% [markdown]
-# Explicit memory quadruples with each doubling: the table. The tiled forms grow with the length itself, the output's size.
+# Explicit memory grows with the square of the length: two or three tables of `seq × seq` exist at once. The tiled forms grow with the
+# length itself, the output's size.
 # (On a CPU the Linux kernel counts; elsewhere than on Linux or CUDA the plot stays empty.) In training the explicit form
 # keeps its tables for the way back as well, which tiled attention computes again instead.
 #
@@ -1516,8 +1524,8 @@ def cache_story(steps: list[Any]) -> Any:
     """
     from autograder.checks.observe import Driver
 
-    def drive(cache: Any) -> list[Any]:
-        told = [("length at first", cache.length())]
+    def drive(cache: Any) -> dict[str, Any]:
+        told = {"length at first": cache.length()}
         for number, (layer, key, value) in enumerate(steps):
             if number == len(steps) // 2:
                 type(cache)(1 + max(step[0] for step in steps)).append(layer, key + 1, value + 1)
@@ -1525,7 +1533,8 @@ def cache_story(steps: list[Any]) -> Any:
             returned = cache.append(layer, key, value)
             held = tuple(x.clone() if isinstance(x, Tensor) else x for x in returned) if isinstance(returned, tuple) else returned
             kept = torch.equal(key, given[0]) and torch.equal(value, given[1])
-            told.append((held, cache.length(), kept))
+            step = f"step {number + 1}, layer {layer}"
+            told |= {f"{step}: all keys and values": held, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
         return told
 
     return Driver(drive)
@@ -1606,6 +1615,7 @@ mistakes = {
     "layer-mod-two": (dict(slot=lambda layer: layer % 2), "your cache has room for two layers only. `num_layers` says how many there are."),
     "shared-between-caches": (dict(shared=True), "your cache holds what another cache was given: what is written in the class itself (or in a default value) belongs to all of its objects. Make it in `__init__`."),
     "values-from-keys": (dict(keys_too=lambda key, value: (key, key)), "your values are the keys."),
+    "keys-from-values": (dict(keys_too=lambda key, value: (value, value)), "your keys are the values."),
     "swapped": (dict(keys_too=lambda key, value: (value, key)), "keys and values have changed places."),
     "returned-swapped": (dict(give=lambda k, v, key, value: (v, k)), "keys and values have changed places."),
     "keys-only": (dict(give=lambda k, v, key, value: k), "`append` returns the keys alone. Return a pair: all keys, all values."),
@@ -2090,6 +2100,7 @@ wrong("no-padding-hidden", ("*kept, target_mask", "*kept"), says="your result di
 wrong("no-source-mask", ("*source_side[layer], source_mask", "*source_side[layer]"), says="your cross-attention reads the source's padding: the source's mask is missing.")
 wrong("target-mask-on-source", ("*source_side[layer], source_mask", "*source_side[layer], padding_mask(source) & False"), says="your cross-attention sees nothing of the source: everything is hidden.")
 wrong("no-cross", ("return attend(block.cross_attention, query, *source_side[layer], source_mask)", "return x * 0"), says="cross-attention is missing: your sentences do not depend on the source.")
+wrong("cross-own-queries", ("query = queries(block.cross_attention, x)", "query = queries(block.self_attention, x)"), says="your cross-attention's queries are made by `self_attention`. Each attention makes its own.")
 wrong("cross-first-layer", ("*source_side[layer], source_mask", "*source_side[0], source_mask"), says="all your layers use the first layer's keys and values of the source. Each layer makes its own.")
 wrong("cross-last-layer", ("*source_side[layer], source_mask", "*source_side[-1], source_mask"), says="all your layers use the last layer's keys and values of the source. Each layer makes its own.")
 wrong("cross-by-self", ("keys_and_values(block.cross_attention, encoder_output)", "keys_and_values(block.self_attention, encoder_output)"), says="the source's keys and values are made by `self_attention`. They belong to `cross_attention`.")
@@ -2509,10 +2520,10 @@ def number_type(called: str) -> torch.dtype:
 # %% exercise="training_step_autocast" part="variants"
 SIZE = 11
 
-def step(rng, batch, s, t, device_type="cpu", dtype="bfloat16", left_over=False, evaluated=False):
+def step(rng, batch, s, t, device_type="cpu", dtype="bfloat16", left_over=False, evaluated=False, unit=0.5):
     d = 6
     def drawn(rows, columns, most):
-        return torch.from_numpy((rng.integers(-most, most + 1, size=(rows, columns)) / 2).astype("float32"))
+        return torch.from_numpy((rng.integers(-most, most + 1, size=(rows, columns)) * unit).astype("float32"))
     state = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 4))
     grads = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 2)) if left_over else None
     def side(length):
@@ -2529,6 +2540,11 @@ def step(rng, batch, s, t, device_type="cpu", dtype="bfloat16", left_over=False,
 def in_bfloat16(rng, batch, s, t):
     """{batch} pairs, bfloat16 on the CPU"""
     return step(rng, batch, s, t)
+
+@cases(dict(batch=3, s=5, t=4), low=3)
+def gentle(rng, batch, s, t):
+    """{batch} pairs, gradients of a norm below 1"""
+    return step(rng, batch, s, t, unit=1 / 16)
 
 @cases(dict(batch=3, s=5, t=6), low=3)
 def in_float16(rng, batch, s, t):
@@ -2550,9 +2566,13 @@ LOSS = "    loss = label_smoothed_loss(logits.float(), target)\n"
 AFTER = "    optimizer.zero_grad()\n    loss.backward()\n    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n    optimizer.step()\n"
 def inside(text):
     return "".join("    " + line + "\n" for line in text.splitlines())
-SIXTEEN = "your loss is computed in 16 bits: only two or three digits of it are left. Make the logits float32 before the loss."
+SIXTEEN = "your loss has been in 16 bits: only two or three digits of it are left. Make the logits float32 before the loss, and return the loss as it is."
 UNCLIPPED = "your gradients are not clipped when the optimizer uses them: their norm may be 1 at most. Clip them between `backward` and `step`."
 NO_CAST = "your numbers are right, but the forward pass does not run in `dtype`: is it inside `torch.autocast`?"
+RESCALED = "your gradients are brought to norm 1 where their norm was smaller, too. Clipping scales down only: below 1.0 they stay as they are. (Are they, or is the loss, multiplied by a number that is not divided out again before the clipping?)"
+CLIP = "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n"
+wrong("always-rescaled", (CLIP, "    norm = torch.sqrt(sum(w.grad.pow(2).sum() for w in model.parameters()))\n    for w in model.parameters():\n        w.grad /= norm\n"), says=RESCALED)
+wrong("loss-scaled", ("    loss.backward()\n", "    (loss * 2.0**16).backward()\n"), says=RESCALED)
 wrong("no-autocast", (WITH, "    logits = model(source, shift_right(target))\n"), says=NO_CAST)
 wrong("empty-autocast", (WITH, "    with torch.autocast(device_type=device_type, dtype=dtype):\n        pass\n    logits = model(source, shift_right(target))\n"), says=NO_CAST)
 wrong("autocast-off", ("dtype=dtype)", "dtype=dtype, enabled=False)"), says=NO_CAST)
@@ -2562,6 +2582,7 @@ wrong("always-float16", ("dtype=dtype)", "dtype=torch.float16)"), says="your pro
 wrong("default-type", (", dtype=dtype)", ")"), says="your autocast ignores `dtype` and takes the device's usual type.")
 wrong("always-cpu", ("device_type=device_type", "device_type=\"cpu\""), says="your autocast is always for the CPU. `device_type` says for which device: on a GPU nothing would be cast.")
 wrong("loss-in-sixteen", ("logits.float()", "logits"), says=SIXTEEN)
+wrong("loss-rounded", ("return loss.item()", "return loss.to(dtype).item()"), says=SIXTEEN)
 wrong("weights-cast", ("    model.train()\n", "    model.train()\n    model.to(dtype)\n"), says="your code casts the model's weights themselves. Autocast casts copies for the products; the weights stay float32, or small updates are lost.")
 wrong("weights-cast-back", ("    model.train()\n", "    model.train()\n    model.to(dtype)\n"), ("    return loss.item()", "    model.float()\n    return loss.item()"), says="your code casts the model's weights to 16 bits and back: what they lose, they lose for good. Autocast casts copies.")
 wrong("all-inside", (LOSS + AFTER, inside(LOSS + AFTER)), says="your whole step runs inside autocast. Only the forward pass belongs there; gradients and step come after it.")
