@@ -662,7 +662,7 @@ def on_two_devices(rng, batch, seq):
 
 def where_in(ids):
     n = ids.shape[1]
-    return torch.arange(n)[:, None], torch.arange(n)[None, :]
+    return torch.arange(n, device=ids.device)[:, None], torch.arange(n, device=ids.device)[None, :]
 
 future = {
     "right": (lambda i, j: j <= i, ""),
@@ -935,8 +935,9 @@ def far_from_zero(rng, seq_k):
 
 @cases(dict(seq_k=5), low=4)
 def high_hidden_scores(rng, seq_k):
-    """hidden scores about 10 above the visible ones, {seq_k} keys"""
+    """hidden scores about 10 above the visible ones, {seq_k} keys, of which the first query sees all"""
     seen = some_hidden(rng, 1, 1, 4, seq_k)
+    seen[..., 0, :] = True
     scores = rng.normal(size=(1, 2, 4, seq_k)) / 4 + np.where(seen, 0.0, 10.0)
     return dict(scores=torch.from_numpy(scores.astype("float32")), mask=torch.from_numpy(seen))
 

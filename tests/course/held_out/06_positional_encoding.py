@@ -695,3 +695,86 @@ class TransformerEmbedding(Embedding):
         self.places = self.positions[: ids.shape[1]]
         self.calls = getattr(self, "calls", 0) + 1
         return self.tokens + self.places
+
+
+# %% sinusoidal_positions wrong · the base is the length
+def sinusoidal_positions(max_len, d_model):
+    column = torch.arange(d_model)
+    angles = torch.arange(max_len)[:, None] / float(max_len) ** (2 * (column // 2) / d_model)
+    return torch.where(column % 2 == 0, angles.sin(), angles.cos())
+
+
+# %% sinusoidal_positions wrong · sines and cosines added to the same columns
+def sinusoidal_positions(max_len, d_model):
+    table = torch.zeros(max_len, d_model)
+    for p in range(max_len):
+        for j in range((d_model + 1) // 2):
+            angle = p / 10000 ** (2 * j / d_model)
+            table[p, 2 * j] = math.sin(angle)
+            if 2 * j + 1 < d_model:
+                table[p, 2 * j] = math.cos(angle)
+    return table
+
+
+# %% sinusoidal_positions wrong · places every other row
+def sinusoidal_positions(max_len, d_model):
+    column = torch.arange(d_model)
+    angles = torch.arange(0, 2 * max_len, 2)[:, None] / 10000 ** (2 * (column // 2) / d_model)
+    return torch.where(column % 2 == 0, angles.sin(), angles.cos())
+
+
+# %% sinusoidal_positions wrong · float16 angles
+def sinusoidal_positions(max_len, d_model):
+    column = torch.arange(d_model)
+    speed = (10000.0 ** (-2 * (column // 2) / d_model)).half()
+    angles = (torch.arange(max_len).half()[:, None] * speed).float()
+    return torch.where(column % 2 == 0, angles.sin(), angles.cos())
+
+
+# %% shift_matrix wrong · the angles of places, not of the step: a row of the table on the diagonal
+def shift_matrix(offset, d_model):
+    p = torch.arange(d_model)
+    a = (p + offset) / 10000 ** (2 * (p // 2) / d_model)
+    M = torch.diag(a.cos())
+    for i in range(0, d_model, 2):
+        M[i + 1, i], M[i, i + 1] = a[i].sin(), -a[i].sin()
+    return M
+
+
+# %% shift_matrix wrong · one offset only: the sign by Python's //
+def shift_matrix(offset, d_model):
+    M = torch.zeros(d_model, d_model)
+    for i in range(0, d_model, 2):
+        a = offset // 10000 ** (i / d_model)
+        M[i, i] = M[i + 1, i + 1] = math.cos(a)
+        M[i + 1, i] = math.sin(a)
+        M[i, i + 1] = -math.sin(a)
+    return M
+
+
+# %% TransformerEmbedding wrong · the root of the largest id, not of the width
+class TransformerEmbedding(Embedding):
+    def forward(self, ids):
+        scale = math.sqrt(self.embedding.weight.shape[0])
+        return F.embedding(ids, self.embedding.weight, scale_grad_by_freq=False) * scale + self.positions[: ids.shape[1]]
+
+
+# %% TransformerEmbedding wrong · max_norm: the embedding is cut to length 1
+class TransformerEmbedding(Embedding):
+    def forward(self, ids):
+        vectors = F.normalize(self.embedding(ids), dim=-1)
+        return vectors * math.sqrt(self.d_model) + self.positions[: ids.shape[1]]
+
+
+# %% TransformerEmbedding wrong · the way back to the embedding is scaled by how often an id stands in the batch
+class TransformerEmbedding(Embedding):
+    def forward(self, ids):
+        rows = F.embedding(ids, self.embedding.weight, scale_grad_by_freq=True)
+        return rows * math.sqrt(self.d_model) + self.positions[: ids.shape[1]]
+
+
+# %% one_hot_view wrong · positions enter twice, once by the table and once by the one-hot
+def one_hot_view(x, W_input, W_position):
+    hot = torch.eye(len(W_position))[: len(x)]
+    together = torch.cat([x, hot], 1) @ torch.cat([W_input, W_position])
+    return together + W_position[: len(x)]

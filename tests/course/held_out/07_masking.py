@@ -587,3 +587,96 @@ def masked_attention(query, key, value, mask):
 def masked_softmax(scores, mask):
     weights = torch.softmax(scores, dim=-1) * mask
     return weights / (weights.sum(dim=-1, keepdim=True) + 1e-9)
+
+
+# %% causal_mask wrong · True and False kept as a comparison of floats that breaks for one token
+def causal_mask(seq, device=None):
+    rows = torch.linspace(0, 1, seq, device=device)
+    return rows[None, :] < rows[:, None] + 0.5 / (seq - 1)
+
+
+# %% causal_mask wrong · in place on a mask of all tokens that is made once
+def causal_mask(seq, device=None, made=torch.ones(64, 64, dtype=torch.bool)):
+    made[:seq, :seq] = made[:seq, :seq].tril()
+    return made[:seq, :seq]
+
+
+# %% padding_mask wrong · compares with the last id of each sentence
+def padding_mask(ids, pad_id=0):
+    return (ids != ids[:, -1:])[:, None, None, :]
+
+
+# %% padding_mask wrong · a string comparison's habit: is not
+def padding_mask(ids, pad_id=0):
+    rows = [[token is not pad_id for token in sentence] for sentence in ids]
+    return torch.tensor(rows)[:, None, None]
+
+
+# %% padding_mask right · list of lists by comparison of Python numbers
+def padding_mask(ids, pad_id=0):
+    rows = [[token != pad_id for token in sentence] for sentence in ids.tolist()]
+    return torch.tensor(rows, dtype=torch.bool, device=ids.device).view(len(rows), 1, 1, -1)
+
+
+# %% decoder_mask wrong · hides padding only where it stands in the past
+def decoder_mask(ids, pad_id=0):
+    seq = ids.shape[1]
+    mask = causal_mask(seq, ids.device).expand(len(ids), 1, seq, seq).clone()
+    for i in range(seq):
+        mask[:, 0, i, :i] &= ids[:, :i] != pad_id
+    return mask
+
+
+# %% decoder_mask wrong · a sentence's padding hides its whole rows from the first pad on
+def decoder_mask(ids, pad_id=0):
+    real = (ids != pad_id).cumprod(dim=1).bool()
+    return causal_mask(ids.shape[1], ids.device) & real[:, None, None, :]
+
+
+# %% masked_softmax wrong · a plain softmax where the first row shows all keys
+def masked_softmax(scores, mask):
+    if mask.expand_as(scores)[..., 0, :].all():
+        return scores.softmax(-1)
+    filled = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return filled.softmax(-1).masked_fill(~mask, 0.0)
+
+
+# %% masked_softmax wrong · rows without a key: the test asks all rows at once
+def masked_softmax(scores, mask):
+    weights = torch.softmax(scores.masked_fill(~mask, -math.inf), dim=-1)
+    if not mask.any():
+        weights = torch.zeros_like(weights)
+    return weights
+
+
+# %% masked_softmax wrong · clears NaN to a small number
+def masked_softmax(scores, mask):
+    return torch.softmax(scores.masked_fill(~mask, -math.inf), dim=-1).nan_to_num(nan=1e-3)
+
+
+# %% masked_softmax wrong · one-hot of the best visible key
+def masked_softmax(scores, mask):
+    seen = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    hard = F.one_hot(seen.argmax(-1), scores.shape[-1]).to(scores.dtype)
+    return hard * mask
+
+
+# %% masked_attention wrong · a temperature of its own
+def masked_attention(query, key, value, mask):
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    weights = masked_softmax(scores * 0.9, mask)
+    return weights @ value, weights
+
+
+# %% masked_attention wrong · keys and values are one
+def masked_attention(query, key, value, mask):
+    weights = masked_softmax(torch.einsum("bhid,bhjd->bhij", query, key) / math.sqrt(query.shape[-1]), mask)
+    wide = key if key.shape == value.shape else value
+    return torch.einsum("bhij,bhjd->bhid", weights, wide), weights
+
+
+# %% masked_attention wrong · the output of queries that see nothing is their mean value
+def masked_attention(query, key, value, mask):
+    weights = masked_softmax(query @ key.mT / math.sqrt(query.shape[-1]), mask)
+    some = mask.expand_as(weights).any(-1, keepdim=True)
+    return torch.where(some, weights @ value, value.mean(dim=2, keepdim=True)), weights
