@@ -550,6 +550,7 @@ def added_into_column(column, row):
     return table
 
 wrong("first-of-the-row", (OUT, "column + row[0]"), says="only the first number of `row` is added. Each number of `column` meets each number of `row`.")
+wrong("filled-where-the-places-agree", (OUT, "np.eye(len(column), len(row)) * (column[:, None] + row)"), says="only the entries [i, i] of your table are filled: number i of `column` meets number i of `row` and no other. (Do you walk through both with one loop?)")
 wrong("row-repeated", (OUT, "column[:, None] + np.repeat(row, len(column)).reshape(len(column), -1)"), says="each number of `row` is repeated on the spot, so the lines of your table do not hold the whole `row` each (`np.repeat` repeats number by number, `np.tile` the whole array).")
 wrong("row-averaged", (OUT, "column[:, None] + row.mean()"), says="the mean of `row` is added, not each of its numbers.")
 wrong("row-summed", (OUT, "column[:, None] + row.sum()"), says="the sum of `row` is added, not each of its numbers.")

@@ -1081,6 +1081,7 @@ wrong("reversed", (RETURN, "scores[::-1] / np.sqrt(q.shape[0])"), says="your sco
 wrong("sorted", (RETURN, "np.sort(scores)[::-1] / np.sqrt(q.shape[0])"), says="your scores are sorted. Score j belongs to row j of `keys`: keep the keys' order.")
 wrong("scaled-twice", (RETURN, "scores / np.sqrt(q.shape[0]) / np.sqrt(q.shape[0])"), says=scales["divided-by-d_k"][1])
 wrong("row", (RETURN, "(scores / np.sqrt(q.shape[0]))[None, :]"), says="your output has shape (1, n), a matrix with one row. Return a vector of shape (n,).")
+wrong("only-the-last-scaled", (RETURN, "np.concatenate([scores[:-1], scores[-1:] / np.sqrt(q.shape[0])])"), says="only the last score is divided by √d_k. (Does the division stand behind a loop, where it belongs inside?)")
 wrong("squeezed", (RETURN, "np.squeeze(scores / np.sqrt(q.shape[0]))"), says="axes of length 1 are squeezed away. The score of a single key still has its axis: (1,).")
 wrong("column", (RETURN, "(scores / np.sqrt(q.shape[0]))[:, None]"), says="your output has shape (n, 1), a matrix with one column. Return a vector of shape (n,).")
 wrong("list", (RETURN, "(scores / np.sqrt(q.shape[0])).tolist()"), says="your output is a Python list of numbers. Return a NumPy array of shape (n,).")

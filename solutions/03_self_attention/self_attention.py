@@ -611,6 +611,7 @@ wrong("named", (GIVE, "return dict(x=inputs.T, W_q=W_q.T, W_k=W_k.T, W_v=W_v.T)"
 wrong("one-by-one", (GIVE, "return (a.T for a in (inputs, W_q, W_k, W_v))"), says="a generator comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
 wrong("mapped", (GIVE, "return map(np.transpose, (inputs, W_q, W_k, W_v))"), says="a `map` object comes back, which makes its arrays only when asked. Return the four arrays as a tuple.")
 wrong("lists", (GIVE, "return tuple(a.T.tolist() for a in (inputs, W_q, W_k, W_v))"), says="nested lists come back. Return NumPy arrays.")
+wrong("matrices-joined", (GIVE, "return inputs.T, np.vstack([W_q, W_k, W_v]).T"), says="two things come back, x and one matrix in which W_q, W_k and W_v are joined. Return four arrays side by side.")
 wrong("nested", (GIVE, "return inputs.T, (W_q.T, W_k.T, W_v.T)"), says="two things come back, x and a tuple of matrices. Return four arrays side by side.")
 wrong("arrays-in-lists", (GIVE, "return tuple(list(a.T) for a in (inputs, W_q, W_k, W_v))"), says="lists of arrays come back. Return four arrays.")
 wrong("extra-axis", (GIVE, "return tuple(a.T[None] for a in (inputs, W_q, W_k, W_v))"), says="each array has an extra axis in front. This exercise has no batch.")

@@ -237,7 +237,7 @@ def outer_sum(column, row):
 def outer_sum(column, row):
     return np.array([c + r for c in column for r in row])
 
-# %% outer_sum wrong · writes along the table's diagonal only
+# %% outer_sum wrong [filled-where-the-places-agree] · writes along the table's diagonal only
 def outer_sum(column, row):
     table = np.zeros((column.size, row.size))
     for i, (c, r) in enumerate(zip(column, row)):

@@ -318,7 +318,7 @@ def causal_conv1d(x, kernel):
     width = kernel.shape[0]
     return sum(np.roll(x, width - 1 - w, axis=0) @ kernel[w] for w in range(width))
 
-# %% causal_conv1d wrong · integers inside
+# %% causal_conv1d wrong [tokens-cut] · integers inside
 def causal_conv1d(x, kernel):
     width = len(kernel)
     padded = np.zeros((width - 1 + len(x), x.shape[1]), dtype=int)

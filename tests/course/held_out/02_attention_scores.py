@@ -117,12 +117,6 @@ def softmax(x, axis=-1):
 
     return torch.nn.functional.softmax(torch.from_numpy(x), dim=axis).numpy()
 
-# %% softmax wrong · float16 to save memory
-def softmax(x, axis=-1):
-    z = (x - x.max(axis=axis, keepdims=True)).astype(np.float16)
-    e = np.exp(z)
-    return e / e.sum(axis=axis, keepdims=True)
-
 # %% softmax wrong [ignores-axis-no-maximum] · the last axis always, and nothing subtracted
 def softmax(x, axis=-1):
     powers = np.exp(x)
@@ -394,7 +388,7 @@ def scaled_scores(q, keys):
 def scaled_scores(q, keys):
     return np.array([np.dot(key, q) for key in keys])
 
-# %% scaled_scores wrong · only the last score is scaled
+# %% scaled_scores wrong [only-the-last-scaled] · only the last score is scaled
 def scaled_scores(q, keys):
     out = []
     for key in keys:

@@ -245,7 +245,7 @@ def to_row_convention(inputs, W_q, W_k, W_v):
         M[...] = turned
     return inputs, W_q, W_k, W_v
 
-# %% to_row_convention wrong · stacked matrices
+# %% to_row_convention wrong [matrices-joined] · stacked matrices
 def to_row_convention(inputs, W_q, W_k, W_v):
     W = np.concatenate([W_q, W_k, W_v], axis=0).T
     return inputs.T, W
