@@ -1200,7 +1200,7 @@ def by_comparing(tokens, n):
     alike = lambda i, j: all(tokens[i + k] == tokens[j + k] for k in range(n))
     return {tuple(tokens[i : i + n]): sum(alike(i, j) for j in places) for i in places}
 
-# %% [markdown] exercise="corpus_bleu" part="prompt" points=5 difficulty=3 minutes=15 relative=5e-6 absolute=5e-6
+# %% [markdown] exercise="corpus_bleu" part="prompt" points=5 difficulty=3 minutes=15 relative=5e-6 absolute=5e-6 forbids="sacrebleu.* nltk.* torchmetrics.* torcheval.* evaluate.*"
 # ## Exercise 4 · `corpus_bleu`
 #
 # Write BLEU from the formula, for a whole test set.
