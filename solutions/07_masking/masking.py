@@ -684,7 +684,7 @@ padding = {
     "above": (lambda ids, pad: on_keys(ids > pad), "your mask hides every id up to `pad_id`. Only the id `pad_id` itself is padding."),
     "first-sentence": (lambda ids, pad: on_keys((ids[:1] != pad).expand(ids.shape)), "your mask uses the padding of the first sentence for the whole batch."),
     "from-first": (lambda ids, pad: on_keys((ids == pad).long().cumsum(1) == 0), "your mask hides everything from the first padding token on, real tokens too. Look at each id by itself."),
-    "by-length": (lambda ids, pad: on_keys(torch.arange(ids.shape[1]) < (ids != pad).sum(1, keepdim=True)), "your mask counts the real tokens and shows that many from the start. Padding may stand anywhere; look at each id by itself."),
+    "by-length": (lambda ids, pad: on_keys(torch.arange(ids.shape[1], device=ids.device) < (ids != pad).sum(1, keepdim=True)), "your mask counts the real tokens and shows that many from the start. Padding may stand anywhere; look at each id by itself."),
     "inverted-ignores": (lambda ids, pad: on_keys(ids == 0), "your padding part is inverted, and it looks for the id 0 whatever `pad_id` is."),
 }
 OR = "you join the two masks by \"or\" (`|`, or `+` on booleans): a key may be seen as soon as one mask allows it. Both must allow it."
