@@ -35,6 +35,7 @@ lab: $(STAMP)
 # Two workers, since two cores are what every machine has; the browser's tests stay on one of them.
 test: $(STAMP)
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	$(BIN)/python -m autograder build --check

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 
 from .commands.course import UsageError, find_course
 
-COMMANDS = ("progress", "check", "preflight", "grade", "doctor", "build", "verify", "sample-class", "release", "real-data")
+COMMANDS = (
+    "progress",
+    "check",
+    "preflight",
+    "grade",
+    "doctor",
+    "build",
+    "verify",
+    "sample-class",
+    "release",
+    "real-data",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

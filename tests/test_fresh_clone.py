@@ -37,7 +37,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if (COURSE / ".git").exists():
         subprocess.run(["git", "clone", "--quiet", str(COURSE), str(place)], check=True)
     else:
-        unwanted = shutil.ignore_patterns(".venv", "*.egg-info", "__pycache__", ".*_cache", "my_transformer", "sample_class")
+        unwanted = shutil.ignore_patterns(
+            ".venv", "*.egg-info", "__pycache__", ".*_cache", "my_transformer", "sample_class"
+        )
         shutil.copytree(COURSE, place, ignore=unwanted)
     make_environment(place / ".venv")
     return place
@@ -58,7 +60,9 @@ def make_environment(place: Path) -> None:
 
 
 def the_course(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if re.match(r"_*(editable_*)?autograder\b|__editable___autograder|__pycache__$", name)]
+    return [
+        name for name in names if re.match(r"_*(editable_*)?autograder\b|__editable___autograder|__pycache__$", name)
+    ]
 
 
 def linked(source: str, target: str) -> None:
@@ -108,7 +112,11 @@ def environment() -> dict[str, str]:
 def opens(clone: Path, command: str) -> str:
     """Start JupyterLab by a line of the document, ask for the page it opens on, end it; returns that page."""
     runtime = clone.parent / "jupyter"
-    settings = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_CONFIG_DIR": str(clone.parent / "config"), "BROWSER": "true"}
+    settings = {
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTER_CONFIG_DIR": str(clone.parent / "config"),
+        "BROWSER": "true",
+    }
     if os.geteuid() == 0:  # in a container; `make lab` knows this by itself
         command = command.replace("jupyter lab ", "jupyter lab --allow-root ")
     log = clone.parent / "lab.log"
@@ -123,7 +131,9 @@ def opens(clone: Path, command: str) -> str:
             for found in runtime.glob("jpserver-*.json"):
                 try:
                     told = json.loads(found.read_text(encoding="utf-8"))
-                    with urllib.request.urlopen(f"{told['url']}lab/tree/notebooks/start.ipynb?token={told['token']}") as page:
+                    with urllib.request.urlopen(
+                        f"{told['url']}lab/tree/notebooks/start.ipynb?token={told['token']}"
+                    ) as page:
                         return str(page.read().decode())
                 except (urllib.error.URLError, ValueError):
                     continue
@@ -153,7 +163,10 @@ def test_the_readme_opens_the_course(clone: Path) -> None:
     assert len(plain) == 3
     said = shell(clone, plain)
     assert "Successfully installed autograder" in said
-    where = shell(clone, ["source .venv/bin/activate", "cd notebooks", "python -c 'import autograder; print(autograder.__file__)'"])
+    where = shell(
+        clone,
+        ["source .venv/bin/activate", "cd notebooks", "python -c 'import autograder; print(autograder.__file__)'"],
+    )
     assert str(clone) in where
     for server in servers:
         assert "JupyterLab" in opens(clone, server)
@@ -185,7 +198,10 @@ def test_an_instructors_commands(clone: Path) -> None:
             packed.write(clone / ("solutions" if student == "ada" else "notebooks") / UNIT / f"{NAME}.ipynb", name)
     # Without a sandbox `grade` refuses, and says so; this class is the course's own code.
     isolation = "auto" if sys.platform == "linux" else "none"
-    shell(clone, [re.sub(r"autograder grade\b", f"autograder grade --isolation {isolation}", one) for one in (*ten, *short)])
+    shell(
+        clone,
+        [re.sub(r"autograder grade\b", f"autograder grade --isolation {isolation}", one) for one in (*ten, *short)],
+    )
     rows = (clone / "reports" / "grades.csv").read_text(encoding="utf-8").splitlines()
     assert sum(UNIT in row for row in rows) == len(students), rows
     assert (clone / "units.zip").is_file()

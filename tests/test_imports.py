@@ -102,9 +102,7 @@ def test_every_part_of_the_package_is_looked_at() -> None:
         ("lab", "from ..grading import judge as deciding", "grading"),
     ],
 )
-def test_an_import_across_a_boundary_is_named_with_its_file(
-    tmp_path: Path, part: str, line: str, target: str
-) -> None:
+def test_an_import_across_a_boundary_is_named_with_its_file(tmp_path: Path, part: str, line: str, target: str) -> None:
     package = made_up_package(tmp_path, {f"{part}/cases.py": line})
     number = line.count("\n") + 1
     assert broken_rules(package) == [f"autograder/{part}/cases.py:{number} imports {target}"]

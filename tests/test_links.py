@@ -70,6 +70,9 @@ def test_the_readme_lists_every_unit() -> None:
 
 def test_a_dead_link_would_be_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("[a](there.md) [b](missing.md#part) <img src='gone.png'> [c](https://x.y)\n```\n[d](code.md)\n```", encoding="utf-8")
+    page.write_text(
+        "[a](there.md) [b](missing.md#part) <img src='gone.png'> [c](https://x.y)\n```\n[d](code.md)\n```",
+        encoding="utf-8",
+    )
     (tmp_path / "there.md").touch()
     assert [link for link in links(page) if not (page.parent / link).exists()] == ["missing.md", "gone.png"]

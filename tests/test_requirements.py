@@ -29,9 +29,7 @@ def test_every_pin_is_exact() -> None:
 
 def test_everything_the_package_needs_is_pinned_at_a_version_it_accepts() -> None:
     pins = pinned()
-    refused = [
-        str(need) for need in needed() if pins.get(canonicalize_name(need.name), "") not in need.specifier
-    ]
+    refused = [str(need) for need in needed() if pins.get(canonicalize_name(need.name), "") not in need.specifier]
     assert refused == []
 
 

@@ -146,7 +146,9 @@ def save_cases(cases: UnitCases, path: Path) -> None:
 
 def cases_digest(cases: UnitCases) -> bytes:
     """Changes with anything in the cases that decides about points: with all but the known mistakes."""
-    return digest(_fields(replace(cases, exercises=tuple(replace(exercise, variants=()) for exercise in cases.exercises))))
+    return digest(
+        _fields(replace(cases, exercises=tuple(replace(exercise, variants=()) for exercise in cases.exercises)))
+    )
 
 
 def load_cases(path: Path) -> UnitCases:
@@ -163,7 +165,9 @@ def load_cases(path: Path) -> UnitCases:
             raise UnreadableValues(f"format {tree['format']}, not {_FORMAT}")
         return _unit_cases(tree)
     except (UnreadableValues, KeyError, TypeError) as error:
-        raise MissingCases(f"{path} is damaged or of another version ({error}). Copy it from the course again.") from error
+        raise MissingCases(
+            f"{path} is damaged or of another version ({error}). Copy it from the course again."
+        ) from error
 
 
 def _fields(record: Any) -> dict[str, Any]:
@@ -248,4 +252,3 @@ def _unit_cases(tree: dict[str, Any]) -> UnitCases:
             for node in exercises
         ),
     )
-

@@ -41,7 +41,11 @@ def difference(
         same = type(seen) is type(expected) and seen == expected
         return None if same else Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
     if isinstance(expected, Opaque):
-        return None if isinstance(seen, Opaque) and seen == expected else Difference(f"{_it(place)} is {describe(seen)}.", place)
+        return (
+            None
+            if isinstance(seen, Opaque) and seen == expected
+            else Difference(f"{_it(place)} is {describe(seen)}.", place)
+        )
     return _array_difference(seen, expected, tolerance, place)
 
 
@@ -67,7 +71,11 @@ def _dict_difference(seen: Any, expected: dict[str, Any], tolerance: Tolerance, 
     for key in seen:
         if key not in expected:
             return Difference(f"{_it(place)} has an entry {key!r} that is not expected.", place)
-    if place == "" and list(seen) != list(expected) and not isinstance(next(iter(expected.values())), (Tensor, np.ndarray)):
+    if (
+        place == ""
+        and list(seen) != list(expected)
+        and not isinstance(next(iter(expected.values())), (Tensor, np.ndarray))
+    ):
         return Difference(f"the entries stand in the order {list(seen)[:6]}, expected {list(expected)[:6]}.", place)
     for key, value in expected.items():
         if found := difference(seen[key], value, tolerance, f"{place}[{key!r}]"):
@@ -83,12 +91,14 @@ def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str
     if got is None or (not scalar and _library(seen) != _library(expected)):
         return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
     if got.shape != target.shape:
-        return Difference(
-            f"{_it(place)} has shape {_shape(got)}, expected {_shape(target)}.", place, (), got, target
-        )
+        return Difference(f"{_it(place)} has shape {_shape(got)}, expected {_shape(target)}.", place, (), got, target)
     if not _kinds_agree(got.dtype.kind, target.dtype.kind, scalar):
         return Difference(
-            f"{_it(place)} holds {_WORDS[got.dtype.kind]}, expected {_WORDS[target.dtype.kind]}.", place, (), got, target
+            f"{_it(place)} holds {_WORDS[got.dtype.kind]}, expected {_WORDS[target.dtype.kind]}.",
+            place,
+            (),
+            got,
+            target,
         )
     wrong = ~close(got, target, tolerance)
     if not wrong.any():

@@ -57,7 +57,10 @@ def as_text(verdict: Verdict) -> str:
             lines.append(f"  Seen on: {verdict.label}.")
         if verdict.difference is not None:
             lines += [f"  {line}" for line in _text_difference(verdict.difference)]
-    lines += [f"  {given} → {seen}{'' if seen == right else f'   (expected: {right})'}" for given, right, seen in verdict.examples]
+    lines += [
+        f"  {given} → {seen}{'' if seen == right else f'   (expected: {right})'}"
+        for given, right, seen in verdict.examples
+    ]
     lines += [f"  {_mark(result)} {result.title}" for result in verdict.results]
     lines += [f"  Note: {note}" for note in verdict.notes]
     if verdict.passed and promise(verdict):
@@ -134,7 +137,9 @@ def _code(text: str) -> str:
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:
         return html.escape(text)
-    return "".join(f"<code>{piece}</code>" if i % 2 else _EMPHASIS.sub(r"<em>\1</em>", piece) for i, piece in enumerate(pieces))
+    return "".join(
+        f"<code>{piece}</code>" if i % 2 else _EMPHASIS.sub(r"<em>\1</em>", piece) for i, piece in enumerate(pieces)
+    )
 
 
 def _plane(difference: Difference, data: Array) -> tuple[Array, tuple[int, ...], str]:
@@ -164,7 +169,8 @@ def _text_difference(difference: Difference) -> list[str]:
         lines.append(f"{difference.place or 'output'}{cut}, {title}, shape {data.shape}:")
         for r, row in enumerate(shown):
             cells = [
-                f"{'>' if (r, c) == first and difference.index else ' '}{number(value):>9}" for c, value in enumerate(row)
+                f"{'>' if (r, c) == first and difference.index else ' '}{number(value):>9}"
+                for c, value in enumerate(row)
             ]
             lines.append("  " + " ".join(cells))
     return lines
@@ -181,7 +187,9 @@ def _html_difference(difference: Difference) -> str:
         shown, first, cut = _plane(difference, data)
         rows = "".join(
             "<tr>"
-            + "".join(_html_cell(value, scale, (r, c) == first and bool(difference.index)) for c, value in enumerate(row))
+            + "".join(
+                _html_cell(value, scale, (r, c) == first and bool(difference.index)) for c, value in enumerate(row)
+            )
             + "</tr>"
             for r, row in enumerate(shown)
         )

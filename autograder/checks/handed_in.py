@@ -50,10 +50,14 @@ def examine(path: Path, unit: UnitCases) -> Examined:
     except OSError as error:
         return Examined((Finding("problem", f"{path.name} cannot be read ({error.strerror})."),))
     except (ValueError, RecursionError):
-        return Examined((Finding("problem", f"{path.name} is no notebook: its JSON is broken. Open it in JupyterLab and save it."),))
+        return Examined(
+            (Finding("problem", f"{path.name} is no notebook: its JSON is broken. Open it in JupyterLab and save it."),)
+        )
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells) or tree.get("nbformat") != 4:
-        return Examined((Finding("problem", f"{path.name} is no notebook of format 4. Open it in JupyterLab and save it."),))
+        return Examined(
+            (Finding("problem", f"{path.name} is no notebook of format 4. Open it in JupyterLab and save it."),)
+        )
     looking = _Looking(copy.deepcopy(tree), unit)
     looking.file(path, len(data))
     looking.metadata()
@@ -95,7 +99,11 @@ class _Looking:
         for cell in self.cells:
             if cell.get("cell_type") == "code":
                 cell["outputs"], cell["execution_count"] = [], None
-        self.say("mended", f"It is larger than {MAX_BYTES // 2**20} MB, too large to be graded", "its outputs are cleared, nothing that you wrote")
+        self.say(
+            "mended",
+            f"It is larger than {MAX_BYTES // 2**20} MB, too large to be graded",
+            "its outputs are cleared, nothing that you wrote",
+        )
 
     def metadata(self) -> None:
         metadata = self.tree.get("metadata")
@@ -126,9 +134,14 @@ class _Looking:
         found = self._with_id(name)
         defining = [i for i in found if name in defined_names(self.cells[i]["source"])]
         if not found:
-            defining = [i for i, cell in enumerate(self.cells) if not _grade_id(cell) and name in defined_names(cell["source"])]
+            defining = [
+                i for i, cell in enumerate(self.cells) if not _grade_id(cell) and name in defined_names(cell["source"])
+            ]
             if not defining:
-                self.say("problem", f"{name}: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit.")
+                self.say(
+                    "problem",
+                    f"{name}: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit.",
+                )
                 return -1
             self.say("mended", f"{name}: its cell has lost its marks", "it has them again")
         chosen = (defining or found)[-1]
@@ -153,7 +166,13 @@ class _Looking:
                 self.say("mended", f"{name}: its {part} cell has lost its marks", "it has them again")
         if not found and not right:
             position = after + 1 if after >= 0 else len(self.cells)
-            made: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": text, "outputs": [], "execution_count": None}
+            made: dict[str, Any] = {
+                "cell_type": "code",
+                "metadata": {},
+                "source": text,
+                "outputs": [],
+                "execution_count": None,
+            }
             if self.tree.get("nbformat_minor", 0) >= 5:
                 made["id"] = f"{grade_id}-back".replace("_", "-")[:64]
             self.cells.insert(position, made)
@@ -176,7 +195,11 @@ class _Looking:
         for i in copies:
             self.cells[i]["metadata"] = {}
         if copies:
-            self.say("mended", f"{name}: one of its cells is there {len(copies) + 1} times", "one counts, the others stay as cells of your own")
+            self.say(
+                "mended",
+                f"{name}: one of its cells is there {len(copies) + 1} times",
+                "one counts, the others stay as cells of your own",
+            )
 
     def answers(self) -> None:
         own = self.tree["metadata"].get("autograder", {})
@@ -184,7 +207,10 @@ class _Looking:
         for grade_id in wanted if isinstance(wanted, list) else []:
             found = self._with_id(str(grade_id))
             if not found:
-                self.say("problem", f"{grade_id}: the cell for this written answer is missing. Fetch it from a fresh copy of the unit.")
+                self.say(
+                    "problem",
+                    f"{grade_id}: the cell for this written answer is missing. Fetch it from a fresh copy of the unit.",
+                )
                 continue
             self._only(found[-1], found, str(grade_id))
 

@@ -117,7 +117,9 @@ class _Needed:
         elif line := _import_of(name, value):
             self._imports.add(line)
         else:
-            raise CannotKeep(f"it uses `{name}`, an object of type {type(value).__name__} that lives only in your notebook")
+            raise CannotKeep(
+                f"it uses `{name}`, an object of type {type(value).__name__} that lives only in your notebook"
+            )
 
     def text(self) -> str:
         imports = sorted(self._imports)
@@ -165,7 +167,9 @@ def _names(node: ast.AST) -> set[str]:
     while tables:
         table = tables.pop()
         top = table.get_type() == "module"
-        found |= {s.get_name() for s in table.get_symbols() if (top and s.is_referenced()) or (not top and s.is_global())}
+        found |= {
+            s.get_name() for s in table.get_symbols() if (top and s.is_referenced()) or (not top and s.is_global())
+        }
         tables += table.get_children()
     notes = [
         note

@@ -55,5 +55,7 @@ def _mode_class() -> Any:
             return result
 
     with Notes(lambda name, args, result: None), watch.paused():
-        torch.zeros(1).add(1)  # the first operator under a mode imports for seconds: here, and not on the learner's time
+        torch.zeros(1).add(
+            1
+        )  # the first operator under a mode imports for seconds: here, and not on the learner's time
     return Notes

@@ -41,11 +41,17 @@ def _cases_path(unit: str) -> Path:
     """Beside the notebook; or, where the kernel was started elsewhere, in the course above."""
     here = Path.cwd()
     candidates = [here / CASES_FILE] if here.name == unit or not (here / unit).is_dir() else [here / unit / CASES_FILE]
-    candidates += [folder / place / unit / CASES_FILE for folder in (here, *here.parents) for place in ("", "notebooks", "solutions")]
+    candidates += [
+        folder / place / unit / CASES_FILE
+        for folder in (here, *here.parents)
+        for place in ("", "notebooks", "solutions")
+    ]
     for path in candidates:
         if path.is_file() and (path.parent.name == unit or load_cases(path).unit == unit):
             return path
-    raise MissingCases(f"no {CASES_FILE} for unit {unit} beside this notebook ({here}). Copy it from the course's folder.")
+    raise MissingCases(
+        f"no {CASES_FILE} for unit {unit} beside this notebook ({here}). Copy it from the course's folder."
+    )
 
 
 def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "visible") -> float:

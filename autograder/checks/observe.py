@@ -273,9 +273,7 @@ def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, An
     if module is not None:
         # under each of its names: which one comes first depends on the order in which the author's class makes its parts
         leaves |= dict(module.named_parameters(remove_duplicate=False))
-    return {
-        name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()
-    }
+    return {name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()}
 
 
 def _tensors(value: Any) -> list[Any]:

@@ -66,7 +66,9 @@ class Translator:
         if trouble := file_trouble(folder / WEIGHTS):
             there = (folder / WEIGHTS).exists()
             why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
-            raise NotReady(f"{keep.PACKAGE} cannot translate yet: {why.rstrip('.')}. Pass the check of trained_weights in unit 10.")
+            raise NotReady(
+                f"{keep.PACKAGE} cannot translate yet: {why.rstrip('.')}. Pass the check of trained_weights in unit 10."
+            )
         from ..lab.training import course_vocabularies
 
         with keep.at(folder):

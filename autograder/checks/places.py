@@ -68,7 +68,9 @@ def unit_folder(name: str, start: Path | None = None) -> Path:
         for path in sorted(folder.glob(f"[0-9][0-9]_*/{CASES_FILE}")):
             if name in (path.parent.name, path.parent.name[:2], path.parent.name[3:]):
                 return path.parent
-    raise NoCourse(f"there is no unit {name!r} in {here}, in its folder notebooks, or above: go to the course's folder first.")
+    raise NoCourse(
+        f"there is no unit {name!r} in {here}, in its folder notebooks, or above: go to the course's folder first."
+    )
 
 
 def course_map(folder: Path) -> tuple[UnitEntry, ...]:

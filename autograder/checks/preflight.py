@@ -68,9 +68,17 @@ def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
         if in_notebook:
             lines.append("Now choose File → Reload Notebook from Disk, or saving would undo the repair.")
     elif any(finding.state == "mended" for finding in found.findings):
-        command = f'preflight("{unit}", repair=True)' if in_notebook else f"python -m autograder preflight {unit} {found.path}"
+        command = (
+            f'preflight("{unit}", repair=True)'
+            if in_notebook
+            else f"python -m autograder preflight {unit} {found.path}"
+        )
         lines.append(f"To mend what is marked ✎: {command}")
-    lines.append("Ready to hand in. Cases drawn anew decide the other points." if found.ready else "Not ready: see what is marked ✗. You may hand in all the same; what passes counts.")
+    lines.append(
+        "Ready to hand in. Cases drawn anew decide the other points."
+        if found.ready
+        else "Not ready: see what is marked ✗. You may hand in all the same; what passes counts."
+    )
     return "\n".join(lines)
 
 
@@ -165,5 +173,11 @@ def _ago(path: Path) -> str:
     except OSError:
         return "never"
     seconds = max(0, round(time.time() - saved))
-    told = f"{seconds} seconds" if seconds < 120 else f"{seconds // 60} minutes" if seconds < 7200 else f"{seconds // 3600} hours"
+    told = (
+        f"{seconds} seconds"
+        if seconds < 120
+        else f"{seconds // 60} minutes"
+        if seconds < 7200
+        else f"{seconds // 3600} hours"
+    )
     return f"{told} ago"

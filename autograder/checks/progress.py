@@ -43,7 +43,9 @@ def note_passed(unit_folder: Path, exercise: ExerciseCases) -> None:
     passed = _noted(folder)
     if passed.get(exercise.name) == exercise.points:
         return
-    keep.write_plain(folder, PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n")
+    keep.write_plain(
+        folder, PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
+    )
 
 
 def passed_names(package: Path) -> frozenset[str]:
@@ -110,7 +112,10 @@ def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
         f'<td style="text-align:left">{_bar(one)} {_count(one)}</td><td>{one.earned:g} of {one.from_checks:g}</td></tr>'
         for one in found
     )
-    heads = "".join(f'<th scope="col" style="text-align:left">{head}</th>' for head in ("", "unit", "exercises passed", "points from checks"))
+    heads = "".join(
+        f'<th scope="col" style="text-align:left">{head}</th>'
+        for head in ("", "unit", "exercises passed", "points from checks")
+    )
     link = f'<p class="head">{html.escape(sentence)}</p>'
     if go_on is not None:
         link = f'<p class="head"><a href="{_address(go_on.unit, folder, here)}">{html.escape(sentence)}</a></p>'
@@ -130,7 +135,9 @@ def _count(one: UnitProgress) -> str:
 
 
 def _names(one: UnitProgress) -> str:
-    return ", ".join(f"{'✓' if exercise.name in one.passed else '○'} {exercise.name}" for exercise in one.unit.exercises)
+    return ", ".join(
+        f"{'✓' if exercise.name in one.passed else '○'} {exercise.name}" for exercise in one.unit.exercises
+    )
 
 
 def _total(found: Sequence[UnitProgress]) -> str:

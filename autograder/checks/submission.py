@@ -48,7 +48,9 @@ def read_submission(path: Path) -> Submission:
         raise UnusableSubmission(f"{path}: neither a notebook (.ipynb) nor a Python file (.py)")
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise UnusableSubmission(f"{path}: larger than {_MAX_BYTES // 2**20} MB; clear its outputs and save it again")
+            raise UnusableSubmission(
+                f"{path}: larger than {_MAX_BYTES // 2**20} MB; clear its outputs and save it again"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnusableSubmission(f"{path}: not text in UTF-8; save it again as UTF-8") from error

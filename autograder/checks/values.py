@@ -182,7 +182,9 @@ def _from_heap(heap: bytes, dtype: Any, shape: Any, offset: Any) -> Array:
     sides = tuple(int(side) for side in shape)
     if any(side < 0 for side in sides):
         raise UnreadableValues("an array with a negative side")
-    flat = np.frombuffer(heap, kind, count=math.prod(sides), offset=int(offset)) if math.prod(sides) else np.zeros(0, kind)
+    flat = (
+        np.frombuffer(heap, kind, count=math.prod(sides), offset=int(offset)) if math.prod(sides) else np.zeros(0, kind)
+    )
     return flat.reshape(sides).astype(kind.newbyteorder("="), copy=False)
 
 

@@ -59,7 +59,10 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     if sighting.forbidden:
         names = " and ".join(f"`{name}`" for name in sighting.forbidden)
         return _verdict(
-            cases, sighting, "forbidden-operator", f"your code calls {names}, which does this exercise's work for you. Write it out."
+            cases,
+            sighting,
+            "forbidden-operator",
+            f"your code calls {names}, which does this exercise's work for you. Write it out.",
         )
     results = tuple(_result(probe, cases, sighting) for probe in probes)
     missing = [key for key in cases.plan if key not in sighting.observations]
@@ -67,13 +70,17 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         return _verdict(cases, sighting, None, "", results=results, share=1.0)
     found = diagnose(cases, sighting, common_view(probes))
     if found:
-        return _verdict(cases, sighting, found.variant.name, found.sentence, results=results, **_evidence(results, found))
+        return _verdict(
+            cases, sighting, found.variant.name, found.sentence, results=results, **_evidence(results, found)
+        )
     fault, label = _first_fault(cases, sighting)
     if fault:
         name, message = _trouble(cases, fault)
         return _verdict(cases, sighting, name, message, results=results, label=label)
     if missing or not results:
-        return _verdict(cases, sighting, "not-observed", "the check could not see what your code returns.", results=results)
+        return _verdict(
+            cases, sighting, "not-observed", "the check could not see what your code returns.", results=results
+        )
     failed = next(result for result in results if result.passed is False)
     assert failed.finding is not None
     return _verdict(
@@ -100,7 +107,9 @@ def judge_hidden(
     found = judge(replace(cases, variants=()), probes, sighting)
     if found.passed or on_visible.diagnosis not in {variant.name for variant in visible.variants}:
         return found
-    return replace(found, diagnosis=on_visible.diagnosis, message=on_visible.message, label=on_visible.label, difference=None)
+    return replace(
+        found, diagnosis=on_visible.diagnosis, message=on_visible.message, label=on_visible.label, difference=None
+    )
 
 
 def _share(result: ProbeResult) -> float:
@@ -178,7 +187,9 @@ def _trial(probe: Probe, key: str, cases: ExerciseCases, sighting: Sighting) -> 
 def _evidence(results: Sequence[ProbeResult], found: Diagnosis) -> dict[str, Any]:
     """The numbers to show: of the first failing probe that has any, preferably with an expected side."""
     failed = [result for result in results if result.passed is False and result.finding]
-    shown = [r for r in failed if r.finding and r.finding.difference and r.finding.difference.expected is not None] or failed
+    shown = [
+        r for r in failed if r.finding and r.finding.difference and r.finding.difference.expected is not None
+    ] or failed
     if not shown:
         return {"label": found.label}
     finding = shown[0].finding

@@ -63,7 +63,9 @@ def file_trouble(path: Path) -> str:
     if not stat.S_ISREG(known.st_mode):
         return f"{name} is no plain file; a link or a folder is not followed: save your weights there."
     if known.st_size > MAX_FILE_BYTES:
-        return f"{name} is larger than {MAX_FILE_BYTES >> 20} MB: save the weights alone, of a smaller model, in float32."
+        return (
+            f"{name} is larger than {MAX_FILE_BYTES >> 20} MB: save the weights alone, of a smaller model, in float32."
+        )
     try:
         with path.open("rb") as stream:
             start = stream.read(8 + _MAX_HEADER)
@@ -80,7 +82,9 @@ def _header_trouble(name: str, start: bytes, size: int) -> str:
     if len(start) < 10 or length > size - 8:
         return broken
     if length > _MAX_HEADER:
-        return f"{name} has a header of more than {_MAX_HEADER >> 20} MB, more than the weights of any Transformer need."
+        return (
+            f"{name} has a header of more than {_MAX_HEADER >> 20} MB, more than the weights of any Transformer need."
+        )
     try:
         header = json.loads(start[8 : 8 + length].decode("utf-8"))
     except (ValueError, RecursionError):
@@ -102,11 +106,15 @@ def told_by_file(sighting: Sighting, cases: ExerciseCases, folder: Path) -> Sigh
 def arrays_of(value: Any) -> dict[str, Array]:
     """Weights by name as float32 arrays. Raises UnusableWeights on what is none."""
     if not isinstance(value, dict):
-        raise UnusableWeights("no-weights", "what comes back is no dict of tensors by name, as a safetensors file holds.")
+        raise UnusableWeights(
+            "no-weights", "what comes back is no dict of tensors by name, as a safetensors file holds."
+        )
     if not value:
         raise UnusableWeights("no-weights", "what comes back is an empty dict: the file holds no weights.")
     if len(value) > _MAX_NAMES:
-        raise UnusableWeights("too-large", f"there are {len(value)} tensors; no Transformer of the course has more than {_MAX_NAMES}.")
+        raise UnusableWeights(
+            "too-large", f"there are {len(value)} tensors; no Transformer of the course has more than {_MAX_NAMES}."
+        )
     if any(isinstance(item, dict) for item in value.values()):
         raise UnusableWeights(
             "checkpoint", "this is a whole checkpoint, dicts inside a dict: hand in the model's own `state_dict` alone."
@@ -122,7 +130,8 @@ def arrays_of(value: Any) -> dict[str, Array]:
         count += data.size
         if count > MAX_NUMBERS:
             raise UnusableWeights(
-                "too-large", f"the model is larger than {MAX_NUMBERS / 1e6:g} million numbers, which is the most that is judged."
+                "too-large",
+                f"the model is larger than {MAX_NUMBERS / 1e6:g} million numbers, which is the most that is judged.",
             )
         found[name] = data.astype(np.float32)
     return found
@@ -139,11 +148,15 @@ def size_of_weights(weights: Mapping[str, Array], source_vocab: int, target_voca
     if source.ndim != 2 or target.ndim != 2:
         raise UnusableWeights("wrong-shapes", "an embedding's weight has two axes: (vocabulary, d_model).")
     _refuse_other_vocabularies(source.shape, target.shape, source_vocab, target_vocab)
-    blocks = {side: {int(m[2]) for m in map(_BLOCK.match, weights) if m and m[1] == side} for side in ("encoder", "decoder")}
+    blocks = {
+        side: {int(m[2]) for m in map(_BLOCK.match, weights) if m and m[1] == side} for side in ("encoder", "decoder")
+    }
     layers = len(blocks["encoder"])
     linear = weights.get("encoder.blocks.0.feed_forward.linear1.weight")
     if not layers or not blocks["decoder"] or linear is None or linear.ndim != 2:
-        raise UnusableWeights("missing-names", "there is no `encoder.blocks.0` or no `decoder.blocks.0` with all its weights among yours.")
+        raise UnusableWeights(
+            "missing-names", "there is no `encoder.blocks.0` or no `decoder.blocks.0` with all its weights among yours."
+        )
     if blocks["encoder"] != blocks["decoder"] or blocks["encoder"] != set(range(layers)):
         raise UnusableWeights(
             "layers", "encoder and decoder have as many blocks as each other, numbered from 0: "
@@ -165,7 +178,9 @@ def _refuse_foreign_names(weights: Mapping[str, Array]) -> None:
     names = list(weights)
     firsts = {name.split(".")[0] for name in names}
     if any("in_proj_weight" in name or ".self_attn." in name or ".layers." in name for name in names):
-        raise UnusableWeights("other-names", "these are the names of `torch.nn.Transformer`, not of the course's parts.")
+        raise UnusableWeights(
+            "other-names", "these are the names of `torch.nn.Transformer`, not of the course's parts."
+        )
     if firsts & set(_TOP):
         if any(name.startswith("encoder.") and "cross_attention" in name for name in names):
             raise UnusableWeights(
@@ -179,18 +194,23 @@ def _refuse_foreign_names(weights: Mapping[str, Array]) -> None:
     if len(firsts) == 1 and {name.split(".")[1] for name in names if "." in name} & set(_TOP):
         prefix = _short(names[0].split(".")[0])
         raise UnusableWeights(
-            "prefix", f"every name begins with `{prefix}.`: save the Transformer inside, not what was wrapped around it."
+            "prefix",
+            f"every name begins with `{prefix}.`: save the Transformer inside, not what was wrapped around it.",
         )
     if any(name.split(".")[0] in ("embedding", "self_attention", "cross_attention", "feed_forward") for name in names):
         raise UnusableWeights("no-prefix", "the names lack their beginnings, such as `encoder.blocks.0.`.")
-    raise UnusableWeights("other-names", f"no name is one of the course's Transformer; yours begin with `{_short(names[0])}`.")
+    raise UnusableWeights(
+        "other-names", f"no name is one of the course's Transformer; yours begin with `{_short(names[0])}`."
+    )
 
 
 def _refuse_other_vocabularies(source: Any, target: Any, source_vocab: int, target_vocab: int) -> None:
     if (source[0], target[0]) == (source_vocab, target_vocab):
         return
     if (source[0], target[0]) == (target_vocab, source_vocab):
-        raise UnusableWeights("swapped-vocabularies", "the source embedding has the target's vocabulary, and the other way round.")
+        raise UnusableWeights(
+            "swapped-vocabularies", "the source embedding has the target's vocabulary, and the other way round."
+        )
     raise UnusableWeights(
         "other-vocabulary",
         f"your vocabularies have {source[0]} and {target[0]} entries, the course's have {source_vocab} and {target_vocab}: "

@@ -23,7 +23,9 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("check", help="check a notebook or a Python file")
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .ipynb or .py file")
-    parser.add_argument("--hidden", action="store_true", help="on hidden cases as well, as when grading (needs solutions/)")
+    parser.add_argument(
+        "--hidden", action="store_true", help="on hidden cases as well, as when grading (needs solutions/)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (default: 1)")
     parser.add_argument("--json", action="store_true", help="print a JSON list of results")
     add_course(parser)
@@ -63,7 +65,9 @@ def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
     sets = [{exercise.name: exercise for exercise in visible.exercises}]
     if options.hidden:
         if folder.name != "solutions":
-            raise UsageError("hidden cases are drawn from the lessons in solutions/, which are not here: leave --hidden out.")
+            raise UsageError(
+                "hidden cases are drawn from the lessons in solutions/, which are not here: leave --hidden out."
+            )
         from ..lessons.hidden import hidden_cases
 
         sets.append({exercise.name: exercise for exercise in hidden_cases(course, unit, options.seed).exercises})
@@ -74,13 +78,17 @@ def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str,
     submission = read_submission(path)
     names = submission.defines(tuple(sets[0]))
     if not names:
-        raise UnusableSubmission(f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class")
+        raise UnusableSubmission(
+            f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class"
+        )
     chosen = {name: [cases[name] for cases in sets] for name in names}
     sightings = observe_outside(submission, [cases for both in chosen.values() for cases in both])
     folder = path.resolve().parent
     verdicts: dict[str, list[Verdict]] = {}
     for name, (visible, *rest) in chosen.items():
-        on_visible = judge(visible, named_probes(visible.probes), told_by_file(sightings[key_of(visible)], visible, folder))
+        on_visible = judge(
+            visible, named_probes(visible.probes), told_by_file(sightings[key_of(visible)], visible, folder)
+        )
         verdicts[name] = [on_visible]
         for hidden in rest:
             sighting = told_by_file(sightings[key_of(hidden)], hidden, folder)

@@ -13,7 +13,11 @@ class UsageError(ValueError):
 
 def add_course(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--course", type=Path, default=None, metavar="DIR", help="the course's folder (default: here, or the nearest above)"
+        "--course",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="the course's folder (default: here, or the nearest above)",
     )
 
 
@@ -26,7 +30,9 @@ def find_course(given: Path | None) -> Path:
     """The folder that holds `solutions/`, or a learner's, with `notebooks/` alone. Raises UsageError where there is none."""
     if given is not None:
         if not ((given / "solutions").is_dir() or (given / "notebooks").is_dir()):
-            raise UsageError(f"{given} is no course: it has neither solutions/ nor notebooks/. Name the course with --course DIR.")
+            raise UsageError(
+                f"{given} is no course: it has neither solutions/ nor notebooks/. Name the course with --course DIR."
+            )
         return given.resolve()
     here = Path.cwd()
     places = [here, *here.parents, Path(__file__).resolve().parents[2]]
@@ -43,7 +49,9 @@ def chosen_units(course: Path, wanted: Sequence[str]) -> tuple[str, ...]:
 
     known = units(course / "solutions")
     if not known:
-        raise UsageError(f"{course} holds no lessons (solutions/UNIT/NAME.py): this command is for the course's own folder.")
+        raise UsageError(
+            f"{course} holds no lessons (solutions/UNIT/NAME.py): this command is for the course's own folder."
+        )
     if not wanted:
         return known
     return tuple(one_unit(known, name) for name in wanted)

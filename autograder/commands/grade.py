@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         work = plan(course, units, options.student, seed=options.seed, force=options.force)
         if not work.todo and not work.kept:
-            raise UsageError(f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
+            raise UsageError(
+                f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb."
+            )
         return _grade(work, options, confined, begun)
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to go on.", file=sys.stderr)
@@ -81,7 +83,10 @@ def _confined(mode: Any, scheduler: str | None) -> bool:
     from ..grading.sandbox import IsolationRefused, require
 
     if mode == "none":
-        print("Isolation is off: submissions run with your own rights and can read and change your files.", file=sys.stderr)
+        print(
+            "Isolation is off: submissions run with your own rights and can read and change your files.",
+            file=sys.stderr,
+        )
         return False
     if scheduler is None:
         try:

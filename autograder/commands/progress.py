@@ -14,7 +14,12 @@ from .course import UsageError
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("progress", help="show what has passed so far, and where to go on")
     parser.add_argument("--html", action="store_true", help="print a piece of HTML instead of text")
-    parser.add_argument("--notebooks", type=Path, metavar="DIR", help="the folder with start.ipynb (default: here, or the nearest above)")
+    parser.add_argument(
+        "--notebooks",
+        type=Path,
+        metavar="DIR",
+        help="the folder with start.ipynb (default: here, or the nearest above)",
+    )
     parser.set_defaults(run=run)
 
 

@@ -22,15 +22,23 @@ _SHOWN = 8
 
 def add(subparsers: Any) -> None:
     told = "train on a local file of English-Chinese pairs, and report BLEU"
-    parser = subparsers.add_parser("real-data", help=told, description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = subparsers.add_parser(
+        "real-data", help=told, description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
     parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
-    parser.add_argument("--held-out", type=int, default=1000, metavar="N", help="pairs to validate and to test on (1000 each)")
+    parser.add_argument(
+        "--held-out", type=int, default=1000, metavar="N", help="pairs to validate and to test on (1000 each)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the split and of the training (default: 0)")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best that is here)")
-    parser.add_argument("--threads", type=int, default=1, help="on a CPU (default: 1, and then CPU seconds are counted)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="on a CPU (default: 1, and then CPU seconds are counted)"
+    )
     parser.add_argument("--beams", type=int, default=4, help="for decoding (default: 4; 1 is greedy)")
-    parser.add_argument("--save", type=Path, default=None, metavar="FILE", help="write the weights there, as safetensors")
+    parser.add_argument(
+        "--save", type=Path, default=None, metavar="FILE", help="write the weights there, as safetensors"
+    )
     parser.set_defaults(run=run)
 
 

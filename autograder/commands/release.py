@@ -14,7 +14,9 @@ from .course import UsageError, add_units, chosen_units
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("release", help="write a zip for learners, without solutions")
     add_units(parser)
-    parser.add_argument("--output", type=Path, default=None, metavar="FILE", help="default: course.zip, or UNIT.zip for one unit")
+    parser.add_argument(
+        "--output", type=Path, default=None, metavar="FILE", help="default: course.zip, or UNIT.zip for one unit"
+    )
     parser.add_argument("--notebooks-only", action="store_true", help="leave out the package, for learners who have it")
     parser.set_defaults(run=run)
 
@@ -27,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
     except LessonError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        raise UsageError(f"{target} cannot be written ({error.strerror or error}). Name another place with --output FILE.") from error
+        raise UsageError(
+            f"{target} cannot be written ({error.strerror or error}). Name another place with --output FILE."
+        ) from error
     print(f"{target}: {len(units)} units, {len(names)} files, {target.stat().st_size / 2**20:.1f} MiB; no solutions")
     return 0

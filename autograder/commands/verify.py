@@ -16,7 +16,9 @@ from .processes import add_workers, side_by_side
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("verify", help="check the checks: wrong ones fail by name, right ones pass")
     add_units(parser)
-    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="seeds for hidden cases (default: 1 2 3)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="*", default=[1, 2, 3], help="seeds for hidden cases (default: 1 2 3)"
+    )
     add_workers(parser)
     parser.set_defaults(run=run)
 
@@ -33,7 +35,11 @@ def run(options: argparse.Namespace) -> int:
     exercises = {(row.unit, row.exercise) for row in rows}
     print(
         f"\n{len(exercises)} exercises on visible cases and {len(options.seeds)} seeds of hidden ones: "
-        + (f"{len(problems)} problems" if problems else "every starter 0, every solution full, every known mistake named")
+        + (
+            f"{len(problems)} problems"
+            if problems
+            else "every starter 0, every solution full, every known mistake named"
+        )
     )
     return 1 if problems else 0
 
@@ -75,4 +81,6 @@ def _table(rows: list[Assessment]) -> str:
         for (unit, exercise), group in merged.items()
     ]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body])
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]
+    )

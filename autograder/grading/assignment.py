@@ -82,7 +82,9 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     except (OSError, ValueError) as error:
         raise NoAssignment(f"{unit} cannot be graded: {error}. Run `python -m autograder build {unit}`.") from error
     if hidden.names != visible.names:
-        raise NoAssignment(f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`.")
+        raise NoAssignment(
+            f"{unit} cannot be graded: its cases are older than its lesson. Run `python -m autograder build {unit}`."
+        )
     starters = {_grade_id(cell): cell.source for cell in _notebook(released).cells}
     for cell in source.cells:
         if is_solution(cell):

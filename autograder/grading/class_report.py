@@ -39,7 +39,9 @@ code{{background:var(--soft);padding:0 .25em;border-radius:3px}}
 """
 
 
-def class_report(records: Sequence[Record], rows: Sequence[dict[str, Any]], failed: Sequence[tuple[str, str, str]]) -> str:
+def class_report(
+    records: Sequence[Record], rows: Sequence[dict[str, Any]], failed: Sequence[tuple[str, str, str]]
+) -> str:
     """The report as text.
 
     records: what was written down of each submission
@@ -134,7 +136,9 @@ def _learners(unit: str, records: Sequence[Record], rows: Sequence[dict[str, Any
     lines = []
     for record in sorted(records, key=lambda one: (sum(row["score"] for row in one["exercises"]), one["student"])):
         marks = "".join(
-            '<td class="ok">✓</td>' if row["passed"] else f'<td class="no">✗ {_text(_short(row["diagnosis"] or "", 40))}</td>'
+            '<td class="ok">✓</td>'
+            if row["passed"]
+            else f'<td class="no">✗ {_text(_short(row["diagnosis"] or "", 40))}</td>'
             for row in record["exercises"]
         )
         row = booked.get(record["student"])
@@ -160,7 +164,8 @@ def _incidents(records: Sequence[Record], failed: Sequence[tuple[str, str, str]]
     if not lines:
         return "<h2>Incidents</h2><p>None: no notebook had to be mended and every submission ran to its end.</p>"
     body = "".join(
-        f"<tr><td>{_text(student)}</td><td>{_text(unit)}</td><td>{_text(note)}</td></tr>" for student, unit, note in lines
+        f"<tr><td>{_text(student)}</td><td>{_text(unit)}</td><td>{_text(note)}</td></tr>"
+        for student, unit, note in lines
     )
     head = "<tr><th>learner</th><th>unit</th><th>what was mended or happened</th></tr>"
     return f'<h2>Incidents</h2><div class="wide"><table>{head}{body}</table></div>'

@@ -32,7 +32,9 @@ def cluster_executor(address: str) -> tuple[MakeExecutor, int]:
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
     if workers == 0:
         client.close()
-        raise NoCluster(f"the scheduler at {address} has no workers: start some with `dask worker {address} --nthreads 1`.")
+        raise NoCluster(
+            f"the scheduler at {address} has no workers: start some with `dask worker {address} --nthreads 1`."
+        )
 
     def make() -> Executor:
         # A graded submission is no pure function of its bytes: never take an answer from an earlier run.

@@ -17,9 +17,7 @@ from autograder.grading.sandbox import RISK, Isolation, available
 State = Literal["ok", "note", "missing"]
 _MARKS: dict[State, str] = {"ok": "ok", "note": "note", "missing": "MISSING"}
 _LEAST_PYTHON = (3, 11)
-_LEAST_FREE = (
-    2 << 30
-)  # a class of a few hundred notebooks with its feedback pages and gradebook, with room to spare
+_LEAST_FREE = 2 << 30  # a class of a few hundred notebooks with its feedback pages and gradebook, with room to spare
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ def _alembic() -> Line:
     if place:
         return Line("alembic", "ok", f"{place}, which nbgrader calls when it creates the gradebook.")
     cure = "activate the environment, so that its bin folder is on PATH"
-    return Line(
-        "alembic", "missing", f"The command is not on PATH, and nbgrader cannot create a gradebook; {cure}."
-    )
+    return Line("alembic", "missing", f"The command is not on PATH, and nbgrader cannot create a gradebook; {cure}.")
 
 
 def _disk(course: Path) -> Line:

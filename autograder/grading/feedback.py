@@ -96,7 +96,9 @@ def _cell(cell: nbformat.NotebookNode) -> str:
     if cell.cell_type == "markdown":
         return f"<h2>Your answer</h2><pre>{html.escape(cell.source)}</pre>" if part == "answer" else ""
     if part in ("check", "hidden"):
-        return "".join(_output(output, trusted=True) for output in cell.outputs if output.output_type != "execute_result")
+        return "".join(
+            _output(output, trusted=True) for output in cell.outputs if output.output_type != "execute_result"
+        )
     if part == "solution":
         name = html.escape(cell.metadata["autograder"]["exercise"])
         shown = "".join(_output(output, trusted=False) for output in cell.outputs)

@@ -106,7 +106,9 @@ def grade_cells(
     with _timed(seconds, "judge"):
         verdicts: dict[str, Verdict] = {}
         for visible, hidden in assignment.sets():
-            seen, unseen = (told_by_file(outside.sightings[key_of(cases)], cases, folder) for cases in (visible, hidden))
+            seen, unseen = (
+                told_by_file(outside.sightings[key_of(cases)], cases, folder) for cases in (visible, hidden)
+            )
             on_visible = _judged(visible, seen)
             verdicts[key_of(visible)] = on_visible
             verdicts[key_of(hidden)] = _judged(hidden, unseen, (visible, on_visible))
@@ -132,14 +134,21 @@ def _judged(cases: ExerciseCases, sighting: Sighting, before: tuple[ExerciseCase
 
 def _telling(notebook: NotebookNode) -> list[str]:
     """Words in a learner's code that an instructor may want to look at. They decide nothing."""
-    own = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code" and part_of(cell) in ("solution", "own"))
-    words = ("autograder.library", "autograder.checks", "autograder.grading", "cases.npz", "gc.get_objects", "_getframe")
+    own = "\n".join(
+        cell.source for cell in notebook.cells if cell.cell_type == "code" and part_of(cell) in ("solution", "own")
+    )
+    words = (
+        "autograder.library",
+        "autograder.checks",
+        "autograder.grading",
+        "cases.npz",
+        "gc.get_objects",
+        "_getframe",
+    )
     return [f"its code names {word}: have a look" for word in words if word in own]
 
 
-def _run(
-    assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, folder: Path, run_demos: bool
-) -> Outside:
+def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, folder: Path, run_demos: bool) -> Outside:
     left_out = _NOT_RUN if run_demos else _NOT_RUN | {"demo"}
     blocks = [
         Block(cell.source, f"cell {number}")

@@ -59,7 +59,9 @@ def _has_config(course: Path) -> bool:
 def written_answers(notebook: nbformat.NotebookNode) -> dict[str, str]:
     """The text of each cell that a person grades, by its name in the gradebook."""
     return {
-        cell.metadata["nbgrader"]["grade_id"]: cell.source for cell in notebook.cells if is_grade(cell) and is_solution(cell)
+        cell.metadata["nbgrader"]["grade_id"]: cell.source
+        for cell in notebook.cells
+        if is_grade(cell) and is_solution(cell)
     }
 
 
@@ -197,8 +199,12 @@ class GradebookWriter:
             db = self._gradebook.db
             for grade in db.query(Grade).filter(Grade.manual_score.isnot(None) | (Grade.extra_credit > 0)):
                 where = found.setdefault((grade.assignment.name, grade.student.id), {})
-                where[grade.name] = ByHand(grade.name, grade.manual_score, grade.max_score, grade.extra_credit or 0.0, "")
-            for comment in db.query(Comment).filter(Comment.manual_comment.isnot(None) & (Comment.manual_comment != "")):
+                where[grade.name] = ByHand(
+                    grade.name, grade.manual_score, grade.max_score, grade.extra_credit or 0.0, ""
+                )
+            for comment in db.query(Comment).filter(
+                Comment.manual_comment.isnot(None) & (Comment.manual_comment != "")
+            ):
                 where = found.setdefault((comment.assignment.name, comment.student.id), {})
                 given = where.get(comment.name, ByHand(comment.name, None, 0.0, 0.0, ""))
                 where[comment.name] = replace(given, comment=comment.manual_comment)
@@ -268,7 +274,9 @@ class _Entries:
     def settled(self) -> set[str]:
         """The cells to which a person has given points, and that wait for nothing."""
         return {
-            cell for cell, grade in self._grades.items() if grade.manual_score is not None and not grade.needs_manual_grade
+            cell
+            for cell, grade in self._grades.items()
+            if grade.manual_score is not None and not grade.needs_manual_grade
         }
 
     def leave_settled(self, cells: set[str]) -> None:

@@ -62,9 +62,7 @@ class Outcome:
     left: int = 0
 
 
-def plan(
-    course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool
-) -> Plan:
+def plan(course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool) -> Plan:
     """Find what is to be graded. Raises NoAssignment, GradebookError."""
     before = recorded_seeds(course)
     found = handed_in(course, units, students)
@@ -269,6 +267,7 @@ def _kill(process: int) -> None:
 
 def local_executor(workers: int) -> MakeExecutor:
     """Processes on this machine, spawned clean: nothing of this process' memory is in them."""
+
     def make() -> Executor:
         return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 

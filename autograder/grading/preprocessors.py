@@ -43,7 +43,9 @@ class HandedIn(NotebookExporter):
             cells = read_notebook(path)
         except Unreadable as error:
             self.log.error("%s: nothing could be graded: %s", path, error)
-            cells = [{"cell_type": "markdown", "metadata": {}, "source": f"Nothing could be graded: {error}", "id": "reason"}]
+            cells = [
+                {"cell_type": "markdown", "metadata": {}, "source": f"Nothing could be graded: {error}", "id": "reason"}
+            ]
         notebook = nbformat.v4.new_notebook()
         notebook.cells = [nbformat.from_dict({**cell, **_RAN_NOTHING.get(cell["cell_type"], {})}) for cell in cells]
         write: Any = self.from_notebook_node
@@ -71,9 +73,9 @@ class JudgeOutside(NbGraderPreprocessor):
     isolation = Enum(("auto", "sandbox", "none"), default_value="auto", help="as in `python -m autograder grade`").tag(
         config=True
     )
-    seed = Integer(None, allow_none=True, help="seed of the hidden cases; by default the one last graded with, else 1").tag(
-        config=True
-    )
+    seed = Integer(
+        None, allow_none=True, help="seed of the hidden cases; by default the one last graded with, else 1"
+    ).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         confined = self.isolation != "none"

@@ -54,12 +54,16 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise Unreadable(f"the file cannot be read ({error.strerror}).") from error
     if len(data) > MAX_BYTES:
-        raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again.")
+        raise Unreadable(
+            f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again."
+        )
     try:
         # Editors on Windows save as UTF-16, with a mark at the beginning.
         tree = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again.") from error
+        raise Unreadable(
+            "the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again."
+        ) from error
     if isinstance(tree, dict) and "worksheets" in tree:
         sheets = tree["worksheets"]
         tree = sheets[0] if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict) else {}
@@ -70,7 +74,9 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
         raise Unreadable(f"the notebook has more than {MAX_CELLS} cells. Delete those that are not needed.")
     tidy = tidy_cells(cells)
     if sum(len(cell["source"]) for cell in tidy) > MAX_SOURCE:
-        raise Unreadable(f"its cells hold more than {MAX_SOURCE // 10**6} million characters. Delete what is not needed.")
+        raise Unreadable(
+            f"its cells hold more than {MAX_SOURCE // 10**6} million characters. Delete what is not needed."
+        )
     return tidy
 
 
@@ -163,7 +169,9 @@ class _Rebuilding:
         return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
 
     def _by_name(self, cell: NotebookNode) -> list[int]:
-        wanted = set(defined_names(self.starters[_grade_id(cell)].source)) if _grade_id(cell) in self.starters else set()
+        wanted = (
+            set(defined_names(self.starters[_grade_id(cell)].source)) if _grade_id(cell) in self.starters else set()
+        )
         found = [
             i
             for i, other in enumerate(self.submitted)
@@ -223,7 +231,12 @@ class _Rebuilding:
             if theirs is None:
                 built.source = self.starters[grade_id].source if grade_id in self.starters else ""
                 self.repairs.append(
-                    Repair("restored", grade_id, f"the cell {grade_id} was missing", f"Your notebook has no cell for {grade_id}.")
+                    Repair(
+                        "restored",
+                        grade_id,
+                        f"the cell {grade_id} was missing",
+                        f"Your notebook has no cell for {grade_id}.",
+                    )
                 )
             else:
                 built.source = theirs["source"]

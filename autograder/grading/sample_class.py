@@ -43,7 +43,9 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
     generator = random.Random(seed)
     for unit in units:
         for place in ("solutions", "notebooks"):
-            shutil.copytree(course / place / unit, target / place / unit, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+            shutil.copytree(
+                course / place / unit, target / place / unit, ignore=shutil.ignore_patterns(".*", "__pycache__")
+            )
         for number in range(students):
             kind = KINDS[number % len(KINDS)]
             student = f"student{number + 1:03d}"

@@ -44,22 +44,44 @@ _BUGS = (
     Bug("nothing", "Both numbers rise together."),
     Bug("no causal mask", _LEAK),
     Bug("causal mask off by one", "Each place sees one token too many: the one that it is to name. " + _LEAK),
-    Bug("mask after the softmax", "The future's weights are set to 0 after the softmax. Its scores still sit in the denominator: a leak all the same. The loss is lower than a healthy run's, and alone the model writes nothing right."),
+    Bug(
+        "mask after the softmax",
+        "The future's weights are set to 0 after the softmax. Its scores still sit in the denominator: a leak all the same. The loss is lower than a healthy run's, and alone the model writes nothing right.",
+    ),
     Bug("mask inverted", "The decoder sees the future and not the past. " + _LEAK),
     Bug("target not shifted", "Input and label are the same token: there is nothing to learn but copying. " + _LEAK),
     Bug("target shifted twice", "The model learns to name the token after the next. Alone it leaves words out."),
-    Bug("heads merged without transposing", "Parts of other places, later ones too, end up in a token, and which ones depends on the length. The training loss falls all the same; on other batches both numbers stay low."),
-    Bug("softmax over the queries", "A key's weights depend on queries that come later: a leak again. The loss is low, and alone the model writes nothing right."),
+    Bug(
+        "heads merged without transposing",
+        "Parts of other places, later ones too, end up in a token, and which ones depends on the length. The training loss falls all the same; on other batches both numbers stay low.",
+    ),
+    Bug(
+        "softmax over the queries",
+        "A key's weights depend on queries that come later: a leak again. The loss is low, and alone the model writes nothing right.",
+    ),
     Bug("end token dropped", "The words are right and the model never stops: exact match 0 %."),
     Bug("no cross-attention", "The decoder never hears the source: it writes the commonest words, whatever you ask."),
     Bug("no positions", "Digits change places: 1936 becomes 1963.", task="iso_dates", steps=600),
     Bug("softmax before the loss", "The loss cannot fall far, whatever the model does, and gradients are tiny."),
     Bug("gradients never cleared", "Old gradients add up: the steps stop following the loss."),
     Bug("no residuals", "Four layers do not train.", layers=4),
-    Bug("no norm", "No harm at this size: with warm-up and clipped gradients, four layers train as well as with it.", layers=4),
-    Bug("no scale", "With one wide head the softmax saturates early, and the model learns more slowly.", task="numbers", heads=1, steps=500),
+    Bug(
+        "no norm",
+        "No harm at this size: with warm-up and clipped gradients, four layers train as well as with it.",
+        layers=4,
+    ),
+    Bug(
+        "no scale",
+        "With one wide head the softmax saturates early, and the model learns more slowly.",
+        task="numbers",
+        heads=1,
+        steps=500,
+    ),
     Bug("padding counted in the loss", "Hard to see: the padding is learnt as well, at the cost of little."),
-    Bug("no padding mask", "Hard to see: the model learns to live with it. Only the same sentence alone and in a batch tells."),
+    Bug(
+        "no padding mask",
+        "Hard to see: the model learns to live with it. Only the same sentence alone and in a batch tells.",
+    ),
     Bug("no feed-forward", "On a task this easy, attention alone loses little."),
 )
 BUGS = {bug.name: bug for bug in _BUGS}
@@ -103,7 +125,14 @@ def break_it(name: str = "", *, steps: int | None = None, quiet: bool = False) -
 def compare_bugs(outcomes: list[Outcome]) -> Table:
     """One row a run: the two numbers at its end."""
     rows = [
-        (o.bug, o.task, f"{o.loss[-1]:.3f}", f"{100 * o.teacher_forced[-1]:.1f} %", f"{100 * o.exact[-1]:.1f} %", f"{o.seconds:.1f}")
+        (
+            o.bug,
+            o.task,
+            f"{o.loss[-1]:.3f}",
+            f"{100 * o.teacher_forced[-1]:.1f} %",
+            f"{100 * o.exact[-1]:.1f} %",
+            f"{o.seconds:.1f}",
+        )
         for o in outcomes
     ]
     return table(rows, ["bug", "task", "last loss", "teacher-forced", "exact match", "processor seconds"])
@@ -117,7 +146,9 @@ class BreakableTranslator(nn.Module):
     def __init__(self, vocabularies: Vocabularies, bug: Bug) -> None:
         super().__init__()
         self.bug, d = bug, bug.d_model
-        self.source_words, self.target_words = (nn.Embedding(len(v), d) for v in (vocabularies.source, vocabularies.target))
+        self.source_words, self.target_words = (
+            nn.Embedding(len(v), d) for v in (vocabularies.source, vocabularies.target)
+        )
         for words in (self.source_words, self.target_words):
             nn.init.normal_(words.weight, std=d**-0.5)
         self.encoder = nn.ModuleList(_Layer(d, bug, 1) for _ in range(bug.layers))
@@ -163,7 +194,9 @@ class _Layer(nn.Module):
         self.bug = bug
         self.attentions = nn.ModuleList(_Attention(d, bug) for _ in range(attentions))
         self.feed_forward = nn.Sequential(nn.Linear(d, 2 * d), nn.ReLU(), nn.Linear(2 * d, d))
-        self.norms = nn.ModuleList(nn.Identity() if bug.name == "no norm" else nn.LayerNorm(d) for _ in range(attentions + 1))
+        self.norms = nn.ModuleList(
+            nn.Identity() if bug.name == "no norm" else nn.LayerNorm(d) for _ in range(attentions + 1)
+        )
 
     def forward(self, x: Tensor, seen: Tensor, encoded: Tensor | None = None, real: Tensor | None = None) -> Tensor:
         keep = 0.0 if self.bug.name == "no residuals" else 1.0
@@ -231,7 +264,9 @@ def _vocabularies(pairs: Sequence[Pair]) -> Vocabularies:
 def _collated(group: list[Any], bug: Bug) -> tuple[Tensor, Tensor]:
     cut = -1 if bug.name == "end token dropped" else None
     return tuple(  # type: ignore[return-value]
-        nn.utils.rnn.pad_sequence([torch.tensor(pair[side][: cut if side else None]) for pair in group], batch_first=True)
+        nn.utils.rnn.pad_sequence(
+            [torch.tensor(pair[side][: cut if side else None]) for pair in group], batch_first=True
+        )
         for side in (0, 1)
     )
 
@@ -320,6 +355,8 @@ def _draw(outcome: Outcome) -> None:
             title=f"Broken: {outcome.bug}",
         )
     )
-    print(f"teacher-forced accuracy {100 * outcome.teacher_forced[-1]:.1f} %, exact match {100 * outcome.exact[-1]:.1f} %")
+    print(
+        f"teacher-forced accuracy {100 * outcome.teacher_forced[-1]:.1f} %, exact match {100 * outcome.exact[-1]:.1f} %"
+    )
     for chinese, written, right in outcome.examples:
         print(f"  {chinese} → {written or '(nothing)'}{'' if written == right else f'   (right: {right})'}")

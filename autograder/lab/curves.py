@@ -1,7 +1,7 @@
 """Curves that grow while a model trains, and a line that says how far it is.
 
-    watch = LiveCurves(steps=4000, measure=lambda: {"teacher-forced accuracy": ..., "greedy exact match": ...})
-    train(model, batches, optimizer, schedule, watch)      # calls watch(step, loss) after each step
+watch = LiveCurves(steps=4000, measure=lambda: {"teacher-forced accuracy": ..., "greedy exact match": ...})
+train(model, batches, optimizer, schedule, watch)      # calls watch(step, loss) after each step
 """
 
 from __future__ import annotations

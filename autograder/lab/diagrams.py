@@ -90,9 +90,7 @@ def flow(
         ]
         marks += [(*centres[name], *sizes[name]) for name in boxes]
         axes = _canvas(figure, marks, labels.label(title) if title else "")
-        patches = {
-            name: _draw_box(axes, box, texts[name], centres[name], sizes[name]) for name, box in boxes.items()
-        }
+        patches = {name: _draw_box(axes, box, texts[name], centres[name], sizes[name]) for name, box in boxes.items()}
         for arrow, text in zip(all_arrows, arrow_texts, strict=True):
             _draw_arrow(axes, arrow, text, centres, sizes, patches)
         return finish(figure, alt or _in_words(boxes, all_arrows, title), labels)
@@ -116,9 +114,7 @@ def _check(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> None:
             if end not in boxes:
                 raise ValueError(f"flow: an arrow names {end!r}, but the boxes are {', '.join(boxes)}")
         if arrow.colour not in _PAINT or arrow.start == arrow.end:
-            raise ValueError(
-                f"flow: the arrow {arrow.start} to {arrow.end} has no length or an unknown colour"
-            )
+            raise ValueError(f"flow: the arrow {arrow.start} to {arrow.end} has no length or an unknown colour")
 
 
 def _extent(figure: Figure, text: str, points: float) -> tuple[float, float]:
@@ -183,9 +179,7 @@ def _across(
     return {name: place(box.column) for name, box in boxes.items()}
 
 
-def _step_up(
-    boxes: Mapping[str, Box], sizes: Mapping[str, tuple[float, float]], arrows: Sequence[Arrow]
-) -> float:
+def _step_up(boxes: Mapping[str, Box], sizes: Mapping[str, tuple[float, float]], arrows: Sequence[Arrow]) -> float:
     labelled = {frozenset((arrow.start, arrow.end)) for arrow in arrows if arrow.label}
     step = 0.62
     items = list(boxes.items())
@@ -274,9 +268,7 @@ def _on_arrow(
     return x, tail[1] + (head[1] - tail[1]) * at + off * (end[0] - start[0])
 
 
-def _edge(
-    centre: tuple[float, float], other: tuple[float, float], size: tuple[float, float]
-) -> tuple[float, float]:
+def _edge(centre: tuple[float, float], other: tuple[float, float], size: tuple[float, float]) -> tuple[float, float]:
     """Where the line from a box's centre to another point leaves the box."""
     dx, dy = other[0] - centre[0], other[1] - centre[1]
     reach = min(size[0] / 2 / abs(dx) if dx else math.inf, size[1] / 2 / abs(dy) if dy else math.inf)
@@ -289,8 +281,7 @@ def _in_words(boxes: Mapping[str, Box], arrows: Sequence[Arrow], title: str | No
 
     quoted = f' "{title}"' if title else ""
     links = [
-        f"{name(arrow.start)} to {name(arrow.end)}{f' ({arrow.label})' if arrow.label else ''}"
-        for arrow in arrows
+        f"{name(arrow.start)} to {name(arrow.end)}{f' ({arrow.label})' if arrow.label else ''}" for arrow in arrows
     ]
     text = f"Diagram{quoted} with the boxes {listed([name(key) for key in boxes], 30)}."
     return text + (f" Arrows: {listed(links, 30)}." if links else "")

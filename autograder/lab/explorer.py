@@ -99,12 +99,16 @@ def recording(
         array = as_array(given).astype(float)
         array = array[None] if array.ndim == 2 else array
         if array.ndim != 3:
-            raise ValueError(f"recording: {path} has the shape {array.shape}; choose one sentence: (num_heads, seq_q, seq_k).")
+            raise ValueError(
+                f"recording: {path} has the shape {array.shape}; choose one sentence: (num_heads, seq_q, seq_k)."
+            )
         target = tokens if target_tokens is None else target_tokens
         of_target = any(word in path for word in ("cross", "decoder", "target"))
         queries, keys = target if of_target else tokens, target if of_target and "cross" not in path else tokens
         if array.shape[1] < len(queries) or array.shape[2] < len(keys):
-            raise ValueError(f"recording: {path} has {array.shape[1:]} weights for {len(queries)} and {len(keys)} tokens.")
+            raise ValueError(
+                f"recording: {path} has {array.shape[1:]} weights for {len(queries)} and {len(keys)} tokens."
+            )
         layers[layer_name(path)] = Layer(array[:, : len(queries), : len(keys)], tuple(queries), tuple(keys))
     told = name or " ".join(tokens) + (f" → {' '.join(target_tokens)}" if target_tokens else "")
     return Recording(told, layers)
@@ -115,7 +119,9 @@ def layer_name(path: str) -> str:
     words: list[str] = []
     for part in path.split("."):
         if part.isdigit():
-            words = [*words[:-1], f"{words[-1].removesuffix('s')} {int(part) + 1}"] if words else [f"layer {int(part) + 1}"]
+            words = (
+                [*words[:-1], f"{words[-1].removesuffix('s')} {int(part) + 1}"] if words else [f"layer {int(part) + 1}"]
+            )
         else:
             words.append(part.replace("_attention", "-attention").replace("_", " "))
     return ", ".join(words)
@@ -161,7 +167,10 @@ def _menus(recordings: Sequence[Recording], layer: str, head: int | None) -> Non
 
     wide = widgets.Layout(width="auto", max_width="100%")
     sentence = widgets.Dropdown(
-        options=[(one.name, number) for number, one in enumerate(recordings)], value=0, description="Sentence", layout=wide
+        options=[(one.name, number) for number, one in enumerate(recordings)],
+        value=0,
+        description="Sentence",
+        layout=wide,
     )
     layers = widgets.Dropdown(options=list(recordings[0].layers), value=layer, description="Layer", layout=wide)
     heads = widgets.Dropdown(options=_heads(recordings[0], layer), value=head or _ALL, description="Head", layout=wide)
@@ -187,7 +196,9 @@ def _menus(recordings: Sequence[Recording], layer: str, head: int | None) -> Non
     sentence.observe(another_sentence, "value")
     layers.observe(another_layer, "value")
     heads.observe(draw, "value")
-    shown = [sentence] * (len(recordings) > 1) + [layers] * (len(layers.options) > 1) + [heads] * (len(heads.options) > 1)
+    shown = (
+        [sentence] * (len(recordings) > 1) + [layers] * (len(layers.options) > 1) + [heads] * (len(heads.options) > 1)
+    )
     draw()
     display(widgets.VBox([widgets.Box(shown, layout=widgets.Layout(flex_flow="row wrap")), view]))
 
@@ -203,8 +214,5 @@ def _as_html(figure: Figure) -> str:
     image = image_tag(png(figure), alt_text(figure), round(figure.get_figwidth() * CSS_PIXELS_PER_INCH))
     close(figure)
     return (
-        image
-        + (f"<p>{legend}</p>" if legend else "")
-        + f"<details><summary>In words</summary><p>{words}</p></details>"
+        image + (f"<p>{legend}</p>" if legend else "") + f"<details><summary>In words</summary><p>{words}</p></details>"
     )
-

@@ -80,9 +80,7 @@ def lines(
             style: dict[str, Any] = {
                 "color": _PALETTE[index % len(_PALETTE)],
                 "linestyle": LINE_STYLES[index % len(LINE_STYLES)],
-                "marker": MARKERS[index % len(MARKERS)]
-                if markers or (markers is None and len(own_x) <= 25)
-                else "",
+                "marker": MARKERS[index % len(MARKERS)] if markers or (markers is None and len(own_x) <= 25) else "",
             }
             axes.plot(own_x, middle, label=labels.label(name), **style)
             if low is not None and high is not None:
@@ -97,7 +95,14 @@ def lines(
         if logy:
             _log_axis(axes, "y")
         if len(series) > 1 and legend_above:
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), borderaxespad=0.2, borderpad=0, columnspacing=1)
+            axes.legend(
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                ncols=len(series),
+                borderaxespad=0.2,
+                borderpad=0,
+                columnspacing=1,
+            )
         elif len(series) > 1:
             axes.legend(loc="best")
         axis_words = "logarithmic axes, " * (logx and logy)
@@ -131,17 +136,13 @@ def bars(
                 raise ValueError(f"bars: {name!r} needs a number, or median, low and high; not {len(value)}")
         lengths = np.array([value[0] for value in numbers])
         # The end of the whisker, on the side to which the bar points.
-        reach = np.array(
-            [value[1 if value[0] < 0 else -1] if len(value) == 3 else value[0] for value in numbers]
-        )
+        reach = np.array([value[1 if value[0] < 0 else -1] if len(value) == 3 else value[0] for value in numbers])
         colours = [COLOURS["vermilion" if name == highlight else "blue"] for name in names]
         positions = np.arange(len(names))
         axes.barh(positions, lengths, color=colours, height=0.62, log=logx)
         for position, value in enumerate(numbers):
             if len(value) == 3:
-                axes.plot(
-                    value[1:], [position, position], color=INK, linewidth=1.4, linestyle="-", marker="|"
-                )
+                axes.plot(value[1:], [position, position], color=INK, linewidth=1.4, linestyle="-", marker="|")
         texts = [f"{100 * value:.3g} %" if percent else number(value) for value in lengths]
         for position, (value, end, text) in enumerate(zip(lengths, reach, texts, strict=True)):
             if np.isfinite(end):
@@ -205,9 +206,7 @@ def training_curves(
         return finish(figure, "", labels)
 
 
-def _band(
-    name: str, values: Any, x: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+def _band(name: str, values: Any, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
     # Three numbers are a line of three points; three rows of numbers are a line with its band.
     is_band = isinstance(values, tuple) and len(values) == 3 and np.ndim(as_array(values[0])) == 1
     rows = [as_array(row).astype(float) for row in (values if is_band else (values,))]

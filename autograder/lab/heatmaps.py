@@ -125,9 +125,7 @@ def leak_map(
             borderaxespad=0, handlelength=1, columnspacing=1.2,
         )  # fmt: skip
         places = [f"{visible(token)} at {index}" for index, token in enumerate(tokens or [])] or range(seq_in)
-        pairs = [
-            f"input {places[t]} moves output {places[s]}" for t, s in zip(*np.nonzero(leaks), strict=True)
-        ]
+        pairs = [f"input {places[t]} moves output {places[s]}" for t, s in zip(*np.nonzero(leaks), strict=True)]
         verdict = f"{len(pairs)} leaks: {listed(pairs)}." if pairs else "No leak." if causal else ""
         name = f' "{title}"' if title else ""
         words = (
@@ -217,9 +215,7 @@ def colour_bar(figure: Figure, image: AxesImage, axes: Any, label: str, shrink: 
     bar.outline.set_visible(False)
 
 
-def ticks(
-    axes: Axes, shape: tuple[int, ...], rows: list[str] | None, columns: list[str] | None, cell: float
-) -> None:
+def ticks(axes: Axes, shape: tuple[int, ...], rows: list[str] | None, columns: list[str] | None, cell: float) -> None:
     if rows is None:
         axes.set_yticks(range(0, shape[0], _step(shape[0], _SMALLEST_ROW / cell)))
     else:

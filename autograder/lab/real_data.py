@@ -42,7 +42,9 @@ def read_pairs(path: Path) -> tuple[SentencePair, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NoRealData(f"{path} is no text in UTF-8: save it as UTF-8, or take the file as it was offered.") from error
+        raise NoRealData(
+            f"{path} is no text in UTF-8: save it as UTF-8, or take the file as it was offered."
+        ) from error
     except OSError as error:
         raise NoRealData(
             f"{path} cannot be read ({error.strerror}). Put a file of sentence pairs there, one a line: English, a tab, "
@@ -100,7 +102,9 @@ def split_without_leaks(pairs: Sequence[SentencePair], held_out: int = 1000, see
         parts[where].extend(group)
     train, validation, test = parts
     if len(train) < held_out:
-        raise NoRealData(f"{len(pairs)} pairs are too few to hold out twice {held_out}: ask for fewer, or bring more pairs.")
+        raise NoRealData(
+            f"{len(pairs)} pairs are too few to hold out twice {held_out}: ask for fewer, or bring more pairs."
+        )
     Random(seed + 1).shuffle(train)
     return DataSplit(tuple(train), tuple(validation), tuple(test))
 

@@ -100,7 +100,9 @@ def _names(texts: Iterable[str]) -> frozenset[str]:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(word.rstrip(".,!?") for word in text.split(" ")[1:])
-    return frozenset(word for word in counts if word[:1].isupper() and counts[word] > counts[word[:1].lower() + word[1:]])
+    return frozenset(
+        word for word in counts if word[:1].isupper() and counts[word] > counts[word[:1].lower() + word[1:]]
+    )
 
 
 class PooledDropout(nn.Module):
@@ -211,9 +213,7 @@ def _step(
     return float(loss.detach())
 
 
-def _batches(
-    pairs: Sequence[SentencePair], vocabulary: Vocabulary, recipe: Recipe
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(pairs: Sequence[SentencePair], vocabulary: Vocabulary, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """Padded batches without end: pairs of like length together, in another order each time round."""
     ids = [(vocabulary.source_ids(pair.chinese), vocabulary.target_ids(pair.english)) for pair in pairs]
     rng = Random(recipe.seed)
@@ -230,7 +230,13 @@ def padded(rows: Sequence[Sequence[int]]) -> Tensor:
 
 
 def translate(
-    model: Any, vocabulary: Vocabulary, sentences: Sequence[str], *, beams: int = 4, alpha: float = 1.0, device: str = "cpu"
+    model: Any,
+    vocabulary: Vocabulary,
+    sentences: Sequence[str],
+    *,
+    beams: int = 4,
+    alpha: float = 1.0,
+    device: str = "cpu",
 ) -> list[str]:
     """English for each Chinese sentence, by beam search (one beam is greedy decoding)."""
     was_training = model.training

@@ -16,7 +16,9 @@ from autograder.lab.timing import measure
 
 __all__ = ["matmul_peak", "memory_bandwidth", "peak_memory", "transformer_flops"]
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # PyTorch's profiler writes two lines about itself below each cell that uses it
+os.environ.setdefault(
+    "KINETO_LOG_LEVEL", "99"
+)  # PyTorch's profiler writes two lines about itself below each cell that uses it
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 

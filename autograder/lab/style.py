@@ -130,9 +130,7 @@ def panels(
     return figure, np.asarray(axes)
 
 
-def start(
-    ax: Axes | None, width: float, height: float, title: str | None, labels: fonts.Labels
-) -> tuple[Figure, Axes]:
+def start(ax: Axes | None, width: float, height: float, title: str | None, labels: fonts.Labels) -> tuple[Figure, Axes]:
     """The figure and axes to draw on, with the title in place; a new figure where no axes are given."""
     if ax is not None:
         figure = ax.get_figure(root=True)

@@ -70,23 +70,17 @@ class Table:
 
     def _numeric(self, column: int) -> bool:
         values = [row[column] for row in self.rows if row[column] is not None]
-        return bool(values) and all(
-            hasattr(value, "__float__") and not isinstance(value, str) for value in values
-        )
+        return bool(values) and all(hasattr(value, "__float__") and not isinstance(value, str) for value in values)
 
     def _lines(self, cells: list[list[str]], edge: str, rule: str) -> list[str]:
-        widths = [
-            max(3, *(display_width(row[column]) for row in cells)) for column in range(len(self.columns))
-        ]
+        widths = [max(3, *(display_width(row[column]) for row in cells)) for column in range(len(self.columns))]
         right = [self._numeric(column) for column in range(len(self.columns))]
         lines = [
             edge + edge.join(f" {_padded(*part)} " for part in zip(row, widths, right, strict=True)) + edge
             for row in cells
         ]
         if rule == "markdown":
-            marks = [
-                "-" * (width + 1) + (":" if end else "-") for width, end in zip(widths, right, strict=True)
-            ]
+            marks = ["-" * (width + 1) + (":" if end else "-") for width, end in zip(widths, right, strict=True)]
         else:
             marks = ["─" * (width + 2) for width in widths]
         return [lines[0], edge + edge.join(marks) + edge, *lines[1:]]

@@ -146,7 +146,9 @@ def by_length(pairs: Sequence[tuple[list[int], list[int]]], batch_size: int, see
     rng = random.Random(seed)
     groups: list[list[Any]] = []
     for start in range(0, len(pairs), _POOL * batch_size):
-        pool = sorted(pairs[start : start + _POOL * batch_size], key=lambda pair: (len(pair[1]), len(pair[0]), rng.random()))
+        pool = sorted(
+            pairs[start : start + _POOL * batch_size], key=lambda pair: (len(pair[1]), len(pair[0]), rng.random())
+        )
         cut = [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
         rng.shuffle(cut)
         groups += cut

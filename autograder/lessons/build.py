@@ -1,9 +1,9 @@
 """Build a unit from its lesson: library parts, cases, solved notebook, learner notebook.
 
-    solutions/UNIT/NAME.py  ->  autograder/library/unit_UNIT.py   library-backed parts and fixtures
-                            ->  solutions/UNIT/cases.npz          visible cases
-                            ->  solutions/UNIT/NAME.ipynb         solved, executed
-                            ->  notebooks/UNIT/                   NAME.ipynb and cases.npz for the learner
+solutions/UNIT/NAME.py  ->  autograder/library/unit_UNIT.py   library-backed parts and fixtures
+                        ->  solutions/UNIT/cases.npz          visible cases
+                        ->  solutions/UNIT/NAME.ipynb         solved, executed
+                        ->  notebooks/UNIT/                   NAME.ipynb and cases.npz for the learner
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def _keep_files(lesson: Lesson) -> list[Path]:
                 made.replace(kept_file(lesson, name))
                 kept.append(kept_file(lesson, name))
     if missing := missing_files(lesson):
-        raise LessonError(f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there")
+        raise LessonError(
+            f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there"
+        )
     if kept:
         visible_cases(lesson)
     return kept
@@ -130,7 +132,9 @@ def _keep_files(lesson: Lesson) -> list[Path]:
 
 def library_text(lesson: Lesson) -> str:
     """The unit's library module, as built."""
-    head = f'"""Library-backed parts of unit {lesson.unit}, built from the library blocks of its lesson. Edit those."""\n'
+    head = (
+        f'"""Library-backed parts of unit {lesson.unit}, built from the library blocks of its lesson. Edit those."""\n'
+    )
     body = lesson.library.strip()
     return f"{head}\n{body}\n" if body else head
 
@@ -192,9 +196,7 @@ def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
     amplified = tolerance_of(fresh, 100.0)
     pairs = [(stored.expected, fresh.expected, near)]
     pairs += [(a.seen, b.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
-    return all(
-        list(a) == list(b) and all(same_observation(a[key], b[key], by) for key in b) for a, b, by in pairs
-    )
+    return all(list(a) == list(b) and all(same_observation(a[key], b[key], by) for key in b) for a, b, by in pairs)
 
 
 def _same_sources(path: Path, solved: NotebookNode) -> bool:
@@ -204,7 +206,9 @@ def _same_sources(path: Path, solved: NotebookNode) -> bool:
         return False
 
     def cells(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
-        return [(c.id, c.cell_type, c.source, repr(sorted(c.metadata.get("nbgrader", {}).items()))) for c in notebook.cells]
+        return [
+            (c.id, c.cell_type, c.source, repr(sorted(c.metadata.get("nbgrader", {}).items()))) for c in notebook.cells
+        ]
 
     return cells(stored) == cells(solved)
 

@@ -12,7 +12,14 @@ from .parse import LessonError
 from .parse import units as all_units
 from .start_page import start_page, start_page_path
 
-COURSE_FILES = ("README.md", "requirements.txt", "pyproject.toml", "Makefile", "jupyter_lab_config.py", "jupyterlab_settings/overrides.json")
+COURSE_FILES = (
+    "README.md",
+    "requirements.txt",
+    "pyproject.toml",
+    "Makefile",
+    "jupyter_lab_config.py",
+    "jupyterlab_settings/overrides.json",
+)
 """What a learner's folder needs besides notebooks and the package, where the course has it."""
 _NEVER = frozenset({"__pycache__", ".ipynb_checkpoints"})
 _ALWAYS_THE_SAME = (2026, 1, 1, 0, 0, 0)

@@ -27,7 +27,9 @@ def hidden_cases(course: Path, unit: str, seed: int) -> UnitCases:
     text = path.read_text(encoding="utf-8")
     exercises = (draw_expected(piece, seed=seed) for piece in open_workbench(lesson))
     return UnitCases(
-        unit, lesson.title, tuple(replace(cases, variants=VariantsOnDemand(text, unit, cases.name, seed)) for cases in exercises)
+        unit,
+        lesson.title,
+        tuple(replace(cases, variants=VariantsOnDemand(text, unit, cases.name, seed)) for cases in exercises),
     )
 
 

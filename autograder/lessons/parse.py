@@ -105,7 +105,9 @@ def parse_lesson(path: Path) -> Lesson:
             names.append(cell.exercise)
     for cell in cells:
         if cell.exercise and cell.exercise not in names:
-            raise LessonError(f"{path}: exercise {cell.exercise} has a {cell.part} but no prompt; write its prompt cell")
+            raise LessonError(
+                f"{path}: exercise {cell.exercise} has a {cell.part} but no prompt; write its prompt cell"
+            )
     title = next((line[2:].strip() for cell in cells for line in cell.source.splitlines() if line.startswith("# ")), "")
     if not title:
         raise LessonError(f"{path}: no title; begin the lesson with a Markdown cell '# ...'")
@@ -177,7 +179,7 @@ def _files(where: str, names: list[str]) -> tuple[str, ...]:
     """Files that learners hand in beside the notebook, for this exercise to read."""
     for name in names:
         if not _FILE_NAME.match(name):
-            raise LessonError(f"{where}: {name!r} is no plain file name for weights; write files=\"NAME.safetensors\"")
+            raise LessonError(f'{where}: {name!r} is no plain file name for weights; write files="NAME.safetensors"')
     return tuple(names)
 
 

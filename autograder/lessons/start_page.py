@@ -18,7 +18,9 @@ _IN_WORDS = {
     "half an hour": 30, "an hour": 60, "one hour": 60, "an hour and a half": 90, "one and a half hours": 90, "two hours": 120,
     "two and a half hours": 150, "three hours": 180, "four hours": 240,
 }  # fmt: skip
-_TIME = re.compile(rf"Time:?\*\*:?\s+(?:about\s+)?(?:(\d+)\s+minutes|(\d+)\s+hours?|({'|'.join(sorted(_IN_WORDS, key=len, reverse=True))}))")
+_TIME = re.compile(
+    rf"Time:?\*\*:?\s+(?:about\s+)?(?:(\d+)\s+minutes|(\d+)\s+hours?|({'|'.join(sorted(_IN_WORDS, key=len, reverse=True))}))"
+)
 
 _INTRODUCTION = """\
 # Build a Transformer, check by check
@@ -84,7 +86,9 @@ def _table(entries: Sequence[UnitEntry]) -> str:
     for entry in entries:
         names = ", ".join(f"`{exercise.name}`" for exercise in entry.exercises)
         written = f" + {entry.written_points:g}" if entry.written_points else ""
-        lines.append(f"| [{entry.title}]({entry.notebook}) | {names} | {entry.minutes} min | {entry.points:g}{written} |")
+        lines.append(
+            f"| [{entry.title}]({entry.notebook}) | {names} | {entry.minutes} min | {entry.points:g}{written} |"
+        )
     hours = round(sum(entry.minutes for entry in entries) / 60)
     points = sum(entry.points + entry.written_points for entry in entries)
     lines.append(f"| **{len(entries)} units** | | **about {hours} h** | **{points:g}** |")

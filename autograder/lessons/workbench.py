@@ -138,7 +138,9 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(make: Callable[..., Any]) -> Callable[..., Any]:
             if not inspect.getdoc(make):
-                raise LessonError(f"{piece.where}: cases {make.__name__} has no docstring; it names the case in messages")
+                raise LessonError(
+                    f"{piece.where}: cases {make.__name__} has no docstring; it names the case in messages"
+                )
             piece.makers.append(CaseMaker(make, sizes, tuple(hidden) if hidden else None, low, high))
             return make
 
@@ -373,7 +375,9 @@ def draw_variants(piece: Workpiece, cases: ExerciseCases) -> tuple[Variant, ...]
     """What each known mistake gives on these cases. Where translations are judged, there is nothing to tell them by."""
     if piece.judged:
         return ()
-    return tuple(Variant(wrong.name, wrong.says, watch_trusted(wrong.target, cases.plan, piece.source)) for wrong in piece.wrongs)
+    return tuple(
+        Variant(wrong.name, wrong.says, watch_trusted(wrong.target, cases.plan, piece.source)) for wrong in piece.wrongs
+    )
 
 
 def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:
@@ -386,7 +390,11 @@ def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource)
 
 
 def _signature(piece: Workpiece) -> str:
-    target = piece.reference.forward if piece.source.kind == "class" and hasattr(piece.reference, "forward") else piece.reference
+    target = (
+        piece.reference.forward
+        if piece.source.kind == "class" and hasattr(piece.reference, "forward")
+        else piece.reference
+    )
     names = []
     for parameter in inspect.signature(target).parameters.values():
         if parameter.name != "self":

@@ -110,7 +110,9 @@ def rates(runs: dict[str, list[Run]], submissions: int) -> str:
     lines = ["| | seconds | a minute | × stock | × 1 worker |", "|---|---:|---:|---:|---:|"]
     for name, seconds in took.items():
         beside = "" if name == STOCK else f"{took[ONE] / seconds:.2f}"
-        lines.append(f"| {name} | {seconds:.1f} | {60 * submissions / seconds:.0f} | {took[STOCK] / seconds:.1f} | {beside} |")
+        lines.append(
+            f"| {name} | {seconds:.1f} | {60 * submissions / seconds:.0f} | {took[STOCK] / seconds:.1f} | {beside} |"
+        )
     return "\n".join(lines)
 
 
@@ -185,7 +187,18 @@ def ours(prepared: Path, workers: int, *more: str) -> Run:
     with tempfile.TemporaryDirectory() as scratch:
         course = Path(shutil.copytree(prepared, Path(scratch) / "class"))
         report = Path(scratch) / "phases.json"
-        words = ("grade", "--course", str(course), "--workers", str(workers), "--seed", "1", "--timings", str(report), *more)
+        words = (
+            "grade",
+            "--course",
+            str(course),
+            "--workers",
+            str(workers),
+            "--seed",
+            "1",
+            "--timings",
+            str(report),
+            *more,
+        )
         begun = time.perf_counter()
         run(*words, cores="0" if workers == 1 else None)
         seconds = time.perf_counter() - begun
@@ -212,7 +225,9 @@ def memory_of_stock(prepared: Path, unit: str) -> int:
 
 def sampled(words: list[str], folder: Path, measure: Callable[[int], int]) -> int:
     """The largest of `measure`, taken again and again while a command runs."""
-    process = subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     peak, ended = 0, threading.Event()
 
     def wait() -> None:

@@ -76,7 +76,9 @@ class Theirs(nn.Module):
         self.source_embedding = known["TransformerEmbedding"](VOCAB, d_model, 256)
         self.target_embedding = known["TransformerEmbedding"](VOCAB, d_model, 256)
         layers = size["num_layers"]
-        self.transformer = nn.Transformer(d_model, size["num_heads"], layers, layers, size["d_ff"], 0.1, batch_first=True)
+        self.transformer = nn.Transformer(
+            d_model, size["num_heads"], layers, layers, size["d_ff"], 0.1, batch_first=True
+        )
         self.output = nn.Linear(d_model, VOCAB)
         self.output.weight = self.target_embedding.embedding.weight
         self.dropout = nn.Dropout(0.1)
@@ -132,7 +134,9 @@ def training(known: dict[str, Any], rounds: int, sizes: dict[str, dict[str, int]
         torch.manual_seed(0)
         source, target, _ = padded_batch(32, 12, 24, "cpu")
         ours, theirs = known["Transformer"](VOCAB, VOCAB, **size), Theirs(known, size)
-        found = in_turns({"ours": stepper(ours, source, target), "nn.Transformer": stepper(theirs, source, target)}, rounds)
+        found = in_turns(
+            {"ours": stepper(ours, source, target), "nn.Transformer": stepper(theirs, source, target)}, rounds
+        )
         for who, (median, low, high) in found.items():
             print(f"  {name:<20}{who:<16}{1e3 * median:>8.1f} ms  ({1e3 * low:.1f} to {1e3 * high:.1f})")
         ratio, best = (found["ours"][i] / found["nn.Transformer"][i] for i in (0, 1))
@@ -155,7 +159,9 @@ def decoding(known: dict[str, Any], rounds: int, sizes: dict[str, dict[str, int]
             runs = {"plain": partial(plain, model, source, 64), "cached": partial(cached, model, source, 64)}
             found = in_turns(runs, max(1, rounds // 2) if sentences > 1 else rounds)
             (slow, _, _), (fast, _, _) = found["plain"], found["cached"]
-            print(f"  {name:<20}batch {sentences:<4}{slow:>8.3f} s /{fast:>7.3f} s ={slow / fast:>6.1f} times; target at least {aim}")
+            print(
+                f"  {name:<20}batch {sentences:<4}{slow:>8.3f} s /{fast:>7.3f} s ={slow / fast:>6.1f} times; target at least {aim}"
+            )
     print()
 
 
@@ -195,7 +201,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"{date.today()} · {processor()}, {options.threads} threads{load} · Python {platform.python_version()}, torch {torch.__version__}\n")
+    print(
+        f"{date.today()} · {processor()}, {options.threads} threads{load} · Python {platform.python_version()}, torch {torch.__version__}\n"
+    )
     known = reference()
     sizes = dict(list(SIZES.items())[:1]) if options.small else SIZES
     training(known, options.rounds, sizes)

@@ -67,7 +67,7 @@ def _markdown(name: str) -> str:
             "![picture](http://evil.test/picture.png)",
             "![picture][far2]\n\n[far2]: http://evil.test/picture2.png",
             "![](attachment:x.svg)",
-            f"`` <b onclick=\"{js}\">` `` </code><script>{js}</script>",
+            f'`` <b onclick="{js}">` `` </code><script>{js}</script>',
             "$\\href{javascript:window.ran=1}{x}$ $$\\require{html}\\href{javascript:window.ran=1}{y}$$",
             "$\\newcommand{\\h}{\\href}\\h{javascript:window.ran=1}{z}$ $\\let\\go\\href \\go{javascript:window.ran=1}{z}$",
             "$\\style{background:url(http://evil.test/mathstyle)}{x}$ $\\class{</span><script>window.ran=1</script>}{x}$",
@@ -132,7 +132,12 @@ def _submissions(course: Path) -> dict[str, Submission]:
     every.notebook["metadata"].update(
         title=f"<script>{script('title')}</script>",
         kernelspec={"name": f"<script>{script('kernel')}</script>", "display_name": "<img src=x onerror=window.ran=1>"},
-        widgets={"application/vnd.jupyter.widget-state+json": {"state": {}, "version": "</script><script>window.ran=1</script>"}},
+        widgets={
+            "application/vnd.jupyter.widget-state+json": {
+                "state": {},
+                "version": "</script><script>window.ran=1</script>",
+            }
+        },
     )
     for cell in every.cells:
         cell["metadata"]["slideshow"] = {"slide_type": f'"><script>{script("metadata")}</script>'}

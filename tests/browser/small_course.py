@@ -28,9 +28,7 @@ def write_small_course(root: Path) -> Path:
 
 
 def small_notebook() -> NotebookNode:
-    answer = new_code_cell(
-        "def total(numbers):\n    # YOUR CODE HERE\n    raise NotImplementedError()", id="total"
-    )
+    answer = new_code_cell("def total(numbers):\n    # YOUR CODE HERE\n    raise NotImplementedError()", id="total")
     answer.metadata.nbgrader = grading("total", solution=True)
     check = new_code_cell(CHECK, id="total-check")
     check.metadata.nbgrader = grading("total_check", grade=True, locked=True, points=2)

@@ -45,7 +45,9 @@ def found(course: Path) -> tuple[float, float | None, str, bool]:
         return book.find_submission(UNIT, "ada").score, answer.manual_score, comment, bool(answer.needs_manual_grade)
 
 
-def test_points_and_words_given_in_formgrader_survive_a_regrade(course: Path, lab: LabServer, page: "Page", tmp_path: Path) -> None:
+def test_points_and_words_given_in_formgrader_survive_a_regrade(
+    course: Path, lab: LabServer, page: "Page", tmp_path: Path
+) -> None:
     assert found(course) == (FULL, None, "", True)
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         notebook = book.find_submission_notebook(NAME, UNIT, "ada").id
@@ -75,4 +77,6 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(course: Path, la
     rows = (course / "reports" / "grades.csv").read_text(encoding="utf-8")
     assert "ada" in rows and "21.5" in rows
     feedback = (course / "feedback" / "ada" / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
-    assert "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "In all 21.5 of 22 points." in feedback
+    assert (
+        "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "In all 21.5 of 22 points." in feedback
+    )

@@ -78,7 +78,10 @@ def submissions(course: Path) -> dict[str, str]:
 
 def grades(course: Path) -> list[tuple[object, ...]]:
     with sqlite3.connect(course / "gradebook.db") as book:
-        return book.execute("select * from grade order by id").fetchall() + book.execute("select * from comment order by id").fetchall()
+        return (
+            book.execute("select * from grade order by id").fetchall()
+            + book.execute("select * from comment order by id").fetchall()
+        )
 
 
 def poke(page: "Page") -> None:
@@ -102,7 +105,9 @@ def test_everybody_got_what_the_code_earned(course: Path) -> None:
     assert len(found) == len(list((course / "submitted").iterdir())) > 20
 
 
-def test_formgrader_shows_every_submission_and_runs_nothing(course: Path, lab: LabServer, watched: Watched, tmp_path: Path) -> None:
+def test_formgrader_shows_every_submission_and_runs_nothing(
+    course: Path, lab: LabServer, watched: Watched, tmp_path: Path
+) -> None:
     before, page = grades(course), watched.page
     log_in(page, lab)
     shown = 0
@@ -119,7 +124,9 @@ def test_formgrader_shows_every_submission_and_runs_nothing(course: Path, lab: L
     assert grades(course) == before
 
 
-def test_formgraders_lists_show_odd_names_as_text(course: Path, lab: LabServer, watched: Watched, tmp_path: Path) -> None:
+def test_formgraders_lists_show_odd_names_as_text(
+    course: Path, lab: LabServer, watched: Watched, tmp_path: Path
+) -> None:
     page = watched.page
     log_in(page, lab)
     for place in (f"manage_submissions/{UNIT}", f"gradebook/{UNIT}/{NAME}", "manage_students", f"gradebook/{UNIT}"):
@@ -131,7 +138,9 @@ def test_formgraders_lists_show_odd_names_as_text(course: Path, lab: LabServer, 
         page.screenshot(path=pictures(tmp_path) / f"formgrader_{place.split('/')[0]}.png")
 
 
-def test_feedback_pages_and_the_report_run_nothing_and_ask_for_nothing(course: Path, watched: Watched, tmp_path: Path) -> None:
+def test_feedback_pages_and_the_report_run_nothing_and_ask_for_nothing(
+    course: Path, watched: Watched, tmp_path: Path
+) -> None:
     pages = [*sorted((course / "feedback").rglob("*.html")), course / "reports" / "report.html"]
     assert len(pages) == len(list((course / "submitted").iterdir())) + 1
     for place in pages:
@@ -139,10 +148,15 @@ def test_feedback_pages_and_the_report_run_nothing_and_ask_for_nothing(course: P
         watched.page.goto(place.as_uri())
         poke(watched.page)
         assert watched.traces() == [], place
-        assert [told for told in watched.requests if not told.startswith(("GET file:", "GET data:image/png"))] == [], place
+        assert [told for told in watched.requests if not told.startswith(("GET file:", "GET data:image/png"))] == [], (
+            place
+        )
     for name, size in (("wide", WIDE), ("phone", PHONE)):
         watched.page.set_viewport_size(size)  # type: ignore[arg-type]
-        for title, place in (("report", pages[-1]), *((one, course / "feedback" / one / UNIT / f"{NAME}.html") for one in ("answers", "honest"))):
+        for title, place in (
+            ("report", pages[-1]),
+            *((one, course / "feedback" / one / UNIT / f"{NAME}.html") for one in ("answers", "honest")),
+        ):
             watched.page.goto(place.as_uri())
             # Nothing is cut off at the side: what is wide scrolls in its own box.
             assert watched.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (title, name)

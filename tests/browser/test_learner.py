@@ -55,7 +55,9 @@ def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, o
     for cell in (f'begin("{unit}")', name, f"{name}-check"):
         notebook.run(cell)
     page.get_by_role("link", name="map of the course").last.click()
-    page.wait_for_function("window.jupyterapp.shell.currentWidget.context.path === 'notebooks/start.ipynb'", timeout=START_MS)
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget.context.path === 'notebooks/start.ipynb'", timeout=START_MS
+    )
     notebook.run("progress()")
     notebook.screenshot("start_after_one")
     after = notebook.output_text("progress()")
@@ -64,9 +66,12 @@ def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, o
 
 
 def links_of(page: "Page") -> list[str]:
-    return [str(link).split("?")[0] for link in page.evaluate("""[...document.querySelectorAll('.jp-Notebook table a')]
+    return [
+        str(link).split("?")[0]
+        for link in page.evaluate("""[...document.querySelectorAll('.jp-Notebook table a')]
         .map(link => link.getAttribute('href')).filter(Boolean)
-        .map(link => link.replace(/^.*notebooks[/]/, ''))""")]
+        .map(link => link.replace(/^.*notebooks[/]/, ''))""")
+    ]
 
 
 def wait_for_notebook(page: "Page", unit: str) -> None:
@@ -118,8 +123,10 @@ def outputs_of(notebook: NotebookPage) -> list[tuple[str, str]]:
 
 
 def grade_ids(notebook: NotebookPage) -> set[str]:
-    return set(notebook.page.evaluate("""() => window.jupyterapp.shell.currentWidget.content.widgets
-        .map(cell => (cell.model.getMetadata('nbgrader') || {}).grade_id).filter(Boolean)"""))
+    return set(
+        notebook.page.evaluate("""() => window.jupyterapp.shell.currentWidget.content.widgets
+        .map(cell => (cell.model.getMetadata('nbgrader') || {}).grade_id).filter(Boolean)""")
+    )
 
 
 EXPLORE = """\

@@ -65,5 +65,10 @@ def affine_call(**changes: object) -> Call:
         "linear.bias": Tensor(rng.normal(size=3).astype(np.float32), "float32"),
     }
     given = {"x": Tensor(rng.normal(size=(4, 2)).astype(np.float32), "float32")}
-    fields: dict[str, object] = {"label": "four rows", "given": given, "by_position": 1, "init": {"d_in": 2, "d_out": 3}}
+    fields: dict[str, object] = {
+        "label": "four rows",
+        "given": given,
+        "by_position": 1,
+        "init": {"d_in": 2, "d_out": 3},
+    }
     return Call(**(fields | {"state": state, "gradients": True} | changes))  # type: ignore[arg-type]

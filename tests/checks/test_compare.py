@@ -47,7 +47,11 @@ def test_the_width_of_floats_is_not_judged(data: np.ndarray) -> None:
         (np.ones(2, int), np.ones(2, bool), "holds integers, expected booleans"),
         (np.ones(2), np.ones(2, int), "holds floating-point numbers, expected integers"),
         (np.array([1.0, np.nan]), np.array([1.0, 2.0]), "output[1] is nan, expected 2 (1 of 2 entries differ)"),
-        (np.array([1.78881, 2.0]), np.array([1.78942, 2.0]), "output[0] is 1.7888, expected 1.7894 (1 of 2 entries differ)"),
+        (
+            np.array([1.78881, 2.0]),
+            np.array([1.78942, 2.0]),
+            "output[0] is 1.7888, expected 1.7894 (1 of 2 entries differ)",
+        ),
         ("relu", np.zeros(2), "is the text 'relu'"),
         (Opaque("function"), np.zeros(2), "is an object of type function"),
         ({"a": 1}, {"a": 1, "b": 2}, "has no entry 'b'"),

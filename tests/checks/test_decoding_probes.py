@@ -16,7 +16,9 @@ def found(*rows: list[int], scores: tuple[float, ...] = (-1.0, -2.0), dtype: str
 
 def told(probe: Probe, seen: object, expected: object, alone: object = None) -> str:
     derived = {"alone": (CALL, Observation(alone), Observation(alone))} if alone is not None else {}
-    finding = probe.judge(Trial(CALL, Observation(seen), Observation(expected), derived, Tolerance(), ("ids", "scores")))
+    finding = probe.judge(
+        Trial(CALL, Observation(seen), Observation(expected), derived, Tolerance(), ("ids", "scores"))
+    )
     return finding.message if finding else ""
 
 
@@ -53,7 +55,9 @@ def test_a_bos_in_front_is_not_spoken_of_like_one_inside() -> None:
 
 
 def test_a_sentence_that_comes_out_otherwise_alone_may_also_be_chance() -> None:
-    message = told(searches_each_sentence_by_itself, found([5, 2, 0], [8, 2, 0]), RIGHT, alone=found([6, 2], scores=(-1.0,)))
+    message = told(
+        searches_each_sentence_by_itself, found([5, 2, 0], [8, 2, 0]), RIGHT, alone=found([6, 2], scores=(-1.0,))
+    )
     assert "as [5, 2] beside others, and as [6, 2] alone" in message
     assert "does not find the same thing twice" in message
 

@@ -55,7 +55,11 @@ def test_a_notebook_runs_its_cells_but_not_its_checks_and_experiments(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "diagnosis", "words"),
     [
-        ("import os\ndef double(x): os._exit(0)", "died", "the process ended while `double` was checked (exit status 0)"),
+        (
+            "import os\ndef double(x): os._exit(0)",
+            "died",
+            "the process ended while `double` was checked (exit status 0)",
+        ),
         ("import os\nos._exit(7)\ndef double(x): return 2*x", "died", "the process ended while its cells were run"),
         ("def double(x):\n  while True: pass", "out-of-time", "did not finish within 1 seconds"),
         ("def double(x) return x", "not-defined", "could not be read: SyntaxError"),
@@ -64,9 +68,7 @@ def test_a_notebook_runs_its_cells_but_not_its_checks_and_experiments(tmp_path: 
         ("def double(a, b, c): return a", "signature", "missing 2 required positional arguments"),
     ],
 )
-def test_each_accident_costs_its_own_points_and_says_why(
-    tmp_path: Path, text: str, diagnosis: str, words: str
-) -> None:
+def test_each_accident_costs_its_own_points_and_says_why(tmp_path: Path, text: str, diagnosis: str, words: str) -> None:
     (verdict,) = verdicts(file(tmp_path, text))
     assert (verdict.score, verdict.diagnosis) == (0.0, diagnosis)
     assert words.lower() in verdict.message.lower()
@@ -122,7 +124,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_only_a_def_or_class_defines_an_exercise(tmp_path: Path) -> None:
-    text = "from numpy import double\nother = lambda x: x\nif True:\n  def third(x): return x\ndef fourth(x): return x\n"
+    text = (
+        "from numpy import double\nother = lambda x: x\nif True:\n  def third(x): return x\ndef fourth(x): return x\n"
+    )
     submission = read_submission(file(tmp_path, text))
     assert submission.defines(("double", "other", "third", "fourth")) == ("fourth",)
 

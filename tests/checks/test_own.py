@@ -63,7 +63,9 @@ def test_it_is_the_learners_own_code_that_runs(package: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.splitlines()[0] == "mine"
 
 
-def test_a_part_that_another_one_uses_is_the_learners_own_too(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_part_that_another_one_uses_is_the_learners_own_too(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (
         "from autograder import use_part\n\n\nshift_right = use_part('shift_right')\n\n\n"
         "from autograder.library.unit_09_decoder import Transformer\n\ntry:\n    shift_right()\nexcept TypeError:\n    pass\n"
@@ -96,7 +98,9 @@ def test_several_missing_parts_are_one_line(tmp_path: Path, capsys: pytest.Captu
     assert said.endswith("are missing. Pass their checks.\n")
 
 
-def test_a_part_that_was_changed_and_passes_no_more_is_missing(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_part_that_was_changed_and_passes_no_more_is_missing(
+    package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (package / "build_vocabulary.py").write_text("def build_vocabulary(sequences): return {}\n", encoding="utf-8")
     assert main(package, ["三"]) == 1
     assert "build_vocabulary (unit 10) is missing" in capsys.readouterr().err
@@ -128,7 +132,11 @@ def test_it_says_what_it_cannot_read_and_how_it_is_used(package: Path, capsys: p
 def test_two_parts_that_use_each_other_end(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
     both = {"shift_right": "causal_mask", "causal_mask": "shift_right"}
     for name, other in both.items():
-        keep_part(package, name, f"from autograder import use_part\n\n\n{other} = use_part('{other}')\n\n\ndef {name}(): pass\n")
+        keep_part(
+            package,
+            name,
+            f"from autograder import use_part\n\n\n{other} = use_part('{other}')\n\n\ndef {name}(): pass\n",
+        )
     text = "from autograder import use_part\n\n\nshift_right = use_part('shift_right')\n\n\n"
     keep_part(package, "Transformer", text + "from autograder.library.unit_09_decoder import Transformer\n")
     assert main(package, [PAIR.chinese]) == 0

@@ -120,19 +120,29 @@ def test_a_repaired_notebook_is_graded_as_the_one_it_was(
 
 def test_an_exercise_without_a_cell_cannot_be_mended(solved: Submission, unit: UnitCases, tmp_path: Path) -> None:
     remove("softmax")(solved)
-    problems = [finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"]
-    assert problems == ["softmax: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit."]
+    problems = [
+        finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"
+    ]
+    assert problems == [
+        "softmax: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit."
+    ]
 
 
 def test_a_missing_written_answer_is_said(solved: Submission, unit: UnitCases, tmp_path: Path) -> None:
     remove("why")(solved)
-    problems = [finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"]
+    problems = [
+        finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"
+    ]
     assert problems == ["why: the cell for this written answer is missing. Fetch it from a fresh copy of the unit."]
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("{broken", "its JSON is broken"), ("[]", "no notebook of format 4"), ('{"cells": [], "nbformat": 3}', "no notebook of format 4")],
+    [
+        ("{broken", "its JSON is broken"),
+        ("[]", "no notebook of format 4"),
+        ('{"cells": [], "nbformat": 3}', "no notebook of format 4"),
+    ],
 )
 def test_a_file_that_is_no_notebook_is_named(text: str, sentence: str, unit: UnitCases, tmp_path: Path) -> None:
     path = tmp_path / f"{NAME}.ipynb"
@@ -149,7 +159,9 @@ def test_another_units_notebook_is_named(solved: Submission, unit: UnitCases, tm
     ]
 
 
-def test_a_file_with_another_name_gets_a_copy_with_the_right_one(solved: Submission, unit: UnitCases, tmp_path: Path) -> None:
+def test_a_file_with_another_name_gets_a_copy_with_the_right_one(
+    solved: Submission, unit: UnitCases, tmp_path: Path
+) -> None:
     path = saved(solved, tmp_path, "small (1).ipynb")
     found = examine(path, unit)
     assert found.findings[0].says == "The file is named small (1).ipynb, not small.ipynb"
@@ -157,7 +169,9 @@ def test_a_file_with_another_name_gets_a_copy_with_the_right_one(solved: Submiss
     assert (tmp_path / f"{NAME}.ipynb").is_file() and path.is_file()
 
 
-def test_a_copy_does_not_lose_the_file_that_has_the_right_name(solved: Submission, unit: UnitCases, tmp_path: Path) -> None:
+def test_a_copy_does_not_lose_the_file_that_has_the_right_name(
+    solved: Submission, unit: UnitCases, tmp_path: Path
+) -> None:
     kept = saved(solved, tmp_path)
     before = kept.read_bytes()
     path = saved(solved.own_last("x = 1"), tmp_path, "small-Copy1.ipynb")
@@ -180,7 +194,11 @@ def test_a_file_too_large_loses_outputs_only(
 
 
 def test_the_command_repairs_runs_and_says_where_it_breaks(
-    course: Path, solved: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    course: Path,
+    solved: Submission,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(course)
     remove("centre-check")(solved)
@@ -197,7 +215,11 @@ def test_the_command_repairs_runs_and_says_where_it_breaks(
 
 
 def test_a_notebook_that_is_right_is_ready(
-    course: Path, solved: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    course: Path,
+    solved: Submission,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(course)
     path = saved(solved, tmp_path)
@@ -210,7 +232,11 @@ def test_a_notebook_that_is_right_is_ready(
 
 
 def test_in_a_notebook_nothing_is_changed_unless_asked(
-    course: Path, solved: Submission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    course: Path,
+    solved: Submission,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(course / "notebooks" / UNIT)
     monkeypatch.delenv(keep.OFF, raising=False)
@@ -246,5 +272,3 @@ def test_the_notebook_that_runs_is_the_one_looked_at(
     assert preflight._this_notebook(folder) == folder / "small-Copy1.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", "somewhere/else.ipynb")
     assert preflight._this_notebook(folder) == folder / f"{NAME}.ipynb"
-
-

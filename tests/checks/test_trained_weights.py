@@ -64,8 +64,10 @@ def good() -> Weights:
         lambda w: {name: data.half() for name, data in w.items()},
         lambda w: {name: data.double() for name, data in w.items()},
         lambda w: w | {"output.weight": w["target_embedding.embedding.weight"].clone()},
-        lambda w: {n: d for n, d in w.items() if n != "target_embedding.embedding.weight"}
-        | {"output.weight": w["target_embedding.embedding.weight"]},
+        lambda w: (
+            {n: d for n, d in w.items() if n != "target_embedding.embedding.weight"}
+            | {"output.weight": w["target_embedding.embedding.weight"]}
+        ),
         lambda w: w | {"source_embedding.positions": torch.zeros(64, 48)},
     ],
     ids=["as saved", "half", "double", "both tied", "tied under the other name", "with a table of positions"],
@@ -111,7 +113,9 @@ def without(name: str):
 
 def swapped(w: Weights) -> Weights:
     sides = {"encoder": "decoder", "decoder": "encoder"}
-    return {".".join([sides.get(name.split(".")[0], name.split(".")[0]), *name.split(".")[1:]]): d for name, d in w.items()}
+    return {
+        ".".join([sides.get(name.split(".")[0], name.split(".")[0]), *name.split(".")[1:]]): d for name, d in w.items()
+    }
 
 
 def untrained(w: Weights) -> Weights:
@@ -292,7 +296,13 @@ def test_code_that_is_not_written_is_told_so_whatever_the_file(tmp_path: Path) -
 
 
 def test_forged_values_are_judged_like_any_other() -> None:
-    for value in (None, 3, "weights", {"output.weight": np.zeros(0)}, {"source_embedding.embedding.weight": np.zeros((609, 0))}):
+    for value in (
+        None,
+        3,
+        "weights",
+        {"output.weight": np.zeros(0)},
+        {"source_embedding.embedding.weight": np.zeros((609, 0))},
+    ):
         assert verdict_on(value).score == 0.0
 
 

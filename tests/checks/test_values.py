@@ -14,13 +14,16 @@ from autograder.checks.values import Fixture, Opaque, Tensor, UnreadableValues, 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 arrays = hnp.arrays(
-    st.sampled_from(["float64", "float32", "float16", "int64", "uint8", "bool"]), hnp.array_shapes(min_dims=0, min_side=0)
+    st.sampled_from(["float64", "float32", "float16", "int64", "uint8", "bool"]),
+    hnp.array_shapes(min_dims=0, min_side=0),
 )
 trees = st.recursive(
     scalars | arrays,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -55,7 +58,9 @@ def test_other_bytes_are_refused_in_words(data: bytes) -> None:
         unpack(data)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
 def test_a_tensor_comes_back_as_a_tensor_of_its_dtype(dtype: torch.dtype) -> None:
     tensor = torch.tensor([[0, 1], [1, 1]]).to(dtype)
     back = to_live(unpack(pack(tensor)))
@@ -85,7 +90,10 @@ def test_a_subclass_of_float_does_not_pass_for_a_float() -> None:
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w", force_zip64=True) as entry:
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w", force_zip64=True) as entry,
+    ):
         for _ in range(600):
             entry.write(bytes(1 << 20))
     with pytest.raises(UnreadableValues, match="more than the limit"):

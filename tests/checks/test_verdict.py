@@ -69,7 +69,9 @@ def searching() -> tuple[ExerciseCases, str]:
     key = next(iter(base.plan))
     mistake = {key: Observation(sentences(*([*row, 0] for row in GREEDY)))}
     return replace(
-        base, plan={key: base.plan[key]}, expected={key: Observation(sentences(*BEAM))},
+        base,
+        plan={key: base.plan[key]},
+        expected={key: Observation(sentences(*BEAM))},
         variants=(Variant("greedy", "you search greedily.", mistake),),
     ), key
 
@@ -109,7 +111,9 @@ def test_the_order_of_a_dicts_entries_hides_no_known_mistake(probe: Probe) -> No
     base = doubling()
     key = next(iter(base.plan))
     cases = replace(
-        base, plan={key: base.plan[key]}, expected={key: Observation({"a": 2, "b": 1})},
+        base,
+        plan={key: base.plan[key]},
+        expected={key: Observation({"a": 2, "b": 1})},
         variants=(Variant("swapped", "they are swapped.", {key: Observation({"a": 1, "b": 2})}),),
     )
     assert judge(cases, (probe,), Sighting({key: Observation({"b": 2, "a": 1})})).diagnosis == "swapped"
@@ -160,9 +164,12 @@ def test_of_two_mistakes_alike_in_numbers_the_one_that_raises_alike_is_named() -
 def test_an_accident_on_a_minority_of_cases_is_not_named() -> None:
     base = doubling()
     plan = base.plan | {"2.0.0": Call("twos", {"x": np.full(4, 7.0)}, 1)}
-    cases = replace(base, plan=plan, expected=seen_by(lambda x: 2 * x, plan), variants=(
-        Variant("squares", "squares.", seen_by(lambda x: x**2, plan)),
-    ))
+    cases = replace(
+        base,
+        plan=plan,
+        expected=seen_by(lambda x: 2 * x, plan),
+        variants=(Variant("squares", "squares.", seen_by(lambda x: x**2, plan)),),
+    )
     verdict = verdict_on(lambda x: x**2 if x.size == 4 else x * 9, cases)
     assert verdict.diagnosis is None
 

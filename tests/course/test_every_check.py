@@ -10,7 +10,12 @@ from autograder.lessons.workbench import open_workbench
 COURSE = Path(__file__).resolve().parents[2]
 MAIN_EXERCISES = {
     "02_attention_scores": ("softmax", "dot_product_score", "additive_score", "scaled_scores", "attend_one"),
-    "03_self_attention": ("self_attention_columns", "to_row_convention", "self_attention", "scaled_dot_product_attention"),
+    "03_self_attention": (
+        "self_attention_columns",
+        "to_row_convention",
+        "self_attention",
+        "scaled_dot_product_attention",
+    ),
 }
 
 

@@ -31,14 +31,20 @@ UNITS = tuple(
     for unit in units(COURSE / "solutions")
     if all((COURSE / folder / unit / f"{unit_stem(unit)}.ipynb").is_file() for folder in ("solutions", "notebooks"))
 )
-LESSONS: dict[str, Lesson] = {unit: parse_lesson(COURSE / "solutions" / unit / f"{unit_stem(unit)}.py") for unit in UNITS}
+LESSONS: dict[str, Lesson] = {
+    unit: parse_lesson(COURSE / "solutions" / unit / f"{unit_stem(unit)}.py") for unit in UNITS
+}
 WEIGHTS = {unit: {name for exercise in LESSONS[unit].exercises for name in exercise.files} for unit in UNITS}
 TRAINED = "10_training"
 pytestmark = [
     pytest.mark.xdist_group("learner path"),
     pytest.mark.skipif(sys.platform != "linux" or not available().enough, reason="submissions cannot be isolated here"),
 ]
-ENVIRONMENT = {**{k: v for k, v in os.environ.items() if k != keep.OFF}, "PYTHONPATH": str(COURSE), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if k != keep.OFF},
+    "PYTHONPATH": str(COURSE),
+    "OMP_NUM_THREADS": "1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the course in which nobody has done anything yet."""
     root = tmp_path_factory.mktemp("path") / "course"
     for folder in ("solutions", "notebooks"):
-        shutil.copytree(COURSE / folder, root / folder, ignore=shutil.ignore_patterns(keep.PACKAGE, ".ipynb_checkpoints"))
+        shutil.copytree(
+            COURSE / folder, root / folder, ignore=shutil.ignore_patterns(keep.PACKAGE, ".ipynb_checkpoints")
+        )
     shutil.copy(COURSE / "nbgrader_config.py", root)
     for unit, names in WEIGHTS.items():
         for name in names:
@@ -75,7 +83,11 @@ def test_every_check_of_the_unit_passes_and_is_kept(unit: str, course: Path, pla
 
 @pytest.mark.skipif(TRAINED not in UNITS, reason="unit 10 is not built")
 def test_the_package_translates(course: Path, played: dict[str, dict[str, Any]]) -> None:
-    texts = {"三百二十五": "three hundred twenty five", "二〇二六年十一月二十日": "20 november 2026", "机器学习": "machine learning"}
+    texts = {
+        "三百二十五": "three hundred twenty five",
+        "二〇二六年十一月二十日": "20 november 2026",
+        "机器学习": "machine learning",
+    }
     done = subprocess.run(
         [sys.executable, "-m", keep.PACKAGE, *texts], cwd=course / "notebooks", capture_output=True, text=True,
         env={**ENVIRONMENT, "PYTHONIOENCODING": "utf-8"}, check=False,
@@ -85,7 +97,9 @@ def test_the_package_translates(course: Path, played: dict[str, dict[str, Any]])
 
 
 @pytest.mark.skipif(TRAINED not in UNITS, reason="unit 10 is not built")
-def test_what_translates_is_the_learners_own_down_to_the_last_part(course: Path, played: dict[str, dict[str, Any]]) -> None:
+def test_what_translates_is_the_learners_own_down_to_the_last_part(
+    course: Path, played: dict[str, dict[str, Any]]
+) -> None:
     package = course / "notebooks" / keep.PACKAGE
     for name in ("Transformer", "Encoder", "Decoder", "MultiHeadAttention"):
         text = (package / f"{name}.py").read_text(encoding="utf-8")

@@ -154,9 +154,7 @@ def test_no_output_before_a_changed_token_moves(pair: Pair) -> None:
             assert moved[:, place].max() > 1e-3
 
 
-def test_a_sentence_gives_the_same_alone_and_in_a_padded_batch(
-    parts: dict[str, Any], pair: Pair
-) -> None:
+def test_a_sentence_gives_the_same_alone_and_in_a_padded_batch(parts: dict[str, Any], pair: Pair) -> None:
     ours, _ = pair
     source, target = sources_and_targets()
     with torch.no_grad():
@@ -194,7 +192,9 @@ def test_hooks_hear_the_weights_of_every_head(parts: dict[str, Any]) -> None:
     for number, block in enumerate(model.decoder.blocks):
         for name in ("self_attention", "cross_attention"):
             layer = getattr(block, name)
-            layer.register_forward_hook(lambda layer, given, output, key=f"{name} {number}": heard.update({key: tuple(output[1].shape)}))
+            layer.register_forward_hook(
+                lambda layer, given, output, key=f"{name} {number}": heard.update({key: tuple(output[1].shape)})
+            )
     model(*sources_and_targets())
     assert heard == {
         "self_attention 0": (3, HEADS, 4, 4), "cross_attention 0": (3, HEADS, 4, 6),

@@ -25,8 +25,7 @@ def confined_walls() -> list[Any]:
     held = {"namespaces": found.walls == "namespaces", "filters": found.enough}
     reason = found.facts[-1].sentence if found.facts else " ".join(found.missing)
     return [
-        pytest.param(walls, marks=() if holds else pytest.mark.skip(reason=reason))
-        for walls, holds in held.items()
+        pytest.param(walls, marks=() if holds else pytest.mark.skip(reason=reason)) for walls, holds in held.items()
     ]
 
 

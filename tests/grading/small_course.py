@@ -3,8 +3,6 @@
 Made here, so that no change of a lesson changes what these tests mean.
 """
 
-
-
 import json
 import shutil
 from pathlib import Path

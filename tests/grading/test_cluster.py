@@ -43,7 +43,16 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             time.sleep(0.1)
         address = json.loads(contact.read_text())["address"]
         workers += [
-            dask("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+            dask(
+                "dask_worker",
+                address,
+                "--nthreads",
+                "1",
+                "--no-nanny",
+                "--no-dashboard",
+                "--local-directory",
+                str(tmp_path),
+            )
             for _ in range(2)
         ]
         yield address, workers

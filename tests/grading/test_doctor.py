@@ -52,9 +52,7 @@ def test_a_missing_package_comes_with_its_cure(monkeypatch: pytest.MonkeyPatch) 
     assert "pip install -r requirements.txt" in found.sentence
 
 
-def test_alembic_is_found_on_path_or_named_as_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_alembic_is_found_on_path_or_named_as_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     command = tmp_path / "alembic"
     command.write_text("#!/bin/sh\n", encoding="ascii")
     command.chmod(0o755)

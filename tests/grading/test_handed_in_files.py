@@ -229,7 +229,9 @@ def test_a_first_build_makes_the_file_and_a_later_one_judges_it(course: Path, mo
     data = (source / f".{FILE}").read_bytes()
     (source / f".{FILE}").unlink()
     monkeypatch.setattr(build.Paths, "library", property(lambda self: course / "library.py"))
-    assert [line for line in check_unit(course, UNIT) if f".{FILE} is not there" in line] or not (course / "library.py").exists()
+    assert [line for line in check_unit(course, UNIT) if f".{FILE} is not there" in line] or not (
+        course / "library.py"
+    ).exists()
 
     def executed(notebook: object, folder: Path) -> object:
         (folder / FILE).write_bytes(data)

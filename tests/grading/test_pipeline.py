@@ -261,6 +261,7 @@ def test_one_that_ends_its_worker_each_time_is_found_out_and_costs_only_itself(c
 
 def test_a_warm_process_that_ends_is_replaced(course: Path) -> None:
     hand_in_kinds(course, 2)
+
     def kill_warm(done: object) -> None:
         for warm in worker._warm.values():
             assert warm._process is not None

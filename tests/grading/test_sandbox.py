@@ -21,9 +21,7 @@ from autograder.grading import sandbox
 from autograder.grading.sandbox import kernel
 from tests.grading.conftest import Confined
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the sandbox is made of Linux kernel features"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 REFUSALS = {"EACCES", "EPERM", "ENOENT"}
 REFUSED_WRITES = REFUSALS | {"EROFS"}
 
@@ -72,12 +70,8 @@ def test_with_namespaces_the_folder_on_the_host_stays_as_it_was(in_namespaces: C
 
 
 @pytest.mark.parametrize("place", ["beside", "another submission", "above"])
-def test_files_outside_can_be_neither_read_nor_written(
-    confined: Confined, tmp_path: Path, place: str
-) -> None:
-    secret = open_secret(
-        {"beside": tmp_path, "above": tmp_path, "another submission": tmp_path / "s2"}[place]
-    )
+def test_files_outside_can_be_neither_read_nor_written(confined: Confined, tmp_path: Path, place: str) -> None:
+    secret = open_secret({"beside": tmp_path, "above": tmp_path, "another submission": tmp_path / "s2"}[place])
     path: str | Path = "../gradebook.db" if place == "above" else secret
     assert confined.error(lambda: Path(path).read_bytes()) in REFUSALS
     assert confined.error(lambda: os.close(os.open(path, os.O_WRONLY))) in REFUSED_WRITES
@@ -86,9 +80,7 @@ def test_files_outside_can_be_neither_read_nor_written(
     assert secret.read_text() == "secret"
 
 
-def test_modes_times_and_attributes_of_files_outside_cannot_be_changed(
-    confined: Confined, tmp_path: Path
-) -> None:
+def test_modes_times_and_attributes_of_files_outside_cannot_be_changed(confined: Confined, tmp_path: Path) -> None:
     secret = open_secret(tmp_path)
     before = secret.stat()
     # Without namespaces the first three are answered with success and not done.
@@ -203,9 +195,7 @@ def test_a_folder_given_as_readable_can_be_read_and_not_written(confined: Confin
     assert package.read_text() == "secret"
 
 
-def test_with_namespaces_all_but_its_own_folder_is_mounted_read_only(
-    in_namespaces: Confined, tmp_path: Path
-) -> None:
+def test_with_namespaces_all_but_its_own_folder_is_mounted_read_only(in_namespaces: Confined, tmp_path: Path) -> None:
     in_namespaces.readable = [open_secret(tmp_path / "package", "part.py").parent]
     places = ["/", "/usr", "/proc", sys.prefix, sys.base_prefix, str(tmp_path / "package"), "."]
 
@@ -357,9 +347,7 @@ def test_no_capability_and_no_new_privilege_is_left(confined: Confined) -> None:
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can make a setuid root file, and can lose the user number"
-)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a setuid root file, and can lose the user number")
 def test_root_becomes_an_unused_user_and_a_setuid_file_does_not_bring_it_back(
     in_namespaces: Confined, tmp_path: Path
 ) -> None:
@@ -405,9 +393,7 @@ def test_standard_input_is_empty(confined: Confined) -> None:
     assert confined.answer(lambda: os.read(0, 10).decode()) == ""
 
 
-def test_the_environment_is_a_short_list_of_its_own(
-    confined: Confined, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_is_a_short_list_of_its_own(confined: Confined, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANVAS_TOKEN", "secret")
 
     def look() -> list[object]:

@@ -28,9 +28,7 @@ from autograder.grading.sandbox import (
 )
 from tests.grading.conftest import SMALL, Confined
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the sandbox is made of Linux kernel features"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 MEBIBYTE = 1 << 20
 
 
@@ -142,10 +140,7 @@ def test_two_submissions_do_not_share_their_number_of_tasks(in_namespaces: Confi
     try:
         assert os.read(first.output, 4) == b"full"
         assert (
-            in_namespaces.answer(
-                lambda: subprocess.run(["true"], check=True).returncode, may_fork=True, tasks=6
-            )
-            == 0
+            in_namespaces.answer(lambda: subprocess.run(["true"], check=True).returncode, may_fork=True, tasks=6) == 0
         )
     finally:
         terminate(first.pid)
@@ -178,10 +173,7 @@ def test_a_loop_that_ignores_signals_ends_with_its_processor_time(confined: Conf
         while True:
             pass
 
-    assert (
-        confined.run(loop, cpu=1).reason
-        == "The program used more than 1 s of processor time and was stopped."
-    )
+    assert confined.run(loop, cpu=1).reason == "The program used more than 1 s of processor time and was stopped."
 
 
 def test_waiting_for_ever_ends_with_the_wall_clock(confined: Confined) -> None:
@@ -289,9 +281,7 @@ def test_output_within_the_limit_comes_back_whole(confined: Confined) -> None:
     (lambda: os.kill(os.getpid(), signal.SIGSEGV) or os._exit(11), ("SIGSEGV", "exit code 11")),
     (lambda: os.abort(), ("SIGABRT", "SIGSEGV")),
 ])  # fmt: skip
-def test_how_it_ended_is_told(
-    confined: Confined, end: Callable[[], object], sentence: str | tuple[str, ...]
-) -> None:
+def test_how_it_ended_is_told(confined: Confined, end: Callable[[], object], sentence: str | tuple[str, ...]) -> None:
     reason = confined.run(end).reason
     assert any(word in reason for word in ([sentence] if isinstance(sentence, str) else sentence))
 

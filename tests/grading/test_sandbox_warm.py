@@ -11,9 +11,7 @@ import pytest
 
 from tests.grading.conftest import confined_walls
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the sandbox is made of Linux kernel features"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 
 # A process of its own: pytest's may have run threaded operations, after which a child's would hang.
 WARM_PROCESS = r"""
@@ -122,9 +120,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     ("threaded", [600.0, 8_000_000.0, 2]), ("autograd", 4.0), ("training", True), ("figure", "89504e47"),
     ("shell", [True, 6]), ("lazy", 2), ("linear_algebra", 600.0), ("memory_bomb", True),
 ])  # fmt: skip
-def test_the_libraries_of_the_course_work_inside(
-    answers: dict[str, Any], name: str, expected: object
-) -> None:
+def test_the_libraries_of_the_course_work_inside(answers: dict[str, Any], name: str, expected: object) -> None:
     assert answers[name] == expected
 
 

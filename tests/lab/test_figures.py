@@ -56,9 +56,7 @@ def lecture_picture() -> Figure:
         boxes[f"×{i}"] = Box("×", 2 * i + 2, 3, shape="circle")
         arrows += [(f"a{i}", f"k{i}"), (f"a{i}", f"v{i}"), (f"k{i}", f"α{i}"), (f"α{i}", f"×{i}")]
         arrows += [(f"v{i}", f"×{i}"), (f"×{i}", "b"), Arrow("q", f"α{i}", colour="orange", bend=0.1 * i)]
-    return flow(
-        boxes, arrows, title="How b¹ looks at every input: q¹ meets each key, the weights mix the values"
-    )
+    return flow(boxes, arrows, title="How b¹ looks at every input: q¹ meets each key, the weights mix the values")
 
 
 GALLERY: dict[str, Callable[[], Figure]] = {
@@ -117,9 +115,7 @@ def written(figure: Figure) -> list[Text]:
         drawn = text.get_visible() and text.get_text().strip()
         if drawn and text.get_window_extent().width > 0:
             texts.append(text)
-    ticks = [
-        tick for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_major_ticks()
-    ]
+    ticks = [tick for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_major_ticks()]
     # Matplotlib keeps tick labels outside the axes' limits, or on the other side, without drawing them.
     labels = {label for tick in ticks for label in (tick.label1, tick.label2)}
     drawn_labels = {
@@ -195,13 +191,9 @@ def test_numbers_in_cells_stand_out_from_their_cells(name: str) -> None:
 
 
 def test_the_words_of_an_attention_map_name_where_each_query_looks() -> None:
-    figure = attention_map(
-        [[0.1, 0.9], [0.7, 0.3], [np.nan, np.nan]], ["I", "\n", "it"], ["我", "学习"], title="T"
-    )
+    figure = attention_map([[0.1, 0.9], [0.7, 0.3], [np.nan, np.nan]], ["I", "\n", "it"], ["我", "学习"], title="T")
     assert alt_text(figure).startswith('Attention map "T": 3 queries (rows) by 2 keys (columns).')
-    assert "I looks most at 学习 (0.90); ↵ looks most at 我 (0.70); it has no weights (NaN)" in alt_text(
-        figure
-    )
+    assert "I looks most at 学习 (0.90); ↵ looks most at 我 (0.70); it has no weights (NaN)" in alt_text(figure)
 
 
 def test_heads_share_one_colour_scale() -> None:
@@ -357,9 +349,7 @@ def test_a_notebook_shows_each_figure_once_with_its_words() -> None:
         assert "query 0 looks most at key 1 (0.80)" in found[0].metadata["image/png"]["alt"]
         assert found[0].data["text/plain"] == found[0].metadata["image/png"]["alt"]
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(notebook)
-    assert 'A "rising" line.' in [
-        image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")
-    ]
+    assert 'A "rising" line.' in [image.get("alt") for image in BeautifulSoup(page, "html.parser").find_all("img")]
 
 
 def test_a_pictures_words_cannot_become_html() -> None:
@@ -367,8 +357,12 @@ def test_a_pictures_words_cannot_become_html() -> None:
     assert 'alt="one &quot;two&quot; &lt;three&gt;" width="480"' in tag
 
 
-@pytest.mark.parametrize(("live", "kinds"), [(True, {"image/png", "text/html", "text/plain"}), (False, {"image/png", "text/plain"})])
-def test_a_live_page_gets_the_words_as_html_as_well(live: bool, kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("live", "kinds"), [(True, {"image/png", "text/html", "text/plain"}), (False, {"image/png", "text/plain"})]
+)
+def test_a_live_page_gets_the_words_as_html_as_well(
+    live: bool, kinds: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[dict[str, str]] = []
     monkeypatch.setattr(IPython, "get_ipython", object)
     monkeypatch.setattr(IPython.display, "display", lambda data, **_: shown.append(data))

@@ -73,9 +73,7 @@ def test_no_legend_where_everything_can_be_drawn() -> None:
     assert labels.legend == ""
 
 
-def test_a_font_whose_file_is_gone_is_not_chosen(
-    only_matplotlibs_fonts: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_font_whose_file_is_gone_is_not_chosen(only_matplotlibs_fonts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = FontEntry(fname="gone/SimHei.ttf", name="SimHei")
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist, gone])
     assert fonts.chinese_family() is None

@@ -50,7 +50,9 @@ def test_pairs_are_read_with_or_without_an_attribution(file: Path, tmp_path: Pat
     assert read_pairs(tmp_path / "short.tsv") == (SentencePair("你好。", "Hi."),)
 
 
-def test_an_absent_or_empty_or_foreign_file_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_absent_or_empty_or_foreign_file_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(NoRealData, match="cannot be read") as absent:
         read_pairs(tmp_path / "absent.tsv")
     assert "manythings.org/anki" in str(absent.value)
@@ -74,7 +76,13 @@ def test_case_spaces_and_punctuation_do_not_make_another_sentence() -> None:
 
 
 def test_sentences_that_share_a_translation_are_linked_over_any_distance() -> None:
-    chain = [SentencePair("一", "a"), SentencePair("一", "b"), SentencePair("二", "b"), SentencePair("二", "c"), SentencePair("三", "d")]
+    chain = [
+        SentencePair("一", "a"),
+        SentencePair("一", "b"),
+        SentencePair("二", "b"),
+        SentencePair("二", "c"),
+        SentencePair("三", "d"),
+    ]
     assert sorted(map(len, linked_groups(chain))) == [1, 4]
     assert len(linked_groups([SentencePair("a", "x"), SentencePair("b", "a")])) == 2, "sides are apart"
 
@@ -134,7 +142,11 @@ TINY = Recipe(minutes=0.15, d_model=48, num_layers=1, d_ff=64, dropout=0.0, labe
 
 
 def test_pieces_give_back_the_text_and_capitals_that_names_alone_keep() -> None:
-    pairs = [SentencePair("汤姆在。", "Tom is here."), SentencePair("我认识汤姆。", "I know Tom."), SentencePair("你在。", "You are here, and I know.")]
+    pairs = [
+        SentencePair("汤姆在。", "Tom is here."),
+        SentencePair("我认识汤姆。", "I know Tom."),
+        SentencePair("你在。", "You are here, and I know."),
+    ]
     vocabulary = Vocabulary(pairs, TINY)
     for text in ("Tom is here.", "I know Tom.", "You are here, and I know.", "Is it 7:30?", "Naïve café!"):
         assert vocabulary.english(vocabulary.target_ids(text)) == text
@@ -147,7 +159,9 @@ def test_a_tiny_model_learns_made_up_pairs_and_translates_alone_as_in_a_batch(fi
     pairs = [pair for pair in read_pairs(file) if pair.english.endswith(".") and "do" not in pair.english]
     told: list[float] = []
     begun = time.process_time()
-    trained = train_translator(Transformer, pairs, TINY, clock=time.process_time, progress=lambda share, step, loss: told.append(loss))
+    trained = train_translator(
+        Transformer, pairs, TINY, clock=time.process_time, progress=lambda share, step, loss: told.append(loss)
+    )
     assert time.process_time() - begun < 2 * 60 * TINY.minutes
     assert 8 < trained.seconds < 15
     chosen = pairs[::7]
@@ -178,7 +192,16 @@ def test_pooled_dropout_drops_its_share_scales_the_rest_and_rests_in_evaluation(
 def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     threads = torch.get_num_threads()
     try:
-        options = ["--minutes", "0.05", "--held-out", "10", "--device", "cpu", "--save", str(tmp_path / "real.safetensors")]
+        options = [
+            "--minutes",
+            "0.05",
+            "--held-out",
+            "10",
+            "--device",
+            "cpu",
+            "--save",
+            str(tmp_path / "real.safetensors"),
+        ]
         assert main(["real-data", str(file), *options]) == 0
     finally:
         torch.set_num_threads(threads)

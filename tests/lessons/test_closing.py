@@ -31,7 +31,10 @@ def test_a_notebook_ends_with_preflight_solutions_and_the_way_on(tmp_path: Path)
     words, code, solutions, way = closing(tmp_path)
     assert words.startswith("## Ready to hand in?")
     assert code == 'from autograder import preflight\n\npreflight("97_made_up")'
-    assert solutions.startswith("<details><summary>Solutions") and "(../../solutions/97_made_up/made_up.ipynb)" in solutions
+    assert (
+        solutions.startswith("<details><summary>Solutions")
+        and "(../../solutions/97_made_up/made_up.ipynb)" in solutions
+    )
     assert way == (
         "[← unit 96](../../notebooks/96_before/before.ipynb) · [map of the course](../../notebooks/start.ipynb)"
         " · [unit 98 →](../../notebooks/98_after/after.ipynb)"

@@ -69,11 +69,16 @@ def test_a_learner_who_unpacks_it_can_check_their_work_and_ask_for_no_hidden_cas
 
 def command(course: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(course)}
-    return subprocess.run([sys.executable, "-m", "autograder", *words], cwd=course, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "autograder", *words], cwd=course, env=environment, capture_output=True, text=True
+    )
 
 
 def test_one_unit_alone_holds_its_notebook_and_cases(tmp_path: Path) -> None:
-    assert main(["release", "02", "--notebooks-only", "--output", str(tmp_path / "unit.zip"), "--course", str(COURSE)]) == 0
+    assert (
+        main(["release", "02", "--notebooks-only", "--output", str(tmp_path / "unit.zip"), "--course", str(COURSE)])
+        == 0
+    )
     assert zipfile.ZipFile(tmp_path / "unit.zip").namelist() == [
         f"notebooks/{UNIT}/{unit_stem(UNIT)}.ipynb",
         f"notebooks/{UNIT}/cases.npz",

@@ -167,4 +167,7 @@ def test_known_mistakes_on_hidden_cases_are_drawn_when_looked_at_and_travel_with
     (piece,) = open_workbench(made)
     assert (drawn.name, drawn.says) == ("squares", "your output is the square of x.")
     assert list(drawn.seen) == list(draw_cases(piece, seed=1).plan)
-    assert all(same_observation(drawn.seen[key], seen, cases.tolerance) for key, seen in draw_cases(piece, seed=1).variants[0].seen.items())
+    assert all(
+        same_observation(drawn.seen[key], seen, cases.tolerance)
+        for key, seen in draw_cases(piece, seed=1).variants[0].seen.items()
+    )

@@ -76,7 +76,9 @@ def _same_twice(trial: Trial) -> Finding | None:
     _, seen, _ = trial.derived["again"]
     if difference(seen.value, trial.seen.value, trial.tolerance) is None:
         return None
-    return Finding("two calls with the same inputs gave two different outputs: something random or remembered is left on.")
+    return Finding(
+        "two calls with the same inputs gave two different outputs: something random or remembered is left on."
+    )
 
 
 same_twice = Probe(

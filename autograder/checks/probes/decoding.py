@@ -36,7 +36,11 @@ def _words(row: Array) -> Array:
 def _told(words: Array, most: int = 12) -> str:
     """A sentence's ids, as many as are easily read."""
     words = words.astype(np.int64) if np.isfinite(words).all() else words
-    return f"{words.tolist()}" if len(words) <= most else f"[{', '.join(map(str, words[:most].tolist()))}, and {len(words) - most} more]"
+    return (
+        f"{words.tolist()}"
+        if len(words) <= most
+        else f"[{', '.join(map(str, words[:most].tolist()))}, and {len(words) - most} more]"
+    )
 
 
 def _trimmed(value: Any) -> Any:
@@ -55,8 +59,16 @@ def _same_sentences(trial: Trial) -> Finding | None:
     if found is None:
         return None
     one, other = _ids(seen, kinds="iuf"), _ids(expected)
-    if one is None and isinstance(seen, (tuple, list)) and seen and isinstance(seen[0], Tensor) and seen[0].data.ndim == 3:
-        return Finding(f"{found.what} One sentence for each source is asked for: the best of all that were put aside.", found)
+    if (
+        one is None
+        and isinstance(seen, (tuple, list))
+        and seen
+        and isinstance(seen[0], Tensor)
+        and seen[0].data.ndim == 3
+    ):
+        return Finding(
+            f"{found.what} One sentence for each source is asked for: the best of all that were put aside.", found
+        )
     if one is None or other is None or len(one) != len(other):
         return Finding(found.what, found)
     for place, (mine, theirs) in enumerate(zip(map(_words, one), map(_words, other), strict=True)):
@@ -141,12 +153,20 @@ searches_each_sentence_by_itself = Probe(
 def _same_counts(trial: Trial) -> Finding | None:
     seen, expected = trial.seen.value, trial.expected.value
     if isinstance(seen, dict) and any(key.startswith("frozenset(") for key in seen):
-        return Finding("your keys are sets: a set forgets the order of its tokens, and how often each stands there. Keys are tuples.")
+        return Finding(
+            "your keys are sets: a set forgets the order of its tokens, and how often each stands there. Keys are tuples."
+        )
     if isinstance(seen, dict) and isinstance(expected, dict):  # a count has no order
         missing, extra = [key for key in expected if key not in seen], [key for key in seen if key not in expected]
         if missing or extra:
-            what = f"{missing[0]} is not counted" if missing else f"{extra[0]} is counted, and it is no n-gram of these tokens"
-            return Finding(f"{what}. Your keys: {', '.join(list(seen)[:4]) or 'none'}; expected: {', '.join(list(expected)[:4]) or 'none'}.")
+            what = (
+                f"{missing[0]} is not counted"
+                if missing
+                else f"{extra[0]} is counted, and it is no n-gram of these tokens"
+            )
+            return Finding(
+                f"{what}. Your keys: {', '.join(list(seen)[:4]) or 'none'}; expected: {', '.join(list(expected)[:4]) or 'none'}."
+            )
         seen = {key: seen[key] for key in expected}
     found = difference(seen, expected, trial.tolerance, returns=trial.returns)
     return Finding(found.what, found) if found else None

@@ -20,9 +20,7 @@ def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Pr
     """Each row of weights sums to 1 where the mask leaves the query a key, and to 0 where it leaves none."""
 
     def judge(trial: Trial) -> Finding | None:
-        named = [
-            (name, data) for name, data in arrays(trial.seen.value, trial.returns) if output in (None, name)
-        ]
+        named = [(name, data) for name, data in arrays(trial.seen.value, trial.returns) if output in (None, name)]
         if not named or (hidden := _hidden(trial.call, mask, named[0][1].shape)) is None:
             return None
         name, data = named[0]
@@ -31,11 +29,7 @@ def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Pr
         if not wrong.any():
             return None
         row = tuple(int(i) for i in np.argwhere(wrong)[0])
-        why = (
-            "the mask leaves this query no key at all"
-            if wanted[row] == 0
-            else "the mask leaves this query a key"
-        )
+        why = "the mask leaves this query no key at all" if wanted[row] == 0 else "the mask leaves this query a key"
         return Finding(
             f"row {list(row)} of {name} sums to {number(sums[row])}, expected {number(wanted[row])}: {why}.",
             Difference("", name, (*row, 0), data, None),
@@ -84,11 +78,7 @@ def blind_to_masked_keys(*names: str, mask: str = "mask") -> Probe:
         if where is None or any(call.given[name].dtype == "float16" for name in names):
             return {}  # in float16, other rows of the changed call would not be exact
         key, _ = where
-        return {
-            "moved": with_arguments(
-                call, call.label, **{name: _pushed(call.given[name], key) for name in names}
-            )
-        }
+        return {"moved": with_arguments(call, call.label, **{name: _pushed(call.given[name], key) for name in names})}
 
     def judge(trial: Trial) -> Finding | None:
         where = _most_hidden(trial.call, mask)
@@ -138,9 +128,7 @@ def _pushed(value: Any, key: int) -> Any:
     return Tensor(data, value.dtype)
 
 
-def _first_moved(
-    trial: Trial, after: Any, rows: Array | None
-) -> tuple[str, tuple[int, ...], Array, Array] | None:
+def _first_moved(trial: Trial, after: Any, rows: Array | None) -> tuple[str, tuple[int, ...], Array, Array] | None:
     """The first output that is not what it was: its name, the place, the numbers after and before."""
     before, later = arrays(trial.seen.value, trial.returns), arrays(after, trial.returns)
     for (name, one), (_, other) in zip(before, later, strict=False):

@@ -38,11 +38,17 @@ def _same_entries(trial: Trial) -> Finding | None:
     missing = [token for token in expected if token not in seen]
     extra = [token for token in seen if token not in expected]
     sequences = trial.argument("sequences")
-    given = {token for sequence in sequences for token in sequence} if isinstance(sequences, (list, tuple)) else set(extra)
+    given = (
+        {token for sequence in sequences for token in sequence} if isinstance(sequences, (list, tuple)) else set(extra)
+    )
     if strange := [token for token in extra if token not in given and token not in _SPECIALS]:
         return Finding(f"your dict has an entry {strange[0]!r}, which stands in none of the sequences of this call.")
     if missing:
-        count = f"{len(seen)} entries where {len(expected)} are expected" if not extra else f"an entry {extra[0]!r} that should not be there"
+        count = (
+            f"{len(seen)} entries where {len(expected)} are expected"
+            if not extra
+            else f"an entry {extra[0]!r} that should not be there"
+        )
         return Finding(f"your dict has no entry {missing[0]!r}, and {count}.")
     if extra:
         return Finding(f"your dict has an entry {extra[0]!r} that should not be there.")
@@ -98,7 +104,9 @@ def _updates_the_model(trial: Trial) -> Finding | None:
     if still:
         return Finding(f"the weight `{still[0]}` is what it was before the call; others have changed.")
     found = difference(after.get(off[0]), due[off[0]], trial.tolerance, off[0])
-    return Finding(f"the model's weights changed, but not as they should: after the call, {found.what}" if found else "", found)
+    return Finding(
+        f"the model's weights changed, but not as they should: after the call, {found.what}" if found else "", found
+    )
 
 
 updates_the_model = Probe("updates_the_model", "leaves the right weights behind", _updates_the_model)

@@ -51,7 +51,9 @@ def translates(full: float = 0.9) -> Probe:
 
         try:
             weights = arrays_of(trial.seen.value)
-            sources, targets, kinds = (list(map(str, trial.expected.value[name])) for name in ("sources", "targets", "kinds"))
+            sources, targets, kinds = (
+                list(map(str, trial.expected.value[name])) for name in ("sources", "targets", "kinds")
+            )
             longest = max(len(target.split()) for target in targets) + _ROOM
             with one_thread():
                 model = best_model(weights, sources, targets, longest)
@@ -83,7 +85,10 @@ def _mistake(
 ) -> tuple[str, str] | None:
     """A cause that these weights and translations show, as (short name, end of a sentence)."""
     if is_untrained(weights):
-        return "untrained", "these are the weights of a model before its first training step; save the model that you trained."
+        return (
+            "untrained",
+            "these are the weights of a model before its first training step; save the model that you trained.",
+        )
     if _turned_translates(weights, sources, targets, longest):
         return "transposed", "its square matrices are transposed: a linear layer's weight is (out, in)."
     words = [text.split() for text in found]

@@ -41,7 +41,9 @@ def _off_one(name: str, data: Array, axis: int) -> Finding | None:
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     line = {1: "the weights"}.get(data.ndim, f"the slice {list(index)} along axis {axis}")
     other = [
-        a for a in range(data.ndim) if a != axis % data.ndim and np.allclose(data.astype(float).sum(axis=a), 1, atol=1e-3)
+        a
+        for a in range(data.ndim)
+        if a != axis % data.ndim and np.allclose(data.astype(float).sum(axis=a), 1, atol=1e-3)
     ]
     aside = f" They do sum to 1 along axis {other[0]}." if other else ""
     return Finding(

@@ -26,9 +26,7 @@ from autograder.grading.sandbox import filesystem, kernel, landlock, seccomp
 from autograder.grading.sandbox.kernel import SandboxError
 from autograder.grading.sandbox.limits import Limits
 
-_NAMESPACES_OF_SUBMISSION = (
-    kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-)
+_NAMESPACES_OF_SUBMISSION = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 _THREAD_RESERVE = 80 << 20  # address space that the C library sets aside for a thread: its stack and its heap
 
 
@@ -67,9 +65,7 @@ def confine(
     if len(os.listdir("/proc/self/task")) != 1:
         raise SandboxError("confine needs a child with one thread: call it right after the fork.")
     if not namespaces and limits.may_fork:
-        raise SandboxError(
-            "Without namespaces a submission may not start processes: nothing could end them surely."
-        )
+        raise SandboxError("Without namespaces a submission may not start processes: nothing could end them surely.")
     folder = os.path.realpath(workdir)
     if not os.path.isdir(folder):
         raise SandboxError(f"The working folder {workdir} does not exist.")
@@ -155,11 +151,7 @@ def _identity(namespaces: bool) -> tuple[int, int]:
         return os.geteuid(), os.getegid()
     with open("/proc/self/uid_map", encoding="ascii") as handle:
         inside, _, count = (int(word) for word in handle.read().split()[-3:])
-    number = (
-        2_000_000_000 + os.getpid()
-        if count > 2_100_000_000
-        else inside + count - 1 - os.getpid() % (count // 2)
-    )
+    number = 2_000_000_000 + os.getpid() if count > 2_100_000_000 else inside + count - 1 - os.getpid() % (count // 2)
     if number < 1000:
         raise SandboxError("No unused user number is left in this container to run a submission as.")
     return number, number
@@ -280,12 +272,7 @@ def _set_resource_limits(limits: Limits, inherited: tuple[int, int], *, own_task
 
 
 def _landlock_rules(folder: str, paths: Sequence[str], may_fork: bool) -> list[tuple[str, int]]:
-    proc = (
-        ("/proc",) if may_fork else filesystem.PROC_FILES
-    )  # /proc/self names this process, not its children
-    rules = [
-        (path, landlock.READ)
-        for path in (*filesystem.SYSTEM_FOLDERS, *filesystem.SYSTEM_FILES, *paths, *proc)
-    ]
+    proc = ("/proc",) if may_fork else filesystem.PROC_FILES  # /proc/self names this process, not its children
+    rules = [(path, landlock.READ) for path in (*filesystem.SYSTEM_FOLDERS, *filesystem.SYSTEM_FILES, *paths, *proc)]
     rules += [(path, landlock.WRITE_EXISTING) for path in filesystem.DEVICES]
     return [*rules, (folder, landlock.READ_WRITE)]

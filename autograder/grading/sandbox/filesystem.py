@@ -26,9 +26,7 @@ def python_folders() -> tuple[Path, ...]:
     `sys.path` as a whole would let in the folder of an editable install, and with it whatever lies beside it.
     """
     folders = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), Path(sys.base_exec_prefix)]
-    folders += [
-        Path(folder) for folder in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")) if folder
-    ]
+    folders += [Path(folder) for folder in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")) if folder]
     if site.ENABLE_USER_SITE and site.getusersitepackages() in sys.path:
         folders.append(Path(site.getusersitepackages()))
     too_wide = {Path("/"), Path("/home"), Path("/root"), Path.home()}
@@ -59,9 +57,7 @@ def refuse_overlap(workdir: str, readable: Sequence[str]) -> None:
         if PurePosixPath(path).is_relative_to(workdir):
             raise SandboxError(f"{path} lies inside the working folder {workdir}; give a folder elsewhere.")
         if path == "/":
-            raise SandboxError(
-                "The root folder cannot be given as readable; name the folders that are needed."
-            )
+            raise SandboxError("The root folder cannot be given as readable; name the folders that are needed.")
 
 
 def build_root(workdir: str, readable: Sequence[str], scratch: int, owner: tuple[int, int]) -> None:
@@ -77,15 +73,11 @@ def build_root(workdir: str, readable: Sequence[str], scratch: int, owner: tuple
     links = {folder: os.readlink(folder) for folder in SYSTEM_FOLDERS if os.path.islink(folder)}
     # Any folder that exists will do as the place to build: nobody else sees what is mounted on it.
     root = workdir
-    kernel.mount(
-        "tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m,nr_inodes=4096"
-    )
+    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m,nr_inodes=4096")
     for folder, target in links.items():
         os.symlink(target.lstrip("/"), root + folder)
     wanted = [path for path in (*SYSTEM_FOLDERS, *SYSTEM_FILES) if os.path.exists(path) and path not in links]
-    wanted += [
-        path for path in readable if not any(PurePosixPath(path).is_relative_to(link) for link in links)
-    ]
+    wanted += [path for path in readable if not any(PurePosixPath(path).is_relative_to(link) for link in links)]
     for path in outermost(wanted):
         _bind(path, root, kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
     for path in DEVICES:
@@ -102,9 +94,7 @@ def build_root(workdir: str, readable: Sequence[str], scratch: int, owner: tuple
     try:
         _copy_folder(given, root + workdir, owner)
     except OSError as error:
-        raise SandboxError(
-            f"The files of {workdir} do not fit into {scratch} bytes of scratch: {error}"
-        ) from error
+        raise SandboxError(f"The files of {workdir} do not fit into {scratch} bytes of scratch: {error}") from error
     os.close(given)
     kernel.set_mount_attributes(root, kernel.MOUNT_ATTR_RDONLY, recursive=False)
     kernel.change_root(root)

@@ -147,9 +147,7 @@ def _namespace_facts(root: bool) -> list[Fact]:
     facts = []
     for name, flag, title, purpose in kinds:
         holds = _tried(partial(_enter, flag, root))
-        facts.append(
-            Fact(name, holds, f"{title} ({purpose}): {'yes' if holds else 'refused by this system'}.")
-        )
+        facts.append(Fact(name, holds, f"{title} ({purpose}): {'yes' if holds else 'refused by this system'}."))
     return facts
 
 

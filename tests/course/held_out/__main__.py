@@ -36,7 +36,9 @@ def main() -> int:
         for exercise, counts in by_exercise.items():
             rows.append((unit, exercise, *map(str, counts)))
             totals = [total + count for total, count in zip(totals, counts, strict=True)]
-    print("\n| unit | exercise | wrong | no points | by cause | by property | by exception | numbers only | right | full points |")
+    print(
+        "\n| unit | exercise | wrong | no points | by cause | by property | by exception | numbers only | right | full points |"
+    )
     print("|---|---|" + "---:|" * len(totals))
     for row in (*rows, ("all", "", *map(str, totals))):
         print(f"| {' | '.join(row)} |")

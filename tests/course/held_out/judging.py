@@ -54,7 +54,17 @@ class Judged:
         return "" if self.message else "wrong, and nothing is said"
 
 
-OUTCOMES = ("not-written", "not-defined", "out-of-time", "died", "file", "signature", "not-callable", "weights", "gradients")
+OUTCOMES = (
+    "not-written",
+    "not-defined",
+    "out-of-time",
+    "died",
+    "file",
+    "signature",
+    "not-callable",
+    "weights",
+    "gradients",
+)
 
 
 def judge_unit(unit: str, pieces: list[Piece]) -> Iterator[Judged]:

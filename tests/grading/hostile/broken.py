@@ -1,7 +1,5 @@
 """Files that are broken, moved, renamed or odd: mostly accidents, which must not cost honest work its points."""
 
-
-
 import json
 import os
 from pathlib import Path
@@ -30,7 +28,12 @@ _content("is_half_utf_16", 0, "JSON is broken", '{"cells": []}'.encode("utf-16")
 _content("is_a_number", 0, "it has no cells", b"3")
 _content("is_a_list", 0, "it has no cells", b"[]")
 _content("has_no_cells", 0, "it has no cells", b'{"cells": {"a": 1}}')
-_content("has_cells_that_are_none", 0, "has no cell for", b'{"cells": [null, 3, [], "x", {}, {"source": null}, {"metadata": 7}]}')
+_content(
+    "has_cells_that_are_none",
+    0,
+    "has no cell for",
+    b'{"cells": [null, 3, [], "x", {}, {"source": null}, {"metadata": 7}]}',
+)
 _content("is_deeply_nested", 0, "JSON is broken", b"[" * 200_000)
 _content("is_too_large", 0, "larger than", b'{"cells": [' + b" " * (21 << 20) + b"]}")
 _content("has_too_many_cells", 0, "more than", json.dumps({"cells": [own_cell("1")] * 3000}).encode())
@@ -45,7 +48,10 @@ def is_untouched_but_solved(submission: Submission) -> None:
 @_cases.notebook(10, "not written yet")
 def is_half_solved(submission: Submission) -> None:
     submission.write("centre", "def centre(x):\n    return x - x.mean(-1, keepdims=True)")
-    submission.write("softmax", "def softmax(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    return e / e.sum(-1, keepdims=True)")
+    submission.write(
+        "softmax",
+        "def softmax(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    return e / e.sum(-1, keepdims=True)",
+    )
 
 
 @_cases.notebook(0, "not written yet")
@@ -82,7 +88,10 @@ def has_turned_a_copy_into_something_else(submission: Submission) -> None:
     copy = json.loads(json.dumps(submission.cells[place]))
     copy["source"] = "trial = 3\ncentre(np.arange(3.0))"
     submission.cells.insert(place + 1, copy)
-    submission.write("softmax", "def softmax(x):\n    e = np.exp((x - x.max(-1, keepdims=True)) * trial / 3)\n    return e / e.sum(-1, keepdims=True)")
+    submission.write(
+        "softmax",
+        "def softmax(x):\n    e = np.exp((x - x.max(-1, keepdims=True)) * trial / 3)\n    return e / e.sum(-1, keepdims=True)",
+    )
 
 
 @_cases.notebook(20, "carry the grade id", solved=True)
@@ -101,7 +110,9 @@ def has_lost_all_metadata(submission: Submission) -> None:
 def has_metadata_of_odd_types(submission: Submission) -> None:
     for number, cell in enumerate(submission.cells):
         if "nbgrader" not in cell["metadata"]:
-            cell["metadata"] = [[], 3, None, {"nbgrader": 7, "autograder": []}, {"nbgrader": {"grade_id": [1]}}][number % 5]
+            cell["metadata"] = [[], 3, None, {"nbgrader": 7, "autograder": []}, {"nbgrader": {"grade_id": [1]}}][
+                number % 5
+            ]
     submission.notebook["metadata"] = 17
     submission.notebook["nbformat"] = "four"
 
@@ -151,7 +162,10 @@ def has_html_and_scripts(submission: Submission) -> None:
         "display({'text/html': '<img src=x onerror=alert(4)>', 'text/plain': '</pre><script>alert(5)</script>'}, raw=True)\n"
         "print('</pre><script>alert(6)</script>')"
     )
-    submission.write("why", "<script>alert(7)</script>[a](javascript:alert(8)) <img src=x onerror=alert(9)> ![](http://example.org/x.png)")
+    submission.write(
+        "why",
+        "<script>alert(7)</script>[a](javascript:alert(8)) <img src=x onerror=alert(9)> ![](http://example.org/x.png)",
+    )
 
 
 @_cases.notebook(20, "", solved=True)
@@ -169,12 +183,16 @@ def needs_a_helper_of_its_own(submission: Submission) -> None:
 def breaks_an_earlier_exercise_that_a_later_one_uses(submission: Submission) -> None:
     """`softmax` in the learner's `attend` is the course's while `attend` is observed."""
     submission.own_before("attend", "def soft(x):\n    return torch.softmax(x, -1)")
-    submission.write("attend", "def attend(query, key, value):\n    return soft(query @ key.T / key.shape[-1] ** 0.5) @ value")
+    submission.write(
+        "attend", "def attend(query, key, value):\n    return soft(query @ key.T / key.shape[-1] ** 0.5) @ value"
+    )
 
 
 @_cases.folder(20)
 def begins_with_a_byte_order_mark(course: Path, student: str) -> None:
-    (submitted_folder(course, student) / FILE).write_text("\ufeff" + Submission(course, solved=True).text(), encoding="utf-8")
+    (submitted_folder(course, student) / FILE).write_text(
+        "\ufeff" + Submission(course, solved=True).text(), encoding="utf-8"
+    )
 
 
 @_cases.folder(20)
@@ -242,7 +260,15 @@ def is_a_folder(course: Path, student: str) -> None:
 @_cases.folder(20, "left out")
 def holds_files_of_odd_names(course: Path, student: str) -> None:
     folder = Submission(course, solved=True).hand_in(course, student)
-    for name in (b"..\\..\\evil.py", b"-rf", b"\xff\xfe.txt", b"a\nb", b"<script>.js", b"x" * 250, b"\xf0\x9f\x92\xa3.ipynb"):
+    for name in (
+        b"..\\..\\evil.py",
+        b"-rf",
+        b"\xff\xfe.txt",
+        b"a\nb",
+        b"<script>.js",
+        b"x" * 250,
+        b"\xf0\x9f\x92\xa3.ipynb",
+    ):
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"{}")
 
 

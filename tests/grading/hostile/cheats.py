@@ -1,7 +1,5 @@
 """Tricks that win marks where tests run in the learner's own process, and attempts to read what must not be read."""
 
-
-
 from pathlib import Path
 
 from tests.grading.hostile.case import Collection
@@ -152,7 +150,13 @@ _cases.answer("hands_in_the_course_part", 15, "softmax", """
 from autograder import use_part
 def softmax(x): return use_part("softmax")(x, axis=-1)
 """, "use_part")  # fmt: skip
-_cases.answer("hands_in_the_course_part_as_it_is", 15, "softmax", "from autograder import use_part\nsoftmax = use_part('softmax')", "")
+_cases.answer(
+    "hands_in_the_course_part_as_it_is",
+    15,
+    "softmax",
+    "from autograder import use_part\nsoftmax = use_part('softmax')",
+    "",
+)
 _cases.answer("hands_in_the_course_library", 15, "softmax", """
 from autograder.library.unit_02_attention_scores import softmax as part
 def softmax(x): return part(x)

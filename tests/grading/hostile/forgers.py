@@ -1,7 +1,5 @@
 """Submissions that speak to the judging process themselves, or rewrite the observing code in their own."""
 
-
-
 from tests.grading.hostile.case import Collection
 
 _cases = Collection()
@@ -82,7 +80,13 @@ from autograder.checks.values import pack
 everywhere(framed(pack({"cell": "cell 2", "outputs": np.random.bytes(1000).hex(), "more": np.random.rand(4_000_000)})), 40)
 """, "")  # fmt: skip
 _cases.own_cell("closes_every_descriptor", 0, "import os\nos.closerange(0, 1000)", "", solved=False)
-_cases.own_cell("fills_every_descriptor", 20, "keep = []\ntry:\n    while True: keep.append(open('/dev/null'))\nexcept OSError: keep.clear()", "", solved=True)
+_cases.own_cell(
+    "fills_every_descriptor",
+    20,
+    "keep = []\ntry:\n    while True: keep.append(open('/dev/null'))\nexcept OSError: keep.clear()",
+    "",
+    solved=True,
+)
 
 # The observing code, rewritten from inside. What is sent stays a value, and values are judged elsewhere.
 _cases.own_cell("rewrites_pack", 0, """

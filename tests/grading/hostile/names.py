@@ -19,7 +19,7 @@ STUDENTS = (
     "{0} %s %d {student}",
     "seeds.json",
     "李雷 и Ñandú 💣",
-    "comma, \"quote\"",
+    'comma, "quote"',
     "n" * 250,
     "語" * 80,
 )

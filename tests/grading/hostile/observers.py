@@ -119,7 +119,9 @@ def centre(x): return np.asarray(Wild())
 _cases.answer("reads_far_beyond_its_array", 15, "centre", """
 def centre(x): return np.lib.stride_tricks.as_strided(x, shape=(1 << 20,), strides=(4096,))
 """, "")  # fmt: skip
-_cases.answer("returns_a_dict_of_a_million", 15, "centre", "def centre(x): return {str(n): n for n in range(1_000_000)}", "")
+_cases.answer(
+    "returns_a_dict_of_a_million", 15, "centre", "def centre(x): return {str(n): n for n in range(1_000_000)}", ""
+)
 _cases.answer("returns_a_tower_of_tuples", 15, "centre", """
 def centre(x):
     tower = ()
@@ -128,13 +130,21 @@ def centre(x):
 """, "")  # fmt: skip
 _cases.answer("returns_an_integer_of_a_million_digits", 15, "centre", "def centre(x): return 10 ** 1_000_000", "")
 _cases.answer("returns_a_text_of_ten_megabytes", 15, "centre", "def centre(x): return '<script>' * 1_300_000", "")
-_cases.answer("returns_halves_of_characters", 15, "centre", "def centre(x): return {'\\ud800': '\\udfff\\x00\\u202e'}", "")
+_cases.answer(
+    "returns_halves_of_characters", 15, "centre", "def centre(x): return {'\\ud800': '\\udfff\\x00\\u202e'}", ""
+)
 _cases.answer("returns_objects_in_an_array", 15, "centre", """
 class Bomb:
     def __reduce__(self): return (exec, ("import os; os.mkdir('touched')",))
 def centre(x): return np.array([Bomb()] * 5, dtype=object)
 """, "dtype object")  # fmt: skip
-_cases.answer("returns_zeros_of_another_shape_as_one_that_broadcasts", 15, "centre", "def centre(x): return np.zeros((1,) * 30 + x.shape)", "")
+_cases.answer(
+    "returns_zeros_of_another_shape_as_one_that_broadcasts",
+    15,
+    "centre",
+    "def centre(x): return np.zeros((1,) * 30 + x.shape)",
+    "",
+)
 _cases.answer("returns_a_view_of_its_input", 15, "centre", """
 def centre(x):
     x -= x.mean(-1, keepdims=True)
@@ -170,7 +180,13 @@ def centre(x):
     signal.setitimer(signal.ITIMER_REAL, 0)
     while True: pass
 """, LATE)  # fmt: skip
-_cases.answer("stops_itself_while_it_is_checked", 15, "centre", "def centre(x):\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSTOP)", "")
+_cases.answer(
+    "stops_itself_while_it_is_checked",
+    15,
+    "centre",
+    "def centre(x):\n    import os, signal\n    os.kill(os.getpid(), signal.SIGSTOP)",
+    "",
+)
 
 # Resources that no simple limit counts.
 for _name, _source in (
@@ -197,14 +213,34 @@ def _text(name: str, points: float, says: str, change: "object") -> None:
 
 
 _text("is_solved_in_utf_16", 20, "", lambda text: text.encode("utf-16"))
-_text("has_bytes_that_are_no_utf_8", 0, "JSON is broken", lambda text: text.encode().replace(b"np.mean", b"np.\xff\xfemean"))
-_text("has_numbers_that_are_none", 20, "", lambda text: text.replace('"metadata": {}', '"metadata": {"a": NaN, "b": -Infinity}', 3))
+_text(
+    "has_bytes_that_are_no_utf_8",
+    0,
+    "JSON is broken",
+    lambda text: text.encode().replace(b"np.mean", b"np.\xff\xfemean"),
+)
+_text(
+    "has_numbers_that_are_none",
+    20,
+    "",
+    lambda text: text.replace('"metadata": {}', '"metadata": {"a": NaN, "b": -Infinity}', 3),
+)
 _text("has_its_keys_twice", 20, "", lambda text: '{"cells": [], "metadata": 3, ' + text[1:])
 _text("has_windows_line_ends", 20, "", lambda text: text.replace("\\n", "\\r\\n"))
 _text("is_indented_by_a_megabyte", 20, "", lambda text: " " * (1 << 20) + text)
 _text("is_followed_by_something", 0, "JSON is broken", lambda text: text + "\0garbage")
-_text("has_metadata_nested_deeply", 20, "", lambda text: text.replace('"metadata": {}', '"metadata": {"a": ' + "[" * 400 + "]" * 400 + "}", 1))
-_text("has_numbers_of_ten_thousand_digits", 0, "JSON is broken", lambda text: text.replace('"nbformat": 4', '"nbformat": ' + "4" * 10_000))
+_text(
+    "has_metadata_nested_deeply",
+    20,
+    "",
+    lambda text: text.replace('"metadata": {}', '"metadata": {"a": ' + "[" * 400 + "]" * 400 + "}", 1),
+)
+_text(
+    "has_numbers_of_ten_thousand_digits",
+    0,
+    "JSON is broken",
+    lambda text: text.replace('"nbformat": 4', '"nbformat": ' + "4" * 10_000),
+)
 
 
 @_cases.folder(0, "larger than")
@@ -252,7 +288,9 @@ def names_its_function_in_letters_that_look_alike(submission: Submission) -> Non
 
 @_cases.notebook(0, "not written yet")
 def redefines_what_the_checks_call(submission: Submission) -> None:
-    submission.own_before("centre-check", "def check(*a, **k): return 6.0\nmatches = right_shape = finite = keeps_inputs = None")
+    submission.own_before(
+        "centre-check", "def check(*a, **k): return 6.0\nmatches = right_shape = finite = keeps_inputs = None"
+    )
 
 
 OBSERVERS = tuple(_cases.cases)

@@ -1,7 +1,5 @@
 """Submissions that hang, crash, use up or break things: by intent or, as often, by accident."""
 
-
-
 from tests.grading.hostile.case import Collection
 from tests.grading.small_course import Submission
 
