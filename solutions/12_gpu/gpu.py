@@ -1870,23 +1870,24 @@ def cached_greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id:
         cache = KeyValueCache(len(blocks))
         words, positions = model.target_embedding.embedding, model.target_embedding.positions
         scale = math.sqrt(words.embedding_dim)
-        ids = source.new_full((len(source), 1), bos_id)
-        ended, holes = torch.zeros_like(ids[:, 0], dtype=torch.bool), False
+        last = getattr(model.decoder, "norm", None)  # of a pre-norm decoder
+        ids = newest = source.new_full((len(source), 1), bos_id)
+        ended, holes = torch.zeros_like(ids, dtype=torch.bool), False
         while ids.shape[1] <= max_len and not ended.all():
-            x = words(ids[:, -1:]) * scale + positions[ids.shape[1] - 1]  # model.target_embedding(ids)[:, -1:], the newest row alone
+            x = words(newest) * scale + positions[ids.shape[1] - 1]  # model.target_embedding(ids)[:, -1:], the newest row alone
             target_mask = padding_mask(ids) if holes else None
             for layer, block in enumerate(blocks):
                 def attend_self(x, layer=layer, block=block):
-                    query, *newest = projections[layer](x)
-                    kept = cache.append(layer, *newest)
+                    query, *made = projections[layer](x)
+                    kept = cache.append(layer, *made)
                     return attend(block.self_attention, query, *kept, target_mask)
                 def attend_source(x, layer=layer, block=block):
                     query = queries(block.cross_attention, x)
                     return attend(block.cross_attention, query, *source_side[layer], source_mask)
                 x = through_block(block, x, attend_self, attend_source)
-            x = x if getattr(model.decoder, "norm", None) is None else model.decoder.norm(x)
-            newest = model.output(x)[:, -1].argmax(dim=-1).masked_fill(ended, 0)
-            ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)
+            x = x if last is None else last(x)
+            newest = model.output(x)[:, -1:].argmax(dim=-1).masked_fill(ended, 0)
+            ids, ended = torch.cat([ids, newest], dim=1), ended | (newest == eos_id)
             holes = holes or not newest.all()  # a 0 among the words: its key is hidden from now on
     model.train(was_training)
     return ids[:, 1:].clone()  # outside, so that it is a tensor like any other
@@ -2083,8 +2084,8 @@ def with_padding_inside(rng, batch, seq_source, max_len):
     """pre-norm, an untrained model that writes id 0 in the middle of {batch} unfinished sentences"""
     return story(rng, batch, seq_source, max_len, norm_first=True, pads=True)
 
-EMBED = "words(ids[:, -1:]) * scale + positions[ids.shape[1] - 1]"
-KEPT = "cache.append(layer, *newest)"
+EMBED = "words(newest) * scale + positions[ids.shape[1] - 1]"
+KEPT = "cache.append(layer, *made)"
 AGAIN = "your code makes the keys or values of earlier positions again in each step. Make those of the newest position, and take the others from the cache."
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
@@ -2107,16 +2108,16 @@ wrong("cross-by-self", ("keys_and_values(block.cross_attention, encoder_output)"
 wrong("cross-swapped", ("[keys_and_values(block.cross_attention, encoder_output) for block in blocks]", "[keys_and_values(block.cross_attention, encoder_output)[::-1] for block in blocks]"), says="the source's keys and values have changed places.")
 wrong("cross-unencoded", ("encoder_output = model.encode(source)", "encoder_output = model.source_embedding(source)"), says="your cross-attention reads the embedded source. The encoder has not read it.")
 wrong("encoder-no-mask", ("encoder_output = model.encode(source)", "encoder_output = model.encoder(model.source_embedding(source))"), says="your encoder reads the source's padding: it is called without a mask. `model.encode` gives it one.")
-wrong("cache-layer-zero", (KEPT, "cache.append(0, *newest)"), ("*kept, target_mask", "*kept"), says="all layers share one layer of the cache. Each has its own.")
-wrong("cache-other-layer", (KEPT, "cache.append(len(blocks) - 1 - layer, *newest) if ids.shape[1] % 2 else cache.append(layer, *newest)"), ("*kept, target_mask", "*kept"), says="a layer reads another layer's part of the cache.")
-wrong("cache-swapped", (KEPT, "cache.append(layer, *newest)[::-1]"), says="keys and values of self-attention have changed places.")
+wrong("cache-layer-zero", (KEPT, "cache.append(0, *made)"), ("*kept, target_mask", "*kept"), says="all layers share one layer of the cache. Each has its own.")
+wrong("cache-other-layer", (KEPT, "cache.append(len(blocks) - 1 - layer, *made) if ids.shape[1] % 2 else cache.append(layer, *made)"), ("*kept, target_mask", "*kept"), says="a layer reads another layer's part of the cache.")
+wrong("cache-swapped", (KEPT, "cache.append(layer, *made)[::-1]"), says="keys and values of self-attention have changed places.")
 wrong("cache-by-cross", (KEPT, "cache.append(layer, *keys_and_values(block.cross_attention, x))"), says="your self-attention's keys and values are made by `cross_attention`.")
-wrong("cache-keys-only", (KEPT, "(cache.append(layer, *newest)[0],) * 2"), says="your self-attention uses the keys as values.")
+wrong("cache-keys-only", (KEPT, "(cache.append(layer, *made)[0],) * 2"), says="your self-attention uses the keys as values.")
 wrong("cache-anew", ("            target_mask = padding_mask(ids) if holes else None\n", "            target_mask = padding_mask(ids) if holes else None\n            cache = KeyValueCache(len(blocks))\n"), ("*kept, target_mask", "*kept"), says="your newest token attends to itself only: the keys and values before it are missing.")
 wrong("first-layer-only", ("in enumerate(blocks):\n                def", "in enumerate(blocks[:1]):\n                def"), says="only the first of the decoder's blocks is used.")
 wrong("always-post-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = block.norm1(x + attend_self(x)); x = block.norm2(x + attend_source(x)); x = block.norm3(x + block.feed_forward(x))"), says="your blocks are always post-norm. In a pre-norm model (`block.norm_first`) the norm comes before each part; `through_block` knows both.")
 wrong("always-pre-norm", ("x = through_block(block, x, attend_self, attend_source)", "x = x + attend_self(block.norm1(x)); x = x + attend_source(block.norm2(x)); x = x + block.feed_forward(block.norm3(x))"), says="your blocks are always pre-norm. In a post-norm model the norm comes after each sum; `through_block` knows both.")
-wrong("no-last-norm", ("            x = x if getattr(model.decoder, \"norm\", None) is None else model.decoder.norm(x)\n", ""), says="the decoder's last norm is missing: a pre-norm decoder has one behind its blocks.")
+wrong("no-last-norm", ("            x = x if last is None else last(x)\n", ""), says="the decoder's last norm is missing: a pre-norm decoder has one behind its blocks.")
 wrong("attentions-swapped", ("through_block(block, x, attend_self, attend_source)", "through_block(block, x, attend_source, attend_self)"), says="self-attention and cross-attention have changed places in the block.")
 wrong("no-self", ("attend(block.self_attention, query, *kept, target_mask)", "x * 0"), says="self-attention is missing: your words do not depend on those before them.")
 wrong("stops-late", ("while ids.shape[1] <= max_len and not ended.all():", "while ids.shape[1] <= max_len:"), says="your loop goes on after all sentences have ended: stop then, so that the result is as wide as the longest sentence.")
@@ -2124,12 +2125,12 @@ wrong("one-too-many", ("ids.shape[1] <= max_len", "ids.shape[1] <= max_len + 1")
 wrong("one-too-few", ("ids.shape[1] <= max_len", "ids.shape[1] < max_len"), says="your sentences may be one token too short: BOS does not count.")
 wrong("stops-at-first-end", ("not ended.all()", "not ended.any()"), says="your loop stops as soon as one sentence has ended. The others go on.")
 wrong("junk-after-end", (".masked_fill(ended, 0)", ""), says="behind an EOS your sentences go on. Put 0 there.")
-wrong("end-masked", ("ids, ended = torch.cat([ids, newest[:, None]], dim=1), ended | (newest == eos_id)", "ended = ended | (newest == eos_id); ids = torch.cat([ids, newest.masked_fill(ended, 0)[:, None]], dim=1)"), says="the EOS itself is missing from your sentences: only what stands behind it becomes 0.")
+wrong("end-masked", ("ids, ended = torch.cat([ids, newest], dim=1), ended | (newest == eos_id)", "ended = ended | (newest == eos_id); ids = torch.cat([ids, newest.masked_fill(ended, 0)], dim=1)"), says="the EOS itself is missing from your sentences: only what stands behind it becomes 0.")
 wrong("eos-after-end", (".masked_fill(ended, 0)", ".masked_fill(ended, eos_id)"), says="behind its EOS a sentence is filled up with EOS. Fill with 0.")
 wrong("with-bos", ("return ids[:, 1:].clone()", "return ids.clone()"), says="your result begins with BOS. It is not returned.")
 wrong("drops-first", ("return ids[:, 1:].clone()", "return ids[:, 2:].clone()"), says="the first token is missing from your result.")
 wrong("smallest", (".argmax(dim=-1)", ".argmin(dim=-1)"), says="you take the token with the smallest logit.")
-wrong("wrong-axis", ("[:, -1].argmax(dim=-1)", "[:, -1].argmax(dim=0)[: len(source)].repeat(len(source))[: len(source)]"), says="your argmax runs over the batch. It runs over the vocabulary, the last axis.")
+wrong("wrong-axis", ("[:, -1:].argmax(dim=-1)", "[:, -1].argmax(dim=0)[: len(source)].repeat(len(source))[: len(source), None]"), says="your argmax runs over the batch. It runs over the vocabulary, the last axis.")
 wrong("ended-replaced", ("ended | (newest == eos_id)", "newest == eos_id"), ("not ended.all()", "not ended.all()"), says="a sentence that has ended starts again: what has ended must stay so.")
 wrong("no-eval", ("    model.eval()\n", ""), says="the model is in training mode while it writes: dropout makes its words random. Put it into evaluation mode first.")
 wrong("stays-in-eval", ("    model.train(was_training)\n", ""), says="the model stays in evaluation mode. Put it back into the mode in which you got it.")
@@ -2137,7 +2138,7 @@ wrong("ends-in-training", ("model.train(was_training)", "model.train()"), says="
 wrong("second-best", (".argmax(dim=-1)", ".topk(2).indices[..., 1]"), says="you take the second best token.")
 wrong("normless-keys", (KEPT, "cache.append(layer, *keys_and_values(block.self_attention, entered))"), ("                def attend_self(x,", "                entered = x\n                def attend_self(x,"), says="in a pre-norm block your keys and values are made of what enters the block, without its norm. They are made of what self-attention is given.")
 wrong("no-feed-forward", ("x = through_block(block, x, attend_self, attend_source)", "ff, block.feed_forward = block.feed_forward, nn.Identity(); x = through_block(block, x, attend_self, attend_source) ; block.feed_forward = ff"), says="the feed-forward network of your blocks is missing.")
-wrong("rounded", ("model.output(x)[:, -1].argmax", "model.output(x)[:, -1].softmax(-1).round().argmax"), says="your logits are rounded before the largest is taken: where none is sure, you take token 0.")
+wrong("rounded", ("model.output(x)[:, -1:].argmax", "model.output(x)[:, -1:].softmax(-1).round().argmax"), says="your logits are rounded before the largest is taken: where none is sure, you take token 0.")
 wrong("minus-one-behind", (".masked_fill(ended, 0)", ".masked_fill(ended, -1).clamp(min=-1)"), (EMBED, "model.target_embedding(ids.clamp(min=0))[:, -1:]"), says="behind an EOS your sentences hold −1. Put 0 there.")
 wrong("last-dropped", ("return ids[:, 1:].clone()", "return ids[:, :-1].clone()"), says="your result is shifted: it begins with BOS and lacks the last token.")
 wrong("source-positions", (EMBED, "model.target_embedding(torch.cat([ids[:, :1].expand(-1, source.shape[1]), ids], dim=1))[:, -1:]"), says="your positions go on where the source ended. The target counts from 0.")
