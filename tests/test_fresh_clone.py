@@ -130,9 +130,9 @@ def opens(clone: Path, command: str) -> str:
         while time.monotonic() < deadline and server.poll() is None:
             for found in runtime.glob("jpserver-*.json"):
                 try:
-                    told = json.loads(found.read_text(encoding="utf-8"))
+                    running = json.loads(found.read_text(encoding="utf-8"))
                     with urllib.request.urlopen(
-                        f"{told['url']}lab/tree/notebooks/start.ipynb?token={told['token']}"
+                        f"{running['url']}lab/tree/notebooks/start.ipynb?token={running['token']}"
                     ) as page:
                         return str(page.read().decode())
                 except (urllib.error.URLError, ValueError):

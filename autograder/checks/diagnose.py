@@ -30,10 +30,10 @@ def diagnose(
     An exception alone explains only an exception of the same type and text. Returned values are compared as `view`
     shows them: what is not judged in them tells no mistake from another.
     """
-    seen = {key: _as_viewed(observation, view) for key, observation in sighting.observations.items()}
+    seen = {key: as_viewed(observation, view) for key, observation in sighting.observations.items()}
 
     def same(key: str, other: Observation) -> bool:
-        return same_observation(seen[key], _as_viewed(other, view), cases.tolerance)
+        return same_observation(seen[key], as_viewed(other, view), cases.tolerance)
 
     wrong = [key for key in cases.plan if key in seen and not same(key, cases.expected[key])]
     if not wrong:
@@ -75,5 +75,6 @@ def _same_type_of_fault(seen: Observation, other: Observation) -> bool:
     return bool(seen.fault and other.fault and seen.fault.type_name == other.fault.type_name)
 
 
-def _as_viewed(observation: Observation, view: Callable[[Any], Any]) -> Observation:
+def as_viewed(observation: Observation, view: Callable[[Any], Any]) -> Observation:
+    """The observation with what of its value is judged."""
     return observation if observation.fault else replace(observation, value=view(observation.value))

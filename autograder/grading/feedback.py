@@ -87,7 +87,7 @@ def with_words_of_a_person(page: str, given: Sequence[ByHand], row: Mapping[str,
 
 def _points(one: ByHand) -> str:
     extra = f" + {one.extra:g}" if one.extra else ""
-    return f"{extra.removeprefix(' ')}" if one.points is None else f"{one.points:g} of {one.most:g}{extra}"
+    return extra.strip() if one.points is None else f"{one.points:g} of {one.most:g}{extra}"
 
 
 def _cell(cell: nbformat.NotebookNode) -> str:

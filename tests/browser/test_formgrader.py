@@ -1,30 +1,18 @@
 """An instructor's evening: a written answer gets its points and a comment in formgrader, and a regrade keeps both."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading.sandbox import available
-from tests.browser.lab_server import CONFIGURATION, REPOSITORY, LabServer, copy_course
+from tests.browser.graded import grade, log_in, pictures
+from tests.browser.lab_server import CONFIGURATION, LabServer, copy_course
 from tests.browser.notebook_page import START_MS
 from tests.grading.small_course import FULL, NAME, UNIT, Submission, write_small_course
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-
-def grade(course: Path, *more: str) -> None:
-    isolation = "auto" if available().enough else "none"
-    words = ["grade", "--course", str(course), "--workers", "1", "--isolation", isolation, *more]
-    done = subprocess.run(
-        [sys.executable, "-m", "autograder", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +39,7 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(
     assert found(course) == (FULL, None, "", True)
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         notebook = book.find_submission_notebook(NAME, UNIT, "ada").id
-    page.goto(lab.address("lab"))  # leaves the cookie that formgrader's own requests need
-    page.wait_for_load_state("domcontentloaded")
+    log_in(page, lab)
     page.goto(lab.address(f"formgrader/submissions/{notebook}"), timeout=START_MS)
     points = page.locator("input.score#why")
     points.wait_for(timeout=START_MS)
@@ -64,7 +51,7 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(
     with page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/comment/" in answer.url):
         words.fill("Nearly: say why that helps.")
         words.blur()
-    page.screenshot(path=Path(os.environ.get("BROWSER_PICTURES", tmp_path)) / "formgrader_by_hand.png", full_page=True)
+    page.screenshot(path=pictures(tmp_path) / "formgrader_by_hand.png", full_page=True)
     given = (FULL + 1.5, 1.5, "Nearly: say why that helps.", False)
     assert found(course) == given
 

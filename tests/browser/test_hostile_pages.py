@@ -1,6 +1,5 @@
 """What a learner wrote is looked at in a real browser: nothing of it runs, asks for anything, or changes a grade."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from nbgrader.api import Gradebook
 
+from tests.browser.graded import log_in, pictures
 from tests.browser.hostile_class import scores, write_hostile_class
 from tests.browser.lab_server import LabServer
 from tests.browser.notebook_page import START_MS, NotebookPage
@@ -184,15 +184,3 @@ def test_a_graded_notebook_opened_in_jupyterlab_runs_nothing(
     poke(notebook.page)
     assert notebook.page.evaluate("window.ran ?? ''") == ""
     assert [address for address in outside_requests if "evil.test" in address] == []
-
-
-def log_in(page: "Page", lab: LabServer) -> None:
-    """JupyterLab's page leaves the cookie that formgrader's own requests need."""
-    page.goto(lab.address("lab"))
-    page.wait_for_load_state("domcontentloaded")
-
-
-def pictures(place: Path) -> Path:
-    folder = Path(os.environ.get("BROWSER_PICTURES", place))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
