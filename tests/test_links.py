@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from autograder.lessons.parse import unit_stem, units
+from autograder.authoring.parse import unit_stem, units
 
 COURSE = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(COURSE.glob("*.md")) + sorted((COURSE / "docs").glob("**/*.md"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.checks.cases import CASES_FILE, load_cases
-from autograder.lessons.parse import parse_lesson, unit_stem, units
+from autograder.authoring.parse import parse_lesson, unit_stem, units
+from autograder.formats.cases import CASES_FILE, load_cases
 
 COURSE = Path(__file__).resolve().parents[1]
 UNITS = units(COURSE / "solutions")

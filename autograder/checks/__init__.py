@@ -1,1 +1,1 @@
-
+"""Where `my_transformer` packages that were saved by an older version of the course look for their command."""

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..lessons.build import build_unit, check_unit
-from ..lessons.parse import LessonError
-from ..lessons.start_page import start_page, start_page_path
+from ..authoring.build import build_unit, check_unit
+from ..authoring.parse import LessonError
+from ..authoring.start_page import start_page, start_page_path
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
-from ..checks.display import as_text
-from ..checks.outside import key_of, observe_outside
-from ..checks.probes.named import named_probes
-from ..checks.submission import UnusableSubmission, read_submission
-from ..checks.verdict import Verdict, judge, judge_hidden
-from ..checks.weights import told_by_file
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
+from ..formats.submission import UnusableSubmission, read_submission
+from ..judging.panel import as_text
+from ..judging.probes.named import named_probes
+from ..judging.verdict import Verdict, judge, judge_hidden
+from ..judging.weights import told_by_file
+from ..observing.outside import key_of, observe_outside
 from .course import UsageError, add_course, one_unit
 
 
@@ -68,7 +68,7 @@ def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
             raise UsageError(
                 "hidden cases are drawn from the lessons in solutions/, which are not here: leave --hidden out."
             )
-        from ..lessons.hidden import hidden_cases
+        from ..authoring.hidden import hidden_cases
 
         sets.append({exercise.name: exercise for exercise in hidden_cases(course, unit, options.seed).exercises})
     return sets

@@ -45,7 +45,7 @@ def find_course(given: Path | None) -> Path:
 
 def chosen_units(course: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     """Full unit names for names or two-digit numbers; all units where none is named. Raises UsageError."""
-    from ..lessons.parse import units
+    from ..authoring.parse import units
 
     known = units(course / "solutions")
     if not known:

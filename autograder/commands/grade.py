@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _confined(mode: Any, scheduler: str | None) -> bool:
-    from ..grading.sandbox import IsolationRefused, require
+    from ..observing.sandbox import IsolationRefused, require
 
     if mode == "none":
         print(

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..checks.cases import MissingCases
-from ..checks.places import NoCourse, unit_folder
-from ..checks.preflight import closing, look
+from ..formats.cases import MissingCases
+from ..formats.places import NoCourse, unit_folder
+from ..notebook.preflight import closing, look
 from .course import UsageError
 
 

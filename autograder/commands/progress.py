@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..checks.places import NoCourse, notebooks_folder
-from ..checks.progress import as_html, as_text, read_progress
+from ..formats.places import NoCourse, notebooks_folder
+from ..notebook.progress import as_html, as_text, read_progress
 from .course import UsageError
 
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..lessons.handout import handout
-from ..lessons.parse import LessonError
+from ..authoring.handout import handout
+from ..authoring.parse import LessonError
 from .course import UsageError, add_units, chosen_units
 
 

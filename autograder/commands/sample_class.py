@@ -21,8 +21,8 @@ def add(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..authoring.parse import LessonError
     from ..grading.sample_class import make_class
-    from ..lessons.parse import LessonError
 
     units = chosen_units(options.course, options.assignment)
     try:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..lessons.assess import Assessment, assess, missing_files
-from ..lessons.parse import LessonError, parse_lesson, unit_stem
-from ..lessons.workbench import open_workbench
+from ..authoring.assess import Assessment, assess, missing_files
+from ..authoring.parse import LessonError, parse_lesson, unit_stem
+from ..authoring.workbench import open_workbench
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 

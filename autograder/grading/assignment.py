@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, cases_digest, load_cases
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, cases_digest, load_cases
 
 
 class NoAssignment(ValueError):
@@ -64,8 +64,8 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     # Here, since a worker gets its assignments ready made and starts a second sooner without nbgrader.
     from nbgrader.utils import compute_checksum, is_grade, is_locked, is_solution
 
-    from ..lessons.hidden import hidden_cases
-    from ..lessons.parse import LessonError, unit_stem
+    from ..authoring.hidden import hidden_cases
+    from ..authoring.parse import LessonError, unit_stem
 
     name = unit_stem(unit)
     folder = course / "solutions" / unit

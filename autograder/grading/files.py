@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 
-from ..checks.cases import CASES_FILE
+from ..formats.cases import CASES_FILE
 from .assignment import Assignment
 from .grade_one import RECORD_FORMAT, Graded
 from .submitted import TIMESTAMP, read_regular

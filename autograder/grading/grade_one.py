@@ -12,16 +12,16 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from ..checks.cases import CASES_FILE, ExerciseCases, Fault, Sighting
-from ..checks.display import as_html, as_text
-from ..checks.outside import Outside, Process, key_of, observe_by
-from ..checks.probes.named import named_probes
-from ..checks.submission import Block, part_of
-from ..checks.verdict import Verdict, judge, judge_hidden
-from ..checks.weights import MAX_FILE_BYTES, file_trouble, told_by_file
+from ..formats.cases import CASES_FILE, ExerciseCases, Fault, Sighting
+from ..formats.submission import Block, part_of
+from ..judging.panel import as_html, as_text
+from ..judging.probes.named import named_probes
+from ..judging.verdict import Verdict, judge, judge_hidden
+from ..judging.weights import MAX_FILE_BYTES, file_trouble, told_by_file
+from ..observing.outside import Outside, Process, key_of, observe_by
+from ..observing.runner import WarmProcess
 from .assignment import Assignment
 from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, rebuild
-from .runner import WarmProcess
 from .sanitise import clean, output_of, safe_outputs, sanitise
 from .submitted import TIMESTAMP, handed_files, read_regular, submission_digest
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checks.outside import TimeLimits
+from ..observing.outside import TimeLimits
 from .assignment import Assignment, open_assignment
 from .files import Handed, handed_in, only_writer, read_graded, read_record, record_seed, recorded_seeds, write_graded
 from .grade_one import Graded

@@ -15,12 +15,12 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
 
+from ..observing.runner import WarmProcess
+from ..observing.sandbox import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells, rebuilt_notebook
 from .rebuild import Unreadable, read_notebook, tidy_cells
-from .runner import WarmProcess
-from .sandbox import require
 
 _assignments: dict[tuple[str, str, int], Assignment] = {}
 _warm: dict[bool, WarmProcess] = {}

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import nbformat
 from nbformat import NotebookNode
 
-from ..checks.submission import defined_names, source_of
+from ..formats.submission import defined_names, source_of
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CELLS = 2000

@@ -11,9 +11,9 @@ from typing import Any
 
 import nbformat
 
-from ..lessons.assess import kept_file
-from ..lessons.parse import LessonError, parse_lesson, unit_stem
-from ..lessons.workbench import variant_sources
+from ..authoring.assess import kept_file
+from ..authoring.parse import LessonError, parse_lesson, unit_stem
+from ..authoring.workbench import variant_sources
 
 KINDS = ("solved", "half", "wrong", "untouched")
 

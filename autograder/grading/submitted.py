@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..checks.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
+from ..judging.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
 from .rebuild import MAX_BYTES
 
 TIMESTAMP = "timestamp.txt"

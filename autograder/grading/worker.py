@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checks.outside import NotStarted, TimeLimits
+from ..observing.outside import NotStarted, TimeLimits
+from ..observing.runner import RunnerError, WarmProcess
+from ..observing.temporary import remove_scratch, scratch_folder
 from .assignment import Assignment
 from .feedback import feedback_page
 from .grade_one import Graded, grade_submission
-from .runner import RunnerError, WarmProcess
-from .scratch import remove_scratch, scratch_folder
 from .submitted import handed_files
 
 _TRIES = 2

@@ -41,7 +41,7 @@ class LearnedPositions(nn.Module):
 
 def called_before(batches: list[Tensor], x: Tensor) -> Any:
     """`x`, given to a module that has been given other batches already."""
-    from autograder.checks.observe import Driver
+    from autograder.formats.fixtures import Driver
 
     def drive(module: Any) -> Any:
         for batch in batches:
@@ -76,7 +76,7 @@ def ids_under_watch(ids: Tensor) -> Any:
     The look tells how many weights the module learns, whether a copy of it still works on another device (PyTorch's
     "meta" device, which computes shapes only), and whether further calls give what a first call would.
     """
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     met: list[nn.Module] = []
 

@@ -25,7 +25,7 @@ def decoder_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
 
 def ids_on_two_devices(ids: Tensor) -> Any:
     """`ids` as they are, and where the mask of these is right, once more on PyTorch's "meta" device, which computes shapes only."""
-    from autograder.checks.observe import Driver
+    from autograder.formats.fixtures import Driver
 
     def drive(function: Any) -> dict[str, Any]:
         mask = function(ids)

@@ -93,7 +93,7 @@ def small_translator(
 
     left_over: gradients that it comes with; evaluated: whether it comes in evaluation mode
     """
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     model = SmallTranslator(state)
     model.train(not evaluated)
@@ -148,7 +148,7 @@ def rates_by_step(rates: Sequence[float]) -> Callable[[int], float]:
 
 def watcher() -> Any:
     """A function that writes down what it is told, and a look at that."""
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     told: list[Any] = []
 

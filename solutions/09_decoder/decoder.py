@@ -2133,7 +2133,7 @@ def small_transformer(init: dict[str, Any], state: dict[str, Tensor], training: 
 
 def _under_watch(model: nn.Module, training: bool) -> Any:
     """The model, and a look at how often it read a sentence, and in which mode."""
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     told = {"sentences": 0, "trained": False}
 

@@ -1284,7 +1284,7 @@ def small_translator(
 
     left_over: gradients that it comes with; evaluated: whether it comes in evaluation mode
     """
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     model = SmallTranslator(state)
     model.train(not evaluated)
@@ -1654,7 +1654,7 @@ def rates_by_step(rates: Sequence[float]) -> Callable[[int], float]:
 
 def watcher() -> Any:
     """A function that writes down what it is told, and a look at that."""
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     told: list[Any] = []
 
@@ -1992,7 +1992,7 @@ check(trained_weights, has_course_weights, translates(0.9), cases="hidden")
 # %% exercise="trained_weights" part="variants"
 from autograder.lab.corpus import sample
 
-from autograder.checks.probes.translation import wanted
+from autograder.judging.probes.translation import wanted
 
 
 @cases(dict(count=120), hidden=[dict(count=200)])

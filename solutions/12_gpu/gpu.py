@@ -633,8 +633,8 @@ def online_softmax_sum(scores: Tensor, values: Tensor, block_size: int) -> Tenso
 
 def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     """`scores`, watched: whether an exponential or a maximum is taken over all of them at once."""
-    from autograder.checks.made import entries, noting
-    from autograder.checks.observe import Watched
+    from autograder.library.operator_log import entries, noting
+    from autograder.formats.fixtures import Watched
 
     facts = {"takes exp of all scores": False, "looks at all scores first": False}
 
@@ -995,8 +995,8 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor, block_size: int, 
 
 def queries_under_watch(query: Tensor, table: int = 0, most: int = 0) -> Any:
     """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`."""
-    from autograder.checks.made import entries, noting
-    from autograder.checks.observe import Watched
+    from autograder.library.operator_log import entries, noting
+    from autograder.formats.fixtures import Watched
 
     facts = {"ignores block_size": False} if most else {"makes a table of all scores": False, "makes a mask of all pairs": False}
 
@@ -1357,7 +1357,7 @@ def by_head_in_float64(query, key, value, block_size, is_causal=False):
 @truth
 def by_fused_attention(query, key, value, block_size, is_causal=False):
     """PyTorch's own, unwatched."""
-    from autograder.checks.watch import paused
+    from autograder.library.quiet import paused
     with paused():
         return F.scaled_dot_product_attention(query.double(), key.double(), value.double(), is_causal=is_causal)
 
@@ -1522,7 +1522,7 @@ def cache_story(steps: list[Any]) -> Any:
 
     Before the second half of the steps, another cache of the same class is filled; it must make no difference.
     """
-    from autograder.checks.observe import Driver
+    from autograder.formats.fixtures import Driver
 
     def drive(cache: Any) -> dict[str, Any]:
         told = {"length at first": cache.length()}
@@ -1958,8 +1958,9 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
 
     limits: for the encoder, the decoder's own positions, their keys, and the source's keys: so many rows and no more
     """
-    from autograder.checks.made import noting
-    from autograder.checks.observe import Watched, load_state
+    from autograder.library.operator_log import noting
+    from autograder.formats.fixtures import Watched
+    from autograder.library.loading import load_state
     from autograder.library.unit_09_decoder import Transformer
 
     model = Transformer(**init)
@@ -1998,8 +1999,8 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
 
 # %% exercise="cached_greedy_decode" part="variants"
 from autograder.library.unit_09_decoder import Transformer, greedy_decode
-from autograder.checks.observe import load_state
-from autograder.checks.values import to_plain
+from autograder.library.loading import load_state
+from autograder.formats.values import to_plain
 
 def drawn_model(rng, heads, d_head, d_ff, norm_first, eos):
     """A small model whose sentences change from word to word: its output layer disfavours the word just read."""
@@ -2491,7 +2492,7 @@ def round_numbers(
     state: dict[str, Tensor], device_type: str, dtype: str, left_over: dict[str, Tensor] | None = None, evaluated: bool = False
 ) -> Any:
     """The model above, and after the call a look at its weights and at the number types in which it worked."""
-    from autograder.checks.observe import Watched
+    from autograder.formats.fixtures import Watched
 
     notes: dict[str, Any] = {}
     model = RoundNumbers(state, notes, device_type, getattr(torch, dtype)).train(not evaluated)

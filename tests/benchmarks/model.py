@@ -27,10 +27,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.checks.parts import grading
+from autograder.authoring.parse import parse_lesson, unit_stem
 from autograder.lab.speed import matmul_peak, transformer_flops
 from autograder.lab.timing import synchronise
-from autograder.lessons.parse import parse_lesson, unit_stem
+from autograder.library import grading
 
 COURSE = Path(__file__).resolve().parents[2]
 PARTS = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from autograder.checks.places import course_map
-from autograder.lessons.parse import unit_stem, units
+from autograder.authoring.parse import unit_stem, units
+from autograder.formats.places import course_map
 from tests.browser.lab_server import REPOSITORY, LabServer
 from tests.browser.notebook_page import START_MS, NotebookPage
 

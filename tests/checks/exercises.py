@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from autograder.checks.cases import Call, ExerciseCases, Observation, Tolerance, Variant
-from autograder.checks.observe import observe
-from autograder.checks.values import Tensor
+from autograder.formats.cases import Call, ExerciseCases, Observation, Tolerance, Variant
+from autograder.formats.values import Tensor
 from autograder.library import build_fixture
+from autograder.observing.observe import observe
 
 
 def doubled(x: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder.checks.cases import Call, Observation, Tolerance
-from autograder.checks.probes import (
+from autograder.formats.cases import Call, Observation, Tolerance
+from autograder.judging.probes import (
     Probe,
     Trial,
     blind_to_hidden_tokens,

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.checks.cases import Tolerance
-from autograder.checks.compare import difference
-from autograder.checks.values import Opaque, Tensor
+from autograder.formats.cases import Tolerance
+from autograder.formats.values import Opaque, Tensor
+from autograder.judging.compare import difference
 
 NEAR = Tolerance()
 floats = hnp.arrays(np.float64, hnp.array_shapes(), elements=st.floats(-1e6, 1e6))

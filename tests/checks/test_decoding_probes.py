@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from autograder.checks.cases import Call, Observation, Tolerance
-from autograder.checks.probes import Probe, Trial, no_bos, same_counts, same_sentences, searches_each_sentence_by_itself
-from autograder.checks.values import Tensor
+from autograder.formats.cases import Call, Observation, Tolerance
+from autograder.formats.values import Tensor
+from autograder.judging.probes import (
+    Probe,
+    Trial,
+    no_bos,
+    same_counts,
+    same_sentences,
+    searches_each_sentence_by_itself,
+)
 
 CALL = Call("two sentences", {}, 0)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.checks import keep
+from autograder.formats.places import KEEP_NOTHING
+from autograder.notebook import my_transformer as keep
 
 
 def cell(source: str, space: dict | None = None) -> dict:
@@ -110,14 +111,14 @@ def test_a_part_under_another_name_is_taken_from_the_course() -> None:
 
 @contextlib.contextmanager
 def keep_nothing() -> Iterator[None]:
-    before = os.environ.get(keep.OFF)
-    os.environ[keep.OFF] = "1"
+    before = os.environ.get(KEEP_NOTHING)
+    os.environ[KEEP_NOTHING] = "1"
     try:
         yield
     finally:
-        os.environ.pop(keep.OFF)
+        os.environ.pop(KEEP_NOTHING)
         if before is not None:
-            os.environ[keep.OFF] = before
+            os.environ[KEEP_NOTHING] = before
 
 
 def test_what_has_passed_is_known_until_its_text_or_its_cases_change(tmp_path: Path) -> None:

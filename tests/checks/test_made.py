@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from autograder.checks.cases import Call, Observation
-from autograder.checks.made import entries, noting
-from autograder.checks.observe import Driver, Watched, observe
-from autograder.checks.values import Fixture
-from autograder.checks.watch import paused
+from autograder.formats.cases import Call, Observation
+from autograder.formats.fixtures import Driver, Watched
+from autograder.formats.values import Fixture
+from autograder.library.operator_log import entries, noting
+from autograder.library.quiet import paused
+from autograder.observing.observe import observe
 
 
 def seen(target: object, fixture: object, **more: object) -> Observation:

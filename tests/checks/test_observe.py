@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from autograder.checks.cases import Call
-from autograder.checks.observe import observe
-from autograder.checks.watch import paused
+from autograder.formats.cases import Call
 from autograder.library import build_fixture
+from autograder.library.quiet import paused
+from autograder.observing.observe import observe
 
 from .exercises import Affine, affine_call, doubled
 

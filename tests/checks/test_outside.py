@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder.checks import outside
-from autograder.checks.cases import ExerciseCases
-from autograder.checks.outside import child_environment, key_of, observe_outside
-from autograder.checks.probes import matches
-from autograder.checks.submission import UnusableSubmission, read_submission
-from autograder.checks.verdict import Verdict, judge
+from autograder.formats.cases import ExerciseCases
+from autograder.formats.submission import UnusableSubmission, read_submission
+from autograder.judging.probes import matches
+from autograder.judging.verdict import Verdict, judge
+from autograder.observing import outside
+from autograder.observing.outside import child_environment, key_of, observe_outside
 
 from .exercises import doubling
 

@@ -9,9 +9,9 @@ import pytest
 from safetensors.torch import save_file, save_model
 
 from autograder import library
-from autograder.checks import keep
-from autograder.checks.cases import CASES_FILE
-from autograder.checks.own import NEEDED, WEIGHTS, main
+from autograder.formats.cases import CASES_FILE
+from autograder.notebook import my_transformer as keep
+from autograder.notebook.my_translator import NEEDED, WEIGHTS, main
 
 from .tiny_translator import known_pairs, trained, weights_of
 

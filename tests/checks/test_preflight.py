@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
-from autograder.checks import handed_in, keep, preflight
-from autograder.checks.cases import UnitCases, load_cases
-from autograder.checks.handed_in import examine
+from autograder.formats.cases import UnitCases, load_cases
+from autograder.formats.places import KEEP_NOTHING
 from autograder.grading.rebuild import MAX_BYTES
+from autograder.notebook import preflight
+from autograder.notebook import repair as handed_in
+from autograder.notebook.repair import examine
 from tests.grading.small_course import NAME, UNIT, Submission, own_cell, write_small_course
 
 
@@ -239,7 +241,7 @@ def test_in_a_notebook_nothing_is_changed_unless_asked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(course / "notebooks" / UNIT)
-    monkeypatch.delenv(keep.OFF, raising=False)
+    monkeypatch.delenv(KEEP_NOTHING, raising=False)
     remove("centre-check")(solved)
     path = saved(solved, tmp_path)
     before = path.read_bytes()
@@ -251,7 +253,7 @@ def test_in_a_notebook_nothing_is_changed_unless_asked(
     assert "File → Reload Notebook from Disk" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [keep.OFF, "NBGRADER_EXECUTION", "NBGRADER_VALIDATING"])
+@pytest.mark.parametrize("name", [KEEP_NOTHING, "NBGRADER_EXECUTION", "NBGRADER_VALIDATING"])
 def test_a_program_that_runs_the_notebook_gets_no_preflight(
     name: str, course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

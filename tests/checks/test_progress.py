@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
-from autograder.checks import keep
-from autograder.checks.cases import ExerciseCases
-from autograder.checks.progress import advice, as_html, as_text, note_passed, passed_names, read_progress
+from autograder.formats.cases import ExerciseCases
+from autograder.notebook import my_transformer as keep
+from autograder.notebook.progress import advice, as_html, as_text, note_passed, passed_names, read_progress
 from tests.checks.exercises import doubling
 
 UNITS = [

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file, save_model
 
-from autograder.checks.cases import (
+from autograder.formats.cases import (
     Call,
     ExerciseCases,
     Observation,
@@ -21,13 +21,13 @@ from autograder.checks.cases import (
     load_cases,
     save_cases,
 )
-from autograder.checks.display import as_html, as_text
-from autograder.checks.observe import observe
-from autograder.checks.probes.named import named_probes
-from autograder.checks.values import to_plain
-from autograder.checks.verdict import Verdict, judge
-from autograder.checks.weights import MAX_FILE_BYTES, file_trouble, told_by_file
+from autograder.formats.values import to_plain
+from autograder.judging.panel import as_html, as_text
+from autograder.judging.probes.named import named_probes
+from autograder.judging.verdict import Verdict, judge
+from autograder.judging.weights import MAX_FILE_BYTES, file_trouble, told_by_file
 from autograder.library import build_fixture
+from autograder.observing.observe import observe
 
 from .tiny_translator import expectation, trained, weights_of
 
@@ -120,7 +120,7 @@ def swapped(w: Weights) -> Weights:
 
 def untrained(w: Weights) -> Weights:
     from autograder import library
-    from autograder.checks.translator import vocabularies
+    from autograder.judging.translator import vocabularies
 
     from .tiny_translator import SIZE
 
@@ -202,7 +202,7 @@ def test_a_model_of_too_many_layers_is_refused_before_it_is_built() -> None:
 
 def test_the_largest_model_that_is_judged_takes_seconds() -> None:
     from autograder import library
-    from autograder.checks.translator import vocabularies
+    from autograder.judging.translator import vocabularies
 
     both = vocabularies()
     torch.manual_seed(0)

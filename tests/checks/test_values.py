@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.checks.values import Fixture, Opaque, Tensor, UnreadableValues, pack, to_live, to_plain, unpack
+from autograder.formats.values import Fixture, Opaque, Tensor, UnreadableValues, pack, to_live, to_plain, unpack
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 arrays = hnp.arrays(

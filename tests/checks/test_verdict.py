@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.checks.cases import Call, ExerciseCases, Fault, Observation, Sighting, Variant
-from autograder.checks.display import as_html, as_text, folded_hints
-from autograder.checks.observe import observe
-from autograder.checks.probes import (
+from autograder.formats.cases import Call, ExerciseCases, Fault, Observation, Sighting, Variant
+from autograder.formats.values import Tensor
+from autograder.judging.panel import as_html, as_text, folded_hints
+from autograder.judging.probes import (
     Probe,
     finite,
     keeps_inputs,
@@ -20,9 +20,9 @@ from autograder.checks.probes import (
     same_sentences,
     same_twice,
 )
-from autograder.checks.values import Tensor
-from autograder.checks.verdict import Verdict, judge, judge_hidden
+from autograder.judging.verdict import Verdict, judge, judge_hidden
 from autograder.library import build_fixture
+from autograder.observing.observe import observe
 
 from .exercises import doubling, seen_by
 

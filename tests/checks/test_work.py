@@ -2,8 +2,8 @@
 
 import pytest
 
-from autograder.checks.cases import Call, Observation, Tolerance
-from autograder.checks.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
+from autograder.formats.cases import Call, Observation, Tolerance
+from autograder.judging.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
 
 FACTS = {
     works_in_blocks: {"makes a table of all scores": False, "ignores block_size": False},

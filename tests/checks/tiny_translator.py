@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from autograder import library
-from autograder.checks.probes.translation import wanted
-from autograder.checks.translator import vocabularies
+from autograder.judging.probes.translation import wanted
+from autograder.judging.translator import vocabularies
 from autograder.lab.corpus import Pair, sample
 from autograder.lab.training import by_length
 

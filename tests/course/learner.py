@@ -19,7 +19,7 @@ RUN = ("", "setup", "solution", "check")
 
 def pasted(course: Path, unit: str) -> nbformat.NotebookNode:
     """The released notebook of a unit with the course's solutions in its solution cells."""
-    from autograder.lessons.parse import parse_lesson, unit_stem
+    from autograder.authoring.parse import parse_lesson, unit_stem
 
     lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
     solutions = {exercise.name: exercise.solution for exercise in lesson.exercises}
@@ -35,7 +35,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
     """Run a unit's cells in the unit's folder, experiments left out; earned points by exercise."""
     from IPython.core.interactiveshell import InteractiveShell
 
-    from autograder.checks.submission import part_of
+    from autograder.formats.submission import part_of
 
     os.chdir(course / "notebooks" / unit)
     space = types.ModuleType("__main__")

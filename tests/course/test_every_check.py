@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.lessons.parse import parse_lesson, unit_stem
-from autograder.lessons.workbench import open_workbench
+from autograder.authoring.parse import parse_lesson, unit_stem
+from autograder.authoring.workbench import open_workbench
 
 COURSE = Path(__file__).resolve().parents[2]
 MAIN_EXERCISES = {

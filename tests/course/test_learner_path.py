@@ -18,10 +18,11 @@ from nbgrader.api import Gradebook
 
 from autograder import library
 from autograder.__main__ import main
-from autograder.checks import keep
-from autograder.grading.sandbox import available
-from autograder.lessons.assess import kept_file
-from autograder.lessons.parse import Lesson, parse_lesson, unit_stem, units
+from autograder.authoring.assess import kept_file
+from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
+from autograder.formats.places import KEEP_NOTHING
+from autograder.notebook import my_transformer as keep
+from autograder.observing.sandbox import available
 
 from .learner import pasted
 
@@ -41,7 +42,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux" or not available().enough, reason="submissions cannot be isolated here"),
 ]
 ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if k != keep.OFF},
+    **{k: v for k, v in os.environ.items() if k != KEEP_NOTHING},
     "PYTHONPATH": str(COURSE),
     "OMP_NUM_THREADS": "1",
 }

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.checks.cases import CASES_FILE
-from autograder.checks.submission import part_of
-from autograder.lessons.notebook import execute, solved_notebook
-from autograder.lessons.parse import parse_lesson, unit_stem, units
+from autograder.authoring.notebook import execute, solved_notebook
+from autograder.authoring.parse import parse_lesson, unit_stem, units
+from autograder.formats.cases import CASES_FILE
+from autograder.formats.submission import part_of
 
 COURSE = Path(__file__).resolve().parents[2]
 

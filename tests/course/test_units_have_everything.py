@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.lessons.parse import Lesson, parse_lesson, unit_stem, units
-from autograder.lessons.start_page import said_time
+from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
+from autograder.authoring.start_page import said_time
 
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 UNITS = units(SOLUTIONS)

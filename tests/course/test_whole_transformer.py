@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autograder.checks.parts import grading
-from autograder.lessons.parse import parse_lesson
-from autograder.library import part
+from autograder.authoring.parse import parse_lesson
+from autograder.library import grading, part
 
 LESSON = Path(__file__).resolve().parents[2] / "solutions" / "09_decoder" / "decoder.py"
 HEADS, LAYERS, WIDTH, INNER = 4, 3, 16, 24

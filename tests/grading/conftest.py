@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autograder.grading.gradebook import GradebookWriter
-from autograder.grading.sandbox import Limits, Outcome, available, collect, spawn
+from autograder.observing.sandbox import Limits, Outcome, available, collect, spawn
 from tests.grading.small_course import write_small_course
 
 SMALL = Limits(memory=512 << 20, cpu=20, wall=30.0, scratch=8 << 20, file_size=4 << 20)

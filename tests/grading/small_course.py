@@ -10,10 +10,10 @@ from typing import Any
 
 import nbformat
 
-from autograder.checks.cases import CASES_FILE, save_cases
-from autograder.lessons.build import visible_cases
-from autograder.lessons.notebook import notebook_text, release, solved_notebook
-from autograder.lessons.parse import Lesson, parse_lesson
+from autograder.authoring.build import visible_cases
+from autograder.authoring.notebook import notebook_text, release, solved_notebook
+from autograder.authoring.parse import Lesson, parse_lesson
+from autograder.formats.cases import CASES_FILE, save_cases
 
 UNIT = "90_small"
 NAME = "small"

@@ -10,8 +10,8 @@ import pytest
 
 from autograder.grading import doctor
 from autograder.grading.doctor import Line, render, report
-from autograder.grading.sandbox import Isolation
-from autograder.grading.sandbox.isolation import Fact
+from autograder.observing.sandbox import Isolation
+from autograder.observing.sandbox.isolation import Fact
 
 ALL_WALLS = Isolation("Linux", True, 6, "namespaces", (Fact("seccomp", True, "Seccomp: yes."),), ())
 NO_NAMESPACES = Isolation("Linux", False, 3, "filters", (Fact("pid_namespace", False, "PID: refused."),), ())

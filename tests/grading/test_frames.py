@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks.cases import Call, Observation, Sighting, sighting_tree
-from autograder.checks.frames import FRAME, Frames, received_sighting, unpacked_frame
-from autograder.checks.values import Opaque, UnreadableValues, pack, unpack
+from autograder.formats.cases import Call, Observation, Sighting, sighting_tree
+from autograder.formats.frames import FRAME, Frames, received_sighting, unpacked_frame
+from autograder.formats.values import Opaque, UnreadableValues, pack, unpack
 
 PLAN = {"0.0.0": Call("one", {}, 0), "1.0.0": Call("two", {}, 0)}
 

@@ -13,18 +13,18 @@ import torch
 from nbgrader.api import Gradebook
 from safetensors.torch import save_file, save_model
 
-from autograder.checks.cases import CASES_FILE, save_cases
-from autograder.checks.outside import TimeLimits
-from autograder.checks.weights import MAX_FILE_BYTES
+from autograder.authoring.build import build_unit, check_unit, visible_cases
+from autograder.authoring.notebook import notebook_text, release, solved_notebook
+from autograder.authoring.parse import LessonError, parse_lesson
+from autograder.formats.cases import CASES_FILE, save_cases
 from autograder.grading.files import read_record
 from autograder.grading.gradebook import GradebookWriter
 from autograder.grading.pipeline import plan, run
 from autograder.grading.sample_class import make_class
-from autograder.grading.sandbox import available
 from autograder.grading.submitted import handed_files, submission_digest
-from autograder.lessons.build import build_unit, check_unit, visible_cases
-from autograder.lessons.notebook import notebook_text, release, solved_notebook
-from autograder.lessons.parse import LessonError, parse_lesson
+from autograder.judging.weights import MAX_FILE_BYTES
+from autograder.observing.outside import TimeLimits
+from autograder.observing.sandbox import available
 from tests.checks.tiny_translator import trained
 from tests.grading.executors import Inline
 
@@ -66,7 +66,7 @@ check(trained_weights, has_course_weights, translates(0.9), cases="hidden")
 # - load_file
 
 # %% exercise="trained_weights" part="variants"
-from autograder.checks.probes.translation import wanted
+from autograder.judging.probes.translation import wanted
 from autograder.lab.corpus import sample
 
 @cases(dict(known=20), hidden=[dict(known=18)])
@@ -223,7 +223,7 @@ def test_a_made_up_class_hands_in_what_the_unit_asks_for(course: Path, weights: 
 
 
 def test_a_first_build_makes_the_file_and_a_later_one_judges_it(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autograder.lessons import build
+    from autograder.authoring import build
 
     source = course / "solutions" / UNIT
     data = (source / f".{FILE}").read_bytes()

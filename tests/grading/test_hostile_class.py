@@ -13,11 +13,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.checks.outside import TimeLimits
 from autograder.grading.files import graded_folder, shown_name
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.reports import write_reports
-from autograder.grading.sandbox import available
+from autograder.observing.outside import TimeLimits
+from autograder.observing.sandbox import available
 from tests.grading.hostile import CASES, Case
 from tests.grading.processes import adopt_orphans, descendants, wait_for_none
 from tests.grading.small_course import FULL, NAME, UNIT

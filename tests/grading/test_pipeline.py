@@ -18,11 +18,13 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
-from autograder.checks.outside import TimeLimits
-from autograder.grading import files, pipeline, runner, scratch, worker
+from autograder.grading import files, pipeline, worker
 from autograder.grading.files import handed_in, only_writer, read_record
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
-from autograder.grading.sandbox import available
+from autograder.observing import runner
+from autograder.observing import temporary as scratch
+from autograder.observing.outside import TimeLimits
+from autograder.observing.sandbox import available
 from tests.grading.executors import Fragile, Inline
 from tests.grading.processes import adopt_orphans, descendants, wait_for_none
 from tests.grading.small_course import UNIT, Submission, submitted_folder
@@ -213,7 +215,7 @@ def test_a_new_process_removes_what_dead_ones_left_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    words = [sys.executable, "-c", "from autograder.grading.scratch import scratch_folder\n"
+    words = [sys.executable, "-c", "from autograder.observing.temporary import scratch_folder\n"
              "import sys\nprint(scratch_folder(), flush=True)\nsys.stdin.read()"]  # fmt: skip
 
     def start() -> tuple[subprocess.Popen[str], Path]:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading import sandbox
-from autograder.grading.sandbox import kernel
+from autograder.observing import sandbox
+from autograder.observing.sandbox import kernel
 from tests.grading.conftest import Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")

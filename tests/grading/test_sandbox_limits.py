@@ -16,16 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading import sandbox
-from autograder.grading.sandbox import (
-    Isolation,
-    IsolationRefused,
-    Limits,
-    explain_status,
-    require,
-    spawn,
-    terminate,
-)
+from autograder.observing import sandbox
+from autograder.observing.sandbox import Isolation, IsolationRefused, Limits, explain_status, require, spawn, terminate
 from tests.grading.conftest import SMALL, Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
@@ -348,7 +340,7 @@ def test_when_the_grader_is_killed_everything_dies(confined: Confined) -> None:
     program = f"""
         import os, signal
         from pathlib import Path
-        from autograder.grading.sandbox import Limits, confine
+        from autograder.observing.sandbox import Limits, confine
         grader = os.getpid()
         if not os.fork():
             confine(Path({str(confined.workdir)!r}), [], Limits(), keep=[{writing}], parent=grader,

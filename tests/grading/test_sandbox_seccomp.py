@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.grading.sandbox import kernel, seccomp
+from autograder.observing.sandbox import kernel, seccomp
 
 
 def decide(program: bytes, number: int, arguments: list[int], arch: int) -> int:

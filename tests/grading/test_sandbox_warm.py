@@ -21,7 +21,7 @@ import IPython, matplotlib, numpy, torch
 matplotlib.use("Agg")
 import matplotlib.pyplot
 from IPython.core.interactiveshell import InteractiveShell
-from autograder.grading.sandbox import Limits, collect, spawn
+from autograder.observing.sandbox import Limits, collect, spawn
 
 torch.set_num_threads(1)
 torch.randn(600, 600) @ torch.randn(600, 600)   # warm, and with one thread: rule 1

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from nbconvert.filters import ansi2html, markdown2html
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.checks.cases import ExerciseCases, Fault, Sighting, Tolerance
-from autograder.checks.display import as_html
-from autograder.checks.verdict import judge
+from autograder.formats.cases import ExerciseCases, Fault, Sighting, Tolerance
 from autograder.grading.sanitise import clean, safe_markdown, safe_outputs, safe_text, sanitise
+from autograder.judging.panel import as_html
+from autograder.judging.verdict import judge
 
 
 def png(width: int, height: int) -> str:

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.checks.outside import TimeLimits
 from autograder.grading.pipeline import local_executor, plan, run
-from autograder.grading.sandbox import available
+from autograder.observing.outside import TimeLimits
+from autograder.observing.sandbox import available
 from tests.grading.small_course import UNIT, Submission
 
 pytestmark = [

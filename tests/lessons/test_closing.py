@@ -6,12 +6,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.checks.places import course_map, unit_folder
-from autograder.lessons.build import with_outputs_of
-from autograder.lessons.closing import SOLUTION_LINK, is_made, solution_links
-from autograder.lessons.notebook import notebook_text, solved_notebook
-from autograder.lessons.parse import units
-from autograder.lessons.start_page import entry_of, start_page, unit_minutes
+from autograder.authoring.build import with_outputs_of
+from autograder.authoring.closing import SOLUTION_LINK, is_made, solution_links
+from autograder.authoring.notebook import notebook_text, solved_notebook
+from autograder.authoring.parse import units
+from autograder.authoring.start_page import entry_of, start_page, unit_minutes
+from autograder.formats.places import course_map, unit_folder
 from tests.lessons.test_lessons import LESSON, lesson
 
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from autograder.lessons.assess import assess
-from autograder.lessons.parse import parse_lesson
-from autograder.lessons.workbench import open_workbench
+from autograder.authoring.assess import assess
+from autograder.authoring.parse import parse_lesson
+from autograder.authoring.workbench import open_workbench
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAD = """\

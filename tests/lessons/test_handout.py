@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
-from autograder.checks.places import course_map
-from autograder.lessons.closing import without_solution_links
-from autograder.lessons.handout import handout
-from autograder.lessons.parse import LessonError, unit_stem, units
+from autograder.authoring.closing import without_solution_links
+from autograder.authoring.handout import handout
+from autograder.authoring.parse import LessonError, unit_stem, units
+from autograder.formats.places import course_map
 
 COURSE = Path(__file__).resolve().parents[2]
 UNITS = units(COURSE / "solutions")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder.checks.compare import same_observation
-from autograder.lessons.assess import starter_source
-from autograder.lessons.build import visible_cases
-from autograder.lessons.hidden import hidden_cases
-from autograder.lessons.notebook import notebook_text, solved_notebook
-from autograder.lessons.parse import Lesson, LessonError, parse_lesson
-from autograder.lessons.workbench import draw_cases, open_workbench
+from autograder.authoring.assess import starter_source
+from autograder.authoring.build import visible_cases
+from autograder.authoring.hidden import hidden_cases
+from autograder.authoring.notebook import notebook_text, solved_notebook
+from autograder.authoring.parse import Lesson, LessonError, parse_lesson
+from autograder.authoring.workbench import draw_cases, open_workbench
+from autograder.judging.compare import same_observation
 
 LESSON = '''
 # %% [markdown]

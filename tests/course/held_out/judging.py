@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from autograder.checks.cases import CASES_FILE, ExerciseCases, load_cases
-from autograder.checks.outside import key_of, observe_by
-from autograder.checks.probes.named import named_probes
-from autograder.checks.submission import Block
-from autograder.checks.verdict import Verdict, judge, judge_hidden
-from autograder.grading.runner import WarmProcess
-from autograder.lessons.hidden import hidden_cases
+from autograder.authoring.hidden import hidden_cases
+from autograder.formats.cases import CASES_FILE, ExerciseCases, load_cases
+from autograder.formats.submission import Block
+from autograder.judging.probes.named import named_probes
+from autograder.judging.verdict import Verdict, judge, judge_hidden
+from autograder.observing.outside import key_of, observe_by
+from autograder.observing.runner import WarmProcess
 
 from .pieces import Piece
 

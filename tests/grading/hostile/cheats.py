@@ -183,7 +183,7 @@ assert not [text for text in seen if "hidden" in text]
 print("IN", len(seen))
 """, "not written yet", solved=False, last=True)  # fmt: skip
 _cases.answer("looks_up_visible_answers", 3, "centre", """
-from autograder.checks.cases import load_cases
+from autograder.formats.cases import load_cases
 known = load_cases(__import__("pathlib").Path("cases.npz")).exercise("centre")
 def centre(x):
     for key, call in known.plan.items():

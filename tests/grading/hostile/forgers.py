@@ -37,12 +37,12 @@ _forger("sends_zeros", "everywhere(bytes(4096))", ENDED)
 _forger("sends_a_huge_length", "everywhere(struct.pack('>Q', 2**63))", ENDED)
 _forger("sends_half_a_frame_and_dies", "everywhere(struct.pack('>Q', 1000) + b'PK'); os._exit(0)", ENDED)
 _forger("sends_a_verdict", """
-from autograder.checks.values import pack
+from autograder.formats.values import pack
 for key in ("centre/visible", "centre/hidden"):
     everywhere(framed(pack({"exercise": key, "passed": True, "score": 5.0, "max_score": 5.0, "verdict": {"passed": True}})))
 """, NO_OBSERVATION)  # fmt: skip
 _forger("sends_sightings_of_nothing", """
-from autograder.checks.values import pack
+from autograder.formats.values import pack
 everywhere(framed(pack({"loaded": True})))
 for name in ("centre", "softmax", "attend"):
     for kind in ("visible", "hidden"):
@@ -71,12 +71,12 @@ class Touch:
 everywhere(framed(npz(tree__npy=text({"dict": []}), heap__npy=array(np.array([Touch()], dtype=object)))))
 """, ENDED)  # fmt: skip
 _forger("floods_with_frames", """
-from autograder.checks.values import pack
+from autograder.formats.values import pack
 one = framed(pack({"cell": "cell 1", "outputs": [{"output_type": "stream", "text": "x" * 100_000}]}))
 everywhere(one, 3000)
 """, NO_OBSERVATION)  # fmt: skip
 _forger("floods_with_large_frames", """
-from autograder.checks.values import pack
+from autograder.formats.values import pack
 everywhere(framed(pack({"cell": "cell 2", "outputs": np.random.bytes(1000).hex(), "more": np.random.rand(4_000_000)})), 40)
 """, "")  # fmt: skip
 _cases.own_cell("closes_every_descriptor", 0, "import os\nos.closerange(0, 1000)", "", solved=False)
@@ -90,7 +90,7 @@ _cases.own_cell(
 
 # The observing code, rewritten from inside. What is sent stays a value, and values are judged elsewhere.
 _cases.own_cell("rewrites_pack", 0, """
-import autograder.checks.child as child, numpy as np
+import autograder.observing.serve as child, numpy as np
 real = child.pack
 def pack(tree):
     if "sighting" in tree:
@@ -101,21 +101,21 @@ def pack(tree):
 child.pack = pack
 """, "", solved=False)  # fmt: skip
 _cases.own_cell("rewrites_observe", 0, """
-import autograder.checks.child as child, numpy as np
-from autograder.checks.cases import Observation, Sighting
+import autograder.observing.serve as child, numpy as np
+from autograder.formats.cases import Observation, Sighting
 class Passed(Sighting): passed = True; score = 5.0
 def observe(target, calls, **more):
     return Passed({key: Observation(value=np.array(["x"], dtype="U3"), facts={"passed": True}) for key in calls})
 child.observe = observe
 """, "", solved=False)  # fmt: skip
 _cases.own_cell("sends_values_of_odd_types", 0, """
-import autograder.checks.child as child, numpy as np
-from autograder.checks.cases import Observation, Sighting
-from autograder.checks.values import Tensor
+import autograder.observing.serve as child, numpy as np
+from autograder.formats.cases import Observation, Sighting
+from autograder.formats.values import Tensor
 odd = [np.array([1 + 2j]), np.array(["x"]), np.array(["2026-01-01"], dtype="M8[D]"), np.zeros(3, dtype=[("a", "f4")]),
        np.array([b"x"]), {"a": {"b": {}}}, [[[[]]]], "text", 10 ** 390, Tensor(np.array(["y"]), "float32"), None, (), float("inf")]
 real, turn = child.to_plain if hasattr(child, "to_plain") else None, [0]
-import autograder.checks.values as values
+import autograder.formats.values as values
 values._plain = lambda value, depth: value
 def observe(target, calls, **more):
     turn[0] += 1
@@ -124,13 +124,13 @@ def observe(target, calls, **more):
 child.observe = observe
 """, "", solved=False)  # fmt: skip
 _cases.own_cell("sends_trees_that_are_no_sightings", 0, """
-import autograder.checks.child as child
+import autograder.observing.serve as child
 trees = iter([None, 3, [], {"observations": 3}, {"observations": {"0.0.0": None}},
               {"observations": {}, "trouble": {"type_name": "x", "message": "y", "line": float("inf")}}])
 child.sighting_tree = lambda sighting: next(trees)
 """, NO_OBSERVATION, solved=False)  # fmt: skip
 _cases.own_cell("describes_its_outputs_oddly", 20, """
-import autograder.grading.session as session
+import autograder.observing.session as session
 odd = [3, None, {"output_type": "error", "traceback": 5}, {"output_type": "stream", "text": {"a": 1}}, {"output_type": "display_data", "data": 7},
        {"output_type": "display_data", "data": {"text/html": "<script>alert(1)</script>", "image/png": "AAAA", "text/plain": 3}},
        {"output_type": "execute_result", "data": {"text/plain": "1000.0"}}, {"output_type": []}]
@@ -138,7 +138,7 @@ session._run_cell = lambda shell, source, limit: (shell.run_cell(source) and Non
 """, "", solved=True)  # fmt: skip
 _cases.own_cell("replaces_the_modules", 0, """
 import sys, types
-for name in ("autograder.checks.observe", "autograder.checks.verdict", "autograder.checks.compare", "autograder.checks.values"):
+for name in ("autograder.observing.observe", "autograder.judging.verdict", "autograder.judging.compare", "autograder.formats.values"):
     fake = types.ModuleType(name); fake.judge = fake.observe = fake.close = lambda *a, **k: True; sys.modules[name] = fake
 """, "not written yet", solved=False)  # fmt: skip
 _cases.own_cell("forges_when_it_ends", 0, """

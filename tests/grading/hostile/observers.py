@@ -77,7 +77,7 @@ import builtins, json, zipfile, io, struct
 json.dumps = zipfile.ZipFile = io.BytesIO = struct.pack = None
 """, "", solved=True)  # fmt: skip
 _cases.own_cell("counts_no_forbidden_operators", 20, """
-import contextlib, autograder.checks.observe as observing
+import contextlib, autograder.observing.observe as observing
 observing.watching = lambda *a, **k: contextlib.nullcontext(set())
 """, "", solved=True)  # fmt: skip
 _cases.own_cell("sets_traps_in_numpys_own_classes", 0, """

@@ -1,0 +1,1 @@
+"""The author's side: parse a lesson, work out its cases, build, verify."""

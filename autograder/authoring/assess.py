@@ -1,0 +1,194 @@
+"""The course's test of itself: is the reference right, does every known mistake fail by name, does every right answer pass?"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nbformat.v4 import new_code_cell
+from nbgrader.preprocessors import ClearSolutions
+
+from ..formats.cases import ExerciseCases, Observation, Sighting, Variant
+from ..judging.compare import observation_difference, same_observation
+from ..judging.diagnose import as_viewed
+from ..judging.probes.named import named_probes
+from ..judging.probes.probe import common_view
+from ..judging.verdict import Verdict, judge
+from ..library import build_fixture, grading
+from ..observing.observe import observe
+from .parse import ExerciseSource, Lesson
+from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
+
+APART = 10.0
+"""Variants must differ from the reference, and from one another, by more than this many tolerances."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One exercise on one set of cases. `problems` are sentences for its author; empty when all is well."""
+
+    unit: str
+    exercise: str
+    cases: str
+    calls: int
+    wrong: int
+    right: int
+    truths: int
+    problems: tuple[str, ...]
+
+
+def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None) -> Assessment:
+    """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones."""
+    cases = cases or draw_cases(piece, seed=seed)
+    where = f"{piece.where} ({'visible cases' if seed is None else f'hidden cases, seed {seed}'})"
+    problems = tuple(f"{where}: {problem}" for problem in _problems(piece, cases))
+    return Assessment(
+        piece.lesson.unit,
+        piece.source.name,
+        "visible" if seed is None else f"seed {seed}",
+        len(cases.plan),
+        len(piece.wrongs),
+        len(piece.rights),
+        len(piece.truths),
+        problems,
+    )
+
+
+def kept_file(lesson: Lesson, name: str) -> Path:
+    """Where the course keeps its own copy of a file that learners hand in: nbgrader leaves names with a dot alone."""
+    return lesson.path.parent / f".{name}"
+
+
+def missing_files(lesson: Lesson) -> list[Path]:
+    """The course's own copies of handed-in files that are not there yet: executing the solved notebook makes them."""
+    paths = [kept_file(lesson, name) for exercise in lesson.exercises for name in exercise.files]
+    return [path for path in paths if not path.is_file()]
+
+
+@contextlib.contextmanager
+def beside_its_files(piece: Workpiece) -> Iterator[None]:
+    """A working folder with the course's own copies of the files that an exercise reads, as a learner has theirs."""
+    if not piece.source.files:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in piece.source.files:
+            if kept_file(piece.lesson, name).is_file():
+                shutil.copyfile(kept_file(piece.lesson, name), Path(scratch) / name)
+        with contextlib.chdir(scratch):
+            yield
+
+
+def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    if piece.judged:
+        with beside_its_files(piece):
+            yield from _problems_of_judged(piece, cases)
+        return
+    verdict = verdict_on(piece.reference, cases)
+    if not verdict.passed:
+        yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes."
+    starter = verdict_on(starter_of(piece), cases)
+    if starter.score != 0:
+        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+    for name, right in piece.rights.items():
+        verdict = verdict_on(right, cases)
+        if not verdict.passed:
+            yield f"the right alternative {name} fails: {verdict.message} ({verdict.label}) Widen the tolerance or mend the probe."
+    if not piece.truths:
+        yield "no independent truth; write one under @truth (a library's operator, a slow loop)."
+    for name, truth in piece.truths.items():
+        seen = watch_trusted(truth, cases.plan, piece.source)
+        for key, call in cases.plan.items():
+            fault = seen[key].fault
+            found = observation_difference(seen[key], _values_only(cases.expected[key]), cases.tolerance)
+            if fault or found:
+                what = f"{fault.type_name}: {fault.message}" if fault else found.what if found else ""
+                yield f"the truth {name} disagrees with the solution on {call.label!r}: {what}"
+                break
+    for variant in cases.variants:
+        yield from _variant_problems(cases, variant)
+    yield from _twin_problems(cases)
+
+
+def _problems_of_judged(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    """What is wanted is its own truth. Variants are not in the cases: they are run here, and named by a probe."""
+    if verdict_on(starter_of(piece), cases).score != 0:
+        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+    if any(not kept_file(piece.lesson, name).is_file() for name in piece.source.files):
+        return  # on the first build: the notebook that makes the file has not been executed
+    for name, right in ({"its own solution": piece.reference} | piece.rights).items():
+        verdict = verdict_on(right, cases)
+        if not verdict.passed:
+            yield f"{name} fails its check: {verdict.message} Mend it or the probes."
+    for wrong in piece.wrongs:
+        verdict = verdict_on(wrong.target, cases)
+        if verdict.passed:
+            yield f"variant {wrong.name!r} passes; add a probe or a case that catches it."
+        elif verdict.diagnosis != wrong.name:
+            yield f"variant {wrong.name!r} is named {verdict.diagnosis!r}: {verdict.message!r}. Mend the probe or the name."
+        elif wrong.says.lower() not in verdict.message.lower():
+            yield f"variant {wrong.name!r} reads another sentence than its own: {verdict.message!r}."
+
+
+def _values_only(observation: Observation) -> Observation:
+    """Truths are plain functions: gradients are not asked of them."""
+    return replace(observation, facts={key: fact for key, fact in observation.facts.items() if key == "after"})
+
+
+def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
+    wide = tolerance_of(cases, APART)
+    if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
+        yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
+        return
+    verdict = judge(cases, named_probes(cases.probes), Sighting(variant.seen))
+    if verdict.passed:
+        yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
+    elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
+        yield f"variant {variant.name!r} reads another sentence than its own: {verdict.message!r}."
+
+
+def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
+    """The sentence of the variant that was named instead: twins may share one."""
+    return tuple(variant.says for variant in cases.variants if variant.name == diagnosis)
+
+
+def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
+    wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
+    viewed = [{key: as_viewed(seen, view) for key, seen in variant.seen.items()} for variant in cases.variants]
+    for i, one in enumerate(cases.variants):
+        for j, other in enumerate(cases.variants[i + 1 :], start=i + 1):
+            alike = all(same_observation(viewed[i][key], viewed[j][key], wide) for key in cases.plan)
+            if alike and one.says != other.says:
+                yield (
+                    f"variants {one.name!r} and {other.name!r} give the same outputs; give them one sentence "
+                    "or a case that tells them apart."
+                )
+
+
+def verdict_on(target: Any, cases: ExerciseCases) -> Verdict:
+    """The verdict on a trusted function or class, as a learner handing it in would get it."""
+    with grading():
+        limit = PATIENCE * cases.time_limit
+        sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=limit)
+    return judge(cases, named_probes(cases.probes), sighting)
+
+
+def starter_source(source: ExerciseSource) -> str:
+    """The solution cell as the learner gets it, made by nbgrader's own preprocessor."""
+    cell = new_code_cell(source.solution)
+    cell.metadata["nbgrader"] = {"solution": True, "grade": False, "locked": False, "grade_id": source.name}
+    cleared, _ = ClearSolutions().preprocess_cell(cell, {"language": "python"}, 0)
+    return str(cleared.source)
+
+
+def starter_of(piece: Workpiece) -> Any:
+    reference = inspect.unwrap(piece.reference)  # a decorated function's own names, not its decorator's
+    space = dict(getattr(reference, "__globals__", None) or getattr(reference.__init__, "__globals__", {}))
+    exec(compile(starter_source(piece.source), "<starter>", "exec"), space)
+    return space[piece.source.name]

@@ -1,0 +1,251 @@
+"""Build a unit from its lesson: library parts, cases, solved notebook, learner notebook.
+
+solutions/UNIT/NAME.py  ->  autograder/library/unit_UNIT.py   library-backed parts and fixtures
+                        ->  solutions/UNIT/cases.npz          visible cases
+                        ->  solutions/UNIT/NAME.ipynb         solved, executed
+                        ->  notebooks/UNIT/                   NAME.ipynb and cases.npz for the learner
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from .. import library
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
+from ..judging.compare import same_observation
+from .assess import assess, kept_file, missing_files
+from .closing import is_made
+from .notebook import execute, notebook_text, release, solved_notebook
+from .parse import Lesson, LessonError, parse_lesson, unit_stem
+from .workbench import draw_cases, open_workbench, tolerance_of
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a unit's files stand in a course."""
+
+    course: Path
+    unit: str
+
+    @property
+    def lesson(self) -> Path:
+        return self.course / "solutions" / self.unit / f"{unit_stem(self.unit)}.py"
+
+    @property
+    def solved(self) -> Path:
+        return self.lesson.with_suffix(".ipynb")
+
+    @property
+    def cases(self) -> Path:
+        return self.lesson.parent / CASES_FILE
+
+    @property
+    def learner(self) -> Path:
+        return self.course / "notebooks" / self.unit / f"{unit_stem(self.unit)}.ipynb"
+
+    @property
+    def learner_cases(self) -> Path:
+        return self.learner.parent / CASES_FILE
+
+    @property
+    def library(self) -> Path:
+        return Path(library.__file__).parent / f"{library.module_name(self.unit)}.py"
+
+
+def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
+    """Build one unit; return which files were rewritten. Raises LessonError on what the author must mend.
+
+    run: execute the solved notebook where its source has changed (its outputs are for reading only)
+    """
+    paths = Paths(course, unit)
+    lesson = parse_lesson(paths.lesson)
+    changed = _write_text(paths.library, library_text(lesson))
+    _reload_library()
+    cases = visible_cases(lesson)
+    if not _same_cases(paths.cases, cases):
+        save_cases(cases, paths.cases)
+        changed.append(paths.cases)
+    solved = solved_notebook(lesson)
+    learner = release(course, lesson, solved, paths.cases)
+    changed += _write_text(paths.learner, learner)
+    if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
+        shutil.copyfile(paths.cases, paths.learner_cases)
+        changed.append(paths.learner_cases)
+    rewritten = {paths.library, paths.cases} & set(changed)
+    kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
+    if kept is not None:
+        changed += _write_text(paths.solved, notebook_text(kept))
+    elif run:
+        paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
+        changed.append(paths.solved)
+        changed += _keep_files(lesson)
+    return [str(path.relative_to(course)) if path.is_relative_to(course) else str(path) for path in changed]
+
+
+def check_unit(course: Path, unit: str) -> list[str]:
+    """What a rebuild of the unit would change, one sentence each; empty when everything is up to date."""
+    paths = Paths(course, unit)
+    lesson = parse_lesson(paths.lesson)
+    cure = f"run `python -m autograder build {unit}`"
+    stale = []
+    if _text(paths.library) != library_text(lesson):
+        return [f"{paths.library.name} is not what its lesson gives; {cure}"]
+    cases = visible_cases(lesson)
+    if not _same_cases(paths.cases, cases):
+        stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
+        return stale
+    if _bytes(paths.cases) != _bytes(paths.learner_cases):
+        stale.append(f"{paths.learner_cases} differs from {paths.cases}; {cure}")
+    solved = solved_notebook(lesson)
+    if not _same_sources(paths.solved, solved):
+        stale.append(f"{paths.solved} holds other cells than its lesson; {cure}")
+    stale += [f"{path} is not there; {cure}" for path in missing_files(lesson)]
+    if _text(paths.learner) != release(course, lesson, solved, paths.cases):
+        stale.append(f"{paths.learner} is not what its lesson gives; {cure}")
+    return stale
+
+
+def _keep_files(lesson: Lesson) -> list[Path]:
+    """Put away what the solved notebook has made to be handed in, and judge it. Raises LessonError."""
+    kept = []
+    for exercise in lesson.exercises:
+        for name in exercise.files:
+            made = lesson.path.parent / name
+            if made.is_file():
+                made.replace(kept_file(lesson, name))
+                kept.append(kept_file(lesson, name))
+    if missing := missing_files(lesson):
+        raise LessonError(
+            f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there"
+        )
+    if kept:
+        visible_cases(lesson)
+    return kept
+
+
+def library_text(lesson: Lesson) -> str:
+    """The unit's library module, as built."""
+    head = (
+        f'"""Library-backed parts of unit {lesson.unit}, built from the library blocks of its lesson. Edit those."""\n'
+    )
+    body = lesson.library.strip()
+    return f"{head}\n{body}\n" if body else head
+
+
+def visible_cases(lesson: Lesson) -> UnitCases:
+    """The unit's visible cases, assessed. Raises LessonError listing every problem found."""
+    exercises: list[ExerciseCases] = []
+    problems: list[str] = []
+    for piece in open_workbench(lesson):
+        cases = draw_cases(piece)
+        problems += assess(piece, seed=None, cases=cases).problems
+        exercises.append(cases)
+    if problems:
+        raise LessonError("\n".join(problems))
+    return UnitCases(lesson.unit, lesson.title, tuple(exercises))
+
+
+def _reload_library() -> None:
+    library.units.cache_clear()
+    library.unit_of.cache_clear()
+    library.part.cache_clear()
+    library.exercise_names.cache_clear()
+    importlib.invalidate_caches()
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith(f"{library.__name__}.unit_")]:
+        del sys.modules[name]
+
+
+def _same_cases(path: Path, cases: UnitCases) -> bool:
+    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance."""
+    try:
+        stored = load_cases(path)
+    except MissingCases:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:  # through the file format, so that both have been packed once
+        fresh_file = Path(scratch) / CASES_FILE
+        save_cases(cases, fresh_file)
+        if fresh_file.read_bytes() == path.read_bytes():
+            return True
+        fresh = load_cases(fresh_file)
+    if (stored.unit, stored.title, stored.names) != (fresh.unit, fresh.title, fresh.names):
+        return False
+    return all(_same_exercise(a, b) for a, b in zip(stored.exercises, fresh.exercises, strict=True))
+
+
+def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
+    def bare(cases: ExerciseCases) -> ExerciseCases:
+        return replace(cases, plan={}, expected={}, variants=())
+
+    names = [(variant.name, variant.says) for variant in stored.variants]
+    if bare(stored) != bare(fresh) or names != [(variant.name, variant.says) for variant in fresh.variants]:
+        return False
+    if list(stored.plan) != list(fresh.plan) or any(repr(stored.plan[k]) != repr(fresh.plan[k]) for k in fresh.plan):
+        return False
+    # float32 sums differ between thread counts and processors, by up to a tenth of the tolerance (unit 05)
+    near = tolerance_of(fresh, 0.25)
+    # a known mistake may amplify rounding (unit 04's second differences: by 50 tolerances between processors)
+    amplified = tolerance_of(fresh, 100.0)
+    pairs = [(stored.expected, fresh.expected, near)]
+    pairs += [(a.seen, b.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
+    return all(list(a) == list(b) and all(same_observation(a[key], b[key], by) for key in b) for a, b, by in pairs)
+
+
+def _same_sources(path: Path, solved: NotebookNode) -> bool:
+    try:
+        stored = nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        return False
+
+    def cells(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
+        return [
+            (c.id, c.cell_type, c.source, repr(sorted(c.metadata.get("nbgrader", {}).items()))) for c in notebook.cells
+        ]
+
+    return cells(stored) == cells(solved)
+
+
+def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
+    """The solved notebook with the outputs of the one at `path`; None where these are of other code, or of none.
+
+    Only the lesson's code counts: words, pictures' descriptions and the builder's closing cells may have changed.
+    """
+    try:
+        stored = nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        return None
+
+    def code(notebook: NotebookNode) -> list[NotebookNode]:
+        return [cell for cell in notebook.cells if cell.cell_type == "code" and not is_made(cell)]
+
+    old, new = code(stored), code(solved)
+    if [cell.source for cell in old] != [cell.source for cell in new] or not all(cell.execution_count for cell in old):
+        return None
+    kept: NotebookNode = nbformat.from_dict(solved)
+    for cell, before in zip(code(kept), old, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return kept
+
+
+def _write_text(path: Path, text: str) -> list[Path]:
+    if _text(path) == text:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

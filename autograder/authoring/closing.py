@@ -1,0 +1,103 @@
+"""The cells that the builder puts at the end of every notebook: the preflight, the way on, and the solutions.
+
+An instructor who releases notebooks without a way to the solutions writes into the course's pyproject.toml
+
+    [tool.autograder]
+    solution_links = false
+
+and builds again: pictures and outputs of the solved notebooks stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from ..formats.places import START_PAGE
+from .parse import Lesson, unit_stem, units
+
+MADE = "closing"
+"""The part that these cells play; the solution's link has a part of its own, so that a release can leave it out."""
+SOLUTION_LINK = "solution-link"
+
+
+def closing_cells(lesson: Lesson) -> list[NotebookNode]:
+    """The last cells of a lesson's notebooks, with ids that never change."""
+    cells = [
+        _made(
+            "preflight-words",
+            "## Ready to hand in?\n\n"
+            "Save the notebook (Ctrl+S, on a Mac ⌘S) and run the next cell. It reads the saved file as the grader will: the "
+            "file's name, its cells, its size. Then it runs the notebook from the top without the experiments, in a fresh "
+            "process, and checks every exercise. It changes nothing, unless you ask it to repair.",
+        ),
+        _preflight(lesson.unit),
+    ]
+    if solution_links(lesson.path.parents[2]):
+        cells.append(_solutions(lesson.unit))
+    cells.append(_made("the-way-on", _way_on(lesson)))
+    return cells
+
+
+def solution_links(course: Path) -> bool:
+    """Whether the course's notebooks link to the solved ones."""
+    try:
+        project = tomllib.loads((course / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return True
+    return bool(project.get("tool", {}).get("autograder", {}).get("solution_links", True))
+
+
+def is_made(cell: NotebookNode) -> bool:
+    """Whether the builder put this cell there."""
+    return bool(cell.metadata.get("autograder", {}).get("made"))
+
+
+def without_solution_links(text: str) -> str:
+    """A notebook's text without its way to the solutions, for learners who are not given them."""
+    notebook = json.loads(text)
+    kept = [cell for cell in notebook["cells"] if cell["metadata"].get("autograder", {}).get("part") != SOLUTION_LINK]
+    if len(kept) == len(notebook["cells"]):
+        return text
+    return json.dumps({**notebook, "cells": kept}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _preflight(unit: str) -> NotebookNode:
+    cell: NotebookNode = new_code_cell(f'from autograder import preflight\n\npreflight("{unit}")', id="preflight")
+    cell.metadata["autograder"] = {"part": "demo", "made": MADE}
+    cell.metadata["tags"] = ["demo"]
+    return cell
+
+
+def _solutions(unit: str) -> NotebookNode:
+    address = f"../../solutions/{unit}/{unit_stem(unit)}.ipynb"
+    cell = _made(
+        SOLUTION_LINK,
+        "<details><summary>Solutions, for when you study by yourself: look when you are done, or stuck</summary>\n\n"
+        f"[The solved notebook of this unit]({address}), with every output. Compare it with yours cell by cell: there are many "
+        "right ways.\n</details>",
+    )
+    cell.metadata["autograder"]["part"] = SOLUTION_LINK
+    return cell
+
+
+def _way_on(lesson: Lesson) -> str:
+    """Links to the map, and to the units before and after this one."""
+    known = units(lesson.path.parents[1])
+    place = known.index(lesson.unit) if lesson.unit in known else len(known)
+    around = [("← unit", unit) for unit in known[max(place - 1, 0) : place]]
+    after = [("unit", unit) for unit in known[place + 1 : place + 2]]
+    links = [f"[{word} {unit[:2]}](../../notebooks/{unit}/{unit_stem(unit)}.ipynb)" for word, unit in around]
+    links.append(f"[map of the course](../../notebooks/{START_PAGE})")
+    links += [f"[{word} {unit[:2]} →](../../notebooks/{unit}/{unit_stem(unit)}.ipynb)" for word, unit in after]
+    return " · ".join(links)
+
+
+def _made(name: str, text: str) -> NotebookNode:
+    cell: NotebookNode = new_markdown_cell(text, id=name)
+    cell.metadata["autograder"] = {"part": MADE, "made": MADE}
+    return cell

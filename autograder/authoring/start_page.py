@@ -1,0 +1,100 @@
+"""The start page, `notebooks/start.ipynb`: the map of the course, built from the lessons' own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from ..formats.places import START_PAGE, ExerciseEntry, UnitEntry
+from .notebook import KERNEL, notebook_text
+from .parse import Lesson, parse_lesson, unit_stem, units
+
+_IN_WORDS = {
+    "half an hour": 30, "an hour": 60, "one hour": 60, "an hour and a half": 90, "one and a half hours": 90, "two hours": 120,
+    "two and a half hours": 150, "three hours": 180, "four hours": 240,
+}  # fmt: skip
+_TIME = re.compile(
+    rf"Time:?\*\*:?\s+(?:about\s+)?(?:(\d+)\s+minutes|(\d+)\s+hours?|({'|'.join(sorted(_IN_WORDS, key=len, reverse=True))}))"
+)
+
+_INTRODUCTION = """\
+# Build a Transformer, check by check
+
+Here you write the Transformer yourself, piece by piece. Each unit is a notebook: read, predict, run, and write where it says
+`YOUR CODE HERE`. Every exercise has a check, and the check tells you which mistake you made.
+
+- **Run a cell** with Shift+Enter. Try it on the grey cell below: it shows what has passed so far and where to go on.
+- **Stuck?** `hint(...)` with the exercise's name gives one hint at a time. Hints cost nothing.
+- **What passes is kept** in `my_transformer`, your own library. Later units use it."""
+
+_MAP = """\
+## The map
+
+Times are for the whole unit. Points are for exercises; a second number is for a written answer. About 60 % of an exercise's
+points come from its check in the notebook, the others from new cases when the notebook is graded."""
+
+
+def start_page_path(course: Path) -> Path:
+    return course / "notebooks" / START_PAGE
+
+
+def start_page(course: Path, chosen: Sequence[str] | None = None) -> str:
+    """The start page as text, of all units or of those that are `chosen`. Raises LessonError where a lesson cannot be read."""
+    listed = units(course / "solutions") if chosen is None else chosen
+    entries = [entry_of(parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")) for unit in listed]
+    cells = [
+        _text("introduction", _INTRODUCTION),
+        new_code_cell("from autograder import progress\n\nprogress()", id="progress"),
+        _text("map", f"{_MAP}\n\n{_table(entries)}"),
+    ]
+    metadata = {**KERNEL, "autograder": {"units": [asdict(entry) for entry in entries]}}
+    return notebook_text(new_notebook(cells=cells, metadata=metadata))
+
+
+def entry_of(lesson: Lesson) -> UnitEntry:
+    """A lesson as the map lists it."""
+    exercises = tuple(
+        ExerciseEntry(exercise.name, exercise.points, exercise.visible_points, exercise.difficulty, exercise.minutes)
+        for exercise in lesson.exercises
+    )
+    written = sum(float(cell.marks.get("points", 0)) for cell in lesson.questions if cell.part == "answer")
+    return UnitEntry(lesson.unit, lesson.title, unit_minutes(lesson), written, exercises)
+
+
+def unit_minutes(lesson: Lesson) -> int:
+    """The whole unit's time as its first words say; else that of its exercises."""
+    said = said_time(lesson)
+    return sum(exercise.minutes for exercise in lesson.exercises) if said is None else said
+
+
+def said_time(lesson: Lesson) -> int | None:
+    """The minutes that a unit's first cells name ("**Time** about 75 minutes", "**Time:** about two hours")."""
+    for cell in lesson.cells[:3]:
+        if cell.kind == "markdown" and (found := _TIME.search(cell.source)):
+            minutes, hours, words = found.groups()
+            return int(minutes) if minutes else 60 * int(hours) if hours else _IN_WORDS[words]
+    return None
+
+
+def _table(entries: Sequence[UnitEntry]) -> str:
+    lines = ["| unit | you write | time | points |", "|---|---|--:|--:|"]
+    for entry in entries:
+        names = ", ".join(f"`{exercise.name}`" for exercise in entry.exercises)
+        written = f" + {entry.written_points:g}" if entry.written_points else ""
+        lines.append(
+            f"| [{entry.title}]({entry.notebook}) | {names} | {entry.minutes} min | {entry.points:g}{written} |"
+        )
+    hours = round(sum(entry.minutes for entry in entries) / 60)
+    points = sum(entry.points + entry.written_points for entry in entries)
+    lines.append(f"| **{len(entries)} units** | | **about {hours} h** | **{points:g}** |")
+    return "\n".join(lines)
+
+
+def _text(name: str, text: str) -> NotebookNode:
+    cell: NotebookNode = new_markdown_cell(text, id=name)
+    return cell

@@ -1,0 +1,406 @@
+"""What an author writes in a `variants` block, and the block run: cases, known mistakes, right alternatives, truths.
+
+Names that stand ready in a `variants` block:
+
+- `@cases(sizes, sizes, ...)`: a function `(rng, **sizes)` that returns the arguments of one call as a dict, or a
+  `module(...)`, or a list of these. Its docstring, formatted with the sizes, names the case in messages. Without
+  sizes it is one special case. Hidden cases draw other sizes (all different) and other numbers.
+- `wrong(name, (old, new), ..., says=...)`: the reference with one or more edits, each matching exactly once; or
+  `@wrong(name, says=...)` over a whole function or class.
+- `@right`: another right solution. `@truth`: an independent truth, a library's operator or a slow loop.
+- `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
+- `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..formats.cases import Call, ExerciseCases, Observation, Tolerance, Variant
+from ..formats.values import Fixture, Tensor, to_plain
+from ..judging.probes import Probe
+from ..judging.probes.named import UnknownProbe, named_probes
+from ..library import build_fixture, grading
+from ..observing.capture import capture
+from ..observing.observe import observe
+from .parse import ExerciseSource, Lesson, LessonError
+
+VISIBLE_SEED = 0
+PATIENCE = 6
+"""Trusted code has so many times a learner's seconds: a busy machine must not make a reference fail."""
+_SMALLEST, _LARGEST = 2, 9
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """One use of a class: how it is built, its weights, and what is called. Made by `module(...)`."""
+
+    init: dict[str, Any]
+    given: dict[str, Any]
+    state: dict[str, Any] | None
+    method: str
+    training: bool
+    gradients: bool
+    positional: bool = False
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A function's arguments, where its gradients are wanted too. Made by `differentiable(...)`."""
+
+    given: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JudgedCall:
+    """A call whose value is judged against what is wanted, not against the reference's. Made by `judged(...)`."""
+
+    given: dict[str, Any]
+    wanted: Any
+
+
+@dataclass(frozen=True)
+class CaseMaker:
+    make: Callable[..., Any]
+    sizes: tuple[dict[str, int], ...]
+    hidden_sizes: tuple[dict[str, int], ...] | None
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class WrongVariant:
+    name: str
+    says: str
+    target: Any
+    source: str | None = None
+    """The whole solution cell with the mistake in it, where the variant is an edit."""
+
+
+@dataclass
+class Workpiece:
+    """One exercise, its reference and all that its variants block declares."""
+
+    lesson: Lesson
+    source: ExerciseSource
+    reference: Any
+    makers: list[CaseMaker] = field(default_factory=list)
+    wrongs: list[WrongVariant] = field(default_factory=list)
+    rights: dict[str, Any] = field(default_factory=dict)
+    truths: dict[str, Any] = field(default_factory=dict)
+    judged: bool = False
+    """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
+
+    @property
+    def where(self) -> str:
+        return f"{self.lesson.path}: exercise {self.source.name}"
+
+
+def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
+    """Run a lesson's setup, solutions and variants blocks. Raises LessonError on what an author must mend."""
+    namespace: dict[str, Any] = {"__name__": f"lesson_{lesson.unit}"}
+    pieces = []
+    with grading(), capture():
+        _run(lesson.setup, namespace, f"{lesson.path}: setup")
+        for source in lesson.exercises:
+            where = f"{lesson.path}: exercise {source.name}"
+            _run(source.solution, namespace, f"{where}: solution")
+            piece = Workpiece(lesson, source, namespace[source.name])
+            block = dict(namespace) | _vocabulary(piece, namespace)
+            _run(source.variants, block, f"{where}: variants")
+            if not piece.makers:
+                raise LessonError(f"{where}: no cases; write a function under @cases(...) in its variants block")
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+def _run(source: str, namespace: dict[str, Any], where: str) -> None:
+    try:
+        exec(compile(source, f"<{where}>", "exec"), namespace)
+    except LessonError:
+        raise
+    except Exception as error:
+        raise LessonError(f"{where} raised {type(error).__name__}: {error}") from error
+
+
+def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
+    """The names that stand ready in a variants block."""
+
+    def cases(
+        *sizes: dict[str, int], hidden: list[dict[str, int]] | None = None, low: int = _SMALLEST, high: int = _LARGEST
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def register(make: Callable[..., Any]) -> Callable[..., Any]:
+            if not inspect.getdoc(make):
+                raise LessonError(
+                    f"{piece.where}: cases {make.__name__} has no docstring; it names the case in messages"
+                )
+            piece.makers.append(CaseMaker(make, sizes, tuple(hidden) if hidden else None, low, high))
+            return make
+
+        return register
+
+    def wrong(name: str, *edits: tuple[str, str], says: str) -> Callable[[Any], Any]:
+        if any(name == other.name for other in piece.wrongs):
+            raise LessonError(f"{piece.where}: two variants are named {name!r}; rename one")
+        if not says.strip():
+            raise LessonError(f"{piece.where}: variant {name!r} says nothing; write the sentence its maker should read")
+        if edits:
+            text = _edited_source(piece, name, edits)
+            piece.wrongs.append(WrongVariant(name, says, _edited(piece, name, edits, namespace), text))
+
+        def register(target: Any) -> Any:
+            piece.wrongs.append(WrongVariant(name, says, target))
+            return target
+
+        return register
+
+    def right(target: Any) -> Any:
+        piece.rights[target.__name__] = target
+        return target
+
+    def right_edit(name: str, *edits: tuple[str, str]) -> None:
+        piece.rights[name] = _edited(piece, name, edits, namespace)
+
+    def truth(target: Any) -> Any:
+        piece.truths[target.__name__] = target
+        return target
+
+    def module(
+        *,
+        init: dict[str, Any],
+        given: dict[str, Any],
+        rng: np.random.Generator | None = None,
+        state: dict[str, Any] | None = None,
+        method: str = "forward",
+        training: bool = False,
+        gradients: bool = True,
+        positional: bool = False,
+    ) -> ModuleCall:
+        """positional: all arguments are passed without their names, also those that have a default"""
+        drawn = draw_state(piece.reference(**init), rng) if state is None and rng is not None else state
+        return ModuleCall(init, given, drawn, method, training, gradients, positional)
+
+    def fixture(name: str, **given: Any) -> Fixture:
+        return Fixture(piece.lesson.unit, name, given)
+
+    def differentiable(**given: Any) -> FunctionCall:
+        return FunctionCall(given)
+
+    def judged(*, wanted: Any, **given: Any) -> JudgedCall:
+        piece.judged = True
+        return JudgedCall(given, wanted)
+
+    return {
+        "cases": cases,
+        "wrong": wrong,
+        "right": right,
+        "right_edit": right_edit,
+        "truth": truth,
+        "module": module,
+        "fixture": fixture,
+        "differentiable": differentiable,
+        "judged": judged,
+        "draw_state": draw_state,
+        "np": np,
+    }
+
+
+def draw_state(module: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """Random weights for every parameter of a PyTorch module: matrices N(0, 1/fan_in), vectors N(0, 1) around 0 or 1.
+
+    Vectors named `weight` (a norm's gain) are drawn around 1. float32 tensors by parameter name.
+    """
+    state: dict[str, Any] = {}
+    for name, parameter in module.named_parameters():
+        shape = tuple(parameter.shape)
+        values = rng.normal(size=shape)
+        if len(shape) > 1:
+            values = values / np.sqrt(shape[-1])
+        elif name.endswith("weight"):
+            values = 1 + values / 2
+        state[name] = Tensor(values.astype(np.float32), "float32")
+    return state
+
+
+def variant_sources(lesson: Lesson, exercise: str) -> tuple[str, ...]:
+    """Solution cells with a known mistake in each: the exercise's variants that are edits of its solution."""
+    piece = next(piece for piece in open_workbench(lesson) if piece.source.name == exercise)
+    return tuple(wrong.source for wrong in piece.wrongs if wrong.source)
+
+
+def _edited(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ...], namespace: dict[str, Any]) -> Any:
+    space = dict(namespace)
+    _run(_edited_source(piece, name, edits), space, f"{piece.where}: variant {name!r}")
+    return space[piece.source.name]
+
+
+def _edited_source(piece: Workpiece, name: str, edits: tuple[tuple[str, str], ...]) -> str:
+    text = piece.source.solution
+    for old, new in edits:
+        count = text.count(old)
+        if count != 1:
+            raise LessonError(
+                f"{piece.where}: variant {name!r}: its edit {old!r} matches {count} times in the solution, not once; "
+                "lengthen it until it is unique"
+            )
+        text = text.replace(old, new)
+    return text
+
+
+def draw_calls(
+    piece: Workpiece, probes: tuple[Probe, ...], *, seed: int | None
+) -> tuple[dict[str, Call], dict[str, Observation]]:
+    """The plan of calls, the visible ones (seed None) or hidden ones drawn from `seed`; and what is wanted of judged ones."""
+    plan: dict[str, Call] = {}
+    wanted: dict[str, Observation] = {}
+    for number, maker in enumerate(piece.makers):
+        for position, (sizes, rng) in enumerate(_drawn_sizes(piece, number, maker, seed)):
+            made = maker.make(rng, **sizes)
+            for i, item in enumerate(made if isinstance(made, list) else [made]):
+                label = (inspect.getdoc(maker.make) or "").strip().format(**sizes)
+                plan[f"{number}.{position}.{i}"] = _call(piece, label, item)
+                if isinstance(item, JudgedCall):
+                    wanted[f"{number}.{position}.{i}"] = Observation(to_plain(item.wanted))
+    for key, call in list(plan.items()):
+        for probe in probes:
+            for short, derived in probe.derive(call).items():
+                plan[f"{key}/{probe.name}/{short}"] = derived
+    if wanted and len(wanted) != len(plan):
+        raise LessonError(f"{piece.where}: some of its calls are judged and some are not; make all of them judged(...)")
+    return plan, wanted
+
+
+def _drawn_sizes(
+    piece: Workpiece, number: int, maker: CaseMaker, seed: int | None
+) -> Iterator[tuple[dict[str, int], np.random.Generator]]:
+    sizes = maker.sizes or ({},)
+    if seed is not None and maker.hidden_sizes:
+        sizes = maker.hidden_sizes
+    for position, chosen in enumerate(sizes):
+        identity = zlib.crc32(f"{piece.lesson.unit}/{piece.source.name}/{number}/{position}".encode())
+        rng = np.random.default_rng([identity, VISIBLE_SEED if seed is None else 1 + seed])
+        if seed is not None and maker.hidden_sizes is None and chosen:
+            values = rng.permutation(np.arange(maker.low, maker.high + 1))[: len(chosen)]
+            chosen = {name: int(value) for name, value in zip(chosen, values, strict=True)}
+        yield dict(chosen), rng
+
+
+def _call(piece: Workpiece, label: str, made: Any) -> Call:
+    if isinstance(made, ModuleCall):
+        function = getattr(piece.reference, made.method)
+        return Call(
+            label=label,
+            given=to_plain(made.given),
+            by_position=len(made.given) if made.positional else _required(function, made.given, skip_self=True),
+            init=to_plain(made.init),
+            state=to_plain(made.state or {}),
+            method=made.method,
+            training=made.training,
+            gradients=made.gradients,
+        )
+    given = made.given if isinstance(made, (FunctionCall, JudgedCall)) else made
+    return Call(label, to_plain(given), _required(piece.reference, given), gradients=isinstance(made, FunctionCall))
+
+
+def _required(function: Any, given: Mapping[str, Any], skip_self: bool = False) -> int:
+    """How many leading arguments have no default: these are passed by position, whatever a learner calls them."""
+    parameters = list(inspect.signature(function).parameters.values())[1 if skip_self else 0 :]
+    required = {p.name for p in parameters if p.default is inspect.Parameter.empty}
+    count = 0
+    for name in given:
+        if name not in required:
+            break
+        count += 1
+    return count
+
+
+def draw_cases(piece: Workpiece, *, seed: int | None = None) -> ExerciseCases:
+    """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`."""
+    cases = draw_expected(piece, seed=seed)
+    return replace(cases, variants=draw_variants(piece, cases))
+
+
+def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
+    """What decides whether an exercise passes: all but the known mistakes' outputs, which take most of the time."""
+    source = piece.source
+    hidden = seed is not None
+    expressions = source.hidden_probes if hidden else source.probes
+    try:
+        probes = named_probes(expressions)
+    except UnknownProbe as error:
+        raise LessonError(f"{piece.where}: {error}") from error
+    plan, wanted = draw_calls(piece, probes, seed=seed)
+    names = [exercise.name for exercise in piece.lesson.exercises]
+    visible = source.visible_points
+    cases = ExerciseCases(
+        unit=piece.lesson.unit,
+        name=source.name,
+        kind=source.kind,
+        points=source.points - visible if hidden else visible,
+        points_elsewhere=visible if hidden else source.points - visible,
+        plan=plan,
+        expected={},
+        variants=(),
+        probes=expressions,
+        tolerance=source.tolerance,
+        forbids=source.forbids,
+        replaces=tuple(names[: names.index(source.name)]),
+        signature=_signature(piece),
+        returns=source.returns,
+        hints=source.hints,
+        time_limit=source.time_limit,
+        hidden=hidden,
+        files=source.files,
+    )
+    if wanted:
+        return replace(cases, expected=wanted)
+    expected = watch_trusted(piece.reference, plan, source)
+    for key, observation in expected.items():
+        if observation.fault:
+            raise LessonError(
+                f"{piece.where}: its reference fails on {plan[key].label!r}: "
+                f"{observation.fault.type_name}: {observation.fault.message}"
+            )
+    return replace(cases, expected=expected)
+
+
+def draw_variants(piece: Workpiece, cases: ExerciseCases) -> tuple[Variant, ...]:
+    """What each known mistake gives on these cases. Where translations are judged, there is nothing to tell them by."""
+    if piece.judged:
+        return ()
+    return tuple(
+        Variant(wrong.name, wrong.says, watch_trusted(wrong.target, cases.plan, piece.source)) for wrong in piece.wrongs
+    )
+
+
+def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:
+    """What trusted code (reference, variant, truth) does on a plan. Code that ran out of time has a fault everywhere."""
+    with grading():
+        sighting = observe(target, plan, build=build_fixture, time_limit=PATIENCE * source.time_limit)
+    if sighting.trouble:
+        return {key: sighting.observations.get(key, Observation(fault=sighting.trouble)) for key in plan}
+    return sighting.observations
+
+
+def _signature(piece: Workpiece) -> str:
+    target = (
+        piece.reference.forward
+        if piece.source.kind == "class" and hasattr(piece.reference, "forward")
+        else piece.reference
+    )
+    names = []
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.name != "self":
+            default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"
+            names.append(parameter.name + default)
+    return f"{piece.source.name}({', '.join(names)})"
+
+
+def tolerance_of(cases: ExerciseCases, factor: float) -> Tolerance:
+    return Tolerance(cases.tolerance.relative * factor, cases.tolerance.absolute * factor)

@@ -1,0 +1,255 @@
+"""Judge what was observed. Pure: no learner's code runs here, and the same verdict serves learner, feedback and report."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..formats.cases import ExerciseCases, Fault, Sighting
+from .compare import Difference
+from .diagnose import Diagnosis, diagnose
+from .probes import Finding, Probe, Trial
+from .probes.probe import common_view
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    name: str
+    title: str
+    passed: bool | None
+    """None where the probe was not reached."""
+    finding: Finding | None = None
+    """What speaks against it; where it holds, at most examples to show."""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    unit: str
+    exercise: str
+    hidden: bool
+    passed: bool
+    score: float
+    max_score: float
+    points_elsewhere: float
+    diagnosis: str | None
+    """Short name of the known mistake or of the trouble; None where no cause is claimed."""
+    message: str
+    label: str = ""
+    """The case that the message speaks of."""
+    difference: Difference | None = None
+    results: tuple[ProbeResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    examples: tuple[tuple[str, str, str], ...] = ()
+    """Rows to show, each (given, expected, yours)."""
+
+
+def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> Verdict:
+    """The verdict on one exercise. All probes must hold on all cases: points are all or nothing for a set of cases.
+
+    Only where every finding says what part of the points is earned all the same (translations, of which a share is
+    right) is there something between: in half points, rounded down.
+    """
+    if sighting.trouble:
+        return _verdict(cases, sighting, *_trouble(cases, sighting.trouble))
+    if sighting.forbidden:
+        names = " and ".join(f"`{name}`" for name in sighting.forbidden)
+        return _verdict(
+            cases,
+            sighting,
+            "forbidden-operator",
+            f"your code calls {names}, which does this exercise's work for you. Write it out.",
+        )
+    results = tuple(_result(probe, cases, sighting) for probe in probes)
+    missing = [key for key in cases.plan if key not in sighting.observations]
+    if not missing and results and all(result.passed for result in results):
+        return _verdict(cases, sighting, None, "", results=results, share=1.0)
+    found = diagnose(cases, sighting, common_view(probes))
+    if found:
+        return _verdict(
+            cases, sighting, found.variant.name, found.sentence, results=results, **_evidence(results, found)
+        )
+    fault, label = _first_fault(cases, sighting)
+    if fault:
+        name, message = _trouble(cases, fault)
+        return _verdict(cases, sighting, name, message, results=results, label=label)
+    if missing or not results:
+        return _verdict(
+            cases, sighting, "not-observed", "the check could not see what your code returns.", results=results
+        )
+    failed = next(result for result in results if result.passed is False)
+    assert failed.finding is not None
+    return _verdict(
+        cases,
+        sighting,
+        failed.finding.name or (failed.name if failed.name not in ("matches", "right_shape") else None),
+        failed.finding.message,
+        results=results,
+        label=failed.label,
+        difference=failed.finding.difference,
+        share=min(_share(result) for result in results),
+    )
+
+
+def judge_hidden(
+    cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting, visible: ExerciseCases, on_visible: Verdict
+) -> Verdict:
+    """The verdict on hidden cases. Where the visible ones have failed, their sentence serves here too.
+
+    Only who passes all visible cases and fails a hidden one has the known mistakes looked through again.
+    """
+    if on_visible.passed:
+        return judge(cases, probes, sighting)
+    found = judge(replace(cases, variants=()), probes, sighting)
+    if found.passed or on_visible.diagnosis not in {variant.name for variant in visible.variants}:
+        return found
+    return replace(
+        found, diagnosis=on_visible.diagnosis, message=on_visible.message, label=on_visible.label, difference=None
+    )
+
+
+def _share(result: ProbeResult) -> float:
+    """The part of the points that one probe leaves; none where it was not reached on every case."""
+    if result.passed is None:
+        return 0.0
+    return 1.0 if result.finding is None else max(0.0, min(1.0, result.finding.share))
+
+
+def _verdict(
+    cases: ExerciseCases,
+    sighting: Sighting,
+    diagnosis: str | None,
+    message: str,
+    *,
+    results: tuple[ProbeResult, ...] = (),
+    share: float = 0.0,
+    label: str = "",
+    difference: Difference | None = None,
+) -> Verdict:
+    points = float(cases.points)
+    shown = [result.finding.examples for result in results if result.finding and result.finding.examples]
+    return Verdict(
+        unit=cases.unit,
+        exercise=cases.name,
+        hidden=cases.hidden,
+        passed=share >= 1,
+        score=points if share >= 1 else math.floor(2 * points * share + 1e-9) / 2,
+        max_score=points,
+        points_elsewhere=float(cases.points_elsewhere),
+        diagnosis=diagnosis,
+        message=_sentence(message, cases.returns),
+        label=label,
+        difference=difference,
+        results=results,
+        notes=_notes(sighting),
+        hints=cases.hints,
+        examples=shown[0] if shown else (),
+    )
+
+
+def _result(probe: Probe, cases: ExerciseCases, sighting: Sighting) -> ProbeResult:
+    reached, worst, label = True, None, ""
+    for key in cases.base_keys:
+        trial = _trial(probe, key, cases, sighting)
+        if trial is None:
+            reached = False
+            continue
+        finding = probe.judge(trial)
+        if finding and (worst is None or finding.share < worst.share):
+            worst, label = finding, trial.call.label
+        if finding and finding.share <= 0:
+            break
+    if worst and worst.share < 1:
+        # A share of the points is for those who were seen on every case.
+        return ProbeResult(probe.name, probe.title, False, worst if reached else replace(worst, share=0.0), label)
+    return ProbeResult(probe.name, probe.title, True if reached else None, worst, label)
+
+
+def _trial(probe: Probe, key: str, cases: ExerciseCases, sighting: Sighting) -> Trial | None:
+    seen = sighting.observations.get(key)
+    if seen is None or seen.fault:
+        return None
+    derived = {}
+    prefix = f"{key}/{probe.name}/"
+    for full in cases.plan:
+        if full.startswith(prefix):
+            other = sighting.observations.get(full)
+            if other is None or other.fault:
+                return None
+            derived[full.removeprefix(prefix)] = (cases.plan[full], other, cases.expected[full])
+    return Trial(cases.plan[key], seen, cases.expected[key], derived, cases.tolerance, cases.returns)
+
+
+def _evidence(results: Sequence[ProbeResult], found: Diagnosis) -> dict[str, Any]:
+    """The numbers to show: of the first failing probe that has any, preferably with an expected side."""
+    failed = [result for result in results if result.passed is False and result.finding]
+    shown = [
+        r for r in failed if r.finding and r.finding.difference and r.finding.difference.expected is not None
+    ] or failed
+    if not shown:
+        return {"label": found.label}
+    finding = shown[0].finding
+    return {"label": shown[0].label, "difference": finding.difference if finding else None}
+
+
+def _first_fault(cases: ExerciseCases, sighting: Sighting) -> tuple[Fault | None, str]:
+    for key in cases.plan:
+        observation = sighting.observations.get(key)
+        if observation and observation.fault:
+            return observation.fault, cases.plan[key].label
+    return None, ""
+
+
+def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
+    """Short name and sentence for code that ended in an exception or could not be run."""
+    where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
+    what = f"{fault.type_name}: {fault.message}" if fault.message else fault.type_name
+    match fault.type_name:
+        case "NotImplementedError":
+            return "not-written", f"`{cases.name}` is not written yet: replace the `raise NotImplementedError` line."
+        case "NotDefined":
+            return "not-defined", fault.message
+        case "OutOfTime":
+            return "out-of-time", (
+                f"`{cases.name}` did not finish within {fault.message} seconds{where}. Look for a loop whose end is never reached."
+            )
+        case "Died":
+            return "died", fault.message
+        case "File":
+            return "file", fault.message
+        case "KeyboardInterrupt":
+            return "interrupted", "the check was interrupted before it was done. Run the cell again."
+        case "TypeError" if "argument" in fault.message and not fault.line:
+            return "signature", f"`{cases.name}` could not be called as `{cases.signature}`: {fault.message}."
+    if fault.stage == "define":
+        return "not-callable", f"`{cases.name}` is no {cases.kind} but an object of type {fault.type_name}."
+    if fault.stage == "load weights":
+        return "weights", f"the check could not load its weights into your class: {fault.message}."
+    if fault.stage == "gradients":
+        return "gradients", f"no gradient could be computed through your code: {what}{where}."
+    doing = "building your class" if fault.stage == "construct" else "running your code"
+    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}."
+
+
+_WHERE = re.compile(r"^(?:\S*[/\\])?ipykernel_\d+[/\\]\d+\.py:(\d+):")
+"""How a warning names a cell: a file that nobody can find."""
+
+
+def _notes(sighting: Sighting) -> tuple[str, ...]:
+    printed = sighting.printed.strip()
+    if not printed:
+        return ()
+    lines = [_WHERE.sub(r"line \1:", line.strip()) for line in printed.splitlines()]
+    more = f" (and {len(lines) - 3} more lines)" if len(lines) > 3 else ""
+    return (f"your code printed: {' / '.join(line[:120] for line in lines[:3])}{more}",)
+
+
+def _sentence(text: str, names: tuple[str, ...]) -> str:
+    """The text with a capital first letter, unless it begins with the name of something."""
+    text = text.strip()
+    first = text.split(" ", 1)[0]
+    return text if not first.isalpha() or first in names else text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""The learner's desk: `check`, hints, parts, `my_transformer`, progress, preflight."""

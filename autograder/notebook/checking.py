@@ -1,0 +1,151 @@
+"""What a notebook calls: `begin`, `check`, `hint`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import library
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
+from ..judging.panel import as_html, as_text, display
+from ..judging.probes import Probe
+from ..judging.probes.named import named_probes
+from ..judging.verdict import Verdict, judge
+from ..judging.weights import told_by_file
+from ..library import build_fixture, grading, is_grading, parts
+from ..observing.observe import observe
+from . import my_transformer as keep
+from .progress import note_passed
+
+_unit: UnitCases | None = None
+_folder: Path | None = None
+_hints_shown: dict[str, int] = {}
+
+
+def begin(unit: str) -> None:
+    """Open a unit: find its cases and say what there is to do. The first cell of each notebook calls it."""
+    global _unit, _folder
+    if is_grading():  # the cases are elsewhere, and nobody reads the greeting
+        return
+    path = _cases_path(unit)
+    _unit, _folder = load_cases(path), path.parent
+    total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
+    print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.")
+
+
+def _cases_path(unit: str) -> Path:
+    """Beside the notebook; or, where the kernel was started elsewhere, in the course above."""
+    here = Path.cwd()
+    candidates = [here / CASES_FILE] if here.name == unit or not (here / unit).is_dir() else [here / unit / CASES_FILE]
+    candidates += [
+        folder / place / unit / CASES_FILE
+        for folder in (here, *here.parents)
+        for place in ("", "notebooks", "solutions")
+    ]
+    for path in candidates:
+        if path.is_file() and (path.parent.name == unit or load_cases(path).unit == unit):
+            return path
+    raise MissingCases(
+        f"no {CASES_FILE} for unit {unit} beside this notebook ({here}). Copy it from the course's folder."
+    )
+
+
+def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "visible") -> float:
+    """Check one exercise on the visible cases, show a panel, and return the points earned.
+
+    The points come back as a plain float: nbgrader reads anything else as full marks. Never raises on a learner's
+    mistake. The hidden cases are not here: they are drawn and judged when the notebook is graded.
+    """
+    exercise = _exercise_of(target)
+    if exercise is None:
+        _show_text("✗ nothing checked: this is none of this unit's exercises, or `begin(...)` has not been run.")
+        return 0.0
+    if cases == "hidden":
+        _show_text(f"The other points of {exercise.name} are decided when your notebook is graded.")
+        return 0.0
+    verdict = judge(exercise, probes, told_by_file(observe_here(target, exercise), exercise, Path.cwd()))
+    if verdict.passed:
+        verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise)))
+    show(verdict)
+    if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
+        # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.
+        print(verdict.message, file=sys.stderr)
+    return float(verdict.score)
+
+
+def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
+    """Keep a passing exercise in the learner's own package; say what came of it where that is news."""
+    if not keep.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
+        return ()
+    try:
+        note_passed(_folder, exercise)
+        text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
+        with grading():
+            alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
+        verdict = judge(exercise, named_probes(exercise.probes), observe_here(alone, exercise))
+        if not verdict.passed:
+            raise keep.CannotKeep("it does not pass by itself, outside your notebook")
+        package = keep.package_folder(_folder)
+        keep.write(package, exercise.name, text)
+        keep.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
+        for name in exercise.files:
+            keep.write_file(package, Path.cwd() / name)
+    except keep.CannotKeep as reason:
+        return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
+    except OSError as error:
+        return (f"it could not be kept in {keep.PACKAGE}: {error.strerror}.",)
+    except Exception as error:
+        return (f"it is not kept in {keep.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
+    return ()
+
+
+def observe_here(target: Any, exercise: ExerciseCases) -> Sighting:
+    """Observe in this process, as the notebook does."""
+    return observe(
+        target,
+        exercise.plan,
+        build=build_fixture,
+        replaced=parts(exercise.replaces),
+        forbids=exercise.forbids,
+        time_limit=exercise.time_limit,
+        exercise=exercise.name,
+    )
+
+
+def hint(target: Any) -> None:
+    """Show the next hint for an exercise, given as the function or its name. Hints cost nothing."""
+    exercise = _exercise_of(target)
+    if exercise is None:
+        print("There is no exercise of that name in this unit.")
+        return
+    shown = min(_hints_shown.get(exercise.name, 0) + 1, len(exercise.hints))
+    _hints_shown[exercise.name] = shown
+    for position, text in enumerate(exercise.hints[:shown], start=1):
+        print(f"Hint {position} of {len(exercise.hints)}: {text}")
+    if shown < len(exercise.hints):
+        print("(Run this again for the next one.)")
+
+
+def show(verdict: Verdict) -> None:
+    """Display a verdict: as a panel in a notebook, as text elsewhere."""
+    display({"text/html": as_html(verdict), "text/plain": as_text(verdict)})
+
+
+def _show_text(text: str) -> None:
+    display({"text/plain": text})
+
+
+def _exercise_of(target: Any) -> ExerciseCases | None:
+    """The exercise that a function, class or name belongs to; a wrapped function by the name it is bound to."""
+    if _unit is None:
+        return None
+    wanted = [target] if isinstance(target, str) else [getattr(target, "__name__", "")]
+    main = sys.modules.get("__main__")
+    wanted += [name for name in _unit.names if getattr(main, name, None) is target]
+    for name in wanted:
+        if name in _unit.names:
+            return _unit.exercise(name)
+    return None

@@ -1,0 +1,112 @@
+"""A learner's own translator: what `python -m my_transformer TEXT` does with the parts and weights in that package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import library
+from ..judging.weights import UnusableWeights, arrays_of, file_trouble
+from . import my_transformer as keep
+from .parts import own_part
+
+WEIGHTS = "translator.safetensors"
+NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
+_USAGE = f'What shall I translate? python -m {keep.PACKAGE} "三百二十五"'
+_TRIED_ON = 24
+
+
+class NotReady(Exception):
+    """A part or the weights are missing; one line that says which, and where they come from."""
+
+
+def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
+    """Translate each argument and print it; return the exit status."""
+    texts = list(sys.argv[1:] if arguments is None else arguments)
+    if not texts:
+        print(_USAGE, file=sys.stderr)
+        return 2
+    try:
+        translator = Translator(folder)
+    except NotReady as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    for text in texts:
+        print(translator(text))
+        if unknown := translator.unknown(text):
+            print(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})", file=sys.stderr)
+    return 0
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """Exercises that the translator needs, directly or through other parts, and that are not kept or do not pass."""
+    missing: list[str] = []
+    wanted, seen = list(NEEDED), set(NEEDED)
+    with keep.at(folder):
+        while wanted:
+            name = wanted.pop(0)
+            text = keep.read(folder, name)
+            if text is None or own_part(name) is None:
+                missing.append(name)
+                continue
+            inner = [used for used in keep.uses(text) if used not in seen]
+            wanted += inner
+            seen.update(inner)
+    return missing
+
+
+class Translator:
+    """The learner's model from the learner's own parts and weights. Raises NotReady."""
+
+    def __init__(self, folder: Path) -> None:
+        if missing := missing_parts(folder):
+            raise NotReady(_told(missing))
+        if trouble := file_trouble(folder / WEIGHTS):
+            there = (folder / WEIGHTS).exists()
+            why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
+            raise NotReady(
+                f"{keep.PACKAGE} cannot translate yet: {why.rstrip('.')}. Pass the check of trained_weights in unit 10."
+            )
+        from ..lab.training import course_vocabularies
+
+        with keep.at(folder):
+            parts = {name: own_part(name) for name in NEEDED}
+        self.vocabularies = course_vocabularies(parts["build_vocabulary"])
+        self.greedy_decode = parts["greedy_decode"]
+        self.model = _model(folder / WEIGHTS, parts["Transformer"])
+
+    def __call__(self, text: str) -> str:
+        """English for a Chinese text."""
+        from ..lab.training import translate_text
+
+        return translate_text(self.model, text, self.vocabularies, self.greedy_decode)
+
+    def unknown(self, text: str) -> list[str]:
+        from ..lab.corpus import chinese_tokens
+
+        return [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+
+
+def _told(missing: Sequence[str]) -> str:
+    named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
+    one = len(missing) == 1
+    return f"{keep.PACKAGE} cannot translate yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
+
+
+def _model(path: Path, transformer: Any) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from ..formats.values import to_plain
+    from ..judging.probes.translation import wanted
+    from ..judging.translator import best_heads, build
+    from ..lab.corpus import sample
+
+    pairs = wanted(sample(None, _TRIED_ON, seed=0, split="test", unique=True))
+    try:
+        weights = arrays_of(to_plain(load_file(path)))
+        return build(weights, best_heads(weights, pairs["sources"], pairs["targets"], 24), transformer)
+    except (UnusableWeights, SafetensorError, OSError) as error:
+        raise NotReady(f"{path.name} cannot be used: {error}") from error

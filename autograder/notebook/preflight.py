@@ -1,0 +1,183 @@
+"""Before handing in: look at the file, run it as the grader will, and say in clear lines what would go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
+from ..formats.places import NoCourse, unit_folder
+from ..formats.submission import UnusableSubmission, read_submission
+from ..judging.probes.named import named_probes
+from ..judging.verdict import judge
+from ..judging.weights import told_by_file
+from ..observing.outside import NotStarted, PlainProcess, Process, key_of, observe_by
+from . import my_transformer as keep
+from .repair import Examined, Finding, examine
+
+_SIGNS = {"ok": "✓", "mended": "✎", "problem": "✗"}
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """All findings about one file. `backup`: where the file as it was is kept, if it was repaired."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    backup: Path | None = None
+
+    @property
+    def ready(self) -> bool:
+        return not any(finding.state == "problem" for finding in self.findings)
+
+    def as_text(self, repaired: bool) -> str:
+        """One line a finding, and what to do at the end."""
+        lines = [_line(finding, repaired) for finding in self.findings]
+        return "\n".join([f"Preflight of {self.path.name}, as it was saved {_ago(self.path)}:", *lines])
+
+
+def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False) -> None:
+    """Look at this notebook as it was last saved: its file, its cells, a run from the top, the checks.
+
+    repair: mend the file as well; the file as it was is kept beside it
+    """
+    if not keep.is_on() or os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NBGRADER_VALIDATING"):
+        return  # whoever runs this notebook now is looking at it already
+    try:
+        folder = unit_folder(unit)
+        path = Path(file) if file is not None else _this_notebook(folder)
+        found = look(path, folder, repair=repair)
+    except (NoCourse, MissingCases) as error:
+        print(f"✗ {error}")
+        return
+    print(found.as_text(repaired=found.backup is not None))
+    print(closing(found, unit, in_notebook=True))
+
+
+def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
+    """What to do now."""
+    lines = []
+    if found.backup is not None:
+        lines.append(f"Repaired. The file as it was: {found.backup.name}.")
+        if in_notebook:
+            lines.append("Now choose File → Reload Notebook from Disk, or saving would undo the repair.")
+    elif any(finding.state == "mended" for finding in found.findings):
+        command = (
+            f'preflight("{unit}", repair=True)'
+            if in_notebook
+            else f"python -m autograder preflight {unit} {found.path}"
+        )
+        lines.append(f"To mend what is marked ✎: {command}")
+    lines.append(
+        "Ready to hand in. Cases drawn anew decide the other points."
+        if found.ready
+        else "Not ready: see what is marked ✗. You may hand in all the same; what passes counts."
+    )
+    return "\n".join(lines)
+
+
+def look(path: Path, folder: Path, *, repair: bool, run: bool = True) -> Preflight:
+    """Examine a file against the unit in `folder`, repair it if wanted, run it. Raises MissingCases."""
+    unit = load_cases(folder / CASES_FILE)
+    examined = examine(path, unit)
+    backup = write_repaired(path, examined, unit) if repair and examined.mended else None
+    findings = list(examined.findings)
+    graded = _right_name(path, unit) if backup is not None else path
+    if run and examined.notebook is not None:
+        findings += _run(graded, unit, folder)
+    return Preflight(path, tuple(findings), backup)
+
+
+def write_repaired(path: Path, examined: Examined, unit: UnitCases) -> Path:
+    """Write the repaired notebook under its right name; give the path of the copy of what was there. Raises OSError."""
+    target = _right_name(path, unit)
+    old = target if target.exists() else path
+    number = 1
+    while (backup := old.with_name(f"{old.name}.backup{number}")).exists():
+        number += 1
+    backup.write_bytes(old.read_bytes())
+    fresh = target.with_name(f".{target.name}.writing")
+    fresh.write_text(json.dumps(examined.notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(target)
+    return backup
+
+
+def _right_name(path: Path, unit: UnitCases) -> Path:
+    return path.with_name(f"{unit.unit.split('_', 1)[1]}.ipynb")
+
+
+def _run(path: Path, unit: UnitCases, folder: Path) -> Iterator[Finding]:
+    """The run from top to bottom without the experiments, and each exercise's check."""
+    try:
+        submission = read_submission(path)
+    except UnusableSubmission as error:
+        yield Finding("problem", str(error))
+        return
+
+    def start(request: bytes) -> Process:
+        return PlainProcess(request, folder)
+
+    try:
+        seen = observe_by(start, submission.blocks, False, unit.exercises)
+    except NotStarted as error:
+        yield Finding("problem", f"The notebook could not be run: {error}.")
+        return
+    broken = [f"{name}: {_error_of(outputs)}" for name, outputs in seen.outputs.items() if _error_of(outputs)]
+    yield from (Finding("problem", f"Run from the top, {line}.") for line in broken)
+    if not broken:
+        yield Finding("ok", "It runs from top to bottom (without the experiments, as when it is graded).")
+    for exercise in unit.exercises:
+        yield _checked(exercise, told_by_file(seen.sightings[key_of(exercise)], exercise, folder))
+
+
+def _checked(exercise: ExerciseCases, sighting: Sighting) -> Finding:
+    verdict = judge(exercise, named_probes(exercise.probes), sighting)
+    if verdict.passed:
+        return Finding("ok", f"{exercise.name}: its check passes, {exercise.points:g} points.")
+    return Finding("problem", f"{exercise.name}: its check does not pass. {verdict.message}")
+
+
+def _error_of(outputs: Any) -> str:
+    """The error among a cell's outputs, in a line."""
+    for output in outputs if isinstance(outputs, Sequence) and not isinstance(outputs, str) else []:
+        if isinstance(output, dict) and output.get("output_type") == "error":
+            return f"{output.get('ename', '')}: {output.get('evalue', '')}".strip(": ")
+    return ""
+
+
+def _this_notebook(folder: Path) -> Path:
+    """The file of the notebook that runs here, where its front end says so; otherwise the unit's own."""
+    main = sys.modules.get("__main__")
+    told = getattr(main, "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME", "")
+    name = Path(str(told)).name
+    if name.endswith(".ipynb") and Path.cwd().resolve() == folder.resolve() and (folder / name).is_file():
+        return folder / name
+    return folder / f"{folder.name.split('_', 1)[1]}.ipynb"
+
+
+def _line(finding: Finding, repaired: bool) -> str:
+    if finding.state != "mended":
+        return f"{_SIGNS[finding.state]} {finding.says}"
+    return f"{_SIGNS['mended']} {finding.says}" + (f": {finding.cure}." if repaired else ". (This can be mended.)")
+
+
+def _ago(path: Path) -> str:
+    try:
+        saved = path.stat().st_mtime
+    except OSError:
+        return "never"
+    seconds = max(0, round(time.time() - saved))
+    told = (
+        f"{seconds} seconds"
+        if seconds < 120
+        else f"{seconds // 60} minutes"
+        if seconds < 7200
+        else f"{seconds // 3600} hours"
+    )
+    return f"{told} ago"

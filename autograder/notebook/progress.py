@@ -1,0 +1,167 @@
+"""What has passed so far: noted when a check passes, shown as the learner's way through the course."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..formats.cases import ExerciseCases
+from ..formats.places import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
+from ..judging.panel import STYLE, display
+from . import my_transformer as keep
+
+PASSED_FILE = "progress.json"
+"""In the learner's own package: exercise -> points that its check gave."""
+
+
+@dataclass(frozen=True)
+class UnitProgress:
+    unit: UnitEntry
+    passed: tuple[str, ...]
+
+    @property
+    def earned(self) -> float:
+        return sum(exercise.visible for exercise in self.unit.exercises if exercise.name in self.passed)
+
+    @property
+    def from_checks(self) -> float:
+        return sum(exercise.visible for exercise in self.unit.exercises)
+
+    @property
+    def next_exercise(self) -> ExerciseEntry | None:
+        return next((exercise for exercise in self.unit.exercises if exercise.name not in self.passed), None)
+
+
+def note_passed(unit_folder: Path, exercise: ExerciseCases) -> None:
+    """Write down that the check of an exercise has passed. Raises OSError."""
+    folder = keep.package_folder(unit_folder)
+    passed = _noted(folder)
+    if passed.get(exercise.name) == exercise.points:
+        return
+    keep.write_plain(
+        folder, PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
+    )
+
+
+def passed_names(package: Path) -> frozenset[str]:
+    """Exercises that have passed: those written down, and those kept as a module."""
+    kept = {path.stem for path in package.glob("*.py") if not path.stem.startswith("_")}
+    return frozenset(kept | set(_noted(package)))
+
+
+def _noted(package: Path) -> dict[str, float]:
+    try:
+        found = json.loads((package / PASSED_FILE).read_text(encoding="utf-8"))
+        return {str(name): float(points) for name, points in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def read_progress(folder: Path) -> tuple[UnitProgress, ...]:
+    """Each unit of the course whose notebooks lie in `folder`, and what of it has passed."""
+    passed = passed_names(folder / keep.PACKAGE)
+    return tuple(
+        UnitProgress(unit, tuple(exercise.name for exercise in unit.exercises if exercise.name in passed))
+        for unit in course_map(folder)
+    )
+
+
+def progress() -> None:
+    """Show what has passed so far, unit by unit, and where to go on."""
+    try:
+        folder = notebooks_folder()
+    except NoCourse as error:
+        print(error)
+        return
+    found = read_progress(folder)
+    display({"text/html": as_html(found, folder), "text/plain": as_text(found)})
+
+
+def advice(found: Sequence[UnitProgress]) -> tuple[UnitProgress | None, str]:
+    """The unit to go on with, and a sentence about it."""
+    for unit in found:
+        exercise = unit.next_exercise
+        if exercise is None:
+            continue
+        what = f"next is {exercise.name} (difficulty {exercise.difficulty} of 5, about {exercise.minutes} minutes)."
+        return unit, f"{'Go on with' if any(one.passed for one in found) else 'Begin with'} {unit.unit.title}: {what}"
+    return None, "Every check of the course has passed." if found else "The start page lists no units."
+
+
+def as_text(found: Sequence[UnitProgress]) -> str:
+    """Progress for a terminal."""
+    lines = []
+    for one in found:
+        lines.append(f"{_sign(one)} {one.unit.title}")
+        lines.append(f"    {_count(one)} exercises" + (f": {_names(one)}" if one.passed else ""))
+    return "\n".join([*lines, "", _total(found), advice(found)[1]])
+
+
+def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
+    """The same as a table whose units are links, relative to the folder that the notebook runs in."""
+    here = Path.cwd()
+    go_on, sentence = advice(found)
+    rows = "".join(
+        f'<tr><td style="text-align:left">{_sign(one)}</td>'
+        f'<th scope="row" style="text-align:left">{_link(one.unit, folder, here)}</th>'
+        f'<td style="text-align:left">{_bar(one)} {_count(one)}</td><td>{one.earned:g} of {one.from_checks:g}</td></tr>'
+        for one in found
+    )
+    heads = "".join(
+        f'<th scope="col" style="text-align:left">{head}</th>'
+        for head in ("", "unit", "exercises passed", "points from checks")
+    )
+    link = f'<p class="head">{html.escape(sentence)}</p>'
+    if go_on is not None:
+        link = f'<p class="head"><a href="{_address(go_on.unit, folder, here)}">{html.escape(sentence)}</a></p>'
+    return (
+        f'{STYLE}<div class="ag ok" role="status">{link}'
+        f'<table class="wide"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<p class="quiet">{html.escape(_total(found))}</p></div>'
+    )
+
+
+def _sign(one: UnitProgress) -> str:
+    return "✓" if one.next_exercise is None else "◐" if one.passed else "○"
+
+
+def _count(one: UnitProgress) -> str:
+    return f"{len(one.passed)} of {len(one.unit.exercises)}"
+
+
+def _names(one: UnitProgress) -> str:
+    return ", ".join(
+        f"{'✓' if exercise.name in one.passed else '○'} {exercise.name}" for exercise in one.unit.exercises
+    )
+
+
+def _total(found: Sequence[UnitProgress]) -> str:
+    passed, exercises = sum(len(one.passed) for one in found), sum(len(one.unit.exercises) for one in found)
+    earned, checks = sum(one.earned for one in found), sum(one.from_checks for one in found)
+    points = sum(one.unit.points for one in found)
+    return (
+        f"{passed} of {exercises} exercises passed, {earned:g} of {checks:g} points from checks. "
+        f"The other {points - checks:g} points are decided when notebooks are graded."
+    )
+
+
+def _bar(one: UnitProgress) -> str:
+    """A mark for each exercise; the words beside it say the same."""
+    marks = "".join("▰" if exercise.name in one.passed else "▱" for exercise in one.unit.exercises)
+    return f'<span aria-hidden="true">{marks}</span>'
+
+
+def _address(unit: UnitEntry, folder: Path, here: Path) -> str:
+    target = str(folder / unit.notebook)
+    with contextlib.suppress(ValueError):  # on Windows another drive has no relative path
+        target = os.path.relpath(target, here)
+    return html.escape(Path(target).as_posix())
+
+
+def _link(unit: UnitEntry, folder: Path, here: Path) -> str:
+    return f'<a href="{_address(unit, folder, here)}">{html.escape(unit.title)}</a>'

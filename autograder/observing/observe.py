@@ -1,0 +1,296 @@
+"""Run a learner's function or class on given calls and write down what it did.
+
+Observing judges nothing and knows no expected value. The notebook, `check FILE` and the grader all observe with
+this module; only the process in which it runs differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from ..formats.cases import Call, Fault, Observation, Sighting
+from ..formats.fixtures import Driver, Watched
+from ..formats.values import Array, Fixture, Tensor, to_live, to_plain
+from ..library.loading import load_state
+from .capture import capture
+from .watch import watching
+
+Build = Callable[[Fixture], Any]
+"""Makes the live object that a Fixture names."""
+
+MAX_COPIED = 256 * 1024 * 1024
+"""Bytes of what one call may return."""
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+class OutOfTime(BaseException):
+    """Raised inside the learner's code when its seconds are used up; no `except Exception` catches it."""
+
+
+def observe(
+    target: Any,
+    calls: Mapping[str, Call],
+    *,
+    build: Build,
+    replaced: Mapping[str, Any] | None = None,
+    forbids: tuple[str, ...] = (),
+    time_limit: float = 20.0,
+    exercise: str = "",
+) -> Sighting:
+    """Observe `target` on every call. Never raises on what the learner's code does.
+
+    replaced:   names of earlier exercises and the library-backed parts that stand in for them meanwhile
+    time_limit: seconds for all the calls together; enforced in the main thread of POSIX systems only
+    exercise:   the exercise's name; the library-backed part of that name counts as forbidden then
+    """
+    if not callable(target):
+        return Sighting({}, trouble=Fault(type(target).__name__, "it is not a function or class", stage="define"))
+    observations: dict[str, Observation] = {}
+    trouble: Fault | None = None
+    with capture() as captured, standing_in(target, replaced or {}), watching(forbids, exercise) as used:
+        deadline = time.monotonic() + time_limit
+        for key, call in calls.items():
+            try:
+                with limited(deadline - time.monotonic()):
+                    observations[key] = _observe_call(target, call, build)
+            except OutOfTime:
+                trouble = Fault("OutOfTime", f"{time_limit:g}", stage="call")
+            except KeyboardInterrupt:
+                trouble = Fault("KeyboardInterrupt", "", stage="call")
+            if trouble:
+                break
+    return Sighting(observations, tuple(sorted(used)), captured.text, trouble)
+
+
+@contextlib.contextmanager
+def standing_in(target: Any, replaced: Mapping[str, Any]) -> Iterator[None]:
+    """While the block runs, the learner's module holds `replaced` under those names; then its own again."""
+    namespaces = _namespaces(target)
+    missing = object()
+    before = [(space, name, space.get(name, missing)) for space in namespaces for name in replaced]
+    for space in namespaces:
+        space.update(replaced)
+    try:
+        yield
+    finally:
+        for space, name, value in before:
+            if value is missing:
+                space.pop(name, None)
+            else:
+                space[name] = value
+
+
+def _namespaces(target: Any) -> list[dict[str, Any]]:
+    functions = list(vars(target).values()) if isinstance(target, type) else [target]
+    spaces: dict[int, dict[str, Any]] = {}
+    for function in functions:
+        function = getattr(function, "__wrapped__", getattr(function, "__func__", function))
+        space = getattr(function, "__globals__", None)
+        if isinstance(space, dict):
+            spaces[id(space)] = space
+    return list(spaces.values())
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime in the block after `seconds`, again and again until it ends."""
+    on_posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if seconds <= 0:
+        raise OutOfTime
+    if not on_posix:
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _observe_call(target: Any, call: Call, build: Build) -> Observation:
+    stage: Literal["call", "construct", "load weights", "gradients"] = "call"
+    try:
+        live, watched = _live_arguments(call, build)
+        used = target
+        facts: dict[str, Any] = {}
+        if call.init is not None:
+            stage = "construct"
+            module = target(**_built(to_live(call.init), build))
+            stage = "load weights"
+            facts["parameters"] = load_state(module, call.state or {})
+            if hasattr(module, "train"):
+                module.train(call.training)
+            driven = any(isinstance(value, Driver) for value in live.values())
+            used = module if call.method == "forward" or driven else getattr(module, call.method)
+            stage = "call"
+        with contextlib.ExitStack() as around:
+            for one in watched.values():
+                around.enter_context(one.during())
+            value = _plainly(_apply(used, call, live))
+        changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
+        if watched:
+            facts["after"] = {name: to_plain(one.look()) for name, one in watched.items()}
+        if call.gradients:
+            stage = "gradients"
+            facts["gradients"] = _gradients(used, call, build, module if call.init is not None else None)
+        return Observation(value=value, changed=changed, facts=facts)
+    except (OutOfTime, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return Observation(fault=fault_of(error, stage))
+
+
+def _live_arguments(call: Call, build: Build) -> tuple[dict[str, Any], dict[str, Watched]]:
+    built = _built(to_live(call.given), build)
+    watched = {name: value for name, value in built.items() if isinstance(value, Watched)}
+    return {name: value.live if isinstance(value, Watched) else value for name, value in built.items()}, watched
+
+
+def _built(tree: Any, build: Build) -> Any:
+    if isinstance(tree, Fixture):
+        return build(Fixture(tree.unit, tree.name, _built(to_live(tree.given), build)))
+    if isinstance(tree, dict):
+        return {key: _built(value, build) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_built(value, build) for value in tree)
+    if isinstance(tree, list):
+        return [_built(value, build) for value in tree]
+    return tree
+
+
+def _apply(used: Any, call: Call, live: Mapping[str, Any]) -> Any:
+    for value in live.values():
+        if isinstance(value, Driver):
+            return value.drive(used)
+    names = list(live)
+    positional = [live[name] for name in names[: call.by_position]]
+    return used(*positional, **{name: live[name] for name in names[call.by_position :]})
+
+
+def _plainly(value: Any) -> Any:
+    """Results may be lazy: whatever a generator or iterator would do, it does not do it on our side."""
+    if size_of(value) > MAX_COPIED:  # a broadcast view may name a billion numbers and hold one
+        raise MemoryError(f"what it returns takes more than {MAX_COPIED >> 20} MiB")
+    return to_plain(value)
+
+
+def size_of(value: Any) -> int:
+    """Bytes that the numbers in a tree would take when copied."""
+    return _size_of(value, 0)
+
+
+def _size_of(value: Any, depth: int) -> int:
+    if depth > 24:
+        return 0
+    if isinstance(value, Tensor):
+        return int(value.data.nbytes)
+    if isinstance(value, np.ndarray):
+        return int(value.size) * value.itemsize
+    if isinstance(value, (tuple, list)):
+        return 8 * len(value) + sum(_size_of(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return 8 * len(value) + sum(_size_of(item, depth + 1) for item in value.values())
+    if isinstance(value, str):
+        return len(value)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor) and value.device.type != "meta":
+        return int(value.numel() * value.element_size())
+    return 0
+
+
+def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, Any]:
+    """Gradients of Σ cos(k)·output[k] with respect to every float tensor given and every parameter."""
+    import torch
+
+    live, _ = _live_arguments(call, build)
+    leaves = {}
+    for name, value in live.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            leaves[name] = value.requires_grad_(True)
+    if module is not None:
+        module.zero_grad(set_to_none=True)
+    total = sum((_weighted(output) for output in _tensors(_apply(used, call, live))), torch.zeros(()))
+    if not total.requires_grad:
+        raise RuntimeError("no gradient flows from the output back to the inputs or weights")
+    total.backward()
+    if module is not None:
+        # under each of its names: which one comes first depends on the order in which the author's class makes its parts
+        leaves |= dict(module.named_parameters(remove_duplicate=False))
+    return {name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()}
+
+
+def _tensors(value: Any) -> list[Any]:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value] if value.is_floating_point() else []
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return []
+
+
+def _weighted(output: Any) -> Any:
+    import torch
+
+    weights = torch.cos(torch.arange(output.numel(), dtype=torch.float64)).to(output)
+    return (output.reshape(-1) * weights).sum()
+
+
+def _same(given: Any, live: Any) -> bool:
+    """Whether a live argument still holds what it was given. Fixtures are not compared: they may be meant to change."""
+    if isinstance(given, Fixture):
+        return True
+    after = to_plain(live)
+    if isinstance(given, (np.ndarray, Tensor)):
+        return type(after) is type(given) and _equal(_data(given), _data(after))
+    if isinstance(given, dict):
+        return isinstance(live, dict) and list(live) == list(given) and all(_same(given[k], live[k]) for k in given)
+    if isinstance(given, (tuple, list)):
+        return len(live) == len(given) and all(map(_same, given, live))
+    return True
+
+
+def _data(value: Any) -> Array:
+    return value.data if isinstance(value, Tensor) else value
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def fault_of(error: BaseException, stage: Literal["call", "construct", "load weights", "gradients", "define"]) -> Fault:
+    """An exception as data: type, message, and the last line of the learner's own code that it passed through."""
+    line, source = _own_line(error.__traceback__)
+    try:
+        message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except BaseException:  # a learner's exception class may misbehave in __str__
+        message = ""
+    return Fault(type(error).__name__, message[:2000], line, source, stage)
+
+
+def _own_line(trace: TracebackType | None) -> tuple[int, str]:
+    found = (0, "")
+    for frame, line in traceback.walk_tb(trace):
+        name = frame.f_code.co_filename
+        installed = "site-packages" in name or name.startswith("<frozen") or "/lib/python3" in name
+        if not installed and not name.startswith(_PACKAGE):
+            found = (line, linecache.getline(name, line).strip()[:300])
+    return found

@@ -1,0 +1,196 @@
+"""The worker's side of the warm process: start it, hand it submissions, read what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from .outside import PlainProcess, Process, TimeLimits
+from .sandbox import Isolation, Limits, available
+from .temporary import remove, scratch_folder
+
+_READY_SECONDS = 120.0
+_WORKDIR_PREFIX = "submission-"
+
+
+class RunnerError(RuntimeError):
+    """The warm process cannot be started or does not answer: a fault of the installation, not of a submission."""
+
+
+class WarmProcess:
+    """One warm process and its forks, one submission at a time. Use it as a context manager, or `close` it."""
+
+    def __init__(self, *, confined: bool, times: TimeLimits | None = None) -> None:
+        self.times = times or TimeLimits()
+        self._confined = confined
+        # Cells and exercises have limits of their own. These end a process that nobody waits for any more.
+        seconds = self.times.submission + self.times.grace
+        self._limits = Limits(cpu=int(seconds) + 1, wall=seconds)
+        self._isolation: Isolation | None = available() if confined else None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._lines: IO[bytes] | None = None
+
+    def __enter__(self) -> WarmProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the warm process where it is not running and can be forked. Raises RunnerError."""
+        if not can_fork() or (self._process is not None and self._process.poll() is None):
+            return
+        self.close()
+        ours, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as complaints:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "autograder.observing.warm"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                env=_environment(),
+                cwd="/" if os.name == "posix" else None,
+                start_new_session=True,  # Ctrl-C is for the process that writes the grades
+            )
+            self._control, self._lines = ours, ours.makefile("rb")
+            ours.settimeout(_READY_SECONDS)
+            try:
+                self._line()
+            except RunnerError:
+                complaints.seek(0)
+                told = complaints.read()[-600:].decode("utf-8", "replace").strip().splitlines()
+                raise RunnerError(
+                    "the process that runs submissions could not start" + (f": {told[-1]}" if told else ".")
+                ) from None
+
+    def close(self) -> None:
+        """End the warm process and everything below it."""
+        if self._control is not None:
+            self._control.close()
+        if self._lines is not None:
+            self._lines.close()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=8)
+            self._process.kill()
+            self._process.wait()
+        self._process = self._control = self._lines = None
+
+    def peak_memory(self) -> int:
+        """Bytes that the warm process has had resident at most; 0 where the system does not tell."""
+        if self._process is None:
+            return 0
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    def submit(self, request: bytes, files: dict[str, bytes]) -> Process:
+        """Run one request in a confined fork; `files` are laid into its working folder."""
+        workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR_PREFIX, dir=scratch_folder()))
+        for name, data in files.items():
+            path = workdir / name
+            path.write_bytes(data)
+            path.chmod(0o444)
+        if not can_fork():
+            return FreshProcess(request, workdir)
+        self.start()
+        assert self._control is not None
+        request_out, request_in = os.pipe()
+        answers_out, answers_in = os.pipe()
+        order = {
+            "workdir": str(workdir),
+            "limits": asdict(self._limits),
+            "readable": [str(Path(__file__).resolve().parents[1])],
+            "confined": self._confined,
+            "namespaces": self._isolation.namespaces if self._isolation else False,
+        }
+        socket.send_fds(self._control, [json.dumps(order).encode()], [request_out, answers_in])
+        os.close(request_out)
+        os.close(answers_in)
+        self._line()  # the process id: the fork is made, both of our copies are gone
+        threading.Thread(target=_write, args=(request_in, request), daemon=True).start()
+        return Fork(self, workdir, os.fdopen(answers_out, "rb"))
+
+    def end_fork(self, *, wait: bool) -> str:
+        """End the running fork (at once, or with a second's patience) and return how it ended."""
+        assert self._control is not None
+        with contextlib.suppress(OSError):
+            self._control.send(b"wait" if wait else b"stop")
+        return str(self._line().get("ended", ""))
+
+    def _line(self) -> dict[str, Any]:
+        assert self._lines is not None
+        try:
+            line = self._lines.readline()
+        except OSError as error:
+            raise RunnerError("the process that runs submissions does not answer.") from error
+        if not line:
+            raise RunnerError("the process that runs submissions has ended.")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def can_fork() -> bool:
+    """Whether one process can be warmed up and forked for each submission; elsewhere each has a fresh one."""
+    return hasattr(os, "fork") and hasattr(socket, "send_fds")
+
+
+class FreshProcess(PlainProcess):
+    """A submission in an interpreter of its own, started cold: what is left without forks, and never confined."""
+
+    def __init__(self, request: bytes, workdir: Path) -> None:
+        super().__init__(request, workdir, "autograder.observing.cold")
+        self._workdir = workdir
+
+    def stop(self) -> None:
+        super().stop()
+        remove(self._workdir)
+
+
+class Fork:
+    """One submission being run; what `observe_by` reads from."""
+
+    def __init__(self, warm: WarmProcess, workdir: Path, answers: IO[bytes]) -> None:
+        self.answers = answers
+        self._warm = warm
+        self._workdir = workdir
+        self._ended: str | None = None
+
+    def ending(self) -> str:
+        """How the submission ended, where it did by itself."""
+        if self._ended is None:
+            self._ended = self._warm.end_fork(wait=True)
+        return f" ({self._ended.rstrip('.')})" if self._ended else ""
+
+    def stop(self) -> None:
+        if self._ended is None:
+            self._ended = self._warm.end_fork(wait=False)
+        remove(self._workdir)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    with contextlib.suppress(OSError), os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def _environment() -> dict[str, str]:
+    """What the warm process needs, and nothing that a submission should not see."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
+    values = {name: os.environ[name] for name in kept if name in os.environ}
+    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    package_root = str(Path(__file__).resolve().parents[2])
+    # One hash seed for all: the order of a learner's set must not decide a grade.
+    fixed = {"LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+    return {**values, **single, **fixed, "PYTHONPATH": package_root}
