@@ -11,9 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nbformat.v4 import new_code_cell
-from nbgrader.preprocessors import ClearSolutions
-
 from ..formats.cases import ExerciseCases, Observation, Sighting, Variant
 from ..judging.compare import observation_difference, same_observation
 from ..judging.diagnose import as_viewed
@@ -22,7 +19,8 @@ from ..judging.probes.probe import common_view
 from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
-from .parse import ExerciseSource, Lesson
+from .notebook import starter_source
+from .parse import Lesson
 from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
 
 APART = 10.0
@@ -177,14 +175,6 @@ def verdict_on(target: Any, cases: ExerciseCases) -> Verdict:
         limit = PATIENCE * cases.time_limit
         sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=limit)
     return judge(cases, named_probes(cases.probes), sighting)
-
-
-def starter_source(source: ExerciseSource) -> str:
-    """The solution cell as the learner gets it, made by nbgrader's own preprocessor."""
-    cell = new_code_cell(source.solution)
-    cell.metadata["nbgrader"] = {"solution": True, "grade": False, "locked": False, "grade_id": source.name}
-    cleared, _ = ClearSolutions().preprocess_cell(cell, {"language": "python"}, 0)
-    return str(cleared.source)
 
 
 def starter_of(piece: Workpiece) -> Any:

@@ -22,7 +22,7 @@ from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, 
 from ..judging.compare import same_observation
 from .assess import assess, kept_file, missing_files
 from .closing import is_made
-from .notebook import execute, notebook_text, release, solved_notebook
+from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
 from .workbench import draw_cases, open_workbench, tolerance_of
 
@@ -149,7 +149,7 @@ def visible_cases(lesson: Lesson) -> UnitCases:
         exercises.append(cases)
     if problems:
         raise LessonError("\n".join(problems))
-    return UnitCases(lesson.unit, lesson.title, tuple(exercises))
+    return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
 
 
 def _reload_library() -> None:
@@ -176,7 +176,7 @@ def _same_cases(path: Path, cases: UnitCases) -> bool:
         if fresh_file.read_bytes() == path.read_bytes():
             return True
         fresh = load_cases(fresh_file)
-    if (stored.unit, stored.title, stored.names) != (fresh.unit, fresh.title, fresh.names):
+    if replace(stored, exercises=()) != replace(fresh, exercises=()) or stored.names != fresh.names:
         return False
     return all(_same_exercise(a, b) for a, b in zip(stored.exercises, fresh.exercises, strict=True))
 

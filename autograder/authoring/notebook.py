@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.preprocessors import ClearSolutions
 
 from ..formats.places import KEEP_NOTHING, hidden_note
 from .closing import closing_cells
@@ -42,6 +43,33 @@ def solved_notebook(lesson: Lesson) -> NotebookNode:
         own["answers"] = answers
     notebook: NotebookNode = new_notebook(cells=cells, metadata={**KERNEL, "autograder": own})
     return notebook
+
+
+def code_cells(lesson: Lesson) -> tuple[dict[str, Any], ...]:
+    """The notebook's code cells as learners get them, and as `rebuild` takes them."""
+    starters = {exercise.name: starter_source(exercise) for exercise in lesson.exercises}
+    notes = {
+        exercise.name: hidden_note(exercise.name, exercise.points - exercise.visible_points)
+        for exercise in lesson.exercises
+    }
+    cells = []
+    for cell in solved_notebook(lesson).cells:
+        if cell.cell_type != "code":
+            continue
+        own = cell.metadata.get("autograder", {})
+        given = {"solution": starters, "hidden": notes}.get(own.get("part"), {})
+        marks = {name: dict(cell.metadata[name]) for name in ("nbgrader", "autograder") if name in cell.metadata}
+        source = given.get(own.get("exercise"), cell.source)
+        cells.append({"cell_type": "code", "id": cell.id, "source": source, "metadata": marks})
+    return tuple(cells)
+
+
+def starter_source(source: ExerciseSource) -> str:
+    """The solution cell as the learner gets it, made by nbgrader's own preprocessor."""
+    cell = new_code_cell(source.solution)
+    cell.metadata["nbgrader"] = {"solution": True, "grade": False, "locked": False, "grade_id": source.name}
+    cleared, _ = ClearSolutions().preprocess_cell(cell, {"language": "python"}, 0)
+    return str(cleared.source)
 
 
 def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:

@@ -6,16 +6,17 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
-from ..formats.submission import UnusableSubmission, read_submission
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
+from ..formats.rebuild import blocks_of, rebuild
+from ..formats.submission import Block, Unreadable, defined_names, read_notebook, read_python
 from ..judging.panel import as_text
-from ..judging.probes.named import named_probes
-from ..judging.verdict import Verdict, judge, judge_hidden
-from ..judging.weights import told_by_file
-from ..observing.outside import key_of, observe_outside
+from ..judging.verdict import Verdict, verdicts
+from ..observing.outside import NotStarted, Process, observe_by
+from ..observing.processes import RunnerError, WarmProcess, modules_for
 from .course import UsageError, add_course, one_unit
 
 
@@ -32,37 +33,51 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    blocks: list[Block]
+    defines: tuple[str, ...]
+    """The unit's exercises that it defines."""
+
+
 def run(options: argparse.Namespace) -> int:
-    sets = _case_sets(options)
-    rows: list[dict[str, Any]] = []
+    unit, sets = _case_sets(options)
+    files: list[_File] = []
     status = 0
     for path in options.files:
         try:
-            verdicts = _verdicts(path, sets)
-        except UnusableSubmission as error:
-            print(error, file=sys.stderr)
+            files.append(_read(path, unit))
+        except Unreadable as error:
+            print(f"{path}: {error}", file=sys.stderr)
             status = 2
-            continue
-        for exercise, found in verdicts.items():
-            rows.append(_row(path, exercise, found))
+    rows: list[dict[str, Any]] = []
+    wanted = {name for file in files for name in file.defines}
+    exercises = [exercise for exercise in unit.exercises if exercise.name in wanted]
+    modules = modules_for([block for file in files for block in file.blocks], exercises)
+    with WarmProcess(confined=False, modules=modules) as warm:  # one start and one import for all files
+        for file in files:
+            chosen = [sets[name] for name in file.defines]
+            found = _verdicts(file, chosen, warm)
+            rows += [_row(file.path, cases[0].name, [found[one.key] for one in cases]) for cases in chosen]
             if not options.json:
-                for verdict in found:
+                for verdict in found.values():
                     print(as_text(verdict))
     if options.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
     return status or int(not all(row["passed"] for row in rows))
 
 
-def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
-    """Visible cases by exercise; with --hidden, the hidden ones as a second set."""
+def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[ExerciseCases]]]:
+    """The unit, and by exercise its visible cases; with --hidden, the hidden ones behind them."""
     course: Path = options.course
     folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
-    unit = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
+    name = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
     try:
-        visible = load_cases(folder / unit / CASES_FILE)
+        unit = load_cases(folder / name / CASES_FILE)
     except MissingCases as error:
         raise UsageError(str(error)) from error
-    sets = [{exercise.name: exercise for exercise in visible.exercises}]
+    sets = {exercise.name: [exercise] for exercise in unit.exercises}
     if options.hidden:
         if folder.name != "solutions":
             raise UsageError(
@@ -70,30 +85,40 @@ def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
             )
         from ..authoring.hidden import hidden_cases
 
-        sets.append({exercise.name: exercise for exercise in hidden_cases(course, unit, options.seed).exercises})
-    return sets
+        for exercise in hidden_cases(course, name, options.seed).exercises:
+            sets[exercise.name].append(exercise)
+    return unit, sets
 
 
-def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str, list[Verdict]]:
-    submission = read_submission(path)
-    names = submission.defines(tuple(sets[0]))
-    if not names:
-        raise UnusableSubmission(
-            f"{path}: defines none of this unit's exercises ({', '.join(sets[0])}) by def or class"
-        )
-    chosen = {name: [cases[name] for cases in sets] for name in names}
-    sightings = observe_outside(submission, [cases for both in chosen.values() for cases in both])
-    folder = path.resolve().parent
-    verdicts: dict[str, list[Verdict]] = {}
-    for name, (visible, *rest) in chosen.items():
-        on_visible = judge(
-            visible, named_probes(visible.probes), told_by_file(sightings[key_of(visible)], visible, folder)
-        )
-        verdicts[name] = [on_visible]
-        for hidden in rest:
-            sighting = told_by_file(sightings[key_of(hidden)], hidden, folder)
-            verdicts[name].append(judge_hidden(hidden, named_probes(hidden.probes), sighting, visible, on_visible))
-    return verdicts
+def _read(path: Path, unit: UnitCases) -> _File:
+    """A file as it is run. Raises Unreadable."""
+    if path.suffix not in (".ipynb", ".py"):
+        raise Unreadable("neither a notebook (.ipynb) nor a Python file (.py).")
+    if path.suffix == ".py":
+        blocks = [read_python(path)]
+        sources = [blocks[0].source]
+    else:
+        cells = read_notebook(path)
+        blocks = blocks_of(rebuild(unit.code_cells, unit.code_cells, cells).cells)
+        sources = [cell["source"] for cell in cells]
+    defined = {name for source in sources for name in defined_names(source)}
+    if not defined & set(unit.names):
+        raise Unreadable(f"defines none of this unit's exercises ({', '.join(unit.names)}) by def or class.")
+    return _File(path, blocks, tuple(name for name in unit.names if name in defined))
+
+
+def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess) -> dict[str, Verdict]:
+    folder = file.path.resolve().parent
+
+    def start(request: bytes) -> Process:
+        return warm.submit(request, folder=folder)
+
+    exercises = [cases for both in chosen for cases in both]
+    try:
+        seen = observe_by(start, file.blocks, file.path.suffix == ".py", exercises)
+    except (NotStarted, RunnerError) as error:
+        raise UsageError(f"{file.path} was not judged: {error}") from error
+    return verdicts(chosen, seen.sightings, folder)
 
 
 def _row(path: Path, exercise: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from .values import UnreadableValues, digest, pack, unpack
 
 CASES_FILE = "cases.npz"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Sighting:
     printed: str = ""
     trouble: Fault | None = None
     """Why nothing could be observed: not defined, not callable, out of time, the process died."""
+    reset: tuple[str, ...] = ()
+    """What other cells had changed for the whole process, and was put back meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,11 @@ class ExerciseCases:
     """Names of files that are handed in beside the notebook and that the exercise reads."""
 
     @property
+    def key(self) -> str:
+        """The name of this set of cases among those of its unit."""
+        return f"{self.name}/{'hidden' if self.hidden else 'visible'}"
+
+    @property
     def base_keys(self) -> tuple[str, ...]:
         """Keys of the plan's own cases, without the calls that probes derive from them."""
         return tuple(key for key in self.plan if "/" not in key)
@@ -124,6 +131,8 @@ class UnitCases:
     unit: str
     title: str
     exercises: tuple[ExerciseCases, ...]
+    code_cells: tuple[dict[str, Any], ...] = ()
+    """The notebook's code cells as learners get them: what a notebook that was handed in is laid into."""
 
     def exercise(self, name: str) -> ExerciseCases:
         for exercise in self.exercises:
@@ -205,6 +214,7 @@ def sighting_from(tree: dict[str, Any]) -> Sighting:
         forbidden=tuple(str(name) for name in tree.get("forbidden", ())),
         printed=str(tree.get("printed", ""))[:4000],
         trouble=_fault(trouble) if trouble else None,
+        reset=tuple(str(name)[:100] for name in tree.get("reset", ())[:20]),
     )
 
 
@@ -237,6 +247,7 @@ def _unit_cases(tree: dict[str, Any]) -> UnitCases:
     return UnitCases(
         unit=tree["unit"],
         title=tree["title"],
+        code_cells=tuple(tree["code_cells"]),
         exercises=tuple(
             ExerciseCases(
                 **{

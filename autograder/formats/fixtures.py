@@ -26,3 +26,7 @@ class Driver:
     came of it. It stands in for the call of a class's method."""
 
     drive: Callable[[Any], Any]
+
+
+class NotAsked(Exception):
+    """Raised by a fixture whose question cannot be asked here: an import failed, a device is missing. The text says why."""

@@ -1,4 +1,4 @@
-"""Read what a learner hands in: a notebook or a Python file, as blocks of source in order. Runs nothing."""
+"""Read what a learner hands in: a notebook's cells, or a Python file. Runs nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import ast
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SKIPPED_PARTS = frozenset({"check", "hidden", "demo"})
-_MAX_BYTES = 50 * 1024 * 1024
+MAX_BYTES = 20 * 1024 * 1024
+MAX_CELLS = 2000
+MAX_SOURCE = 2_000_000
+"""Characters in all cells together."""
+NOT_RUN = frozenset({"check", "hidden", "question", "answer"})
 _MAX_PARSED = 20_000
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+_ENCODINGS = "save it with this encoding, or open it in JupyterLab and save it there."
 
 
-class UnusableSubmission(ValueError):
-    """The file cannot be read as a notebook or Python file; one line says why and what to do."""
+class Unreadable(ValueError):
+    """The file is no notebook or Python file. The message is a sentence that a learner can act on."""
 
 
 @dataclass(frozen=True)
@@ -28,64 +32,82 @@ class Block:
     source: str
     name: str
     """Where it came from, for messages: "cell 7" or the file's name."""
+    is_setup: bool = False
+    """Whether it is the course's own first cell, without which nothing can be judged."""
 
 
-@dataclass(frozen=True)
-class Submission:
-    path: Path
-    blocks: tuple[Block, ...]
-    is_notebook: bool
-
-    def defines(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those of `names` that the file defines by a top-level `def` or `class`, in the order given."""
-        found = {name for block in self.blocks for name in defined_names(block.source)}
-        return tuple(name for name in names if name in found)
-
-
-def read_submission(path: Path) -> Submission:
-    """Read a `.ipynb` or `.py` file. Raises UnusableSubmission with one clear line."""
-    if path.suffix not in (".ipynb", ".py"):
-        raise UnusableSubmission(f"{path}: neither a notebook (.ipynb) nor a Python file (.py)")
+def read_python(path: Path) -> Block:
+    """A Python file as one block. Raises Unreadable."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UnusableSubmission(
-                f"{path}: larger than {_MAX_BYTES // 2**20} MB; clear its outputs and save it again"
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        if path.stat().st_size > MAX_SOURCE:
+            raise Unreadable(f"the file is larger than {MAX_SOURCE // 10**6} MB.")
+        return Block(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
-        raise UnusableSubmission(f"{path}: not text in UTF-8; save it again as UTF-8") from error
+        raise Unreadable(f"the file is not text in UTF-8: {_ENCODINGS}") from error
     except OSError as error:
-        raise UnusableSubmission(f"{path}: cannot be read ({error.strerror})") from error
-    if path.suffix == ".py":
-        return Submission(path, (Block(text, path.name),), is_notebook=False)
-    return Submission(path, _notebook_blocks(path, text), is_notebook=True)
+        raise Unreadable(f"the file cannot be read ({error.strerror}).") from error
 
 
-def _notebook_blocks(path: Path, text: str) -> tuple[Block, ...]:
+def read_notebook(path: Path) -> list[dict[str, Any]]:
+    """The cells of a submitted notebook, each a dict with `cell_type`, `source` and `metadata`. Raises Unreadable."""
     try:
-        notebook = json.loads(text)
+        data = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"the file cannot be read ({error.strerror}).") from error
+    if len(data) > MAX_BYTES:
+        raise Unreadable(
+            f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again."
+        )
+    try:
+        # Editors on Windows save as UTF-16, with a mark at the beginning.
+        tree = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"the file is not text in UTF-8: {_ENCODINGS}") from error
     except (ValueError, RecursionError) as error:
-        raise UnusableSubmission(
-            f"{path}: not a notebook (it is no valid JSON); open it in JupyterLab, save it, and hand that in"
+        raise Unreadable(
+            "the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again."
         ) from error
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if isinstance(tree, dict) and "worksheets" in tree:
+        sheets = tree["worksheets"]
+        tree = sheets[0] if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict) else {}
+    cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list):
-        raise UnusableSubmission(f"{path}: not a notebook (it has no cells); open it in JupyterLab and save it again")
-    blocks = []
-    for position, cell in enumerate(cells, start=1):
-        if isinstance(cell, dict) and cell.get("cell_type") == "code" and part_of(cell) not in SKIPPED_PARTS:
-            blocks.append(Block(source_of(cell), f"cell {position}"))
-    return tuple(blocks)
+        raise Unreadable("the file is no notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
+    if len(cells) > MAX_CELLS:
+        raise Unreadable(f"the notebook has more than {MAX_CELLS} cells. Delete those that are not needed.")
+    tidy = tidy_cells(cells)
+    if sum(len(cell["source"]) for cell in tidy) > MAX_SOURCE:
+        raise Unreadable(
+            f"its cells hold more than {MAX_SOURCE // 10**6} million characters. Delete what is not needed."
+        )
+    return tidy
 
 
-def source_of(cell: dict[str, Any]) -> str:
+def tidy_cells(cells: Sequence[Any]) -> list[dict[str, Any]]:
+    """Cells with all the fields that rebuilding needs, each of its type; what is no cell is left out."""
+    return [_tidy(cell) for cell in cells if isinstance(cell, dict)]
+
+
+def _tidy(cell: dict[str, Any]) -> dict[str, Any]:
+    kind = cell.get("cell_type")
+    metadata = cell.get("metadata")
+    source = source_of(cell) if "source" in cell else source_of({"source": cell.get("input")})
+    return {
+        "cell_type": kind if kind in ("code", "markdown") else "markdown",
+        "source": source,
+        "metadata": metadata if isinstance(metadata, dict) else {},
+        "id": str(cell.get("id", "")),
+    }
+
+
+def source_of(cell: Mapping[str, Any]) -> str:
     source = cell.get("source", "")
     if isinstance(source, list):
         return "".join(line for line in source if isinstance(line, str))
     return source if isinstance(source, str) else ""
 
 
-def part_of(cell: dict[str, Any]) -> str:
+def part_of(cell: Mapping[str, Any]) -> str:
     """The part that a cell plays in its exercise, from its metadata; "" where it plays none."""
     metadata = cell.get("metadata")
     own = metadata.get("autograder") if isinstance(metadata, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +13,19 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from ..formats.cases import CASES_FILE, ExerciseCases, Fault, Sighting
-from ..formats.submission import Block, part_of
+from ..formats.cases import CASES_FILE
+from ..formats.rebuild import Rebuilt, Repair, blocks_of, place_of, rebuild
+from ..formats.submission import Unreadable, part_of
 from ..judging.panel import as_html, as_text
-from ..judging.probes.named import named_probes
-from ..judging.verdict import Verdict, judge, judge_hidden
-from ..judging.weights import MAX_FILE_BYTES, file_trouble, told_by_file
-from ..observing.outside import Outside, Process, key_of, observe_by
-from ..observing.runner import WarmProcess
+from ..judging.verdict import NOT_JUDGED, WAITED, Verdict, verdicts
+from ..judging.weights import MAX_FILE_BYTES, file_trouble
+from ..observing.outside import Outside, Process, observe_by
+from ..observing.processes import WarmProcess
 from .assignment import Assignment
-from .rebuild import Rebuilt, Repair, Unreadable, find_notebook, rebuild
 from .sanitise import clean, output_of, safe_outputs, sanitise
-from .submitted import TIMESTAMP, handed_files, read_regular, submission_digest
+from .submitted import TIMESTAMP, find_notebook, handed_files, read_regular, submission_digest
 
 RECORD_FORMAT = 1
-_NOT_RUN = frozenset({"check", "hidden", "question", "answer"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class Graded:
     record: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
     """Where the time went, by phase."""
+    unsettled: bool = False
+    """Whether something was not judged, or waited until nobody waited any more: on a busy machine, or a broken one."""
 
     @property
     def score(self) -> float:
@@ -61,12 +62,14 @@ def grade_submission(
             return _ungraded(assignment, student, folder, f"Nothing could be graded: {error}")
         rebuilt = rebuilt_notebook(assignment, submitted)
     repairs = [*renamed, *rebuilt.repairs, *_extra_files(folder, path, assignment.files)]
-    judged = grade_cells(assignment, rebuilt.notebook, warm, folder, run_demos=run_demos)
+    notebook = notebook_of(assignment, rebuilt)
+    judged = grade_cells(assignment, notebook, warm, folder, run_demos=run_demos)
     with _timed(seconds, "write down"):
         record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
         record["experiments"] = "run" if run_demos else "skipped"
-        text = _text(rebuilt.notebook)
-    return Graded(student, assignment.unit, text, record, seconds | judged.seconds)
+        text = _text(notebook)
+    unsettled = any(verdict.diagnosis in (NOT_JUDGED, WAITED) for verdict in judged.verdicts.values())
+    return Graded(student, assignment.unit, text, record, seconds | judged.seconds, unsettled)
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Judged:
-    """Verdicts by `key_of`, and what happened while the submission ran."""
+    """Verdicts by `ExerciseCases.key`, and what happened while the submission ran."""
 
     verdicts: dict[str, Verdict]
     incidents: tuple[str, ...]
@@ -88,7 +91,15 @@ class Judged:
 
 
 def rebuilt_notebook(assignment: Assignment, submitted: list[dict[str, Any]]) -> Rebuilt:
-    return rebuild(assignment.source_notebook(), assignment.released_notebook(), submitted)
+    return rebuild(assignment.source_notebook().cells, assignment.released_notebook().cells, submitted)
+
+
+def notebook_of(assignment: Assignment, rebuilt: Rebuilt) -> NotebookNode:
+    """The rebuilt cells as a notebook, with the course's metadata."""
+    metadata = copy.deepcopy(assignment.source_notebook().metadata)
+    notebook: NotebookNode = nbformat.v4.new_notebook(metadata=metadata)
+    notebook.cells = [nbformat.from_dict(cell) for cell in rebuilt.cells]
+    return notebook
 
 
 def grade_cells(
@@ -104,32 +115,12 @@ def grade_cells(
     outside = _run(assignment, notebook, warm, folder, run_demos)
     seconds |= outside.seconds
     with _timed(seconds, "judge"):
-        verdicts: dict[str, Verdict] = {}
-        for visible, hidden in assignment.sets():
-            seen, unseen = (
-                told_by_file(outside.sightings[key_of(cases)], cases, folder) for cases in (visible, hidden)
-            )
-            on_visible = _judged(visible, seen)
-            verdicts[key_of(visible)] = on_visible
-            verdicts[key_of(hidden)] = _judged(hidden, unseen, (visible, on_visible))
+        found = verdicts(assignment.sets(), outside.sightings, folder)
     with _timed(seconds, "show"):
-        _write_outputs(notebook, outside, verdicts, run_demos)
+        _write_outputs(notebook, outside, found, run_demos)
         course_text = frozenset(str(cell["id"]) for cell in assignment.source_notebook().cells if not _answered(cell))
         sanitise(notebook, course_text)
-    return Judged(verdicts, (*outside.incidents, *_telling(notebook)), seconds)
-
-
-def _judged(cases: ExerciseCases, sighting: Sighting, before: tuple[ExerciseCases, Verdict] | None = None) -> Verdict:
-    """The verdict; on values that no function could have returned, which is for a forger to send, a plain no.
-
-    before: the visible cases and the verdict on them, where these are the hidden ones
-    """
-    probes = named_probes(cases.probes)
-    try:
-        return judge_hidden(cases, probes, sighting, *before) if before else judge(cases, probes, sighting)
-    except Exception:  # probes look at values that a hostile process chose
-        forged = Fault("Died", "what came back could not be compared with what was expected.")
-        return judge(cases, (), Sighting({}, trouble=forged))
+    return Judged(found, (*outside.incidents, *_telling(notebook)), seconds)
 
 
 def _telling(notebook: NotebookNode) -> list[str]:
@@ -149,19 +140,13 @@ def _telling(notebook: NotebookNode) -> list[str]:
 
 
 def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, folder: Path, run_demos: bool) -> Outside:
-    left_out = _NOT_RUN if run_demos else _NOT_RUN | {"demo"}
-    blocks = [
-        Block(cell.source, f"cell {number}")
-        for number, cell in enumerate(notebook.cells, start=1)
-        if cell.cell_type == "code" and part_of(cell) not in left_out
-    ]
-
     beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
 
     def start(request: bytes) -> Process:
         return warm.submit(request, {CASES_FILE: assignment.cases_file, **beside})
 
     exercises = [cases for both in assignment.sets() for cases in both]
+    blocks = blocks_of(notebook.cells, run_demos=run_demos)
     return observe_by(start, blocks, False, exercises, warm.times)
 
 
@@ -172,7 +157,7 @@ def _usable(path: Path) -> bytes | None:
 
 def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str, Verdict], run_demos: bool) -> None:
     """Outputs of the cells that ran, and each check's verdict where nbgrader looks for its score."""
-    for number, cell in enumerate(notebook.cells, start=1):
+    for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         part = part_of(cell)
@@ -183,7 +168,7 @@ def _write_outputs(notebook: NotebookNode, outside: Outside, verdicts: dict[str,
         elif part == "demo" and not run_demos:
             cell.outputs = [output_of("display_data", data={"text/plain": "(An experiment: not run while grading.)"})]
         else:
-            cell.outputs = safe_outputs(outside.outputs.get(f"cell {number}"))
+            cell.outputs = safe_outputs(outside.outputs.get(place_of(cell)))
 
 
 def verdict_outputs(verdict: Verdict) -> list[NotebookNode]:
@@ -209,13 +194,13 @@ def _record(
     assignment: Assignment,
     student: str,
     folder: Path,
-    verdicts: dict[str, Verdict],
+    found: dict[str, Verdict],
     repairs: list[Repair],
     incidents: list[str],
 ) -> dict[str, Any]:
     rows = []
     for visible, hidden in assignment.sets():
-        both = [verdicts[key_of(visible)], verdicts[key_of(hidden)]]
+        both = [found[visible.key], found[hidden.key]]
         failed = next((verdict for verdict in both if not verdict.passed), None)
         shown = for_learner(failed) if failed else None
         rows.append(
@@ -236,7 +221,7 @@ def _record(
 
 def _ungraded(assignment: Assignment, student: str, folder: Path, reason: str) -> Graded:
     """The record of a submission that holds no readable notebook: the released one, every exercise 0, the reason."""
-    notebook = rebuilt_notebook(assignment, []).notebook
+    notebook = notebook_of(assignment, rebuilt_notebook(assignment, []))
     rows = []
     for visible, hidden in assignment.sets():
         for cell in notebook.cells:

@@ -205,7 +205,9 @@ class _Grading:
                         if done is None and attempt >= _ATTEMPTS:
                             told = f"its worker ended {_ATTEMPTS} times while grading it"
                             done = Done(handed.student, handed.unit, None, told)
-                        if done is not None:
+                        if done is not None and done.graded and done.graded.unsettled and attempt == 1:
+                            self.waiting.append((handed, 2))  # at the end, and alone: then the machine is no reason
+                        elif done is not None:
                             yield done
                         else:
                             lost.append((handed, attempt + 1))

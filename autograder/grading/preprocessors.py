@@ -15,12 +15,12 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
 
-from ..observing.runner import WarmProcess
+from ..formats.submission import Unreadable, read_notebook, tidy_cells
+from ..observing.processes import WarmProcess
 from ..observing.sandbox import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
-from .grade_one import grade_cells, rebuilt_notebook
-from .rebuild import Unreadable, read_notebook, tidy_cells
+from .grade_one import grade_cells, notebook_of, rebuilt_notebook
 
 _assignments: dict[tuple[str, str, int], Assignment] = {}
 _warm: dict[bool, WarmProcess] = {}
@@ -64,7 +64,7 @@ class RepairNotebook(NbGraderPreprocessor):
         rebuilt = rebuilt_notebook(assignment, tidy_cells(nb.cells))
         for repair in rebuilt.repairs:
             self.log.warning("Repaired: %s", repair.note)
-        return rebuilt.notebook, resources
+        return notebook_of(assignment, rebuilt), resources
 
 
 class JudgeOutside(NbGraderPreprocessor):

@@ -7,9 +7,11 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+from ..formats.rebuild import Repair, grade_id_of
+from ..formats.submission import MAX_BYTES, Unreadable, read_notebook
 from ..judging.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
-from .rebuild import MAX_BYTES
 
 TIMESTAMP = "timestamp.txt"
 MAX_TOTAL = 96 * 1024 * 1024
@@ -17,6 +19,7 @@ MAX_TOTAL = 96 * 1024 * 1024
 _MAX_TIMESTAMP = 200
 _MAX_FILES = 200
 _MAX_NAME = 80
+_MAX_CANDIDATES = 10
 
 
 def handed_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
@@ -72,3 +75,44 @@ def _plain_name(path: Path) -> str:
     name = os.fsencode(path.name).decode("utf-8", "replace")
     stem, dot, suffix = name.rpartition(".")
     return name if len(name) <= _MAX_NAME else f"{stem[:_MAX_NAME]}{dot}{suffix[:10]}"
+
+
+def find_notebook(
+    folder: Path, name: str, grade_ids: frozenset[str]
+) -> tuple[Path, list[dict[str, Any]], tuple[Repair, ...]]:
+    """The notebook to grade in a submission's folder, its cells, and a note where it has another name.
+
+    By its file name, or, where that file is missing or broken, by the grade ids in its cells. Raises Unreadable.
+    """
+    wanted = folder / f"{name}.ipynb"
+    broken = f"there is no {wanted.name} among the files that were handed in ({_names(folder)})."
+    if wanted.is_file():
+        try:
+            return wanted, read_notebook(wanted), ()
+        except Unreadable as error:
+            broken = str(error)
+    candidates = [path for path in sorted(folder.glob("*.ipynb")) if path.is_file() and path != wanted]
+    found: list[tuple[int, Path, list[dict[str, Any]]]] = []
+    for path in candidates[:_MAX_CANDIDATES]:
+        try:
+            cells = read_notebook(path)
+        except Unreadable as error:
+            broken = str(error) if len(candidates) == 1 and not wanted.is_file() else broken
+            continue
+        found.append((len({grade_id_of(cell) for cell in cells} & grade_ids), path, cells))
+    carrying = [one for one in found if one[0]] or (found if len(candidates) == 1 and not wanted.is_file() else [])
+    if not carrying:
+        raise Unreadable(broken)
+    _, path, cells = max(carrying, key=lambda one: one[0])
+    repair = Repair(
+        "file",
+        path.name,
+        f"{'there is no usable' if wanted.is_file() else 'there is no'} {wanted.name}; {path.name} was graded in its place",
+        f"Your file is named {path.name}; it was graded as {wanted.name}. Please keep the name next time.",
+    )
+    return path, cells, (repair,)
+
+
+def _names(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    return f"there are: {', '.join(names[:5])}" if names else "there are none"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..observing.outside import NotStarted, TimeLimits
-from ..observing.runner import RunnerError, WarmProcess
+from ..observing.processes import RunnerError, WarmProcess
 from ..observing.temporary import remove_scratch, scratch_folder
 from .assignment import Assignment
 from .feedback import feedback_page
@@ -93,6 +93,8 @@ def work(packed: Packed, task: Task) -> Done:
                     (folder / name).write_bytes(data)
                 warm = _warm_process(task)
                 graded = grade_submission(assignment, task.student, folder, warm, run_demos=task.run_demos)
+                if graded.unsettled:  # it may be the warm process that is broken
+                    _forget((task.confined, task.times))
                 page = feedback_page(assignment, graded)
                 return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory(), page=page)
             except Exception as error:  # one submission must not stop the class

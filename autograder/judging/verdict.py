@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..formats.cases import ExerciseCases, Fault, Sighting
 from .compare import Difference
 from .diagnose import Diagnosis, diagnose
 from .probes import Finding, Probe, Trial
+from .probes.named import named_probes
 from .probes.probe import common_view
+from .weights import told_by_file
+
+NOT_JUDGED = "not-judged"
+"""The diagnosis where a question could not be asked: nothing is held against the code, and nothing counts as passed."""
+WAITED = "waited"
+"""The diagnosis where time went by and little was computed: on a busy machine that need not be the code's own doing."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,38 @@ class Verdict:
     """Rows to show, each (given, expected, yours)."""
 
 
+def verdicts(
+    sets: Iterable[Sequence[ExerciseCases]], sightings: Mapping[str, Sighting], folder: Path
+) -> dict[str, Verdict]:
+    """Verdicts by `ExerciseCases.key`: the one way from what was observed to points and sentences, whoever asks.
+
+    sets:   of each exercise its visible cases, and behind them the hidden ones where these were observed too
+    folder: where the files lie that were handed in beside the notebook
+    """
+    found: dict[str, Verdict] = {}
+    for visible, *others in sets:
+        found[visible.key] = verdict_of(visible, sightings[visible.key], folder)
+        for hidden in others:
+            found[hidden.key] = verdict_of(hidden, sightings[hidden.key], folder, (visible, found[visible.key]))
+    return found
+
+
+def verdict_of(
+    cases: ExerciseCases, sighting: Sighting, folder: Path, before: tuple[ExerciseCases, Verdict] | None = None
+) -> Verdict:
+    """The verdict on one set of cases; on values that no function could have returned, a plain no.
+
+    before: the visible cases and the verdict on them, where these are the hidden ones
+    """
+    told = told_by_file(sighting, cases, folder)
+    probes = named_probes(cases.probes)
+    try:
+        return judge_hidden(cases, probes, told, *before) if before else judge(cases, probes, told)
+    except Exception:  # probes look at values that a hostile process may have chosen
+        forged = Fault("Died", "what came back could not be compared with what was expected.")
+        return judge(cases, (), Sighting({}, trouble=forged))
+
+
 def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> Verdict:
     """The verdict on one exercise. All probes must hold on all cases: points are all or nothing for a set of cases.
 
@@ -56,6 +96,9 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     """
     if sighting.trouble:
         return _verdict(cases, sighting, *_trouble(cases, sighting.trouble))
+    for seen in sighting.observations.values():
+        if seen.fault and seen.fault.type_name == "NotAsked":
+            return _verdict(cases, sighting, *_trouble(cases, seen.fault))
     if sighting.forbidden:
         names = " and ".join(f"`{name}`" for name in sighting.forbidden)
         return _verdict(
@@ -209,13 +252,27 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
     what = f"{fault.type_name}: {fault.message}" if fault.message else fault.type_name
     match fault.type_name:
-        case "NotImplementedError":
+        case "NotImplementedError" if fault.source_line.startswith("raise NotImplementedError"):
             return "not-written", f"`{cases.name}` is not written yet: replace the `raise NotImplementedError` line."
         case "NotDefined":
-            return "not-defined", fault.message
+            return "not-defined", f"`{cases.name}` is not defined when everything has run."
+        case "NotRun":
+            return "not-defined", f"`{cases.name}` could not be checked: {fault.message}.{_cure(fault)}"
+        case "NotAsked":
+            return NOT_JUDGED, (
+                f"`{cases.name}` was not judged: {fault.message}.{_cure(fault)} Restart the kernel (in a terminal: run "
+                "the command again), run the cells from the top, and check again."
+            )
         case "OutOfTime":
-            return "out-of-time", (
-                f"`{cases.name}` did not finish within {fault.message} seconds{where}. Look for a loop whose end is never reached."
+            look = " Look for a loop whose end is never reached." if where else ""
+            return (
+                "out-of-time",
+                f"`{cases.name}` did not finish within {fault.message} seconds of computing{where}.{look}",
+            )
+        case "Waited":
+            return WAITED, (
+                f"`{cases.name}` did not finish: it waited{where}, and in all that time computed for less than "
+                f"{fault.message} seconds. Does it wait for an answer, a file or another thread?"
             )
         case "Died":
             return "died", fault.message
@@ -235,17 +292,36 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     return f"raised-{fault.type_name}", f"{doing} raised {what}{where}."
 
 
+def _cure(fault: Fault) -> str:
+    """What to do about a package that is not there."""
+    found = re.search(r"No module named '([\w.]+)'", fault.message)
+    if not found:
+        return ""
+    package = found[1].split(".")[0]
+    return (
+        f" Is the course's environment active? If so, and you need `{package}`, install it with "
+        f"`python -m pip install {package}`; if not, take the import out."
+    )
+
+
 _WHERE = re.compile(r"^(?:\S*[/\\])?ipykernel_\d+[/\\]\d+\.py:(\d+):")
 """How a warning names a cell: a file that nobody can find."""
 
 
 def _notes(sighting: Sighting) -> tuple[str, ...]:
+    reset = tuple(
+        f"another cell had changed `{name}` for the whole notebook; it was put back while this was checked"
+        for name in sighting.reset
+    )
     printed = sighting.printed.strip()
     if not printed:
-        return ()
+        return reset
     lines = [_WHERE.sub(r"line \1:", line.strip()) for line in printed.splitlines()]
     more = f" (and {len(lines) - 3} more lines)" if len(lines) > 3 else ""
-    return (f"your code printed: {' / '.join(line[:120] for line in lines[:3])}{more}",)
+    return (
+        *reset,
+        f"your code printed: {' / '.join(line[:120] for line in lines[:3])}{more}",
+    )
 
 
 def _sentence(text: str, names: tuple[str, ...]) -> str:

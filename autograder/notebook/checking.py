@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import library
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
+from ..formats.cases import CASES_FILE, ExerciseCases, Fault, MissingCases, Sighting, UnitCases, load_cases
 from ..judging.panel import as_html, as_text, display
 from ..judging.probes import Probe
 from ..judging.probes.named import named_probes
-from ..judging.verdict import Verdict, judge
-from ..judging.weights import told_by_file
-from ..library import build_fixture, grading, is_grading, parts
-from ..observing.observe import observe
+from ..judging.verdict import Verdict, verdict_of
+from ..library import grading, is_grading
+from ..observing.observe import sighting_of
+from ..observing.readiness import await_imports, begin_imports, needed_modules
 from . import my_transformer as keep
 from .progress import note_passed
 
@@ -33,7 +33,10 @@ def begin(unit: str) -> None:
     path = _cases_path(unit)
     _unit, _folder = load_cases(path), path.parent
     total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
-    print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.")
+    wanted = needed_modules(_unit.exercises)
+    begin_imports(wanted)
+    told = " PyTorch is being loaded while you read." if wanted and "torch" not in sys.modules else ""
+    print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.{told}")
 
 
 def _cases_path(unit: str) -> Path:
@@ -66,7 +69,25 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     if cases == "hidden":
         _show_text(f"The other points of {exercise.name} are decided when your notebook is graded.")
         return 0.0
-    verdict = judge(exercise, probes, told_by_file(observe_here(target, exercise), exercise, Path.cwd()))
+    try:
+        verdict = verdict_of(exercise, _seen(target, exercise), Path.cwd())
+    except KeyboardInterrupt:
+        _show_text(f"✗ {exercise.name} was not judged: the check was interrupted. Run the cell again.")
+        return 0.0
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        _show_text(
+            f"✗ {exercise.name} was not judged: the check itself failed ({told}). Restart the kernel and try again."
+        )
+        return 0.0
+    if [probe.name for probe in probes] != [probe.name for probe in named_probes(exercise.probes)]:
+        verdict = replace(
+            verdict,
+            notes=(
+                *verdict.notes,
+                "this cell asks for other properties than its exercise does; the exercise's were looked at",
+            ),
+        )
     if verdict.passed:
         verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise)))
     show(verdict)
@@ -85,7 +106,7 @@ def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
         text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
         with grading():
             alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
-        verdict = judge(exercise, named_probes(exercise.probes), observe_here(alone, exercise))
+        verdict = verdict_of(exercise, sighting_of(alone, exercise), Path.cwd())
         if not verdict.passed:
             raise keep.CannotKeep("it does not pass by itself, outside your notebook")
         package = keep.package_folder(_folder)
@@ -102,17 +123,12 @@ def _keep(target: Any, exercise: ExerciseCases) -> tuple[str, ...]:
     return ()
 
 
-def observe_here(target: Any, exercise: ExerciseCases) -> Sighting:
-    """Observe in this process, as the notebook does."""
-    return observe(
-        target,
-        exercise.plan,
-        build=build_fixture,
-        replaced=parts(exercise.replaces),
-        forbids=exercise.forbids,
-        time_limit=exercise.time_limit,
-        exercise=exercise.name,
-    )
+def _seen(target: Any, exercise: ExerciseCases) -> Sighting:
+    """Observe in this process, once what that takes is imported."""
+    failure = await_imports(needed_modules([exercise]))
+    if failure:
+        return Sighting({}, trouble=Fault("NotAsked", f"what the check needs cannot be imported ({failure})"))
+    return sighting_of(target, exercise)
 
 
 def hint(target: Any) -> None:

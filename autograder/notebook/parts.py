@@ -7,9 +7,8 @@ from typing import Any
 
 from .. import library
 from ..formats.cases import CASES_FILE, load_cases
-from ..judging.probes.named import named_probes
-from ..judging.verdict import judge
-from ..observing.observe import observe
+from ..judging.verdict import verdict_of
+from ..observing.observe import sighting_of
 from . import my_transformer as keep
 
 _inside = 0
@@ -71,18 +70,10 @@ def _passes(folder: Path, name: str, text: str) -> bool:
         cases = load_cases(path).exercise(name)
         with library.grading():
             own = keep.load(text, name, str(folder / f"{name}.py"))
-            sighting = observe(
-                own,
-                cases.plan,
-                build=library.build_fixture,
-                replaced=library.parts(cases.replaces),
-                forbids=cases.forbids,
-                time_limit=cases.time_limit,
-                exercise=name,
-            )
+            verdict = verdict_of(cases, sighting_of(own, cases), path.parent)
     except Exception:  # no cases, or whatever a learner's module does
         return False
-    if not judge(cases, named_probes(cases.probes), sighting).passed:
+    if not verdict.passed:
         return False
     keep.note_passed(folder, name, text, data)
     return True

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, Sighting, UnitCases, load_cases
+from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
 from ..formats.places import NoCourse, unit_folder
-from ..formats.submission import UnusableSubmission, read_submission
-from ..judging.probes.named import named_probes
-from ..judging.verdict import judge
-from ..judging.weights import told_by_file
-from ..observing.outside import NotStarted, PlainProcess, Process, key_of, observe_by
+from ..formats.rebuild import blocks_of, rebuild
+from ..formats.submission import tidy_cells
+from ..judging.verdict import Verdict, verdicts
+from ..judging.weights import file_trouble
+from ..observing.outside import NotStarted, Process, observe_by
+from ..observing.processes import RunnerError, WarmProcess, modules_for
 from . import my_transformer as keep
 from .repair import Examined, Finding, examine
 
-_SIGNS = {"ok": "✓", "mended": "✎", "problem": "✗"}
+_SIGNS = {"ok": "✓", "mended": "✎", "note": "·", "problem": "✗"}
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,8 @@ def look(path: Path, folder: Path, *, repair: bool, run: bool = True) -> Preflig
     examined = examine(path, unit)
     backup = write_repaired(path, examined, unit) if repair and examined.mended else None
     findings = list(examined.findings)
-    graded = _right_name(path, unit) if backup is not None else path
     if run and examined.notebook is not None:
-        findings += _run(graded, unit, folder)
+        findings += _run(examined.notebook, unit, folder)
     return Preflight(path, tuple(findings), backup)
 
 
@@ -112,35 +112,46 @@ def _right_name(path: Path, unit: UnitCases) -> Path:
     return path.with_name(f"{unit.unit.split('_', 1)[1]}.ipynb")
 
 
-def _run(path: Path, unit: UnitCases, folder: Path) -> Iterator[Finding]:
-    """The run from top to bottom without the experiments, and each exercise's check."""
+def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Finding]:
+    """What grading would do with the repaired notebook: lay it into the course's, run it, check each exercise."""
+    blocks = blocks_of(rebuild(unit.code_cells, unit.code_cells, tidy_cells(notebook["cells"])).cells)
+    beside = {
+        name: (folder / name).read_bytes()
+        for cases in unit.exercises
+        for name in cases.files
+        if not file_trouble(folder / name)
+    }
     try:
-        submission = read_submission(path)
-    except UnusableSubmission as error:
-        yield Finding("problem", str(error))
-        return
+        with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
 
-    def start(request: bytes) -> Process:
-        return PlainProcess(request, folder)
+            def start(request: bytes) -> Process:
+                return warm.submit(request, {CASES_FILE: (folder / CASES_FILE).read_bytes(), **beside})
 
-    try:
-        seen = observe_by(start, submission.blocks, False, unit.exercises)
-    except NotStarted as error:
-        yield Finding("problem", f"The notebook could not be run: {error}.")
+            seen = observe_by(start, blocks, False, unit.exercises)
+    except (NotStarted, RunnerError) as error:
+        yield Finding("problem", f"The notebook could not be run: {error}")
         return
-    broken = [f"{name}: {_error_of(outputs)}" for name, outputs in seen.outputs.items() if _error_of(outputs)]
-    yield from (Finding("problem", f"Run from the top, {line}.") for line in broken)
+    found = verdicts([(exercise,) for exercise in unit.exercises], seen.sightings, folder)
+    broken = [f"{name} raised {_error_of(outputs)}" for name, outputs in seen.outputs.items() if _error_of(outputs)]
+    for line in broken:
+        yield Finding("note", f"Run from the top, {line}. That costs points only where an exercise needs this cell.")
     if not broken:
         yield Finding("ok", "It runs from top to bottom (without the experiments, as when it is graded).")
     for exercise in unit.exercises:
-        yield _checked(exercise, told_by_file(seen.sightings[key_of(exercise)], exercise, folder))
+        yield _checked(exercise, found[exercise.key])
 
 
-def _checked(exercise: ExerciseCases, sighting: Sighting) -> Finding:
-    verdict = judge(exercise, named_probes(exercise.probes), sighting)
+def _checked(exercise: ExerciseCases, verdict: Verdict) -> Finding:
     if verdict.passed:
-        return Finding("ok", f"{exercise.name}: its check passes, {exercise.points:g} points.")
+        return Finding(
+            "ok", " ".join([f"{exercise.name}: its check passes, {exercise.points:g} points.", *_told(verdict)])
+        )
     return Finding("problem", f"{exercise.name}: its check does not pass. {verdict.message}")
+
+
+def _told(verdict: Verdict) -> list[str]:
+    """What another cell had changed for the whole notebook."""
+    return [f"({note[:1].upper()}{note[1:]}.)" for note in verdict.notes if note.startswith("another cell")]
 
 
 def _error_of(outputs: Any) -> str:

@@ -15,11 +15,9 @@ from typing import Any, Literal
 
 from ..formats.cases import ExerciseCases, UnitCases
 from ..formats.places import hidden_note
-from ..formats.submission import defined_names, source_of
+from ..formats.submission import MAX_BYTES, defined_names, source_of
 
-MAX_BYTES = 20 * 1024 * 1024
-"""As large as a file may be to be graded; a test compares it with the grader's own limit."""
-State = Literal["ok", "mended", "problem"]
+State = Literal["ok", "mended", "note", "problem"]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,13 +17,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..formats.cases import Call, Fault, Observation, Sighting
-from ..formats.fixtures import Driver, Watched
+from .. import library
+from ..formats.cases import Call, ExerciseCases, Fault, Observation, Sighting
+from ..formats.fixtures import Driver, NotAsked, Watched
 from ..formats.values import Array, Fixture, Tensor, to_live, to_plain
 from ..library.loading import load_state
 from .capture import capture
+from .clock import OutOfTime, limited
+from .readiness import broken_import
+from .state import as_python_starts
 from .watch import watching
 
+Stage = Literal["call", "construct", "load weights", "gradients", "define"]
 Build = Callable[[Fixture], Any]
 """Makes the live object that a Fixture names."""
 
@@ -35,8 +37,17 @@ MAX_COPIED = 256 * 1024 * 1024
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
-class OutOfTime(BaseException):
-    """Raised inside the learner's code when its seconds are used up; no `except Exception` catches it."""
+def sighting_of(target: Any, cases: ExerciseCases) -> Sighting:
+    """Observe a learner's function or class as its exercise asks: in this process, whatever process this is."""
+    return observe(
+        target,
+        cases.plan,
+        build=library.build_fixture,
+        replaced=library.parts(cases.replaces),
+        forbids=cases.forbids,
+        time_limit=cases.time_limit,
+        exercise=cases.name,
+    )
 
 
 def observe(
@@ -52,26 +63,49 @@ def observe(
     """Observe `target` on every call. Never raises on what the learner's code does.
 
     replaced:   names of earlier exercises and the library-backed parts that stand in for them meanwhile
-    time_limit: seconds for all the calls together; enforced in the main thread of POSIX systems only
+    time_limit: seconds that all the calls together may compute
     exercise:   the exercise's name; the library-backed part of that name counts as forbidden then
     """
     if not callable(target):
         return Sighting({}, trouble=Fault(type(target).__name__, "it is not a function or class", stage="define"))
+    if trouble := _untrustworthy():
+        return Sighting({}, trouble=trouble)
     observations: dict[str, Observation] = {}
-    trouble: Fault | None = None
-    with capture() as captured, standing_in(target, replaced or {}), watching(forbids, exercise) as used:
-        deadline = time.monotonic() + time_limit
+    with (
+        capture() as captured,
+        as_python_starts() as reset,
+        standing_in(target, replaced or {}),
+        watching(forbids, exercise) as used,
+    ):
+        left = time_limit
         for key, call in calls.items():
             try:
-                with limited(deadline - time.monotonic()):
+                with limited(left) as clock:
                     observations[key] = _observe_call(target, call, build)
-            except OutOfTime:
-                trouble = Fault("OutOfTime", f"{time_limit:g}", stage="call")
+                left -= clock.computed
+            except OutOfTime as error:
+                trouble = _out_of_time(error, time_limit)
             except KeyboardInterrupt:
-                trouble = Fault("KeyboardInterrupt", "", stage="call")
+                trouble = Fault("KeyboardInterrupt", "")
             if trouble:
                 break
-    return Sighting(observations, tuple(sorted(used)), captured.text, trouble)
+    if trouble or any(seen.fault for seen in observations.values()):
+        trouble = _untrustworthy() or trouble
+    return Sighting(observations, tuple(sorted(used)), captured.text, trouble, reset)
+
+
+def _untrustworthy() -> Fault | None:
+    """Why nothing that code does in this process can be held against it."""
+    package = broken_import()
+    if not package:
+        return None
+    why = f"the import of {package} was interrupted, or something else stands in its place, and it stays broken"
+    return Fault("NotAsked", f"{why} until Python starts anew")
+
+
+def _out_of_time(error: OutOfTime, limit: float) -> Fault:
+    line, source = _own_line(error.__traceback__)
+    return Fault("OutOfTime" if error.how == "computed" else "Waited", f"{limit:g}", line, source)
 
 
 @contextlib.contextmanager
@@ -103,30 +137,8 @@ def _namespaces(target: Any) -> list[dict[str, Any]]:
     return list(spaces.values())
 
 
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime in the block after `seconds`, again and again until it ends."""
-    on_posix = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    if seconds <= 0:
-        raise OutOfTime
-    if not on_posix:
-        yield
-        return
-
-    def stop(signum: int, frame: Any) -> None:
-        raise OutOfTime
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-
-
 def _observe_call(target: Any, call: Call, build: Build) -> Observation:
-    stage: Literal["call", "construct", "load weights", "gradients"] = "call"
+    stage: Stage = "call"
     try:
         live, watched = _live_arguments(call, build)
         used = target
@@ -154,6 +166,8 @@ def _observe_call(target: Any, call: Call, build: Build) -> Observation:
         return Observation(value=value, changed=changed, facts=facts)
     except (OutOfTime, KeyboardInterrupt):
         raise
+    except NotAsked as error:
+        return Observation(fault=Fault("NotAsked", str(error)))
     except BaseException as error:
         return Observation(fault=fault_of(error, stage))
 
@@ -276,7 +290,7 @@ def _equal(a: Array, b: Array) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
-def fault_of(error: BaseException, stage: Literal["call", "construct", "load weights", "gradients", "define"]) -> Fault:
+def fault_of(error: BaseException, stage: Stage) -> Fault:
     """An exception as data: type, message, and the last line of the learner's own code that it passed through."""
     line, source = _own_line(error.__traceback__)
     try:

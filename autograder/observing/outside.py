@@ -1,30 +1,27 @@
-"""Observe a submission in another process, one time limit an exercise, and bring plain values back.
+"""Observe a submission in another process, and bring plain values back.
 
-Which process that is, the caller says: a plain one for `check FILE`, a sandboxed fork of a warm one for grading.
-In either nothing a submission does can change a verdict: it is made in this process, from arrays.
+Which process that is, the caller says: locked up for grading, with the learner's own rights for `check FILE` and
+`preflight`. In either nothing a submission does can change a verdict: it is made in this process, from arrays.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ..formats.cases import ExerciseCases, Fault, Sighting, call_tree
 from ..formats.frames import Frames, NoFrame, received_sighting
-from ..formats.submission import Block, Submission, defined_names
+from ..formats.submission import Block, defined_names
 from ..formats.values import pack
+from .clock import PATIENCE, slowness
 
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """Seconds that a submission may take. A process that does not keep them is ended from outside.
+    """Seconds that a submission may compute. It may wait PATIENCE times as long; a process that does not keep to it
+    is ended from outside.
 
     cell:       one cell, or one statement of a Python file
     cells:      all of them together; when these are used up, each further cell has one second
@@ -42,8 +39,17 @@ class TimeLimits:
     def of(self, cases: ExerciseCases) -> float:
         return min(cases.time_limit, self.exercise)
 
+    @property
+    def wall(self) -> float:
+        """Seconds after which nobody waits for a submission any more, on this machine."""
+        return PATIENCE * self.submission * slowness() + self.grace
 
-_START_SECONDS = 60.0
+
+_START_SECONDS = 600.0
+"""A process begins with imports, which take minutes on a slow machine."""
+_IMPORT_SECONDS = 60.0
+"""Seconds of computing that a cell may take beyond its own for what it imports, on an ordinary machine."""
+_LOOK = 0.5
 _MOST_LEFT_OUT = 3
 """Cells that may hang or end the process before nothing more is tried."""
 
@@ -56,6 +62,9 @@ class Process(Protocol):
     """A process that serves one request."""
 
     answers: IO[bytes]
+
+    def computed(self) -> float | None:
+        """Seconds that the submission has computed so far; None where the system does not tell."""
 
     def ending(self) -> str:
         """How it ended, as the end of a sentence; empty where that is not known."""
@@ -79,23 +88,19 @@ class Outside:
     """Where the time went: starting processes, their cells, their exercises, ending them."""
 
 
-def key_of(cases: ExerciseCases) -> str:
-    return f"{cases.name}/{'hidden' if cases.hidden else 'visible'}"
-
-
 def request_for(
     blocks: Sequence[Block], whole_file: bool, exercises: Sequence[ExerciseCases], times: TimeLimits
 ) -> bytes:
     """What the observing process is told: source and inputs, nothing that a verdict depends on."""
     return pack(
         {
-            "blocks": [[block.source, block.name] for block in blocks],
+            "blocks": [{"source": block.source, "name": block.name, "is_setup": block.is_setup} for block in blocks],
             "whole_file": whole_file,
             "cell_limit": times.cell,
             "cells_limit": times.cells,
             "exercises": [
                 {
-                    "key": key_of(cases),
+                    "key": cases.key,
                     "name": cases.name,
                     "kind": cases.kind,
                     "plan": call_tree(cases.plan),
@@ -107,20 +112,6 @@ def request_for(
             ],
         }
     )
-
-
-def observe_outside(submission: Submission, exercises: Sequence[ExerciseCases]) -> dict[str, Sighting]:
-    """Observe a file in a plain process of its own; sightings by `key_of`."""
-    folder = submission.path.resolve().parent
-
-    def start(request: bytes) -> Process:
-        return PlainProcess(request, folder)
-
-    try:
-        return observe_by(start, submission.blocks, not submission.is_notebook, exercises).sightings
-    except NotStarted as error:
-        died = Sighting({}, trouble=Fault("Died", f"{error}."))
-        return {key_of(cases): died for cases in exercises}
 
 
 def observe_by(
@@ -139,6 +130,9 @@ def observe_by(
     return _Observing(start, blocks, whole_file, exercises, times or TimeLimits()).outcome()
 
 
+_HANGING = ("OutOfTime", "Waited")
+
+
 class _Observing:
     """The processes of one submission, one after the other."""
 
@@ -155,7 +149,7 @@ class _Observing:
         self.whole_file = whole_file
         self.pending = list(exercises)
         self.times = times
-        self.deadline = time.monotonic() + times.submission
+        self.deadline = time.monotonic() + times.wall
         self.sightings: dict[str, Sighting] = {}
         self.outputs: dict[str, Any] = {}
         self.incidents: list[str] = []
@@ -196,13 +190,13 @@ class _Observing:
     def _run_cells(self, process: Process, frames: Frames) -> bool:
         """Whether the cells ran to their end. Where not, either a cell is left out the next time or all is given up."""
         waiting = list(self.blocks)
-        begun = self._next(frames, _START_SECONDS, process, "before its first cell")
+        begun = self._next(frames, _START_SECONDS / PATIENCE, process, "before its first cell")
         if isinstance(begun, Fault):
             raise NotStarted("the process that runs a submission did not begin" + process.ending())
         self._lap("start")
-        patience = (self.times.cells if self.whole_file else self.times.cell) + self.times.grace
+        seconds = (self.times.cells if self.whole_file else self.times.cell) + _IMPORT_SECONDS
         while True:
-            frame = self._next(frames, patience, process, "while its cells were run")
+            frame = self._next(frames, seconds, process, "while its cells were run")
             if isinstance(frame, Fault):
                 self._blame(waiting[0] if waiting else None, frame)
                 return False
@@ -216,7 +210,7 @@ class _Observing:
 
     def _blame(self, block: Block | None, fault: Fault) -> None:
         """Leave out the cell that hung or ended the process; where that helps no more, nothing can be observed."""
-        hung = fault.type_name == "OutOfTime"
+        hung = fault.type_name in _HANGING
         if block is None or len(self.blocks) < 2 or self.cells_left_out >= _MOST_LEFT_OUT:
             if hung:
                 fault = Fault("Died", "the cells before it did not finish in time.")
@@ -233,17 +227,16 @@ class _Observing:
 
     def _watch_exercises(self, process: Process, frames: Frames) -> None:
         for cases in list(self.pending):
-            wait = self.times.of(cases) + self.times.grace
-            frame = self._next(frames, wait, process, f"while `{cases.name}` was checked")
+            frame = self._next(frames, self.times.of(cases), process, f"while `{cases.name}` was checked")
             if isinstance(frame, Fault):
-                hung = frame.type_name == "OutOfTime"
+                hung = frame.type_name in _HANGING
                 self.incidents.append(f"`{cases.name}` ran on after its time limit" if hung else frame.message)
-                fault = Fault("OutOfTime", f"{self.times.of(cases):g}") if hung else frame
+                fault = replace(frame, message=f"{self.times.of(cases):g}") if hung else frame
                 for same in [same for same in self.pending if same.name == cases.name]:
                     # It hung or died on the visible cases: its hidden ones would only cost the same time again.
                     self._note(same, Sighting({}, trouble=fault))
                 return
-            sighting = received_sighting(frame, key_of(cases), cases.plan)
+            sighting = received_sighting(frame, cases.key, cases.plan)
             if sighting is None:
                 told = "the process sent something that is no observation."
                 self.incidents.append(f"`{cases.name}`: {told}")
@@ -251,19 +244,26 @@ class _Observing:
             self._note(cases, sighting)
 
     def _note(self, cases: ExerciseCases, sighting: Sighting) -> None:
-        self.sightings[key_of(cases)] = sighting
+        self.sightings[cases.key] = sighting
         self.pending.remove(cases)
 
     def _give_up(self, fault: Fault) -> None:
-        self.sightings |= {key_of(cases): Sighting({}, trouble=fault) for cases in self.pending}
+        self.sightings |= {cases.key: Sighting({}, trouble=fault) for cases in self.pending}
         self.pending = []
 
-    def _next(self, frames: Frames, wait: float, process: Process, when: str) -> dict[str, Any] | Fault:
-        left = max(self.deadline - time.monotonic(), 0.0) + self.times.grace
-        try:
-            frame = frames.next(min(wait, left))
-        except NoFrame:
-            return Fault("OutOfTime", f"{wait:g}")
+    def _next(self, frames: Frames, seconds: float, process: Process, when: str) -> dict[str, Any] | Fault:
+        """The next frame of a process that may compute for so long, or wait for PATIENCE times as long."""
+        most = 2 * seconds * slowness() + self.times.grace  # it watches its own time, and is quicker where it can
+        end = min(time.monotonic() + PATIENCE * seconds * slowness(), self.deadline) + self.times.grace
+        before = process.computed() or 0.0
+        while True:
+            try:
+                frame = frames.next(min(_LOOK, end - time.monotonic()))
+                break
+            except NoFrame:
+                computed = (process.computed() or 0.0) - before
+                if computed > most or time.monotonic() > end:
+                    return Fault("OutOfTime" if computed > seconds * slowness() else "Waited", f"{seconds:g}")
         if frame is None:
             return Fault("Died", f"the process ended {when}{process.ending()}.")
         return frame
@@ -271,45 +271,6 @@ class _Observing:
     def _explained(self, key: str, sighting: Sighting) -> Sighting:
         name = key.rpartition("/")[0]
         if name in self.left_out and sighting.trouble and sighting.trouble.type_name == "NotDefined":
-            why = Fault("NotDefined", f"`{name}` is not defined: {self.left_out[name]} and was left out")
+            why = Fault("NotRun", f"{self.left_out[name]} and was left out")
             return replace(sighting, trouble=why)
         return sighting
-
-
-def child_environment() -> dict[str, str]:
-    """This process' environment, in which a child finds the package that runs here, however it came to be found."""
-    root = Path(__file__).resolve().parents[2]
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}  # arrays here are tiny: threads would only wait
-    if "site-packages" not in root.parts:  # what is installed is found anyway, behind the standard library
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    return environment
-
-
-class PlainProcess:
-    """A fresh interpreter in a submission's folder: apart, but not locked up."""
-
-    def __init__(self, request: bytes, folder: Path, module: str = "autograder.observing.serve") -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env=child_environment(),
-        )
-        assert self._process.stdin and self._process.stdout
-        self.answers: IO[bytes] = self._process.stdout
-        with contextlib.suppress(OSError):  # it died before reading; the missing frame says so
-            self._process.stdin.write(request)
-            self._process.stdin.close()
-
-    def ending(self) -> str:
-        try:
-            code = self._process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            return ""
-        return f" (killed by signal {-code})" if code < 0 else f" (exit status {code})"
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()

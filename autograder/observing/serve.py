@@ -1,74 +1,61 @@
-"""The observing side of a submission: run its blocks, observe its exercises, send plain values back.
+"""Serve one request: run a submission's blocks in a session, observe its exercises, send plain values back.
 
-Run as `python -m autograder.observing.serve`, it reads one request from stdin and writes frames to stdout, each a
-length and packed values. It is given inputs only: no expected value, no variant and no hidden case of another
-exercise is in this process.
+It is given inputs only: no expected value, no variant and no hidden case of another exercise is in this process.
+Frames go back, each a length and packed values.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import functools
-import linecache
 import os
+import random
 import sys
-import time
-import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from ..formats.cases import Fault, Sighting, calls_from, sighting_tree
+import numpy as np
+
+from ..formats.cases import Fault, Observation, Sighting, calls_from, sighting_tree
 from ..formats.frames import FRAME, MAX_VALUES
-from ..formats.submission import defined_names
 from ..formats.values import pack, unpack
 from ..library import build_fixture, grading, parts
-from .capture import capture
-from .observe import OutOfTime, fault_of, limited, observe, size_of
-
-Emit = Callable[[dict[str, Any]], None]
-MODULE = "submission"
+from .observe import observe, size_of
+from .session import Budget, Emit, Ran, cause_of, run_blocks
 
 
-class CellClock:
-    """Seconds for each cell: `cell`, until all together have used `cells`; from then on one."""
-
-    def __init__(self, cell: float, cells: float) -> None:
-        self._cell = cell
-        self._end = time.monotonic() + cells
-
-    def seconds(self) -> float:
-        return min(self._cell, max(self._end - time.monotonic(), 1.0))
-
-
-Run = Callable[[Sequence[Sequence[str]], bool, CellClock], tuple[dict[str, Any], dict[str, Fault]]]
+def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
+    """Answer one request, packed in `data`; every random generator begins at the same place."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  learners' cells may use the old generator
+    if torch := sys.modules.get("torch"):  # where it is imported later, it begins at a place of its own
+        torch.manual_seed(0)
+    with os.fdopen(answers_out, "wb") as answers:
+        serve(unpack(data), shell, emit_to(answers))
 
 
-def serve(request: Mapping[str, Any], emit: Emit, run: Run | None = None) -> None:
+def serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
     """Run the request's blocks, then observe its exercises one by one and emit a frame for each.
 
-    request: {"blocks": [[source, name], ...], "whole_file": bool, "cell_limit": seconds for one block,
+    request: {"blocks": [{"source", "name", "is_setup"}, ...], "whole_file": bool, "cell_limit": seconds for one block,
              "cells_limit": seconds for all, "exercises": [...]}
-    run:     how blocks are executed, with a frame after each; the grader runs them in IPython and keeps their outputs
     """
-    clock = CellClock(request["cell_limit"], request["cells_limit"])
     began_in = Path.cwd()
     emit({"started": True})
     with grading():
-        namespace, broken = (run or functools.partial(run_blocks, emit=emit))(
-            request["blocks"], request["whole_file"], clock
-        )
-        # A cell may have gone to a folder that is gone, or so deep that every look-up takes seconds.
-        with contextlib.suppress(OSError):
-            os.chdir(began_in)
+        budget = Budget(request["cell_limit"], request["cells_limit"])
+        ran = run_blocks(shell, request["blocks"], request["whole_file"], budget, emit)
         emit({"loaded": True})
         late: dict[str, Fault] = {}
         for exercise in request["exercises"]:
+            # A cell may have gone to a folder that is gone, or so deep that every look-up takes seconds.
+            with contextlib.suppress(OSError):
+                os.chdir(began_in)
             name = exercise["name"]
             # Out of time on the visible cases: the hidden ones would cost the same time again.
-            sighting = Sighting({}, trouble=late[name]) if name in late else _sighting(exercise, namespace, broken)
-            if sighting.trouble and sighting.trouble.type_name == "OutOfTime":
+            sighting = Sighting({}, trouble=late[name]) if name in late else _sighting(exercise, ran)
+            if sighting.trouble and sighting.trouble.type_name in ("OutOfTime", "Waited"):
                 late[name] = sighting.trouble
             emit({"exercise": exercise["key"], "sighting": sighting_tree(_bounded(sighting))})
 
@@ -80,16 +67,17 @@ def _bounded(sighting: Sighting) -> Sighting:
     return Sighting({}, printed=sighting.printed, trouble=Fault("MemoryError", much))
 
 
-def _sighting(exercise: Mapping[str, Any], namespace: Mapping[str, Any], broken: Mapping[str, Fault]) -> Sighting:
+def _sighting(exercise: Mapping[str, Any], ran: Ran) -> Sighting:
     name = exercise["name"]
-    if name in broken:
-        return Sighting({}, trouble=broken[name])
-    if name not in namespace:
-        return Sighting({}, trouble=Fault("NotDefined", f"`{name}` is not defined when the file has run"))
-    if (exercise["kind"] == "class") != isinstance(namespace[name], type):
-        return Sighting({}, trouble=Fault(type(namespace[name]).__name__, "", stage="define"))
-    return observe(
-        namespace[name],
+    if ran.dead:
+        raised = f"the notebook's own first cell raised {ran.dead.type_name}: {ran.dead.message}"
+        return Sighting({}, trouble=Fault("NotAsked", raised))
+    if name not in ran.namespace:
+        return Sighting({}, trouble=ran.missing.get(name, Fault("NotDefined", "")))
+    if (exercise["kind"] == "class") != isinstance(ran.namespace[name], type):
+        return Sighting({}, trouble=Fault(type(ran.namespace[name]).__name__, "", stage="define"))
+    sighting = observe(
+        ran.namespace[name],
         calls_from(exercise["plan"]),
         build=build_fixture,
         replaced=parts(tuple(exercise["replaces"])),
@@ -97,93 +85,14 @@ def _sighting(exercise: Mapping[str, Any], namespace: Mapping[str, Any], broken:
         time_limit=exercise["time_limit"],
         exercise=name,
     )
+    explained = {key: _explained(seen, ran) for key, seen in sighting.observations.items()}
+    return replace(sighting, observations=explained)
 
 
-def run_blocks(
-    blocks: Sequence[Sequence[str]], whole_file: bool, clock: CellClock, emit: Emit = lambda frame: None
-) -> tuple[dict[str, Any], dict[str, Fault]]:
-    """Execute blocks in one fresh module; return its names, and why each name that a broken block defines is missing.
-
-    A cell that raises loses its own rest, as in Jupyter. A Python file goes on with its next statement.
-    """
-    module = types.ModuleType(MODULE)
-    sys.modules[MODULE] = module
-    namespace = vars(module)
-    namespace.update(get_ipython=_Shell, display=lambda *a, **k: None)
-    broken: dict[str, Fault] = {}
-    errors: list[dict[str, Any]] = []
-    for position, (source, name) in enumerate(blocks):
-        if position:
-            emit({"cell": blocks[position - 1][1], "outputs": errors})
-        errors = []
-        filename = f"<{name}>"
-        source = without_magics(source)
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        try:
-            tree = ast.parse(source, filename)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            for defined in defined_names(source):
-                broken[defined] = Fault("NotDefined", f"`{defined}` could not be read: {syntax_text(error)} ({name})")
-            errors = [{"output_type": "error", "ename": "", "evalue": syntax_text(error)}]
-            continue
-        pieces = [[statement] for statement in tree.body] if whole_file else [tree.body]
-        for piece in pieces:
-            fault = _execute(piece, filename, namespace, clock.seconds())
-            if fault:
-                missing = [d for d in defined_names(ast.unparse(ast.Module(piece, []))) if d not in namespace]
-                broken |= not_defined(missing, name, fault)
-                at = f" (line {fault.line})" if fault.line else ""
-                errors.append({"output_type": "error", "ename": fault.type_name, "evalue": f"{fault.message}{at}"})
-    if blocks:
-        emit({"cell": blocks[-1][1], "outputs": errors})
-    return namespace, broken
-
-
-def not_defined(names: Sequence[str], place: str, fault: Fault) -> dict[str, Fault]:
-    """Why names are missing whose cell or statement raised `fault`."""
-    what = f"{fault.type_name}: {fault.message}".rstrip(": ")
-    line = f", line {fault.line}" if fault.line else ""
-    return {name: Fault("NotDefined", f"`{name}` is not defined: {place}{line} raised {what}") for name in names}
-
-
-def _execute(piece: list[ast.stmt], filename: str, namespace: dict[str, Any], limit: float) -> Fault | None:
-    code = compile(ast.Module(piece, []), filename, "exec", dont_inherit=True)
-    try:
-        with capture(), limited(limit):
-            exec(code, namespace)
-    except OutOfTime:
-        return Fault("a time-out", f"it ran for more than {limit:g} seconds")
-    except BaseException as error:
-        return fault_of(error, "define")
-    return None
-
-
-def syntax_text(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg}, line {error.lineno or '?'}"
-    return f"{type(error).__name__}: {error}"
-
-
-def without_magics(source: str) -> str:
-    """Jupyter's magics as the Python calls they stand for; plain Python is returned as it is."""
-    try:
-        ast.parse(source)
-        return source
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    try:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return TransformerManager().transform_cell(source)
-    except Exception:
-        return source
-
-
-class _Shell:
-    """Stands in for IPython's shell: magics and shell commands do nothing while an exercise is observed."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args, **kwargs: None
+def _explained(seen: Observation, ran: Ran) -> Observation:
+    """A missing name as the error that it is the consequence of."""
+    cause = cause_of(seen.fault, ran.missing, ran.namespace) if seen.fault else None
+    return replace(seen, fault=cause) if cause else seen
 
 
 def emit_to(answers: IO[bytes]) -> Emit:
@@ -195,19 +104,3 @@ def emit_to(answers: IO[bytes]) -> Emit:
         answers.flush()
 
     return emit
-
-
-def main() -> None:
-    answers = os.fdopen(os.dup(1), "wb")
-    request = unpack(sys.stdin.buffer.read())
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
-        os.dup2(null, descriptor)
-
-    serve(request, emit_to(answers))
-    answers.flush()
-    os._exit(0)  # a learner's threads and exit hooks have no say any more
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
-"""The warm process: imports once what submissions need, then forks one confined child for each.
+"""The warm process: imports once what submissions need, then forks one child for each, locked up where that is wanted.
 
-Run as `python -m autograder.observing.warm`, with a Unix socket as its standard input. It is started with nothing
+Run as `python -m autograder.observing.warm MODULES`, with a Unix socket as its standard input. It is started with nothing
 secret in it: what it holds, every submission can read. Over the socket come one JSON line and two descriptors a
 submission (the request to read, the answers to write); back go JSON lines: the child's process id, then how it ended.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import platform
@@ -17,66 +18,77 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from .. import library
+from .readiness import import_now
 from .sandbox import Limits, explain_status
+from .serve import serve_request
+from .session import open_shell
 
 _PR_SET_PDEATHSIG = 1
 _PATIENCE = 1.0
 
 
 def main() -> None:
+    words = sys.argv[1:]
+    if words[:1] == ["--once"]:
+        _answer_once(frozenset(words[1:]))
     control = socket.socket(fileno=os.dup(0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    shell = warm_up()
+    shell = warm_up(frozenset(words))
     _say(control, {"ready": True})
     while (order := _next_order(control)) is not None:
         command, descriptors = order
         _serve_one(control, shell, command, descriptors)
 
 
-def warm_up() -> Any:
-    """Import what submissions import, first uses included, and leave one thread behind."""
+def _answer_once(modules: frozenset[str]) -> NoReturn:
+    """One request from standard input, frames to standard output: for systems on which nothing can be forked."""
+    answers = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    data = sys.stdin.buffer.read()
+    os.dup2(null, 0)
+    serve_request(warm_up(modules), data, answers)
+    os._exit(0)  # a learner's threads and exit hooks have no say any more
+
+
+def warm_up(modules: frozenset[str]) -> Any:
+    """Import what submissions import, first uses included, and leave one thread behind. Gives the session's shell."""
+    for name in ("autograder", *sorted(modules & {"autograder.lab"})):
+        importlib.import_module(name)
+    if "library" in modules:
+        for unit in library.units():
+            with contextlib.suppress(Exception):
+                importlib.import_module(f"{library.__name__}.{library.module_name(unit)}")
+    import_now(modules - {"library", "matplotlib", "autograder.lab"})
+    if "torch" in modules:
+        import torch
+
+        torch.set_num_threads(1)
+        with contextlib.suppress(RuntimeError):
+            torch.set_num_interop_threads(1)
+    if "matplotlib" in modules:
+        _warm_matplotlib()
+    shell = open_shell()
+    shell.run_cell("import numpy as np\n1 + 1", store_history=False, silent=True)
+    shell.user_ns.pop("np", None)
+    return shell
+
+
+def _warm_matplotlib() -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.figure
     import matplotlib.pyplot as plt
-    import numpy as np
-    import torch
 
-    torch.set_num_threads(1)
-    with contextlib.suppress(RuntimeError):
-        torch.set_num_interop_threads(1)
-    layer = torch.nn.Linear(2, 2)
-    torch.nn.functional.relu(layer(torch.ones(1, 2))).sum().backward()
-    torch.softmax(torch.ones(2, 2), -1)
-    optimizer = torch.optim.AdamW(layer.parameters())
-    optimizer.step()
-    import torch.testing
-
-    from ..judging import probes  # noqa: F401
-    from . import watch
-    from .session import open_shell
-
-    with watch.watching(("softmax",)):
-        pass
     figure = matplotlib.figure.Figure(figsize=(1, 1))
-    figure.add_subplot().plot(np.arange(3))
+    figure.add_subplot().plot([0, 1])
     figure.savefig(os.devnull, format="png")
     plt.close("all")
-    import autograder
-    import autograder.lab  # noqa: F401
-    from autograder import library
-
-    for unit in library.units():
-        with contextlib.suppress(Exception):
-            __import__(f"{library.__name__}.{library.module_name(unit)}")
-    shell = open_shell()
-    shell.run_cell("import numpy as np\n1 + 1", store_history=False, silent=True)
-    shell.user_ns.pop("np", None)
-    return shell
 
 
 def _next_order(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -174,25 +186,6 @@ def _child(
         code = 97 if type(error).__name__ in ("SandboxError", "OSError", "PermissionError") else 1
     finally:
         os._exit(code)
-
-
-def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
-    """Run one request's cells and observe its exercises; every random generator begins at the same place."""
-    import random
-
-    import numpy as np
-    import torch
-
-    from ..formats.values import unpack
-    from .serve import emit_to, serve
-    from .session import run_in
-
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002  learners' cells may use the old generator
-    torch.manual_seed(0)
-    with os.fdopen(answers_out, "wb") as answers:
-        emit = emit_to(answers)
-        serve(unpack(data), emit, run_in(shell, emit))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from autograder.__main__ import main
 from autograder.formats.cases import UnitCases, load_cases
 from autograder.formats.places import KEEP_NOTHING
-from autograder.grading.rebuild import MAX_BYTES
+from autograder.formats.submission import MAX_BYTES
 from autograder.notebook import preflight
 from autograder.notebook import repair as handed_in
 from autograder.notebook.repair import examine
@@ -210,7 +210,7 @@ def test_the_command_repairs_runs_and_says_where_it_breaks(
     assert main(["preflight", "90", str(path)]) == 1
     told = capsys.readouterr().out
     assert "✎ centre: its check cell is missing: it is put back." in told
-    assert "✗ Run from the top, cell 3: ZeroDivisionError: division by zero (line 1)." in told
+    assert "· Run from the top, cell 3 raised ZeroDivisionError: division by zero." in told
     assert "✓ centre: its check passes, 3 points." in told
     assert "✗ softmax: its check does not pass." in told
     assert "Repaired. The file as it was: small.ipynb.backup1." in told

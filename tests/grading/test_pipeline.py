@@ -21,7 +21,7 @@ from autograder.__main__ import main
 from autograder.grading import files, pipeline, worker
 from autograder.grading.files import handed_in, only_writer, read_record
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
-from autograder.observing import runner
+from autograder.observing import processes
 from autograder.observing import temporary as scratch
 from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
@@ -276,7 +276,7 @@ def test_a_warm_process_that_ends_is_replaced(course: Path) -> None:
 
 
 def test_where_nothing_can_be_forked_each_has_a_fresh_process(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "can_fork", lambda: False)
+    monkeypatch.setattr(processes, "can_fork", lambda: False)
     submission = Submission(course, solved=True).own_last("print('kept for the feedback page')")
     submission.hand_in(course, "student0")
     assert graded(course).graded[0]["incidents"] == []

@@ -8,8 +8,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from autograder.formats.rebuild import Rebuilt, rebuild
+from autograder.formats.submission import Unreadable, read_notebook, tidy_cells
 from autograder.grading.assignment import open_assignment
-from autograder.grading.rebuild import Rebuilt, Unreadable, find_notebook, read_notebook, rebuild, tidy_cells
+from autograder.grading.submitted import find_notebook
 from tests.grading.small_course import NAME, UNIT, Submission
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder.authoring.assess import starter_source
 from autograder.authoring.build import visible_cases
 from autograder.authoring.hidden import hidden_cases
-from autograder.authoring.notebook import notebook_text, solved_notebook
+from autograder.authoring.notebook import notebook_text, solved_notebook, starter_source
 from autograder.authoring.parse import Lesson, LessonError, parse_lesson
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation

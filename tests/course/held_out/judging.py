@@ -9,10 +9,9 @@ import torch
 from autograder.authoring.hidden import hidden_cases
 from autograder.formats.cases import CASES_FILE, ExerciseCases, load_cases
 from autograder.formats.submission import Block
-from autograder.judging.probes.named import named_probes
-from autograder.judging.verdict import Verdict, judge, judge_hidden
-from autograder.observing.outside import key_of, observe_by
-from autograder.observing.runner import WarmProcess
+from autograder.judging.verdict import Verdict, verdicts
+from autograder.observing.outside import observe_by
+from autograder.observing.processes import WarmProcess
 
 from .pieces import Piece
 
@@ -79,10 +78,9 @@ def judge_unit(unit: str, pieces: list[Piece]) -> Iterator[Judged]:
 
 def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases, warm: WarmProcess) -> Judged:
     seen = observe_by(
-        lambda request: warm.submit(request, {}), [Block(piece.source, "cell 1")], False, [visible, hidden], warm.times
+        lambda request: warm.submit(request), [Block(piece.source, "cell 1")], False, [visible, hidden], warm.times
     ).sightings
-    first = judge(visible, named_probes(visible.probes), seen[key_of(visible)])
-    second = judge_hidden(hidden, named_probes(hidden.probes), seen[key_of(hidden)], visible, first)
+    first, second = verdicts([(visible, hidden)], seen, COURSE).values()
     failed: Verdict | None = next((verdict for verdict in (first, second) if not verdict.passed), None)
     causes = {variant.name for variant in visible.variants}
     return Judged(

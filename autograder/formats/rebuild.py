@@ -1,0 +1,259 @@
+"""Rebuild a submitted notebook from the course's own: checks as they were written, answers as the learner wrote them.
+
+The source notebook gives the cells and their order. A learner's solution is found by its grade id, or, where its
+metadata is lost, by the function or class that it defines. The learner's own further cells are kept behind the cell
+that they followed. Whatever had to be mended is written down: a note for the instructor, a sentence for the learner.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .submission import NOT_RUN, Block, defined_names, part_of
+
+Cell = dict[str, Any]
+Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One thing that was mended. `note` is for the instructor, `sentence` for the learner ("" where it is no news)."""
+
+    kind: Kind
+    cell: str
+    note: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The cells, each with its place in `metadata.autograder.place`, as messages call it; and what was mended."""
+
+    cells: tuple[Cell, ...]
+    repairs: tuple[Repair, ...]
+
+
+def blocks_of(cells: Iterable[Mapping[str, Any]], *, run_demos: bool = False) -> list[Block]:
+    """What is run of a rebuilt notebook, in order: all but checks and questions, and experiments where wanted."""
+    left_out = NOT_RUN if run_demos else NOT_RUN | {"demo"}
+    return [
+        Block(cell["source"], place_of(cell), part_of(cell) == "setup")
+        for cell in cells
+        if cell["cell_type"] == "code" and part_of(cell) not in left_out
+    ]
+
+
+def place_of(cell: Mapping[str, Any]) -> str:
+    """What messages call a rebuilt cell: learners count the cells of their own notebook."""
+    return str(cell["metadata"]["autograder"]["place"])
+
+
+def rebuild(
+    source: Sequence[Mapping[str, Any]], released: Sequence[Mapping[str, Any]], submitted: Sequence[Cell]
+) -> Rebuilt:
+    """Lay a submission's answers into the course's notebook.
+
+    source:   its cells, with hidden checks, as nbgrader keeps it
+    released: what the learner was given: the same cells, solutions cut
+    """
+    return _Rebuilding(source, released, submitted).result()
+
+
+class _Rebuilding:
+    def __init__(
+        self, source: Sequence[Mapping[str, Any]], released: Sequence[Mapping[str, Any]], submitted: Sequence[Cell]
+    ) -> None:
+        self.source = source
+        self.starters = {grade_id_of(cell): cell for cell in released if grade_id_of(cell)}
+        self.released_sources = {cell["source"].strip() for cell in released}
+        self.submitted = list(submitted)
+        self.used: set[int] = set()
+        self.strayed: set[int] = set()
+        """Cells that carry an exercise's marks and are none: the learner's own."""
+        self.repairs: list[Repair] = []
+
+    def result(self) -> Rebuilt:
+        known = [self._match(cell) for cell in self.source]
+        followers = self._followers(known)
+        placed: list[tuple[Cell, int | None]] = [self._own(i) for i in followers.get(-1, [])]
+        for cell, position in zip(self.source, known, strict=True):
+            placed += self._built(cell, position)
+            if position is not None:
+                placed += [self._own(i) for i in followers.get(position, [])]
+        ids = {cell.get("id") for cell in self.source}
+        taken: set[str] = set()
+        for number, (built, position) in enumerate(placed):
+            built["id"] = built.get("id") if built.get("id") in ids else f"own-{number}"
+            place = f"the missing cell {built['id']}" if position is None else f"cell {position + 1}"
+            place = f"{place} as it was given" if place in taken else place
+            taken.add(place)
+            built["metadata"] = {**built["metadata"]}
+            built["metadata"]["autograder"] = {**built["metadata"].get("autograder", {}), "place": place}
+        return Rebuilt(tuple(cell for cell, _ in placed), tuple(self.repairs))
+
+    def _match(self, cell: Mapping[str, Any]) -> int | None:
+        """The submitted cell that plays this source cell's part."""
+        grade_id = grade_id_of(cell)
+        if not grade_id:
+            return self._first(lambda other: bool(cell.get("id")) and other["id"] == cell["id"])
+        same = [i for i, other in enumerate(self.submitted) if i not in self.used and grade_id_of(other) == grade_id]
+        if not same and _is_solution(cell):
+            same = self._by_name(cell)
+        if not same and not _is_solution(cell):
+            return self._first(lambda other: other["source"].strip() == cell["source"].strip())
+        if not same:
+            return None
+        chosen = self._chosen(cell, same)
+        self.used.update(same)
+        if len(same) > 1:
+            self.repairs.append(
+                Repair(
+                    "duplicate",
+                    grade_id,
+                    f"{len(same)} cells carry the grade id {grade_id}; one was kept",
+                    f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
+                )
+            )
+        if _is_solution(cell):
+            # A copy that was turned into something else keeps the marks of the cell that it was copied from.
+            self.strayed.update(i for i in same if i != chosen and not self._defines(cell, i))
+        return chosen
+
+    def _defines(self, cell: Mapping[str, Any], position: int) -> bool:
+        starter = self.starters.get(grade_id_of(cell))
+        wanted = set(defined_names(starter["source"])) if starter else set()
+        return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
+
+    def _by_name(self, cell: Mapping[str, Any]) -> list[int]:
+        wanted = (
+            set(defined_names(self.starters[grade_id_of(cell)]["source"]))
+            if grade_id_of(cell) in self.starters
+            else set()
+        )
+        found = [
+            i
+            for i, other in enumerate(self.submitted)
+            if i not in self.used
+            and other["cell_type"] == "code"
+            and not _knowngrade_id_of(other, self.starters)
+            and wanted & set(defined_names(other["source"]))
+        ]
+        if found:
+            self.repairs.append(
+                Repair(
+                    "matched",
+                    grade_id_of(cell),
+                    f"the cell of {grade_id_of(cell)} had lost its metadata; matched by the name that it defines",
+                    f"The cell of {grade_id_of(cell)} had lost its marks and was found by its name.",
+                )
+            )
+        return found
+
+    def _chosen(self, cell: Mapping[str, Any], same: Sequence[int]) -> int:
+        starter = self.starters.get(grade_id_of(cell))
+        changed = [
+            i for i in same if starter is None or self.submitted[i]["source"].strip() != starter["source"].strip()
+        ]
+        defining = [i for i in changed if self._defines(cell, i)]
+        return (defining or changed or list(same))[-1]
+
+    def _first(self, fits: Any) -> int | None:
+        for i, other in enumerate(self.submitted):
+            if i not in self.used and not _knowngrade_id_of(other, self.starters) and fits(other):
+                self.used.add(i)
+                return i
+        return None
+
+    def _followers(self, known: Sequence[int | None]) -> dict[int, list[int]]:
+        """The learner's own cells, by the known cell that they stand behind (−1: before all)."""
+        anchors = {position for position in known if position is not None}
+        followers: dict[int, list[int]] = {}
+        last = -1
+        for i, cell in enumerate(self.submitted):
+            if i in anchors:
+                last = i
+            elif i in self.strayed or (i not in self.used and self._is_own(cell)):
+                followers.setdefault(last, []).append(i)
+        return followers
+
+    def _is_own(self, cell: dict[str, Any]) -> bool:
+        if _knowngrade_id_of(cell, self.starters):
+            return False
+        return bool(cell["source"].strip()) and cell["source"].strip() not in self.released_sources
+
+    def _built(self, cell: Mapping[str, Any], position: int | None) -> list[tuple[Cell, int | None]]:
+        grade_id = grade_id_of(cell)
+        built: Cell = copy.deepcopy(dict(cell))
+        if built["cell_type"] == "code":
+            built["outputs"], built["execution_count"] = [], None
+        theirs = self.submitted[position] if position is not None else None
+        if grade_id and _is_solution(cell):
+            if theirs is None:
+                built["source"] = self.starters[grade_id]["source"] if grade_id in self.starters else ""
+                self.repairs.append(
+                    Repair(
+                        "restored",
+                        grade_id,
+                        f"the cell {grade_id} was missing",
+                        f"Your notebook has no cell for {grade_id}.",
+                    )
+                )
+            else:
+                built["source"] = theirs["source"]
+            return [(built, position)]
+        if grade_id:
+            self._note_check(cell, theirs)
+        elif position is not None and built["cell_type"] == "code" and _changed(cell, theirs):
+            return [(built, position), self._own(position)]  # both run: the course's, then the learner's
+        return [(built, position)]
+
+    def _note_check(self, cell: Mapping[str, Any], theirs: dict[str, Any] | None) -> None:
+        grade_id = grade_id_of(cell)
+        given = self.starters[grade_id]["source"] if grade_id in self.starters else cell["source"]
+        if theirs is None:
+            self.repairs.append(Repair("restored", grade_id, f"the check cell {grade_id} was missing and was put back"))
+        elif theirs["source"].strip() not in (given.strip(), cell["source"].strip()):
+            self.repairs.append(
+                Repair(
+                    "replaced",
+                    grade_id,
+                    f"the check cell {grade_id} had been edited; the original was used",
+                    f"The check cell {grade_id} had been changed; the original was used.",
+                )
+            )
+
+    def _own(self, position: int) -> tuple[Cell, int | None]:
+        cell = self.submitted[position]
+        made: Cell = {
+            "cell_type": cell["cell_type"],
+            "metadata": {"autograder": {"part": "own"}},
+            "source": cell["source"],
+        }
+        if made["cell_type"] == "code":
+            made |= {"outputs": [], "execution_count": None}
+        return made, position
+
+
+def _changed(cell: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> bool:
+    return theirs is not None and theirs["source"].strip() != cell["source"].strip()
+
+
+def _marks(cell: Any) -> dict[str, Any]:
+    marks = cell["metadata"].get("nbgrader")
+    return marks if isinstance(marks, dict) else {}
+
+
+def grade_id_of(cell: Any) -> str:
+    grade_id = _marks(cell).get("grade_id", "")
+    return grade_id if isinstance(grade_id, str) else ""
+
+
+def _knowngrade_id_of(cell: Any, starters: dict[str, Any]) -> bool:
+    return grade_id_of(cell) in starters
+
+
+def _is_solution(cell: Any) -> bool:
+    return bool(_marks(cell).get("solution"))
