@@ -77,6 +77,7 @@ def ids_under_watch(ids: Tensor) -> Any:
     "meta" device, which computes shapes only), and whether further calls give what a first call would.
     """
     from autograder.formats.fixtures import Watched
+    from autograder.library.devices import works_on_another_device
 
     met: list[nn.Module] = []
 
@@ -96,7 +97,7 @@ def ids_under_watch(ids: Tensor) -> Any:
         module = met[0]
         return {
             "learned tensors": len(list(module.parameters())),
-            "works on another device": _works_elsewhere(module, ids),
+            "works on another device": works_on_another_device(lambda device: copy.deepcopy(module).to(device)(ids.to(device))),
             "further calls are like the first": _remembers_nothing(module, ids),
         }
 
@@ -104,15 +105,6 @@ def ids_under_watch(ids: Tensor) -> Any:
 
 
 _WATCHING: list[Any] = []
-
-
-def _works_elsewhere(module: nn.Module, ids: Tensor) -> bool:
-    """False where tensors of two devices meet. Code that needs numbers, such as a loop over ids, cannot be told."""
-    try:
-        copy.deepcopy(module).to("meta")(ids.to("meta"))
-    except Exception as error:
-        return "is not on the expected device" not in str(error) and "on the same device" not in str(error)
-    return True
 
 
 def _remembers_nothing(module: nn.Module, ids: Tensor) -> bool:

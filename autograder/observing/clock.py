@@ -42,13 +42,13 @@ class OutOfTime(BaseException):
 
 
 @contextlib.contextmanager
-def limited(seconds: float) -> Iterator[Clock]:
-    """Raise OutOfTime in the block once it has computed for `seconds`, or waited for PATIENCE times as long.
+def limited(seconds: float, patience: float = PATIENCE) -> Iterator[Clock]:
+    """Raise OutOfTime in the block once it has computed for `seconds`, or waited for `patience` times as long.
 
     Raised again and again until the block ends. Imports of libraries are neither counted nor interrupted, by Ctrl-C
     neither: that is raised when the import is done. Enforced in the main thread of POSIX systems only.
     """
-    clock = Clock(seconds)
+    clock = Clock(seconds, patience)
     if seconds <= 0:
         raise OutOfTime
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
@@ -70,11 +70,12 @@ def limited(seconds: float) -> Iterator[Clock]:
 class Clock:
     """Looks at what runs, ten times a second."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, patience: float) -> None:
         self.computed = 0.0
         """Seconds of the processor so far, in those of an ordinary machine."""
         self.interrupted = False
         self._seconds = seconds
+        self._patience = patience
         self._waited = 0.0
         self._learners = working_folder()
         self._last = (time.thread_time(), time.monotonic())
@@ -90,7 +91,7 @@ class Clock:
         if self.interrupted:
             self.interrupted = False
             raise KeyboardInterrupt
-        if self.computed > self._seconds or self._waited > PATIENCE * self._seconds:
+        if self.computed > self._seconds or self._waited > self._patience * self._seconds:
             self._next = now + _AGAIN
             raise OutOfTime("computed" if self.computed > self._seconds else "waited")
 

@@ -23,7 +23,7 @@ from ..formats.fixtures import Driver, NotAsked, Watched
 from ..formats.values import Array, Fixture, Tensor, to_live, to_plain
 from ..library.loading import load_state
 from .capture import capture
-from .clock import OutOfTime, limited
+from .clock import PATIENCE, OutOfTime, limited
 from .readiness import broken_import
 from .state import as_python_starts
 from .watch import watching
@@ -58,12 +58,13 @@ def observe(
     replaced: Mapping[str, Any] | None = None,
     forbids: tuple[str, ...] = (),
     time_limit: float = 20.0,
+    patience: float = PATIENCE,
     exercise: str = "",
 ) -> Sighting:
     """Observe `target` on every call. Never raises on what the learner's code does.
 
     replaced:   names of earlier exercises and the library-backed parts that stand in for them meanwhile
-    time_limit: seconds that all the calls together may compute
+    time_limit: seconds that all the calls together may compute; they may wait `patience` times as long
     exercise:   the exercise's name; the library-backed part of that name counts as forbidden then
     """
     if not callable(target):
@@ -80,7 +81,7 @@ def observe(
         left = time_limit
         for key, call in calls.items():
             try:
-                with limited(left) as clock:
+                with limited(left, patience) as clock:
                     observations[key] = _observe_call(target, call, build)
                 left -= clock.computed
             except OutOfTime as error:

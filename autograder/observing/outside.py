@@ -20,7 +20,7 @@ from .clock import PATIENCE, slowness
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """Seconds that a submission may compute. It may wait PATIENCE times as long; a process that does not keep to it
+    """Seconds that a submission may compute. It may wait `patience` times as long; a process that does not keep to it
     is ended from outside.
 
     cell:       one cell, or one statement of a Python file
@@ -28,6 +28,7 @@ class TimeLimits:
     exercise:   one set of cases, where the lesson allows as much or more
     grace:      for a process that was interrupted and winds up
     submission: everything together
+    imports:    what cells import beyond what is imported anyway; their own clock does not count it
     """
 
     cell: float = 20.0
@@ -35,6 +36,8 @@ class TimeLimits:
     exercise: float = 60.0
     grace: float = 5.0
     submission: float = 240.0
+    imports: float = 60.0
+    patience: float = PATIENCE
 
     def of(self, cases: ExerciseCases) -> float:
         return min(cases.time_limit, self.exercise)
@@ -42,13 +45,11 @@ class TimeLimits:
     @property
     def wall(self) -> float:
         """Seconds after which nobody waits for a submission any more, on this machine."""
-        return PATIENCE * self.submission * slowness() + self.grace
+        return (self.patience * self.submission + self.imports) * slowness() + self.grace
 
 
 _START_SECONDS = 600.0
 """A process begins with imports, which take minutes on a slow machine."""
-_IMPORT_SECONDS = 60.0
-"""Seconds of computing that a cell may take beyond its own for what it imports, on an ordinary machine."""
 _LOOK = 0.5
 _MOST_LEFT_OUT = 3
 """Cells that may hang or end the process before nothing more is tried."""
@@ -98,6 +99,7 @@ def request_for(
             "whole_file": whole_file,
             "cell_limit": times.cell,
             "cells_limit": times.cells,
+            "patience": times.patience,
             "exercises": [
                 {
                     "key": cases.key,
@@ -190,13 +192,13 @@ class _Observing:
     def _run_cells(self, process: Process, frames: Frames) -> bool:
         """Whether the cells ran to their end. Where not, either a cell is left out the next time or all is given up."""
         waiting = list(self.blocks)
-        begun = self._next(frames, _START_SECONDS / PATIENCE, process, "before its first cell")
+        begun = self._next(frames, _START_SECONDS / self.times.patience, process, "before its first cell")
         if isinstance(begun, Fault):
             raise NotStarted("the process that runs a submission did not begin" + process.ending())
         self._lap("start")
-        seconds = (self.times.cells if self.whole_file else self.times.cell) + _IMPORT_SECONDS
+        seconds = self.times.cells if self.whole_file else self.times.cell
         while True:
-            frame = self._next(frames, seconds, process, "while its cells were run")
+            frame = self._next(frames, seconds, process, "while its cells were run", self.times.imports)
             if isinstance(frame, Fault):
                 self._blame(waiting[0] if waiting else None, frame)
                 return False
@@ -251,10 +253,15 @@ class _Observing:
         self.sightings |= {cases.key: Sighting({}, trouble=fault) for cases in self.pending}
         self.pending = []
 
-    def _next(self, frames: Frames, seconds: float, process: Process, when: str) -> dict[str, Any] | Fault:
-        """The next frame of a process that may compute for so long, or wait for PATIENCE times as long."""
-        most = 2 * seconds * slowness() + self.times.grace  # it watches its own time, and is quicker where it can
-        end = min(time.monotonic() + PATIENCE * seconds * slowness(), self.deadline) + self.times.grace
+    def _next(
+        self, frames: Frames, seconds: float, process: Process, when: str, imports: float = 0.0
+    ) -> dict[str, Any] | Fault:
+        """The next frame of a process that may compute for so long, or wait for `patience` times as long."""
+        most = (
+            2 * seconds + imports
+        ) * slowness() + self.times.grace  # it watches its own time, and is quicker where it can
+        wall = (self.times.patience * seconds + imports) * slowness()
+        end = min(time.monotonic() + wall, self.deadline) + self.times.grace
         before = process.computed() or 0.0
         while True:
             try:

@@ -29,8 +29,6 @@ from .sandbox import Isolation, Limits, available
 from .temporary import remove, scratch_folder
 
 _READY_SECONDS = 900.0
-_IMPORT_SECONDS = 120
-"""Seconds of the processor beyond the submission's own, for what it imports."""
 _WORKDIR_PREFIX = "submission-"
 _WARM = f"{__package__}.warm"
 EVERYTHING = frozenset({"torch", "torch.optim", "torch._dynamo", "sympy", "matplotlib", "autograder.lab", "library"})
@@ -58,7 +56,7 @@ class WarmProcess:
         self._confined = confined
         self._modules = modules
         # Cells and exercises have limits of their own. These end a process that nobody waits for any more.
-        computing = (self.times.submission + self.times.grace + _IMPORT_SECONDS) * slowness()
+        computing = (self.times.submission + self.times.imports + self.times.grace) * slowness()
         self._limits = Limits(cpu=int(computing) + 1, wall=self.times.wall)
         self._isolation: Isolation | None = available() if confined else None
         self._process: subprocess.Popen[bytes] | None = None

@@ -20,7 +20,8 @@ from ..formats.values import Fixture, Tensor
 _PACKAGES = ("numpy", "torch", "sympy", "mpmath", "matplotlib")
 """Whose imports take long enough to be interrupted."""
 _LATE = ("torch.optim", "torch._dynamo", "sympy")
-_thread: threading.Thread | None = None
+_done: threading.Event | None = None
+"""Set when the imports in the background have come to their end; None where none were begun."""
 _failure: list[str] = []
 
 
@@ -47,29 +48,33 @@ def _leaves(tree: object) -> Iterator[object]:
 
 def begin_imports(modules: frozenset[str]) -> None:
     """Import these in the background, PyTorch first; the caller goes on."""
-    global _thread
-    if modules and _thread is None:
-        _thread = threading.Thread(target=_remember_failure, args=(modules,), name="imports", daemon=True)
-        _thread.start()
+    global _done
+    if modules and (_done is None or _done.is_set()) and not modules <= sys.modules.keys():
+        _done = threading.Event()
+        threading.Thread(target=_import_and_tell, args=(modules, _done), name="imports", daemon=True).start()
 
 
 def await_imports(modules: frozenset[str]) -> str:
     """Wait until these are imported; why one cannot be, or "". Ctrl-C ends the waiting and not the import."""
-    global _thread
+    _wait()
     begin_imports(modules)
-    while _thread is not None and _thread.is_alive():
-        _thread.join(0.1)  # in pieces, so that Ctrl-C is heard between them
-    if _failure:
-        _thread = None  # it may be another cell that stands in the way
-        return _failure.pop()
-    return ""
+    _wait()
+    return _failure.pop() if _failure else ""
 
 
-def _remember_failure(modules: frozenset[str]) -> None:
+def _wait() -> None:
+    # Not by joining the thread: where Ctrl-C meets `join`, Python 3.11 takes a running thread for one that has ended.
+    while _done is not None and not _done.wait(0.1):
+        pass
+
+
+def _import_and_tell(modules: frozenset[str], done: threading.Event) -> None:
     try:
         import_now(modules)
     except BaseException as error:
         _failure.append(f"{type(error).__name__}: {error}")
+    finally:
+        done.set()
 
 
 def import_now(modules: frozenset[str]) -> None:
@@ -100,7 +105,7 @@ def broken_import() -> str:
 
     Python takes a package that failed half-way out of `sys.modules`, and leaves its parts there.
     """
-    if _thread is not None and _thread.is_alive():
+    if _done is not None and not _done.is_set():
         return ""  # what is being imported looks the same
     modules = dict(sys.modules)
     for name, module in modules.items():

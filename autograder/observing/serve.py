@@ -39,12 +39,12 @@ def serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
     """Run the request's blocks, then observe its exercises one by one and emit a frame for each.
 
     request: {"blocks": [{"source", "name", "is_setup"}, ...], "whole_file": bool, "cell_limit": seconds for one block,
-             "cells_limit": seconds for all, "exercises": [...]}
+             "cells_limit": seconds for all, "patience": how many times as long they may wait, "exercises": [...]}
     """
     began_in = Path.cwd()
     emit({"started": True})
     with grading():
-        budget = Budget(request["cell_limit"], request["cells_limit"])
+        budget = Budget(request["cell_limit"], request["cells_limit"], request["patience"])
         ran = run_blocks(shell, request["blocks"], request["whole_file"], budget, emit)
         emit({"loaded": True})
         late: dict[str, Fault] = {}
@@ -54,7 +54,9 @@ def serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
                 os.chdir(began_in)
             name = exercise["name"]
             # Out of time on the visible cases: the hidden ones would cost the same time again.
-            sighting = Sighting({}, trouble=late[name]) if name in late else _sighting(exercise, ran)
+            sighting = (
+                Sighting({}, trouble=late[name]) if name in late else _sighting(exercise, ran, request["patience"])
+            )
             if sighting.trouble and sighting.trouble.type_name in ("OutOfTime", "Waited"):
                 late[name] = sighting.trouble
             emit({"exercise": exercise["key"], "sighting": sighting_tree(_bounded(sighting))})
@@ -67,7 +69,7 @@ def _bounded(sighting: Sighting) -> Sighting:
     return Sighting({}, printed=sighting.printed, trouble=Fault("MemoryError", much))
 
 
-def _sighting(exercise: Mapping[str, Any], ran: Ran) -> Sighting:
+def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sighting:
     name = exercise["name"]
     if ran.dead:
         raised = f"the notebook's own first cell raised {ran.dead.type_name}: {ran.dead.message}"
@@ -83,6 +85,7 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran) -> Sighting:
         replaced=parts(tuple(exercise["replaces"])),
         forbids=tuple(exercise["forbids"]),
         time_limit=exercise["time_limit"],
+        patience=patience,
         exercise=name,
     )
     explained = {key: _explained(seen, ran) for key, seen in sighting.observations.items()}

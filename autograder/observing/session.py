@@ -42,9 +42,13 @@ class Ran:
 
 
 class Budget:
-    """Seconds of computing for each block: `each`, until all together have used `together`; from then on one."""
+    """Seconds of computing for each block: `each`, until all together have used `together`; from then on one.
 
-    def __init__(self, each: float, together: float) -> None:
+    patience: how many times as long it may wait
+    """
+
+    def __init__(self, each: float, together: float, patience: float) -> None:
+        self.patience = patience
         self._each = each
         self._left = together
 
@@ -156,7 +160,7 @@ def _run_piece(shell: Any, source: str, budget: Budget) -> tuple[list[dict[str, 
     limit = budget.seconds()
     with capture_output() as captured:
         try:
-            with limited(limit) as clock:
+            with limited(limit, budget.patience) as clock:
                 result = shell.run_cell(source, store_history=True)
             budget.spend(clock.computed)
             error = result.error_before_exec or result.error_in_exec

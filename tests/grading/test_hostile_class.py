@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 # Far below what a class is given, so that a submission that hangs costs seconds here.
-HURRIED = TimeLimits(cell=2, cells=6, exercise=2, grace=1.5, submission=30)
+HURRIED = TimeLimits(cell=2, cells=6, exercise=2, grace=1.5, submission=30, imports=2, patience=2)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and permissions a
 isolated = pytest.mark.skipif(
     sys.platform != "linux" or not available().enough, reason="submissions cannot be isolated here"
 )
-FAST = TimeLimits(cell=5, exercise=5, grace=2, submission=30)
+FAST = TimeLimits(cell=5, exercise=5, grace=2, submission=30, imports=2, patience=2)
 
 
 def hand_in_kinds(course: Path, students: int = 6) -> dict[str, float]:

@@ -81,7 +81,7 @@ def ours(class_of: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = Path(shutil.copytree(class_of, tmp_path_factory.mktemp("ours") / "course", symlinks=True))
     outcome = run(
         plan(course, [UNIT], [], seed=1, force=False), local_executor(1), confined=True, workers=1,
-        times=TimeLimits(cell=10, exercise=10, grace=3),
+        times=TimeLimits(cell=10, exercise=10, grace=3, imports=2, patience=2),
     )  # fmt: skip
     assert outcome.failed == []
     return course
