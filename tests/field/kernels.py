@@ -7,6 +7,7 @@ Where a test is about those imports it starts a fresh kernel: `Kernel.fresh`.
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -23,8 +24,9 @@ from jupyter_client.manager import KernelManager
 
 from .callers import REPOSITORY, Answers, answers_in, environment, is_check, part_of
 
-_SECONDS = 300.0
+_SECONDS = 200.0
 Outputs = list[Any]
+_DIED = nbformat.v4.new_output("error", ename="DeadKernel", evalue="the kernel has died", traceback=[])
 
 
 class Kernel:
@@ -66,9 +68,11 @@ class Kernel:
                 interrupted = True
             try:
                 message = self.client.get_iopub_msg(timeout=0.05 if not interrupted else 1)
-            except Exception as error:  # queue.Empty: nothing yet
+            except queue.Empty as nothing_yet:
+                if self.manager is not None and not self.manager.is_alive():
+                    return [*outputs, _DIED]
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"this cell did not end: {source[:200]}") from error
+                    raise TimeoutError(f"this cell did not end: {source[:200]}") from nothing_yet
                 continue
             if message["parent_header"].get("msg_id") != asked:
                 continue
