@@ -32,6 +32,10 @@ class Told:
     """The sentence; "" where the exercise passes."""
     notes: str = ""
 
+    def passes(self, points: float) -> bool:
+        """Whether these points are told, and no sentence that says why there are no more."""
+        return (self.points, self.says) == (points, "")
+
     def like(self, other: "Told") -> bool:
         """Whether two callers tell the same, as far as both tell it."""
         return all(
@@ -122,9 +126,10 @@ def told_by_preflight(text: str) -> Answers:
     return found
 
 
-def by_grade(course: Path, *, python: str | Path = sys.executable) -> dict[str, Answers]:
+def by_grade(course: Path, *, isolation: str = "auto", python: str | Path = sys.executable) -> dict[str, Answers]:
     """`grade` of all that lies in `submitted/`; by student."""
-    done = finish(begin("grade", "--workers", "1", "--seed", "5", "--course", course, cwd=course, python=python))
+    words = ("grade", "--workers", "1", "--seed", "5", "--isolation", isolation, "--course", course)
+    done = finish(begin(*words, cwd=course, python=python))
     assert done.returncode == 0, done.stderr
     return by_autograded(course)
 

@@ -1,5 +1,6 @@
 """A course of two of the real units, and what a learner's solved notebooks are made from."""
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,12 +10,10 @@ import nbformat
 import pytest
 
 from autograder.checks.cases import CASES_FILE, load_cases, save_cases
-from autograder.lessons.parse import unit_stem
-from tests.course.learner import pasted
 
 from .callers import REPOSITORY
 from .kernels import Kernels
-from .odd_notebooks import ATTENTION, POSITIONS, Notebook
+from .odd_notebooks import ATTENTION, POSITIONS, Notebook, notebook_name
 
 ROWS, TRAINING = "03_self_attention", "10_training"
 Solved = Callable[[str], Notebook]
@@ -22,14 +21,12 @@ Solved = Callable[[str], Notebook]
 
 @pytest.fixture(scope="session")
 def solved() -> Solved:
-    """Makes a unit's notebook with right answers."""
-    made: dict[str, nbformat.NotebookNode] = {}
+    """Makes a unit's notebook with right answers: the released one, and the solved one's answers in it."""
+    read = functools.cache(lambda path: nbformat.read(path, as_version=4))
 
     def make(unit: str) -> Notebook:
-        if unit not in made:
-            made[unit] = pasted(REPOSITORY, unit)
-        released = nbformat.read(REPOSITORY / "notebooks" / unit / f"{unit_stem(unit)}.ipynb", as_version=4)
-        return Notebook(made[unit], released)
+        folders = [REPOSITORY / place / unit / notebook_name(unit) for place in ("notebooks", "solutions")]
+        return Notebook(*map(read, folders))
 
     return make
 

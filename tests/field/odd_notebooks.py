@@ -29,12 +29,20 @@ MISSING = "nowhere_installed"
 """A package that no machine has."""
 
 
+def notebook_name(unit: str) -> str:
+    return f"{unit.split('_', 1)[1]}.ipynb"
+
+
 class Notebook:
     """A learner's notebook in the making: begins with the course's own answers."""
 
-    def __init__(self, solved: nbformat.NotebookNode, released: nbformat.NotebookNode) -> None:
-        self.node: dict[str, Any] = copy.deepcopy(solved)
+    def __init__(self, released: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> None:
+        self.node: dict[str, Any] = copy.deepcopy(released)
         self._released = released
+        answers = {_grade_id(cell): cell.source for cell in solved.cells if _part(cell) == "solution"}
+        for cell in self.cells:
+            if _part(cell) == "solution":
+                cell["source"] = answers[_grade_id(cell)]
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -45,7 +53,7 @@ class Notebook:
         return next(cell for cell in self.cells if _grade_id(cell) == grade_id)
 
     def setup(self) -> dict[str, Any]:
-        return next(cell for cell in self.cells if cell["metadata"].get("autograder", {}).get("part") == "setup")
+        return next(cell for cell in self.cells if _part(cell) == "setup")
 
     def source(self, grade_id: str) -> str:
         return str(self.cell(grade_id)["source"])
@@ -78,11 +86,7 @@ class Notebook:
     def save_as_python(self, path: Path) -> Path:
         """The setup, the learner's own cells and the answers, as one Python file."""
         kept = ("", "setup", "solution")
-        sources = [
-            cell["source"]
-            for cell in self.cells
-            if cell["cell_type"] == "code" and cell["metadata"].get("autograder", {}).get("part", "") in kept
-        ]
+        sources = [cell["source"] for cell in self.cells if cell["cell_type"] == "code" and _part(cell) in kept]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n\n\n".join(sources) + "\n", encoding="utf-8")
         return path
@@ -90,6 +94,10 @@ class Notebook:
 
 def _own_cell(source: str) -> dict[str, Any]:
     return {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+
+
+def _part(cell: Mapping[str, Any]) -> str:
+    return str(cell["metadata"].get("autograder", {}).get("part", ""))
 
 
 def _grade_id(cell: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .callers import REPOSITORY, Told, text_of, told_in
+from .callers import REPOSITORY, text_of, told_in
 from .conftest import ROWS, Solved
 from .kernels import Kernel, Kernels, Outputs
 from .odd_notebooks import POSITIONS, Notebook
@@ -26,7 +26,7 @@ def says_to_restart(outputs: Outputs) -> bool:
 def is_told_honestly(outputs: Outputs, points: float) -> bool:
     """Either the check's full points, or a line that asks for a restart (with a headline at most) and judges nothing."""
     assert shows_no_traceback(outputs), outputs
-    if told_in(outputs) == Told(points):
+    if told_in(outputs).passes(points):
         return True
     texts = [text_of(output) for output in outputs if output["output_type"] != "execute_result"]
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
@@ -76,7 +76,7 @@ def test_an_interrupted_import_of_pytorch_is_told_and_after_a_restart_all_is_rig
             assert says_to_restart(outputs) and is_told_honestly(outputs, EXERCISES[exercise]), (exercise, outputs)
         kernel.restart()
         found = {exercise: told_in(outputs) for exercise, outputs in check_again(kernel, notebook).items()}
-    assert found == {exercise: Told(points) for exercise, points in EXERCISES.items()}
+    assert all(found[exercise].passes(points) for exercise, points in EXERCISES.items()), found
 
 
 WRONG = {
@@ -139,6 +139,6 @@ def test_a_question_that_could_not_be_asked_is_told_as_not_asked(
 def test_where_the_question_can_be_asked_the_same_answers_are_told_apart(solved: Solved, kernels: Kernels) -> None:
     with kernels.kernel(REPOSITORY / "notebooks" / MASKING) as kernel:
         found = {name: told_in(outputs) for name, outputs in checked_in(kernel, solved).items()}
-    assert found["right decoder_mask"] == Told(3.0) and found["right TransformerEmbedding"] == Told(6.0)
+    assert found["right decoder_mask"].passes(3.0) and found["right TransformerEmbedding"].passes(6.0)
     for exercise in WRONG:
         assert found[f"wrong {exercise}"].points == 0.0 and "device" in (found[f"wrong {exercise}"].says or "")

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from autograder.grading.sandbox import available
-from autograder.lessons.parse import unit_stem
 
 from .callers import Answers, Told, by_check, by_grade, by_nbgrader, by_preflight
 from .conftest import Solved
 from .kernels import Kernels
-from .odd_notebooks import AS_PYTHON, ATTENTION, NOTEBOOKS, POINTS, POSITIONS, WORN, Notebook, Odd
+from .odd_notebooks import AS_PYTHON, ATTENTION, NOTEBOOKS, POINTS, POSITIONS, WORN, Notebook, Odd, notebook_name
 
 pytestmark = pytest.mark.xdist_group("one-runtime")
 isolated = pytest.mark.skipif(
@@ -40,7 +39,7 @@ def odd_notebook(odd: Odd, solved: Solved) -> Notebook:
 
 def handed_in(course: Path, name: str) -> Path:
     unit = NOTEBOOKS[name].unit
-    return course / "submitted" / name / unit / f"{unit_stem(unit)}.ipynb"
+    return course / "submitted" / name / unit / notebook_name(unit)
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +103,10 @@ def test_grade_and_check_use_the_same_words(name: str, graded: dict[str, Answers
 def by_stock(course: Path, graded: dict[str, Answers], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answers]:
     """The graded course, two of its notebooks graded again by nbgrader's command."""
     copied = Path(shutil.copytree(course, tmp_path_factory.mktemp("stock") / "course"))
-    for place in ("submitted", "autograded"):
-        for folder in (copied / place).iterdir():
-            if folder.name not in BY_NBGRADER or place == "autograded":
-                shutil.rmtree(folder)
+    for name in NOTEBOOKS:
+        shutil.rmtree(copied / "autograded" / name)
+        if name not in BY_NBGRADER:
+            shutil.rmtree(copied / "submitted" / name)
     return by_nbgrader(copied, ATTENTION)
 
 
