@@ -4,7 +4,8 @@
 
 - In a notebook: an IPython session plays each released unit with the course's solutions. CPU seconds of each check that
   passes (what passes is kept in an empty `my_transformer`, which is a second observation), and of the slowest of a few
-  known mistakes. Each check is the first one of its text, and each exercise was checked once before (its starter).
+  wrong answers (those of `tests/course/held_out/`). Each check is the first one of its text, and each exercise was
+  checked before: its starter, the wrong answers, then the solution.
 - At the command line: `check` of one file, and of the same file under many names. CPU seconds of the command with all
   its processes, and seconds by the clock.
 
@@ -33,8 +34,9 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from autograder.lessons.parse import parse_lesson, unit_stem, units
+from autograder.lessons.parse import unit_stem, units
 from tests.benchmarks.grading import environment, processor
+from tests.course.held_out import read_pieces
 from tests.course.learner import RUN, pasted
 
 COURSE = Path(__file__).resolve().parents[2]
@@ -57,7 +59,7 @@ class Took:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--units", nargs="+", default=list(units(COURSE / "solutions")))
-    parser.add_argument("--mistakes", type=int, default=3, help="known mistakes tried for each exercise")
+    parser.add_argument("--mistakes", type=int, default=3, help="wrong answers tried for each exercise")
     parser.add_argument("--files", type=int, default=40, help="how many the command checks at once; 0: leave this out")
     parser.add_argument("--session", metavar="COURSE", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -104,7 +106,7 @@ def played(course: Path, unit: str, mistakes: int) -> list[dict[str, Any]]:
     from autograder.checks.submission import part_of
 
     notebook = pasted(course, unit)
-    wrong = known_mistakes(course, unit, mistakes)
+    wrong = wrong_answers(unit, mistakes)
     starters = released(course, unit)
     os.chdir(course / "notebooks" / unit)
     space = types.ModuleType("__main__")
@@ -130,7 +132,7 @@ def played(course: Path, unit: str, mistakes: int) -> list[dict[str, Any]]:
             continue
         name = cell.metadata["autograder"]["exercise"]
         failing = []
-        for text in (starters[name], *wrong[name]):
+        for text in (starters[name], *wrong.get(name, [])):
             shell.run_cell(text, store_history=True, silent=False).raise_error()
             failing.append(seconds(cell.source)[0])
         right = next(c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
@@ -142,17 +144,13 @@ def played(course: Path, unit: str, mistakes: int) -> list[dict[str, Any]]:
     return rows
 
 
-def known_mistakes(course: Path, unit: str, most: int) -> dict[str, list[str]]:
-    """For each exercise solution cells with one known mistake each, spread over the list of them."""
-    from autograder.lessons.workbench import open_workbench
-
-    lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
-    found = {}
-    for piece in open_workbench(lesson):
-        texts = [wrong.source for wrong in piece.wrongs if wrong.source]
-        step = max(1, len(texts) // max(most, 1))
-        found[piece.source.name] = texts[::-1][::step][:most]
-    return found
+def wrong_answers(unit: str, most: int) -> dict[str, list[str]]:
+    """For each exercise a few of the wrong answers that no check was made from, spread over the list of them."""
+    found: dict[str, list[str]] = {}
+    for piece in read_pieces(unit):
+        if not piece.right and piece.diagnosis != "out-of-time":
+            found.setdefault(piece.exercise, []).append(piece.source)
+    return {name: texts[:: max(1, len(texts) // most)][:most] for name, texts in found.items()}
 
 
 def released(course: Path, unit: str) -> dict[str, str]:
@@ -198,7 +196,10 @@ def at_the_command_line(course: Path, many: int) -> str:
         nbformat.write(pasted(course, CHECKED), name)
     one, all_of_them = command(course, files[:1]), command(course, files)
     lines = [f"| `check {CHECKED[:2]}` | CPU seconds | seconds |", "|---|---:|---:|"]
-    lines += [f"| 1 file | {one[0]:.1f} | {one[1]:.1f} |", f"| {many} files | {all_of_them[0]:.1f} | {all_of_them[1]:.1f} |"]
+    lines += [
+        f"| 1 file | {one[0]:.1f} | {one[1]:.1f} |",
+        f"| {many} files | {all_of_them[0]:.1f} | {all_of_them[1]:.1f} |",
+    ]
     lines.append(
         f"| ratio (target for 40: at most {RATIO:g}) | {all_of_them[0] / one[0]:.1f} | {all_of_them[1] / one[1]:.1f} |"
     )
