@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from .. import vocabulary  # noqa: F401  what a submission imports: here, and not on its time
 from ..library import build_fixture, parts
 from .capture import capture
 from .cases import Fault, Sighting, calls_from, sighting_tree

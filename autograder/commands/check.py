@@ -7,20 +7,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..checks.cases import CASES_FILE, ExerciseCases, MissingCases, load_cases
-from ..checks.display import as_text
-from ..checks.outside import key_of, observe_outside
-from ..checks.probes.named import named_probes
-from ..checks.submission import UnusableSubmission, read_submission
-from ..checks.verdict import Verdict, judge, judge_hidden
-from ..checks.weights import told_by_file
 from .course import UsageError, add_course, one_unit
 
+if TYPE_CHECKING:
+    from ..checks.cases import ExerciseCases
+    from ..checks.verdict import Verdict
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("check", help="check a notebook or a Python file")
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .ipynb or .py file")
     parser.add_argument(
@@ -29,10 +25,12 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (default: 1)")
     parser.add_argument("--json", action="store_true", help="print a JSON list of results")
     add_course(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..checks.display import as_text
+    from ..checks.submission import UnusableSubmission
+
     sets = _case_sets(options)
     rows: list[dict[str, Any]] = []
     status = 0
@@ -55,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
     """Visible cases by exercise; with --hidden, the hidden ones as a second set."""
+    from ..checks.cases import CASES_FILE, MissingCases, load_cases
+
     course: Path = options.course
     folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
     unit = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
@@ -75,6 +75,12 @@ def _case_sets(options: argparse.Namespace) -> list[dict[str, ExerciseCases]]:
 
 
 def _verdicts(path: Path, sets: Sequence[dict[str, ExerciseCases]]) -> dict[str, list[Verdict]]:
+    from ..checks.outside import key_of, observe_outside
+    from ..checks.probes.named import named_probes
+    from ..checks.submission import UnusableSubmission, read_submission
+    from ..checks.verdict import judge, judge_hidden
+    from ..checks.weights import told_by_file
+
     submission = read_submission(path)
     names = submission.defines(tuple(sets[0]))
     if not names:
