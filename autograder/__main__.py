@@ -9,27 +9,32 @@ from collections.abc import Sequence
 
 from .commands.course import UsageError, find_course
 
-COMMANDS = (
-    "progress",
-    "check",
-    "preflight",
-    "grade",
-    "doctor",
-    "build",
-    "verify",
-    "sample-class",
-    "release",
-    "real-data",
-)
+COMMANDS = {
+    "progress": "show what has passed so far, and where to go on",
+    "check": "check a notebook or a Python file",
+    "preflight": "look at a notebook before it is handed in, and repair it",
+    "grade": "grade what was handed in, outside the learners' processes",
+    "doctor": "say what grading can rely on here",
+    "build": "build notebooks and cases from the lessons",
+    "verify": "check the checks: wrong ones fail by name, right ones pass",
+    "sample-class": "write a made-up class to try the grader on",
+    "release": "write a zip for learners, without solutions",
+    "real-data": "train on a local file of English-Chinese pairs, and report BLEU",
+}
+"""Each command, and the line that `--help` says of it. Its module adds its arguments and runs it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="python -m autograder", description="Build, check and grade the course.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    # The command that was asked for is imported alone: `check` needs neither nbgrader nor the lessons.
-    for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
-        importlib.import_module(f"{__package__}.commands.{name.replace('-', '_')}").add(subparsers)
+    parsers = {name: subparsers.add_parser(name, help=told) for name, told in COMMANDS.items()}
+    # The command that was asked for is imported alone, and its `run` imports what it needs: `--help` waits for nothing.
+    asked = next((word for word in words if not word.startswith("-")), "")
+    if asked in COMMANDS:
+        command = importlib.import_module(f"{__package__}.commands.{asked.replace('-', '_')}")
+        command.add(parsers[asked])
+        parsers[asked].set_defaults(run=command.run)
     options = parser.parse_args(words)
     try:
         if hasattr(options, "course"):

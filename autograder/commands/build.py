@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from ..authoring.build import build_unit, check_unit
-from ..authoring.parse import LessonError
-from ..authoring.start_page import start_page, start_page_path
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("build", help="build notebooks and cases from the lessons")
+def add(parser: argparse.ArgumentParser) -> None:
     add_units(parser)
     parser.add_argument("--check", action="store_true", help="build nothing; say what is not up to date")
     parser.add_argument("--no-run", action="store_true", help="do not execute the solved notebooks")
     add_workers(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +30,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(course: Path, unit: str) -> tuple[int, str]:
+    from ..authoring.build import check_unit
+    from ..authoring.parse import LessonError
+
     try:
         stale = check_unit(course, unit)
     except LessonError as error:
@@ -44,6 +41,9 @@ def _check(course: Path, unit: str) -> tuple[int, str]:
 
 
 def _build(course: Path, unit: str, run: bool) -> tuple[int, str]:
+    from ..authoring.build import build_unit
+    from ..authoring.parse import LessonError
+
     try:
         changed = build_unit(course, unit, run=run)
     except LessonError as error:
@@ -53,6 +53,9 @@ def _build(course: Path, unit: str, run: bool) -> tuple[int, str]:
 
 def _start_page(course: Path, *, write: bool) -> tuple[int, str]:
     """The map of the course depends on all lessons, whichever units were asked for."""
+    from ..authoring.parse import LessonError
+    from ..authoring.start_page import start_page, start_page_path
+
     path = start_page_path(course)
     try:
         wanted = start_page(course)

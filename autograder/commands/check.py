@@ -8,20 +8,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
-from ..formats.rebuild import blocks_of, rebuild
-from ..formats.submission import Block, Unreadable, defined_names, read_notebook, read_python
-from ..judging.panel import as_text
-from ..judging.verdict import Verdict, verdicts
-from ..observing.outside import NotStarted, Process, observe_by
-from ..observing.processes import RunnerError, WarmProcess, modules_for
 from .course import UsageError, add_course, one_unit
 
+if TYPE_CHECKING:
+    from ..formats.cases import ExerciseCases, UnitCases
+    from ..formats.submission import Block
+    from ..judging.verdict import Verdict
+    from ..observing.processes import WarmProcess
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("check", help="check a notebook or a Python file")
+
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .ipynb or .py file")
     parser.add_argument(
@@ -30,7 +28,6 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (default: 1)")
     parser.add_argument("--json", action="store_true", help="print a JSON list of results")
     add_course(parser)
-    parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,10 @@ class _File:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..formats.submission import Unreadable
+    from ..judging.panel import as_text
+    from ..observing.processes import WarmProcess, modules_for
+
     unit, sets = _case_sets(options)
     files: list[_File] = []
     status = 0
@@ -70,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[ExerciseCases]]]:
     """The unit, and by exercise its visible cases; with --hidden, the hidden ones behind them."""
+    from ..formats.cases import CASES_FILE, MissingCases, load_cases
+
     course: Path = options.course
     folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
     name = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
@@ -92,6 +95,9 @@ def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[E
 
 def _read(path: Path, unit: UnitCases) -> _File:
     """A file as it is run. Raises Unreadable."""
+    from ..formats.rebuild import blocks_of, rebuild
+    from ..formats.submission import Unreadable, defined_names, read_notebook, read_python
+
     if path.suffix not in (".ipynb", ".py"):
         raise Unreadable("neither a notebook (.ipynb) nor a Python file (.py).")
     if path.suffix == ".py":
@@ -108,6 +114,10 @@ def _read(path: Path, unit: UnitCases) -> _File:
 
 
 def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess) -> dict[str, Verdict]:
+    from ..judging.verdict import verdicts
+    from ..observing.outside import NotStarted, Process, observe_by
+    from ..observing.processes import RunnerError
+
     folder = file.path.resolve().parent
 
     def start(request: bytes) -> Process:

@@ -14,8 +14,7 @@ from typing import Any
 from .course import UsageError, add_course, chosen_units
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("grade", help="grade what was handed in, outside the learners' processes")
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--assignment", nargs="+", default=[], metavar="UNIT", help="units to grade (default: all)")
     parser.add_argument("--student", nargs="+", default=[], metavar="ID", help="students to grade (default: all)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that grade side by side")
@@ -34,7 +33,6 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--timings", type=Path, metavar="FILE", help="write seconds by phase to this file, as JSON")
     add_course(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

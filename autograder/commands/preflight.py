@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from ..formats.cases import MissingCases
-from ..formats.places import NoCourse, unit_folder
-from ..notebook.preflight import closing, look
 from .course import UsageError
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("preflight", help="look at a notebook before it is handed in, and repair it")
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the notebook (default: the unit's own)")
     parser.add_argument("--no-repair", action="store_true", help="change nothing")
     parser.add_argument("--no-run", action="store_true", help="do not run the notebook")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..formats.cases import MissingCases
+    from ..formats.places import NoCourse, unit_folder
+    from ..notebook.preflight import closing, look
+
     try:
         folder = unit_folder(options.unit)
         path = options.file or folder / f"{folder.name.split('_', 1)[1]}.ipynb"

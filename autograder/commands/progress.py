@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from ..formats.places import NoCourse, notebooks_folder
-from ..notebook.progress import as_html, as_text, read_progress
 from .course import UsageError
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("progress", help="show what has passed so far, and where to go on")
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", action="store_true", help="print a piece of HTML instead of text")
     parser.add_argument(
         "--notebooks",
@@ -20,10 +16,12 @@ def add(subparsers: Any) -> None:
         metavar="DIR",
         help="the folder with start.ipynb (default: here, or the nearest above)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..formats.places import NoCourse, notebooks_folder
+    from ..notebook.progress import as_html, as_text, read_progress
+
     try:
         folder = notebooks_folder(options.notebooks)
     except NoCourse as error:

@@ -13,18 +13,14 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .course import UsageError
 
 _SHOWN = 8
 
 
-def add(subparsers: Any) -> None:
-    told = "train on a local file of English-Chinese pairs, and report BLEU"
-    parser = subparsers.add_parser(
-        "real-data", help=told, description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.formatter_class = __doc__, argparse.RawTextHelpFormatter
     parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
     parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
     parser.add_argument(
@@ -39,7 +35,6 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--save", type=Path, default=None, metavar="FILE", help="write the weights there, as safetensors"
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from ..authoring.handout import handout
-from ..authoring.parse import LessonError
 from .course import UsageError, add_units, chosen_units
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("release", help="write a zip for learners, without solutions")
+def add(parser: argparse.ArgumentParser) -> None:
     add_units(parser)
     parser.add_argument(
         "--output", type=Path, default=None, metavar="FILE", help="default: course.zip, or UNIT.zip for one unit"
     )
     parser.add_argument("--notebooks-only", action="store_true", help="leave out the package, for learners who have it")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..authoring.handout import handout
+    from ..authoring.parse import LessonError
+
     units = chosen_units(options.course, options.units)
     target = options.output or Path(f"{units[0] if len(units) == 1 else 'course'}.zip")
     try:

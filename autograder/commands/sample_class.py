@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from .course import UsageError, add_course, chosen_units
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("sample-class", help="write a made-up class to try the grader on")
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or a sample class made before")
     parser.add_argument("--students", type=int, default=8, help="how many (default: 8)")
     parser.add_argument("--assignment", nargs="+", default=[], metavar="UNIT", help="units (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="which known mistakes are drawn")
     add_course(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..authoring.assess import Assessment, assess, missing_files
-from ..authoring.parse import LessonError, parse_lesson, unit_stem
-from ..authoring.workbench import open_workbench
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
+if TYPE_CHECKING:
+    from ..authoring.assess import Assessment
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("verify", help="check the checks: wrong ones fail by name, right ones pass")
+
+def add(parser: argparse.ArgumentParser) -> None:
     add_units(parser)
     parser.add_argument(
         "--seeds", type=int, nargs="*", default=[1, 2, 3], help="seeds for hidden cases (default: 1 2 3)"
     )
     add_workers(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,6 +44,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[Assessment], list[str]]:
     """One unit's assessments and problems."""
+    from ..authoring.assess import assess, missing_files
+    from ..authoring.parse import LessonError, parse_lesson, unit_stem
+    from ..authoring.workbench import open_workbench
+
     rows: list[Assessment] = []
     problems: list[str] = []
     try:

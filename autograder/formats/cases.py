@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .places import CASES_FILE as CASES_FILE
 from .values import UnreadableValues, digest, pack, unpack
 
-CASES_FILE = "cases.npz"
 _FORMAT = 2
 
 

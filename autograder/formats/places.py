@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .cases import CASES_FILE
-
+CASES_FILE = "cases.npz"
 START_PAGE = "start.ipynb"
 KEEP_NOTHING = "AUTOGRADER_KEEP_NOTHING"
 """Set in the environment where nothing is to be kept: while notebooks are built or tested."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..formats.values import to_live
+from .quiet import paused
 
 
 def load_state(module: Any, state: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -17,7 +18,7 @@ def load_state(module: Any, state: Mapping[str, Any]) -> dict[str, list[int]]:
             return {}
         raise TypeError("the class is no torch.nn.Module")
     own = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
-    with torch.no_grad():
+    with paused(), torch.no_grad():
         for name, weight in state.items():
             if name not in own:
                 raise KeyError(f"there is no weight {name}; there are: {', '.join(sorted(own)) or 'none at all'}")

@@ -1,26 +1,71 @@
-"""Library-backed parts do their work unseen by the watch for forbidden operators, and say so where they are the exercise."""
+"""Library-backed parts do their work unseen by the watch for forbidden operators; and the operators that it hears."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _paused = 0
+_listening: tuple[Any, Any] | None = None
+"""The two modes that are on, the one for functions and the one for operators."""
 _observed: tuple[str, Callable[[str], None]] | None = None
 """The exercise that is being observed, and where to say that its own library-backed part was called."""
 
 
-@contextlib.contextmanager
-def paused() -> Iterator[None]:
-    """Library-backed parts do their work in here, unseen by the watch."""
-    global _paused
-    _paused += 1
-    try:
-        yield
-    finally:
+class paused:
+    """Library-backed parts do their work in here, unseen by the watch and undelayed by it.
+
+    The modes are taken off, each of which costs more than an operator on small tensors does. Only what lies on top can
+    be: below a learner's own mode, and in another thread, they stay, and what they hear is not noted.
+    A class, since a generator that a time limit interrupts would put the modes back at some later time.
+    """
+
+    _off: tuple[tuple[Any, Any], ...] = ()
+
+    def __enter__(self) -> None:
+        global _paused
+        _paused += 1
+        if _paused == 1 and _listening:
+            self._off = tuple((lie, mode) for lie, mode in zip(stacks(), _listening, strict=True) if lie.top() is mode)
+            for lie, _ in self._off:
+                lie.pop()
+
+    def __exit__(self, *raised: object) -> None:
+        global _paused
+        for lie, mode in self._off:
+            lie.push(mode)
         _paused -= 1
+
+
+Note = Callable[[str, tuple[Any, ...], Any], None]
+"""Called after an operator with its name, its arguments and what it returned."""
+
+
+@contextlib.contextmanager
+def noting(note: Note) -> Iterator[None]:
+    """Inside the block each PyTorch operator is reported to `note`, but for those of library-backed parts.
+
+    Where the watch listens already, its mode reports them: two modes take twice the time.
+    """
+    if _paused:
+        yield
+        return
+    if _listening and stacks()[1].top() is _listening[1]:
+        notes = _listening[1].notes
+        notes.append(note)
+        try:
+            yield
+        finally:
+            notes.remove(note)
+        return
+    with operator_mode()({}, lambda name: None) as mode:
+        with paused():
+            import_what_modes_need()
+        mode.notes.append(note)
+        yield
 
 
 def is_paused() -> bool:
@@ -30,13 +75,19 @@ def is_paused() -> bool:
 def quiet(part: Any) -> Any:
     """The same function or module class, its calls unseen by the watch."""
     if isinstance(part, type):
+        base: Any = part
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             _note_part(part)
             with paused():
-                return part.__call__(self, *args, **kwargs)
+                return base.__call__(self, *args, **kwargs)
 
-        return type(part.__name__, (part,), {"__call__": call, "__doc__": part.__doc__})
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            with paused():
+                base.__init__(self, *args, **kwargs)
+
+        own = {"__call__": call, "__init__": functools.wraps(base.__init__)(init), "__doc__": part.__doc__}
+        return type(part.__name__, (part,), own)
 
     @functools.wraps(part)
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -54,6 +105,65 @@ def _note_part(part: Any) -> None:
 
 
 @contextlib.contextmanager
+def listening_with(modes: tuple[Any, Any], depths: list[int]) -> Iterator[None]:
+    """Inside the block a pause takes the modes off; at its end they lie on top, wherever a time limit struck.
+
+    depths: how many modes lay on each stack before these
+    """
+    global _listening, _paused
+    before, _listening = (_listening, _paused), modes
+    try:
+        yield
+    finally:
+        _listening, _paused = before
+        for lie, mode, depth in zip(stacks(), modes, depths, strict=True):
+            while lie.depth() > depth:
+                lie.pop()
+            lie.push(mode)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """One of the two stacks that PyTorch keeps its modes on."""
+
+    depth: Callable[[], int]
+    top: Callable[[], Any]
+    pop: Callable[[], Any]
+    push: Callable[[Any], None]
+
+
+@functools.cache
+def stacks() -> tuple[_Stack, _Stack]:
+    """That of functions and that of operators."""
+    import torch
+    from torch import overrides
+    from torch.utils import _python_dispatch as dispatch
+
+    return (
+        _Stack(
+            torch._C._len_torch_function_stack,
+            overrides._get_current_function_mode,
+            overrides._pop_mode,
+            overrides._push_mode,
+        ),
+        _Stack(
+            torch._C._len_torch_dispatch_stack,
+            dispatch._get_current_dispatch_mode,
+            dispatch._pop_mode,
+            dispatch._push_mode,
+        ),
+    )
+
+
+@functools.cache
+def import_what_modes_need() -> None:
+    """The first operator under a mode imports for seconds: here, and not on the learner's time."""
+    import torch
+
+    torch.zeros(1).add(1)
+
+
+@contextlib.contextmanager
 def observing(exercise: str, used: set[str]) -> Iterator[None]:
     global _observed
     before, _observed = _observed, (exercise, used.add) if exercise else None
@@ -61,3 +171,43 @@ def observing(exercise: str, used: set[str]) -> Iterator[None]:
         yield
     finally:
         _observed = before
+
+
+@functools.cache
+def operator_mode() -> Any:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Operators(TorchDispatchMode):
+        def __init__(self, spellings: Mapping[str, str], report: Callable[[str], None]) -> None:
+            super().__init__()
+            self._spellings, self._report = spellings, report
+            self._known: dict[Any, tuple[str, tuple[str, ...]]] = {}
+            self.notes: list[Note] = []
+
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # to skip the compiler's frames PyTorch would import the compiler, for seconds
+
+        def _heard(self, func: Any) -> tuple[str, tuple[str, ...]]:
+            """An operator's plain name, and the forbidden names that it goes by."""
+            operator = func._schema.name.split("::")[-1].strip("_")
+            names = [name for alias, name in self._spellings.items() if alias == operator]
+            for alias, name in self._spellings.items():
+                # scaled_dot_product_attention reaches the dispatcher as one of its kernels
+                if alias.endswith("_attention") and operator.startswith(alias.removesuffix("_attention")):
+                    names.append(name)
+            self._known[func] = found = operator, tuple(names)
+            return found
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if _paused:
+                return func(*args, **(kwargs or {}))
+            operator, names = self._known.get(func) or self._heard(func)
+            for name in names:
+                self._report(name)
+            result = func(*args, **(kwargs or {}))
+            for note in self.notes:
+                note(operator, args, result)
+            return result
+
+    return Operators

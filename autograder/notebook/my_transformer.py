@@ -183,11 +183,13 @@ def _is_own(value: Any) -> bool:
     """Whether a function or class was defined in a cell."""
     if not isinstance(value, (types.FunctionType, type)):
         return False
+    if getattr(value, "__module__", "") not in ("__main__", "submission"):
+        return False
     try:
         _definition(value)
     except CannotKeep:
         return False
-    return getattr(value, "__module__", "") in ("__main__", "submission")
+    return True
 
 
 def _import_of(name: str, value: Any) -> str:

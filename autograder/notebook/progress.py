@@ -9,11 +9,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..formats.cases import ExerciseCases
 from ..formats.places import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
-from ..judging.panel import STYLE, display
 from . import my_transformer as keep
+
+if TYPE_CHECKING:
+    from ..formats.cases import ExerciseCases
 
 PASSED_FILE = "progress.json"
 """In the learner's own package: exercise -> points that its check gave."""
@@ -78,6 +80,8 @@ def progress() -> None:
     except NoCourse as error:
         print(error)
         return
+    from ..judging.panel import display
+
     found = read_progress(folder)
     display({"text/html": as_html(found, folder), "text/plain": as_text(found)})
 
@@ -104,6 +108,8 @@ def as_text(found: Sequence[UnitProgress]) -> str:
 
 def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
     """The same as a table whose units are links, relative to the folder that the notebook runs in."""
+    from ..judging.panel import STYLE
+
     here = Path.cwd()
     go_on, sentence = advice(found)
     rows = "".join(

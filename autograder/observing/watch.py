@@ -12,10 +12,10 @@ import contextlib
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..library.quiet import is_paused, observing, paused
+from ..library.quiet import import_what_modes_need, is_paused, listening_with, observing, operator_mode, paused, stacks
 
 _ALSO_KNOWN_AS = {
     "MultiheadAttention": ("multi_head_attention_forward", "native_multi_head_attention"),
@@ -42,19 +42,14 @@ def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]
         if not operators or "torch" not in sys.modules:
             yield used
             return
-        for mode in _modes(operators, used.add):
+        modes = _modes(operators, used.add)
+        depths = [lie.depth() for lie in stacks()]
+        for mode in modes:
             stack.enter_context(mode)
         with paused():
-            _import_what_modes_need()
+            import_what_modes_need()
+        stack.enter_context(listening_with(modes, depths))
         yield used
-
-
-@functools.cache
-def _import_what_modes_need() -> None:
-    """The first operator under a mode imports for seconds: here, and not on the learner's time."""
-    import torch
-
-    torch.zeros(1).add(1)
 
 
 @contextlib.contextmanager
@@ -73,32 +68,25 @@ def _profiling(packages: frozenset[str], report: Callable[[str], None]) -> Itera
         sys.setprofile(before)
 
 
-def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> list[Any]:
-    from torch.overrides import TorchFunctionMode
-    from torch.utils._python_dispatch import TorchDispatchMode
-
+def _modes(forbids: tuple[str, ...], report: Callable[[str], None]) -> tuple[Any, Any]:
+    """A mode for functions and one for operators, which report the names in `forbids` that they hear."""
     spellings = {alias: name for name in forbids for alias in (name, *_ALSO_KNOWN_AS.get(name, ()))}
+    return _function_mode()(spellings, report), operator_mode()(spellings, report)
 
-    def note(spelling: str) -> None:
-        if not is_paused() and (name := spellings.get(spelling.strip("_"))):
-            report(name)
+
+@functools.cache
+def _function_mode() -> Any:
+    from torch.overrides import TorchFunctionMode
 
     class Functions(TorchFunctionMode):
+        def __init__(self, spellings: Mapping[str, str], report: Callable[[str], None]) -> None:
+            super().__init__()
+            self._spellings, self._report = spellings, report
+
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            note(getattr(func, "__name__", ""))
+            name = self._spellings.get(getattr(func, "__name__", "").strip("_"))
+            if name and not is_paused():
+                self._report(name)
             return func(*args, **(kwargs or {}))
 
-    class Operators(TorchDispatchMode):
-        @classmethod
-        def _should_skip_dynamo(cls) -> bool:
-            return False  # to skip the compiler's frames PyTorch would import the compiler, for seconds
-
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            operator = func._schema.name.split("::")[-1].strip("_")
-            note(operator)
-            for alias in spellings:  # scaled_dot_product_attention reaches the dispatcher as one of its kernels
-                if operator.startswith(alias.removesuffix("_attention")) and alias.endswith("_attention"):
-                    note(alias)
-            return func(*args, **(kwargs or {}))
-
-    return [Functions(), Operators()]  # type: ignore[no-untyped-call]
+    return Functions

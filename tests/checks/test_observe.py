@@ -6,12 +6,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import nn, overrides
 from torch.nn import functional
+from torch.utils import _python_dispatch
 
 from autograder.formats.cases import Call
 from autograder.library import build_fixture
-from autograder.library.quiet import paused
+from autograder.library.quiet import is_paused, paused, quiet
 from autograder.observing.observe import observe
 
 from .exercises import Affine, affine_call, doubled
@@ -184,3 +185,28 @@ def test_allowed_operators_are_not_reported() -> None:
 
     plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
     assert sight(honest, plan, forbids=("scaled_dot_product_attention", "MultiheadAttention")).forbidden == ()
+
+
+def test_what_follows_a_library_backed_part_is_watched_again() -> None:
+    def attend(x: torch.Tensor) -> torch.Tensor:
+        with paused():
+            functional.softmax(x, -1)
+        return functional.log_softmax(x, -1)
+
+    plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
+    assert sight(attend, plan, forbids=("softmax",)).forbidden == ("softmax",)
+
+
+def test_the_watch_leaves_no_mode_behind_whenever_time_runs_out() -> None:
+    part = quiet(torch.relu)
+
+    def endless(x: torch.Tensor) -> None:
+        while True:
+            part(x)
+
+    plan = {"0.0.0": Call("x", {"x": affine_call().given["x"]}, 1)}
+    for seconds in np.linspace(0.0005, 0.003, 60):
+        assert sight(endless, plan, forbids=("softmax",), time_limit=seconds).trouble is not None
+        assert overrides._get_current_function_mode_stack() == []
+        assert _python_dispatch._get_current_dispatch_mode_stack() == []
+        assert not is_paused()
