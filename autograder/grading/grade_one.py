@@ -130,7 +130,9 @@ def _telling(notebook: NotebookNode) -> list[str]:
     )
     words = (
         "autograder.library",
-        "autograder.checks",
+        "autograder.observing",
+        "autograder.judging",
+        "autograder.authoring",
         "autograder.grading",
         "cases.npz",
         "gc.get_objects",

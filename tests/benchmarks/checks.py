@@ -34,8 +34,7 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from autograder.lessons.parse import unit_stem, units
-
+from autograder.authoring.parse import unit_stem, units
 from tests.benchmarks.grading import environment, processor
 from tests.course.held_out import read_pieces
 from tests.course.learner import RUN, pasted
@@ -102,8 +101,9 @@ def in_a_notebook(course: Path, unit: str, mistakes: int) -> list[Took]:
 
 def played(course: Path, unit: str, mistakes: int) -> list[dict[str, Any]]:
     """The unit's cells without the experiments in an IPython session: CPU seconds of its checks."""
-    from autograder.checks.submission import part_of
     from IPython.core.interactiveshell import InteractiveShell
+
+    from autograder.formats.submission import part_of
 
     notebook = pasted(course, unit)
     wrong = wrong_answers(unit, mistakes)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from autograder.checks.cases import CASES_FILE, load_cases, save_cases
+
+from autograder.formats.cases import CASES_FILE, load_cases, save_cases
 
 from .callers import REPOSITORY
 from .kernels import Kernels

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from autograder.grading.sandbox import available
+
+from autograder.observing.sandbox import available
 
 from .callers import Answers, Told, by_check, by_grade, by_nbgrader, by_preflight
 from .conftest import Solved
