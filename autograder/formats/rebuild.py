@@ -84,12 +84,12 @@ class _Rebuilding:
             if position is not None:
                 placed += [self._own(i) for i in followers.get(position, [])]
         ids = {cell.get("id") for cell in self.source}
-        taken: set[str] = set()
+        places = [position for _, position in placed]
         for number, (built, position) in enumerate(placed):
             built["id"] = built.get("id") if built.get("id") in ids else f"own-{number}"
             place = f"the missing cell {built['id']}" if position is None else f"cell {position + 1}"
-            place = f"{place} as it was given" if place in taken else place
-            taken.add(place)
+            if places.index(position) == number < len(places) - 1 - places[::-1].index(position):
+                place += " as it was given"  # the course's, before the learner's own
             built["metadata"] = {**built["metadata"]}
             built["metadata"]["autograder"] = {**built["metadata"].get("autograder", {}), "place": place}
         return Rebuilt(tuple(cell for cell, _ in placed), tuple(self.repairs))

@@ -39,8 +39,8 @@ class Graded:
     record: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
     """Where the time went, by phase."""
-    unsettled: bool = False
-    """Whether something was not judged, or waited until nobody waited any more: on a busy machine, or a broken one."""
+    unsettled: frozenset[str] = frozenset()
+    """NOT_JUDGED or WAITED, where an exercise was told so: the machine may be too busy, or its warm process broken."""
 
     @property
     def score(self) -> float:
@@ -68,7 +68,7 @@ def grade_submission(
         record = _record(assignment, student, folder, judged.verdicts, repairs, list(judged.incidents))
         record["experiments"] = "run" if run_demos else "skipped"
         text = _text(notebook)
-    unsettled = any(verdict.diagnosis in (NOT_JUDGED, WAITED) for verdict in judged.verdicts.values())
+    unsettled = frozenset({NOT_JUDGED, WAITED} & {verdict.diagnosis for verdict in judged.verdicts.values()})
     return Graded(student, assignment.unit, text, record, seconds | judged.seconds, unsettled)
 
 

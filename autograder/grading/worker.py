@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..judging.verdict import NOT_JUDGED
 from ..observing.outside import NotStarted, TimeLimits
 from ..observing.processes import RunnerError, WarmProcess
 from ..observing.temporary import remove_scratch, scratch_folder
@@ -93,7 +94,7 @@ def work(packed: Packed, task: Task) -> Done:
                     (folder / name).write_bytes(data)
                 warm = _warm_process(task)
                 graded = grade_submission(assignment, task.student, folder, warm, run_demos=task.run_demos)
-                if graded.unsettled:  # it may be the warm process that is broken
+                if NOT_JUDGED in graded.unsettled:  # it may be the warm process that is broken
                     _forget((task.confined, task.times))
                 page = feedback_page(assignment, graded)
                 return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory(), page=page)

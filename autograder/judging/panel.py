@@ -11,7 +11,7 @@ import numpy as np
 
 from ..formats.values import Array
 from .compare import Difference, number
-from .verdict import ProbeResult, Verdict
+from .verdict import NOT_JUDGED, ProbeResult, Verdict
 
 _MOST_ROWS, _MOST_COLUMNS = 6, 8
 _EMPHASIS = re.compile(r"(?<![\w*])\*(\w(?:[^*\n]*\w)?)\*(?![\w*])")
@@ -34,6 +34,8 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 
 def headline(verdict: Verdict) -> str:
     mark = "✓ passed" if verdict.passed else "◐ in part" if verdict.score else "✗ not yet"
+    if verdict.diagnosis == NOT_JUDGED:
+        mark = "– not judged"
     kind = "hidden cases" if verdict.hidden else "visible cases"
     return f"{mark} · {verdict.exercise} · {verdict.score:g} of {verdict.max_score:g} points ({kind})"
 

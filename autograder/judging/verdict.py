@@ -188,8 +188,8 @@ def _verdict(
         label=label,
         difference=difference,
         results=results,
-        notes=_notes(sighting),
-        hints=cases.hints,
+        notes=() if diagnosis == NOT_JUDGED else _notes(sighting),
+        hints=() if diagnosis == NOT_JUDGED else cases.hints,
         examples=shown[0] if shown else (),
     )
 

@@ -190,8 +190,10 @@ def _run_piece(shell: Any, source: str, budget: Budget) -> tuple[list[dict[str, 
 def _fault(error: BaseException, source: str, limit: float) -> Fault:
     if isinstance(error, OutOfTime):
         line = fault_of(error, "define")
-        what = "computed" if error.how == "computed" else "waited, and computed too little to be done, "
-        return Fault("a time-out", f"it {what} for more than {limit:g} seconds", line.line, line.source_line, "define")
+        what = f"it computed for more than {limit:g} seconds"
+        if error.how == "waited":
+            what = f"it waited, and had not computed for {limit:g} seconds when nobody waited for it any more"
+        return Fault("a time-out", what, line.line, line.source_line, "define")
     if isinstance(error, SyntaxError):
         try:
             ast.parse(without_magics(source))
