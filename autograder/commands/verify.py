@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..lessons.assess import Assessment, assess, missing_files
+from ..lessons.assess import Assessment, assess, assess_rounding, missing_files
 from ..lessons.parse import LessonError, parse_lesson, unit_stem
-from ..lessons.workbench import open_workbench
+from ..lessons.workbench import draw_cases, open_workbench
 from .course import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         + (
             f"{len(problems)} problems"
             if problems
-            else "every starter 0, every solution full, every known mistake named"
+            else "every starter 0, every solution full, every known mistake named, nothing hangs on rounding"
         )
     )
     return 1 if problems else 0
@@ -54,7 +55,10 @@ def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[
         for piece in open_workbench(lesson):
             for seed in (None, *seeds):
                 try:
-                    rows.append(assess(piece, seed=seed))
+                    cases = draw_cases(piece, seed=seed)
+                    row = assess(piece, seed=seed, cases=cases)
+                    hanging = assess_rounding(piece, seed=seed, cases=cases)
+                    rows.append(replace(row, problems=row.problems + hanging))
                 except LessonError as error:
                     problems.append(str(error))
     except LessonError as error:
