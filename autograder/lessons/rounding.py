@@ -39,6 +39,8 @@ one, a length, a branch that is taken differently make more."""
 
 _UNUSED = {4: (1 << 6) - 1, 8: (1 << 13) - 1}
 """By the bytes of a number: the last quarter of its digits, all 0 in numbers that were not rounded."""
+_POOL = 1 << 20
+"""Signs are drawn once, so many of them, and cut from there: to draw them anew takes longer than the operation."""
 _PRODUCTS = frozenset({"mm", "bmm", "addmm", "baddbmm", "mv", "dot", "addmv", "convolution"})
 _SUMS = frozenset(
     {"sum", "mean", "cumsum", "native_layer_norm", "var", "std", "var_mean", "linalg_vector_norm", "norm"}
@@ -202,7 +204,14 @@ class OtherRounding(TorchDispatchMode):
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._random = torch.Generator().manual_seed(seed)
+        signs = torch.randint(0, 2, (_POOL,), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+        self._errors = {dtype: signs.to(dtype) * torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}
+        self._place = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and what keeps PyTorch's compiler away takes half of the time."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -218,14 +227,16 @@ class OtherRounding(TorchDispatchMode):
         """`out` off by one rounding error of `size`, the sum of what was added up; of itself where none is known."""
         if isinstance(out, (tuple, list)):
             return type(out)(self._moved(one, None, least) for one in out)
-        if not isinstance(out, LiveTensor) or out.dtype not in (torch.float32, torch.float64) or out.is_meta:
+        if not isinstance(out, LiveTensor) or out.dtype not in self._errors or out.is_meta or out.numel() > _POOL:
             return out
-        size = (out if size is None else size).abs().clamp(min=least)
-        sign = 2.0 * torch.randint(0, 2, out.shape, generator=self._random).to(out) - 1.0
-        moved = out + torch.finfo(out.dtype).eps * sign * size
+        size = (out if size is None else size).abs()
+        if least:
+            size = size.clamp(min=least)
+        self._place = (self._place + out.numel()) % (_POOL - out.numel() + 1)
+        errors = self._errors[out.dtype][self._place : self._place + out.numel()].view(out.shape)
         bits = out.contiguous().view(torch.int32 if out.dtype == torch.float32 else torch.int64)
-        exact = (bits & _UNUSED[out.element_size()]) == 0
-        return torch.where(exact | ~moved.isfinite(), out, moved)
+        # an infinity and NaN have unused digits too, and stay
+        return torch.where((bits & _UNUSED[out.element_size()]) == 0, out, out + errors * size)
 
 
 def _sizes(args: Any) -> tuple[Any, ...]:
