@@ -94,7 +94,7 @@ table(rows, ["this machine", "measured"])
 # The line above the table says which type makes a layer faster **here**. bfloat16 has 16 bits, so you may expect it to be fast.
 # It is, where there are circuits for it: in GPUs and in many processors of servers. A processor without them (most laptops)
 # imitates it with other instructions, and takes several times as long as for float32, for some large products a hundred times. A
-# program that assumes one or the other is slow on somebody's machine. **Measure, then choose**; it takes a few milliseconds.
+# program that assumes one or the other is slow on somebody's machine. **Measure, then choose**; it takes a moment.
 
 # %% part="demo"
 ridge = peaks[torch.float32] / bandwidth
