@@ -35,7 +35,7 @@ def matmul_peak(
     patience: a product that will take more seconds is not tried. A processor that has no circuits for a type imitates
               it, 50 times as slowly: there the sizes are small, and the answer comes as soon.
     """
-    sizes = sizes or ((128, 4096, 8192) if device == "cuda" else (128, 256, 512, 1024))
+    sizes = sizes or ((1024, 4096, 8192) if device == "cuda" else (128, 256, 512, 1024))
     best = 0.0
     for size in sorted(sizes):
         if best and 2 * size**3 / best > patience:
