@@ -59,7 +59,7 @@ def test_what_an_earlier_build_has_found_stable_is_not_looked_at_again(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "autograder.lessons.build.assess_rounding", lambda piece, **unused: asked.append(piece.source.name) or ()
+        "autograder.authoring.build.assess_rounding", lambda piece, **unused: asked.append(piece.source.name) or ()
     )
     stored = visible_cases(lesson(tmp_path))
     assert asked == ["double"]
@@ -91,7 +91,7 @@ def test_build_check_accepts_what_differs_by_rounding_and_refuses_what_differs_b
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, variant: bool, refused: bool
 ) -> None:
     for name in ("library_text", "release"):  # a made-up unit has neither
-        monkeypatch.setattr(f"autograder.lessons.build.{name}", lambda *unused: None)
+        monkeypatch.setattr(f"autograder.authoring.build.{name}", lambda *unused: None)
     made = lesson(tmp_path)
     path = made.path.parent / "cases.npz"
     save_cases(moved(visible_cases(made), share, variant), path)
