@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+# Python looks for modules first in the folder that a command is run in, where a learner's `random.py` or `copy.py` would
+# stand in for Python's own. That folder is needed only where this package itself lies there.
+if sys.path[:1] == [os.getcwd()] and not os.path.isdir("autograder"):  # noqa: PTH109, PTH112  pathlib imports too much
+    del sys.path[0]
+
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 
 from .commands.course import UsageError, find_course
@@ -43,6 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or __package__).split(".")[0] == __package__:
+            raise
+        print(
+            f"{error.name} is not installed in the Python that runs this ({sys.executable}). Activate the course's "
+            "environment (source .venv/bin/activate), or run: python -m pip install -r requirements.txt",
+            file=sys.stderr,
+        )
+        return 2
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ..library import build_fixture, grading
 from ..observing.observe import observe
 from .notebook import starter_source
 from .parse import Lesson
+from .rounding import rounding_problems
 from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
 
 APART = 10.0
@@ -44,8 +45,7 @@ class Assessment:
 def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None) -> Assessment:
     """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones."""
     cases = cases or draw_cases(piece, seed=seed)
-    where = f"{piece.where} ({'visible cases' if seed is None else f'hidden cases, seed {seed}'})"
-    problems = tuple(f"{where}: {problem}" for problem in _problems(piece, cases))
+    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in _problems(piece, cases))
     return Assessment(
         piece.lesson.unit,
         piece.source.name,
@@ -56,6 +56,17 @@ def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = 
         len(piece.truths),
         problems,
     )
+
+
+def assess_rounding(piece: Workpiece, *, seed: int | None, cases: ExerciseCases) -> tuple[str, ...]:
+    """Sentences for the author: what of the exercise hangs on rounding. On hidden cases only the reference is looked at:
+    known mistakes are told there to those alone who pass all visible cases."""
+    found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None)
+    return tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
+
+
+def _which(piece: Workpiece, seed: int | None) -> str:
+    return f"{piece.where} ({'visible cases' if seed is None else f'hidden cases, seed {seed}'})"
 
 
 def kept_file(lesson: Lesson, name: str) -> Path:

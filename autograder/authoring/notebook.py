@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,13 @@ def notebook_text(notebook: NotebookNode) -> str:
     return str(nbformat.writes(notebook, version=4)) + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path, timeout: float = 900) -> NotebookNode:
-    """A copy of the notebook, run from top to bottom in `folder`. Raises LessonError naming the cell that fails."""
+def execute(
+    notebook: NotebookNode, folder: Path, timeout: float = 900, environment: Mapping[str, str] | None = None
+) -> NotebookNode:
+    """A copy of the notebook, run from top to bottom in `folder`. Raises LessonError naming the cell that fails.
+
+    environment: variables that the kernel gets besides this process's own
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -156,7 +162,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 900) -> Noteb
         run, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, record_timing=False
     )
     try:
-        client.execute(env={**os.environ, KEEP_NOTHING: "1"})
+        client.execute(env={**os.environ, **(environment or {}), KEEP_NOTHING: "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonError(f"{folder.name}: its solved notebook does not run: {error}") from error
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         + (
             f"{len(problems)} problems"
             if problems
-            else "every starter 0, every solution full, every known mistake named"
+            else "every starter 0, every solution full, every known mistake named, nothing hangs on rounding"
         )
     )
     return 1 if problems else 0
@@ -44,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[Assessment], list[str]]:
     """One unit's assessments and problems."""
-    from ..authoring.assess import assess, missing_files
+    from ..authoring.assess import assess, assess_rounding, missing_files
     from ..authoring.parse import LessonError, parse_lesson, unit_stem
-    from ..authoring.workbench import open_workbench
+    from ..authoring.workbench import draw_cases, open_workbench
 
     rows: list[Assessment] = []
     problems: list[str] = []
@@ -56,7 +57,10 @@ def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[
         for piece in open_workbench(lesson):
             for seed in (None, *seeds):
                 try:
-                    rows.append(assess(piece, seed=seed))
+                    cases = draw_cases(piece, seed=seed)
+                    row = assess(piece, seed=seed, cases=cases)
+                    hanging = assess_rounding(piece, seed=seed, cases=cases)
+                    rows.append(replace(row, problems=row.problems + hanging))
                 except LessonError as error:
                     problems.append(str(error))
     except LessonError as error:

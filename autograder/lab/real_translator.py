@@ -42,7 +42,8 @@ class Recipe:
     pieces: int = 2000
     rarest: int = 2
     """Characters seen less often than this are unknown."""
-    bfloat16: bool = True
+    bfloat16: bool = False
+    """Whether the forward pass runs under autocast to bfloat16. Which is faster, `lab.precision` measures."""
     seed: int = 0
 
 

@@ -167,7 +167,7 @@ def odd(rng, max_len, half):
     """{max_len} positions, an odd d_model (2·{half} + 1)"""
     return dict(max_len=max_len, d_model=2 * half + 1)
 
-@cases(dict(max_len=100, d_model=6), hidden=[dict(max_len=115, d_model=10)])
+@cases(dict(max_len=100, d_model=4), hidden=[dict(max_len=115, d_model=10)])
 def long(rng, max_len, d_model):
     """{max_len} positions, d_model = {d_model}"""
     return dict(max_len=max_len, d_model=d_model)

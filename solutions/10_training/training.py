@@ -1918,7 +1918,8 @@ def with_pytorchs_scheduler(model, batches, optimizer, schedule=None, watch=None
 # other. What exact match do you expect? And which of the two curves rises first?
 #
 # The next cells train: a pre-norm Transformer with two layers on either side and about 0.56 million weights, in 4,000 steps of 64
-# freshly drawn pairs. That takes a few minutes on two CPU cores; the same code runs on CUDA and MPS where they are.
+# freshly drawn pairs. On the CPUs that were tried that took a few minutes; an older or a busy one takes longer,
+# and the curves show how far it is. The same code runs on CUDA and MPS where they are.
 
 # %% part="demo"
 from safetensors.torch import save_model

@@ -46,6 +46,7 @@ begin("12_gpu")
 
 # %% part="demo"
 from autograder.lab.figures import Arrow, Box, flow, lines, panels, show
+from autograder.lab.precision import measured_precision
 from autograder.lab.speed import matmul_peak, memory_bandwidth, peak_memory, transformer_flops
 from autograder.lab.tables import table
 from autograder.lab.timing import compare, measure
@@ -84,8 +85,16 @@ show(lines([size / 1024 for size in sizes], {"copying": speeds}, "size of the tw
 bandwidth = memory_bandwidth(1 << 28, device)
 peaks = {dtype: matmul_peak(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
 rows = [("threads of PyTorch on the CPU", str(torch.get_num_threads())), ("main memory", f"{bandwidth / 1e9:.3g} GB a second")]
-rows += [(f"matrix product, {str(dtype).removeprefix('torch.')}", f"{peak / 1e9:,.0f} GFLOP a second") for dtype, peak in peaks.items()]
+rows += [(f"matrix product, {str(dtype).removeprefix('torch.')}", f"{peak / 1e9:,.3g} GFLOP a second") for dtype, peak in peaks.items()]
+precision = measured_precision(device)  # one layer, there and back, in both types
+print(precision.told())
 table(rows, ["this machine", "measured"])
+
+# %% [markdown]
+# The line above the table says which type makes a layer faster **here**. bfloat16 has 16 bits, so you may expect it to be fast.
+# It is, where there are circuits for it: in GPUs and in many processors of servers. A processor without them (most laptops)
+# imitates it with other instructions, and takes several times as long as for float32, for some large products a hundred times. A
+# program that assumes one or the other is slow on somebody's machine. **Measure, then choose**; it takes a moment.
 
 # %% part="demo"
 ridge = peaks[torch.float32] / bandwidth
@@ -2358,7 +2367,8 @@ show(lines(lengths, times, "tokens written", "milliseconds per token", title="Gr
 #
 # ## Half the digits
 #
-# A 16-bit number takes half the bytes of a float32, and special circuits multiply it faster. What is lost?
+# A 16-bit number takes half the bytes of a float32, and where a processor has circuits for it, it is multiplied faster. (The table
+# of your machine's peaks, near the beginning, says whether yours has.) What is lost?
 #
 # | type | digits (about) | largest number (about) |
 # |---|---|---|
@@ -2793,6 +2803,9 @@ plain_step, autocast_step = use_part("train_step"), use_part("training_step_auto
 # seconds to over a minute and a half on the CPUs that were tried while this unit was written, where it then gained nothing. So
 # on a CPU the cell leaves that rung out, and runs it on CUDA or MPS. Never count the first call: the warm-up runs it.
 #
+# Where `measured_precision` has found bfloat16 to be slower than float32, rung 5 shows by how much, measured once, and the rungs
+# after it go on in float32.
+#
 # **Predict first:** which rung gains most? And which gains nothing on your machine?
 
 # %% part="demo"
@@ -2807,10 +2820,11 @@ def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentenc
             return autocast_step(run, batch, optimizer, device, dtype)
         return plain_step(run, batch, optimizer)
 
-    seconds = measure(one_step, repeat=1 if way is by_rows else 5, device=device).low
+    slow = way is by_rows or (dtype == torch.bfloat16 and not precision.takes_bfloat16)
+    seconds = measure(one_step, repeat=1 if slow else 5, device=device).low
     used = peak_memory(one_step, device)
     needed = 3 * transformer_flops(model, lengths, lengths)
-    share = needed / seconds / peaks[dtype]
+    share = needed / seconds / peaks[dtype if precision.takes_bfloat16 else torch.float32]
     return name, round(2 * sum(lengths) / seconds), None if used is None else round(used / 2**20), f"{100 * share:.2g} %"
 
 # %% part="demo"
@@ -2821,12 +2835,13 @@ ladder = [
     rung("4 F.scaled_dot_product_attention", fused),
     rung("5 bf16 autocast", fused, "autocast"),
 ]
-on_gpu = device != "cpu"
-ladder += [rung("6 torch.compile", fused, "autocast", compiled=True)] if on_gpu else [("6 torch.compile: not on a CPU", None, None, None)]
+on_gpu, onward = device != "cpu", "autocast" if precision.takes_bfloat16 else "plain"
+ladder += [rung("6 torch.compile", fused, onward, compiled=True)] if on_gpu else [("6 torch.compile: not on a CPU", None, None, None)]
 ladder += [
-    rung("7 fused optimizer", fused, "autocast", compiled=on_gpu, fused_optimizer=True),
-    rung("8 longer batches: 128 sentences", fused, "autocast", compiled=on_gpu, fused_optimizer=True, sentences=128),
+    rung("7 fused optimizer", fused, onward, compiled=on_gpu, fused_optimizer=True),
+    rung("8 longer batches: 128 sentences", fused, onward, compiled=on_gpu, fused_optimizer=True, sentences=128),
 ]
+print(f"Rungs 7 and 8 compute in {'bfloat16' if precision.takes_bfloat16 else 'float32, which is the faster one here'}.")
 table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
 
 # %% [markdown]
@@ -2835,7 +2850,7 @@ table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
 # has circuits for it *and* the products are large: in small ones, casting back and forth costs more than the product saves.
 #
 # MFU is a share of the peak *in the type of that rung*. When bf16 doubles the peak and the step gets only a little faster, the
-# share falls although you are faster.
+# share falls although you are faster. (Where bf16 is imitated it has no peak of its own: there all shares are of float32's.)
 #
 # | | your machine | an NVIDIA GPU (CUDA) | an Apple GPU (MPS) |
 # |---|---|---|---|

@@ -209,4 +209,5 @@ def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsy
     assert "0 sentences of these two stand in training too" in said
     assert "BLEU on" in said
     assert "CPU time of one thread" in said
+    assert len([line for line in said.splitlines() if "a step of one layer takes" in line and "is taken" in line]) == 1
     assert (tmp_path / "real.safetensors").is_file()

@@ -1,6 +1,7 @@
 """Peak memory and FLOPs against what can be counted by hand or by PyTorch's own counter."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,3 +48,18 @@ def test_flops_do_not_count_padding() -> None:
     model = Transformer(11, 13, d_model=16, num_heads=2, num_layers=1, d_ff=32, max_len=20)
     both = transformer_flops(model, [7, 3], [5, 2])
     assert both == transformer_flops(model, [7], [5]) + transformer_flops(model, [3], [2])
+
+
+def test_a_type_that_is_slow_here_is_measured_on_small_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def imitated(function: object, a: torch.Tensor, b: torch.Tensor, **unused: object) -> SimpleNamespace:
+        tried.append(len(a))
+        return SimpleNamespace(low=2 * len(a) ** 3 / 2e9)  # two thousand million operations a second
+
+    monkeypatch.setattr("autograder.lab.speed.measure", imitated)
+    assert matmul_peak(dtype=torch.bfloat16) == pytest.approx(2e9)
+    assert tried == [128, 256, 512]
+    tried.clear()
+    matmul_peak(sizes=(1024,))
+    assert tried == [1024], "one size is always measured"
