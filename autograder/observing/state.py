@@ -49,16 +49,18 @@ def as_python_starts() -> Iterator[tuple[str, ...]]:
         for switch in _switches(torch):
             with contextlib.suppress(Exception):  # a learner may have replaced the very function that reads it
                 value = switch.read()
-                stack.callback(_quietly, switch.put, value)
+                stack.callback(_put_back, switch, value)
                 if value != switch.usual:
                     switch.put(switch.usual)
                     told.append(switch.name)
         yield tuple(told)
 
 
-def _quietly(put: Callable[[Any], object], value: Any) -> None:
+def _put_back(switch: _Switch, value: Any) -> None:
+    """Only where it stands otherwise now: to set PyTorch's deterministic algorithms imports its compiler, for seconds."""
     with contextlib.suppress(Exception):
-        put(value)
+        if switch.read() != value:
+            switch.put(value)
 
 
 def _switches(torch: Any) -> list[_Switch]:

@@ -210,7 +210,7 @@ def command(course: Path, files: list[str]) -> tuple[float, float]:
     """CPU seconds of the command and all its processes, and seconds by the clock."""
     words = [sys.executable, "-m", "autograder", "check", CHECKED, *files, "--course", str(course)]
     cpu, wall = os.times(), time.perf_counter()
-    done = subprocess.run(words, cwd=course, capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(words, cwd=COURSE, capture_output=True, text=True, env=environment(), check=False)
     now = os.times()
     if done.returncode:
         sys.exit(f"{' '.join(words[:5])} ... ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -1,6 +1,7 @@
 """What an observation writes down of a learner's code, whatever that code does."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -210,3 +211,16 @@ def test_the_watch_leaves_no_mode_behind_whenever_time_runs_out() -> None:
         assert overrides._get_current_function_mode_stack() == []
         assert _python_dispatch._get_current_dispatch_mode_stack() == []
         assert not is_paused()
+
+
+def test_what_was_not_changed_is_not_put_back() -> None:
+    # To set PyTorch's deterministic algorithms, even to what they are, imports its compiler: seconds, in each process.
+    code = (
+        "import sys, torch\n"
+        "from autograder.observing.state import as_python_starts\n"
+        "with as_python_starts():\n    torch.set_default_dtype(torch.float64)\n"
+        "assert torch.get_default_dtype() == torch.float32\n"
+        "assert 'torch._inductor' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
