@@ -58,10 +58,12 @@ def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = 
     )
 
 
-def assess_rounding(piece: Workpiece, *, seed: int | None, cases: ExerciseCases) -> tuple[str, ...]:
+def assess_rounding(
+    piece: Workpiece, *, seed: int | None, cases: ExerciseCases, thorough: bool = True
+) -> tuple[str, ...]:
     """Sentences for the author: what of the exercise hangs on rounding. On hidden cases only the reference is looked at:
     known mistakes are told there to those alone who pass all visible cases."""
-    found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None)
+    found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None, thorough=thorough)
     return tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
 
 
