@@ -18,8 +18,6 @@ from autograder.lab.real_data import (
     split_without_leaks,
 )
 
-pytestmark = pytest.mark.quick
-
 NOUNS = {"猫": "cat", "狗": "dog", "鱼": "fish", "鸟": "bird", "书": "book", "水": "water", "树": "tree", "车": "car", "花": "flower", "门": "door"}  # fmt: skip
 VERBS = {"看见": "see", "喜欢": "like", "画": "draw", "找": "seek", "要": "want", "有": "have", "买": "buy", "卖": "sell", "认识": "know", "怕": "fear"}  # fmt: skip
 
