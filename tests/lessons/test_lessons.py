@@ -13,6 +13,8 @@ from autograder.authoring.parse import Lesson, LessonError, parse_lesson
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
 
+pytestmark = pytest.mark.quick
+
 LESSON = '''
 # %% [markdown]
 # # 97 · Made up
