@@ -142,8 +142,8 @@ def test_a_missing_written_answer_is_said(solved: Submission, unit: UnitCases, t
     ("text", "sentence"),
     [
         ("{broken", "its JSON is broken"),
-        ("[]", "no notebook of format 4"),
-        ('{"cells": [], "nbformat": 3}', "no notebook of format 4"),
+        ("[]", "not a notebook in format 4"),
+        ('{"cells": [], "nbformat": 3}', "not a notebook in format 4"),
     ],
 )
 def test_a_file_that_is_no_notebook_is_named(text: str, sentence: str, unit: UnitCases, tmp_path: Path) -> None:
