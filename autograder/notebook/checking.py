@@ -17,14 +17,17 @@ from ..judging.probes.named import named_probes
 from ..judging.verdict import Verdict, verdict_of
 from ..library import grading, is_grading
 from ..library.quiet import paused
-from ..observing.observe import sighting_of
+from ..observing.observe import fault_of, sighting_of
 from ..observing.readiness import await_imports, begin_imports, needed_modules
+from ..observing.session import Ran, explained, note_missing
 from . import my_transformer as keep
 from .progress import note_passed
 
 _unit: UnitCases | None = None
 _folder: Path | None = None
 _hints_shown: dict[str, int] = {}
+_ran = Ran(vars(sys.modules["__main__"]))
+"""What cells that ended in an error have left undefined in this kernel."""
 
 
 def begin(unit: str) -> None:
@@ -37,6 +40,7 @@ def begin(unit: str) -> None:
     total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
     wanted = needed_modules(_unit.exercises)
     begin_imports(wanted)
+    _note_errors()
     told = " PyTorch is being loaded while you read." if wanted and "torch" not in sys.modules else ""
     print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.{told}")
 
@@ -147,7 +151,21 @@ def _seen(target: Any, exercise: ExerciseCases) -> Sighting:
     failure = await_imports(needed_modules([exercise]))
     if failure:
         return Sighting({}, trouble=Fault("NotAsked", f"what the check needs cannot be imported ({failure})"))
-    return sighting_of(target, exercise)
+    return explained(sighting_of(target, exercise), _ran)
+
+
+def _note_errors() -> None:
+    """Have the kernel tell of each cell that ends in an error, so that what it left undefined is told as its consequence."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and _note_cell not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", _note_cell)
+
+
+def _note_cell(result: Any) -> None:
+    error = result.error_before_exec or result.error_in_exec
+    if error is not None:
+        note_missing(_ran, result.info.raw_cell, f"cell [{result.execution_count}]", fault_of(error, "define"))
 
 
 def hint(target: Any) -> None:
