@@ -532,7 +532,7 @@ def large(rng, d_in, d_k):
     """a score of several hundred thousand (d_in = {d_in}, d_k = {d_k})"""
     given = dict(a_i=rng.normal(size=d_in), a_j=rng.normal(size=d_in), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)))
     score = (given["W_q"] @ given["a_i"]) @ (given["W_k"] @ given["a_j"])
-    return given | dict(a_j=given["a_j"] * 3e5 / score)
+    return given | dict(a_j=given["a_j"] * 300000.4 / score)  # no whole number: rounding would say where `int` cuts it
 
 QUERY, KEY, DOT = "W_q @ a_i", "W_k @ a_j", "query @ key"
 ROOT, WIDTH, INPUTS = f"{DOT} / np.sqrt(query.size)", f"{DOT} / query.size", f"{DOT} / np.sqrt(a_i.size)"
