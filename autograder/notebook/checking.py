@@ -20,7 +20,7 @@ from ..library.quiet import paused
 from ..observing.observe import fault_of, sighting_of
 from ..observing.readiness import await_imports, begin_imports, needed_modules
 from ..observing.session import Ran, explained, note_missing
-from . import my_transformer as keep
+from . import my_transformer
 from .progress import note_passed
 
 _unit: UnitCases | None = None
@@ -106,26 +106,26 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
 
 def _keep(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str, ...]:
     """Keep an exercise that passed with this sighting in the learner's own package; say what came of it where that is news."""
-    if not keep.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
+    if not my_transformer.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
         return ()
     try:
         note_passed(_folder, exercise)
-        text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
+        text = my_transformer.module_source(target, exercise.name, frozenset(library.exercise_names()))
         with grading():
-            alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
+            alone = my_transformer.load(text, exercise.name, f"<{my_transformer.PACKAGE}.{exercise.name}>")
         if not _passes_alone(alone, exercise, sighting):
-            raise keep.CannotKeep("it does not pass by itself, outside your notebook")
-        package = keep.package_folder(_folder)
-        keep.write(package, exercise.name, text)
-        keep.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
+            raise my_transformer.CannotKeep("it does not pass by itself, outside your notebook")
+        package = my_transformer.package_folder(_folder)
+        my_transformer.write(package, exercise.name, text)
+        my_transformer.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
         for name in exercise.files:
-            keep.write_file(package, Path.cwd() / name)
-    except keep.CannotKeep as reason:
-        return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
+            my_transformer.write_file(package, Path.cwd() / name)
+    except my_transformer.CannotKeep as reason:
+        return (f"it is not kept in {my_transformer.PACKAGE}: {reason}.",)
     except OSError as error:
-        return (f"it could not be kept in {keep.PACKAGE}: {error.strerror}.",)
+        return (f"it could not be kept in {my_transformer.PACKAGE}: {error.strerror}.",)
     except Exception as error:
-        return (f"it is not kept in {keep.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
+        return (f"it is not kept in {my_transformer.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
     return ()
 
 
