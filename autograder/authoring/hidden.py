@@ -19,17 +19,18 @@ _LESSONS_KEPT = 4
 
 def hidden_cases(course: Path, unit: str, seed: int) -> UnitCases:
     """The unit's hidden cases for one grading run. Raises LessonError where the lesson cannot be read."""
-    from .parse import parse_lesson, unit_stem
+    from .parse import CHECKS_FILE, parse_lesson, unit_stem
     from .workbench import draw_expected, open_workbench
 
     path = course / "solutions" / unit / f"{unit_stem(unit)}.py"
     lesson = parse_lesson(path)
     text = path.read_text(encoding="utf-8")
+    known = path.with_name(CHECKS_FILE).read_text(encoding="utf-8")
     exercises = (draw_expected(piece, seed=seed) for piece in open_workbench(lesson))
     return UnitCases(
         unit,
         lesson.title,
-        tuple(replace(cases, variants=VariantsOnDemand(text, unit, cases.name, seed)) for cases in exercises),
+        tuple(replace(cases, variants=VariantsOnDemand(text, known, unit, cases.name, seed)) for cases in exercises),
     )
 
 
@@ -42,6 +43,7 @@ class VariantsOnDemand(Sequence[Variant]):
     """
 
     lesson: str
+    checks: str
     unit: str
     exercise: str
     seed: int
@@ -67,17 +69,20 @@ class VariantsOnDemand(Sequence[Variant]):
 def _draw(wanted: VariantsOnDemand) -> tuple[Variant, ...]:
     from .workbench import draw_expected, draw_variants
 
-    piece = next(piece for piece in _workbench(wanted.unit, wanted.lesson) if piece.source.name == wanted.exercise)
+    piece = next(
+        piece for piece in _workbench(wanted.unit, wanted.lesson, wanted.checks) if piece.source.name == wanted.exercise
+    )
     return draw_variants(piece, draw_expected(piece, seed=wanted.seed))
 
 
 @functools.lru_cache(maxsize=_LESSONS_KEPT)
-def _workbench(unit: str, text: str) -> tuple[Workpiece, ...]:
-    from .parse import parse_lesson, unit_stem
+def _workbench(unit: str, text: str, known: str) -> tuple[Workpiece, ...]:
+    from .parse import CHECKS_FILE, parse_lesson, unit_stem
     from .workbench import open_workbench
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / unit / f"{unit_stem(unit)}.py"
         path.parent.mkdir()
         path.write_text(text, encoding="utf-8")
+        path.with_name(CHECKS_FILE).write_text(known, encoding="utf-8")
         return open_workbench(parse_lesson(path))

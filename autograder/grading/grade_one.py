@@ -145,7 +145,7 @@ def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, fold
     beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
 
     def start(request: bytes) -> Process:
-        return warm.submit(request, {CASES_FILE: assignment.cases_file, **beside})
+        return warm.submit(request, beside)  # inputs alone go in: what is expected stays here
 
     exercises = [cases for both in assignment.sets() for cases in both]
     blocks = blocks_of(notebook.cells, run_demos=run_demos)

@@ -17,14 +17,17 @@ from ..judging.probes.named import named_probes
 from ..judging.verdict import Verdict, verdict_of
 from ..library import grading, is_grading
 from ..library.quiet import paused
-from ..observing.observe import sighting_of
+from ..observing.observe import fault_of, sighting_of
 from ..observing.readiness import await_imports, begin_imports, needed_modules
-from . import my_transformer as keep
+from ..observing.session import Ran, explained, note_missing
+from . import my_transformer
 from .progress import note_passed
 
 _unit: UnitCases | None = None
 _folder: Path | None = None
 _hints_shown: dict[str, int] = {}
+_ran = Ran(vars(sys.modules["__main__"]))
+"""What cells that ended in an error have left undefined in this kernel."""
 
 
 def begin(unit: str) -> None:
@@ -37,6 +40,7 @@ def begin(unit: str) -> None:
     total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
     wanted = needed_modules(_unit.exercises)
     begin_imports(wanted)
+    _note_errors()
     told = " PyTorch is being loaded while you read." if wanted and "torch" not in sys.modules else ""
     print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.{told}")
 
@@ -102,26 +106,26 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
 
 def _keep(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str, ...]:
     """Keep an exercise that passed with this sighting in the learner's own package; say what came of it where that is news."""
-    if not keep.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
+    if not my_transformer.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
         return ()
     try:
         note_passed(_folder, exercise)
-        text = keep.module_source(target, exercise.name, frozenset(library.exercise_names()))
+        text = my_transformer.module_source(target, exercise.name, frozenset(library.exercise_names()))
         with grading():
-            alone = keep.load(text, exercise.name, f"<{keep.PACKAGE}.{exercise.name}>")
+            alone = my_transformer.load(text, exercise.name, f"<{my_transformer.PACKAGE}.{exercise.name}>")
         if not _passes_alone(alone, exercise, sighting):
-            raise keep.CannotKeep("it does not pass on its own, outside your notebook")
-        package = keep.package_folder(_folder)
-        keep.write(package, exercise.name, text)
-        keep.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
+            raise my_transformer.CannotKeep("it does not pass on its own, outside your notebook")
+        package = my_transformer.package_folder(_folder)
+        my_transformer.write(package, exercise.name, text)
+        my_transformer.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
         for name in exercise.files:
-            keep.write_file(package, Path.cwd() / name)
-    except keep.CannotKeep as reason:
-        return (f"it is not kept in {keep.PACKAGE}: {reason}.",)
+            my_transformer.write_file(package, Path.cwd() / name)
+    except my_transformer.CannotKeep as reason:
+        return (f"it is not kept in {my_transformer.PACKAGE}: {reason}.",)
     except OSError as error:
-        return (f"it could not be kept in {keep.PACKAGE}: {error.strerror}.",)
+        return (f"it could not be kept in {my_transformer.PACKAGE}: {error.strerror}.",)
     except Exception as error:
-        return (f"it is not kept in {keep.PACKAGE}: on its own it raises {type(error).__name__}: {error}.",)
+        return (f"it is not kept in {my_transformer.PACKAGE}: on its own it raises {type(error).__name__}: {error}.",)
     return ()
 
 
@@ -147,7 +151,21 @@ def _seen(target: Any, exercise: ExerciseCases) -> Sighting:
     failure = await_imports(needed_modules([exercise]))
     if failure:
         return Sighting({}, trouble=Fault("NotAsked", f"what the check needs cannot be imported ({failure})"))
-    return sighting_of(target, exercise)
+    return explained(sighting_of(target, exercise), _ran)
+
+
+def _note_errors() -> None:
+    """Have the kernel tell of each cell that ends in an error, so that what it left undefined is told as its consequence."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None and _note_cell not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", _note_cell)
+
+
+def _note_cell(result: Any) -> None:
+    error = result.error_before_exec or result.error_in_exec
+    if error is not None:
+        note_missing(_ran, result.info.raw_cell, f"cell [{result.execution_count}]", fault_of(error, "define"))
 
 
 def hint(target: Any) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from .. import library
 from ..judging.weights import UnusableWeights, arrays_of, file_trouble
-from . import my_transformer as keep
+from . import my_transformer
 from .parts import own_part
 
 WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
-_USAGE = f'What should I translate? python -m {keep.PACKAGE} "三百二十五"'
+_USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
 _TRIED_ON = 24
 
 
@@ -44,14 +44,14 @@ def missing_parts(folder: Path) -> list[str]:
     """Exercises that the translator needs, directly or through other parts, and that are not kept or do not pass."""
     missing: list[str] = []
     wanted, seen = list(NEEDED), set(NEEDED)
-    with keep.at(folder):
+    with my_transformer.at(folder):
         while wanted:
             name = wanted.pop(0)
-            text = keep.read(folder, name)
+            text = my_transformer.read(folder, name)
             if text is None or own_part(name) is None:
                 missing.append(name)
                 continue
-            inner = [used for used in keep.uses(text) if used not in seen]
+            inner = [used for used in my_transformer.uses(text) if used not in seen]
             wanted += inner
             seen.update(inner)
     return missing
@@ -67,11 +67,11 @@ class Translator:
             there = (folder / WEIGHTS).exists()
             why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
             raise NotReady(
-                f"{keep.PACKAGE} cannot translate yet: {why.rstrip('.')}. Pass the check of trained_weights in unit 10."
+                f"{my_transformer.PACKAGE} cannot translate yet: {why.rstrip('.')}. Pass the check of trained_weights in unit 10."
             )
         from ..lab.training import course_vocabularies
 
-        with keep.at(folder):
+        with my_transformer.at(folder):
             parts = {name: own_part(name) for name in NEEDED}
         self.vocabularies = course_vocabularies(parts["build_vocabulary"])
         self.greedy_decode = parts["greedy_decode"]
@@ -92,7 +92,7 @@ class Translator:
 def _told(missing: Sequence[str]) -> str:
     named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
     one = len(missing) == 1
-    return f"{keep.PACKAGE} cannot translate yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
+    return f"{my_transformer.PACKAGE} cannot translate yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
 
 
 def _model(path: Path, transformer: Any) -> Any:

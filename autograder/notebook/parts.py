@@ -9,7 +9,7 @@ from .. import library
 from ..formats.cases import CASES_FILE, load_cases
 from ..judging.verdict import verdict_of
 from ..observing.observe import sighting_of
-from . import my_transformer as keep
+from . import my_transformer
 
 _inside = 0
 """How many kept parts are being loaded, one for another: these are not announced."""
@@ -24,13 +24,13 @@ def use_part(name: str) -> Any:
     Raises NoSuchPart where the course has no exercise of that name.
     """
     backed = library.part(name)
-    if library.is_grading() or not keep.is_on():
-        return keep.hand_out(name, backed)
+    if library.is_grading() or not my_transformer.is_on():
+        return my_transformer.hand_out(name, backed)
     own = own_part(name)
     if not _inside:
         whose = "library-backed, until yours passes its check in" if own is None else "your own, from"
         print(f"{name}: {whose} unit {library.unit_of(name)}.")
-    return keep.hand_out(name, backed if own is None else own)
+    return my_transformer.hand_out(name, backed if own is None else own)
 
 
 def own_part(name: str) -> Any:
@@ -39,20 +39,20 @@ def own_part(name: str) -> Any:
     It is checked on the visible cases, by itself on library-backed parts, unless this very text has passed on them.
     """
     global _inside
-    folder = keep.package_folder(Path.cwd())
-    text = keep.read(folder, name)
+    folder = my_transformer.package_folder(Path.cwd())
+    text = my_transformer.read(folder, name)
     if text is None or name in _open or not _passes(folder, name, text):
         return None
     _open.add(name)  # of two parts that use each other, one stands on the library-backed other
     try:
-        inner = tuple(id(own_part(used)) for used in keep.uses(text))
+        inner = tuple(id(own_part(used)) for used in my_transformer.uses(text))
     finally:
         _open.remove(name)
     made = _own.get((folder, name))
     if made is None or made[:2] != (text, inner):
         _inside += 1
         try:
-            made = text, inner, keep.load(text, name, str(folder / f"{name}.py"))
+            made = text, inner, my_transformer.load(text, name, str(folder / f"{name}.py"))
         except Exception:  # whatever a learner's module does
             return None
         finally:
@@ -65,15 +65,15 @@ def _passes(folder: Path, name: str, text: str) -> bool:
     path = folder.parent / library.unit_of(name) / CASES_FILE
     try:
         data = path.read_bytes()
-        if keep.has_passed(folder, name, text, data):
+        if my_transformer.has_passed(folder, name, text, data):
             return True
         cases = load_cases(path).exercise(name)
         with library.grading():
-            own = keep.load(text, name, str(folder / f"{name}.py"))
+            own = my_transformer.load(text, name, str(folder / f"{name}.py"))
             verdict = verdict_of(cases, sighting_of(own, cases), path.parent)
     except Exception:  # no cases, or whatever a learner's module does
         return False
     if not verdict.passed:
         return False
-    keep.note_passed(folder, name, text, data)
+    my_transformer.note_passed(folder, name, text, data)
     return True

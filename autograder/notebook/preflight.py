@@ -19,7 +19,7 @@ from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
 from ..observing.outside import NotStarted, Process, observe_by
 from ..observing.processes import RunnerError, WarmProcess, modules_for
-from . import my_transformer as keep
+from . import my_transformer
 from .repair import Examined, Finding, examine
 
 _SIGNS = {"ok": "✓", "mended": "✎", "note": "·", "problem": "✗"}
@@ -48,7 +48,7 @@ def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False
 
     repair: mend the file as well; the file as it was is kept beside it
     """
-    if not keep.is_on() or os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NBGRADER_VALIDATING"):
+    if not my_transformer.is_on() or os.environ.get("NBGRADER_EXECUTION") or os.environ.get("NBGRADER_VALIDATING"):
         return  # whoever runs this notebook now is looking at it already
     try:
         folder = unit_folder(unit)
@@ -125,7 +125,7 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
         with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
 
             def start(request: bytes) -> Process:
-                return warm.submit(request, {CASES_FILE: (folder / CASES_FILE).read_bytes(), **beside})
+                return warm.submit(request, beside)
 
             seen = observe_by(start, blocks, False, unit.exercises)
     except (NotStarted, RunnerError) as error:

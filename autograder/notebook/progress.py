@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..formats.places import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
-from . import my_transformer as keep
+from . import my_transformer
 
 if TYPE_CHECKING:
     from ..formats.cases import ExerciseCases
@@ -41,11 +41,11 @@ class UnitProgress:
 
 def note_passed(unit_folder: Path, exercise: ExerciseCases) -> None:
     """Write down that the check of an exercise has passed. Raises OSError."""
-    folder = keep.package_folder(unit_folder)
+    folder = my_transformer.package_folder(unit_folder)
     passed = _noted(folder)
     if passed.get(exercise.name) == exercise.points:
         return
-    keep.write_plain(
+    my_transformer.write_plain(
         folder, PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
     )
 
@@ -66,7 +66,7 @@ def _noted(package: Path) -> dict[str, float]:
 
 def read_progress(folder: Path) -> tuple[UnitProgress, ...]:
     """Each unit of the course whose notebooks lie in `folder`, and what of it has passed."""
-    passed = passed_names(folder / keep.PACKAGE)
+    passed = passed_names(folder / my_transformer.PACKAGE)
     return tuple(
         UnitProgress(unit, tuple(exercise.name for exercise in unit.exercises if exercise.name in passed))
         for unit in course_map(folder)

@@ -11,18 +11,17 @@ import os
 import random
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..formats.cases import Fault, Observation, Sighting, calls_from, sighting_tree
+from ..formats.cases import Fault, Sighting, calls_from, sighting_tree
 from ..formats.frames import FRAME, MAX_VALUES
 from ..formats.values import pack, unpack
 from ..library import build_fixture, grading, parts
 from .observe import observe, size_of
-from .session import Budget, Emit, Ran, cause_of, run_blocks
+from .session import Budget, Emit, Ran, explained, run_blocks
 
 
 def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
@@ -88,14 +87,7 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sightin
         patience=patience,
         exercise=name,
     )
-    explained = {key: _explained(seen, ran) for key, seen in sighting.observations.items()}
-    return replace(sighting, observations=explained)
-
-
-def _explained(seen: Observation, ran: Ran) -> Observation:
-    """A missing name as the error that it is the consequence of."""
-    cause = cause_of(seen.fault, ran.missing, ran.namespace) if seen.fault else None
-    return replace(seen, fault=cause) if cause else seen
+    return explained(sighting, ran)
 
 
 def emit_to(answers: IO[bytes]) -> Emit:

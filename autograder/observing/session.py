@@ -13,10 +13,10 @@ import symtable
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..formats.cases import Fault
+from ..formats.cases import Fault, Sighting
 from ..formats.submission import defined_names
 from .clock import OutOfTime, limited
 from .observe import fault_of
@@ -95,7 +95,7 @@ def run_blocks(shell: Any, blocks: Sequence[Mapping[str, Any]], whole_file: bool
             shown, fault = _run_piece(shell, piece, budget)
             outputs += shown
             if fault:
-                _note_missing(ran, piece, block["name"], fault)
+                note_missing(ran, piece, block["name"], fault)
                 if block["is_setup"]:
                     ran.dead = fault
             else:
@@ -121,7 +121,7 @@ def _statements(source: str) -> list[str]:
     return list(dict.fromkeys(pieces))  # statements that share a line run once, together
 
 
-def _note_missing(ran: Ran, source: str, place: str, fault: Fault) -> None:
+def note_missing(ran: Ran, source: str, place: str, fault: Fault) -> None:
     """Remember why the names are missing that `source` would have given a value, the first error first."""
     cause = cause_of(fault, ran.missing, ran.namespace)
     for name in _bound_names(source):
@@ -142,6 +142,17 @@ def cause_of(fault: Fault, missing: Mapping[str, Fault], namespace: Mapping[str,
         return None
     name = fault.message.split("'")[1]
     return missing.get(name) if name not in namespace else None
+
+
+def explained(sighting: Sighting, ran: Ran) -> Sighting:
+    """The sighting, a missing name in it told as the error that it is the consequence of."""
+    causes = {
+        key: cause
+        for key, seen in sighting.observations.items()
+        if seen.fault and (cause := cause_of(seen.fault, ran.missing, ran.namespace))
+    }
+    changed = {key: replace(sighting.observations[key], fault=cause) for key, cause in causes.items()}
+    return replace(sighting, observations={**sighting.observations, **changed})
 
 
 def _bound_names(source: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -35,6 +36,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from autograder.authoring.parse import unit_stem, units
+from autograder.observing.clock import slowness
 from tests.benchmarks.grading import environment, processor
 from tests.course.held_out import read_pieces
 from tests.course.learner import RUN, pasted
@@ -72,7 +74,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         course = copied(Path(scratch) / "course")
         found = [took for unit in options.units for took in in_a_notebook(course, unit, options.mistakes)]
-        lines = [f"{date.today()}, {processor()}, Python {platform.python_version()}, torch {version('torch')}", ""]
+        where = f"{date.today()}, {processor()}, Python {platform.python_version()}, torch {version('torch')}"
+        lines = [f"{where}; it computes {slowness():.1f} times slower than an ordinary machine.", ""]
         lines += [table(found), "", in_short(found)]
         if options.files:
             lines += ["", at_the_command_line(course, options.files)]
@@ -166,17 +169,21 @@ def table(found: list[Took]) -> str:
     """CPU milliseconds by exercise."""
     lines = ["| unit | exercise | passes, ms | fails, ms |", "|---|---|---:|---:|"]
     lines += [
-        f"| {took.unit[:2]} | {took.exercise} | {1000 * took.passing:.0f} | {1000 * took.failing:.0f} |"
+        f"| {took.unit[:2]} | {took.exercise} | {_milliseconds(took.passing)} | {_milliseconds(took.failing)} |"
         for took in found
     ]
     return "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    return "–" if math.isnan(seconds) else f"{1000 * seconds:.0f}"
 
 
 def in_short(found: list[Took]) -> str:
     """The maximum and the median, beside their targets."""
     lines = []
     for title, name in (("passes", "passing"), ("fails", "failing")):
-        seconds = {took.exercise: getattr(took, name) for took in found if getattr(took, name) == getattr(took, name)}
+        seconds = {took.exercise: getattr(took, name) for took in found if not math.isnan(getattr(took, name))}
         slowest = max(seconds, key=seconds.__getitem__)
         lines.append(
             f"A check that {title}: at most {seconds[slowest]:.2f} CPU seconds ({slowest}; target: under {SLOWEST:g}), "

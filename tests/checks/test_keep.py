@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from autograder.formats.places import KEEP_NOTHING
-from autograder.notebook import my_transformer as keep
+from autograder.notebook import my_transformer
 
 pytestmark = pytest.mark.quick
 
@@ -27,8 +27,8 @@ def cell(source: str, space: dict | None = None) -> dict:
 
 
 def kept(space: dict, name: str, exercises: tuple[str, ...] = ()) -> object:
-    text = keep.module_source(space[name], name, frozenset(exercises))
-    return keep.load(text, name, f"<kept {name}>")
+    text = my_transformer.module_source(space[name], name, frozenset(exercises))
+    return my_transformer.load(text, name, f"<kept {name}>")
 
 
 def test_a_function_takes_along_what_it_needs() -> None:
@@ -49,7 +49,7 @@ def test_a_class_takes_along_its_base_and_its_functions() -> None:
 def test_another_exercise_is_used_from_the_course_and_not_copied() -> None:
     space = cell("def softmax(x):\n    return x")
     cell("def attend(x):\n    return softmax(x)", space)
-    text = keep.module_source(space["attend"], "attend", frozenset({"softmax"}))
+    text = my_transformer.module_source(space["attend"], "attend", frozenset({"softmax"}))
     assert "softmax = use_part('softmax')" in text
     assert "def softmax" not in text
 
@@ -61,15 +61,15 @@ def test_a_function_that_calls_itself_is_kept_once() -> None:
 
 def test_what_lives_only_in_the_notebook_cannot_be_kept() -> None:
     space = cell("table = object()\ndef look(x):\n    return table")
-    with pytest.raises(keep.CannotKeep, match="`table`, an object of type object"):
-        keep.module_source(space["look"], "look", frozenset())
+    with pytest.raises(my_transformer.CannotKeep, match="`table`, an object of type object"):
+        my_transformer.module_source(space["look"], "look", frozenset())
 
 
 def test_the_package_grows_beside_the_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = keep.package_folder(tmp_path / "notebooks" / "02_attention_scores")
+    folder = my_transformer.package_folder(tmp_path / "notebooks" / "02_attention_scores")
     folder.parent.mkdir()
-    keep.write(folder, "double", "def double(x):\n    return 2 * x\n")
-    keep.write(folder, "double", "def double(x):\n    return x + x\n")
+    my_transformer.write(folder, "double", "def double(x):\n    return 2 * x\n")
+    my_transformer.write(folder, "double", "def double(x):\n    return x + x\n")
     assert folder == (tmp_path / "notebooks" / "my_transformer").resolve()
     monkeypatch.syspath_prepend(folder.parent)
     from importlib import import_module
@@ -106,9 +106,9 @@ def test_a_part_under_another_name_is_taken_from_the_course() -> None:
     with keep_nothing():
         space["mix"] = use_part("masked_attention")
     cell("def attend(x): return mix(x, x, x, None)", space)
-    text = keep.module_source(space["attend"], "attend", frozenset({"masked_attention"}))
+    text = my_transformer.module_source(space["attend"], "attend", frozenset({"masked_attention"}))
     assert "mix = use_part('masked_attention')" in text
-    assert keep.uses(text) == ("masked_attention",)
+    assert my_transformer.uses(text) == ("masked_attention",)
 
 
 @contextlib.contextmanager
@@ -124,10 +124,10 @@ def keep_nothing() -> Iterator[None]:
 
 
 def test_what_has_passed_is_known_until_its_text_or_its_cases_change(tmp_path: Path) -> None:
-    keep.note_passed(tmp_path, "double", "def double", b"cases")
-    keep.note_passed(tmp_path, "other", "def other", b"cases")
-    assert keep.has_passed(tmp_path, "double", "def double", b"cases")
-    assert not keep.has_passed(tmp_path, "double", "def double(x)", b"cases")
-    assert not keep.has_passed(tmp_path, "double", "def double", b"other cases")
+    my_transformer.note_passed(tmp_path, "double", "def double", b"cases")
+    my_transformer.note_passed(tmp_path, "other", "def other", b"cases")
+    assert my_transformer.has_passed(tmp_path, "double", "def double", b"cases")
+    assert not my_transformer.has_passed(tmp_path, "double", "def double(x)", b"cases")
+    assert not my_transformer.has_passed(tmp_path, "double", "def double", b"other cases")
     (tmp_path / ".passed.json").write_text("{", encoding="utf-8")
-    assert not keep.has_passed(tmp_path, "double", "def double", b"cases")
+    assert not my_transformer.has_passed(tmp_path, "double", "def double", b"cases")

@@ -10,7 +10,7 @@ from safetensors.torch import save_file, save_model
 
 from autograder import library
 from autograder.formats.cases import CASES_FILE
-from autograder.notebook import my_transformer as keep
+from autograder.notebook import my_transformer
 from autograder.notebook.my_translator import NEEDED, WEIGHTS, main
 
 from .tiny_translator import known_pairs, trained, weights_of
@@ -25,14 +25,14 @@ def keep_part(package: Path, name: str, text: str | None = None) -> None:
     cases.parent.mkdir(exist_ok=True)
     cases.write_bytes(b"cases")
     text = text or f"from autograder.library.unit_{unit} import {name}\n"
-    keep.write(package, name, text)
-    keep.note_passed(package, name, text, b"cases")
+    my_transformer.write(package, name, text)
+    my_transformer.note_passed(package, name, text, b"cases")
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """All parts and weights that a translator needs."""
-    folder = tmp_path / "notebooks" / keep.PACKAGE
+    folder = tmp_path / "notebooks" / my_transformer.PACKAGE
     folder.parent.mkdir()
     for name in NEEDED:
         keep_part(folder, name)
@@ -50,7 +50,7 @@ def test_it_answers(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_answers_from_the_command_line_in_the_folder_above(package: Path) -> None:
     root = str(Path(library.__file__).resolve().parents[2])
     done = subprocess.run(
-        [sys.executable, "-m", keep.PACKAGE, PAIR.chinese], cwd=package.parent, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", my_transformer.PACKAGE, PAIR.chinese], cwd=package.parent, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{PAIR.english}\n", "")
@@ -89,7 +89,7 @@ def test_a_missing_part_is_named_with_its_unit(package: Path, name: str, capsys:
 
 
 def test_several_missing_parts_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / keep.PACKAGE
+    folder = tmp_path / my_transformer.PACKAGE
     folder.mkdir()
     assert main(folder, ["三"]) == 1
     said = capsys.readouterr().err

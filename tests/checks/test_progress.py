@@ -7,7 +7,7 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.formats.cases import ExerciseCases
-from autograder.notebook import my_transformer as keep
+from autograder.notebook import my_transformer
 from autograder.notebook.progress import advice, as_html, as_text, note_passed, passed_names, read_progress
 from tests.checks.exercises import doubling
 
@@ -57,16 +57,16 @@ def test_a_passed_exercise_is_written_down_once_and_counts_its_points(notebooks:
 
 
 def test_a_part_that_was_kept_counts_as_passed(notebooks: Path) -> None:
-    keep.write(notebooks / keep.PACKAGE, "softmax", "def softmax(x):\n    return x\n")
-    assert passed_names(notebooks / keep.PACKAGE) == {"softmax"}
+    my_transformer.write(notebooks / my_transformer.PACKAGE, "softmax", "def softmax(x):\n    return x\n")
+    assert passed_names(notebooks / my_transformer.PACKAGE) == {"softmax"}
     assert read_progress(notebooks)[1].next_exercise is None
 
 
 def test_a_damaged_record_is_begun_anew(notebooks: Path) -> None:
-    keep.write_plain(notebooks / keep.PACKAGE, "progress.json", "[broken")
-    assert passed_names(notebooks / keep.PACKAGE) == frozenset()
+    my_transformer.write_plain(notebooks / my_transformer.PACKAGE, "progress.json", "[broken")
+    assert passed_names(notebooks / my_transformer.PACKAGE) == frozenset()
     note_passed(notebooks / "00_start_here", exercise("halve"))
-    assert passed_names(notebooks / keep.PACKAGE) == {"halve"}
+    assert passed_names(notebooks / my_transformer.PACKAGE) == {"halve"}
 
 
 def test_all_passed_is_said(notebooks: Path) -> None:

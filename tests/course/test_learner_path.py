@@ -21,7 +21,7 @@ from autograder.__main__ import main
 from autograder.authoring.assess import kept_file
 from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
 from autograder.formats.places import KEEP_NOTHING
-from autograder.notebook import my_transformer as keep
+from autograder.notebook import my_transformer
 from autograder.observing.sandbox import available
 
 from .learner import pasted
@@ -54,7 +54,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("path") / "course"
     for folder in ("solutions", "notebooks"):
         shutil.copytree(
-            COURSE / folder, root / folder, ignore=shutil.ignore_patterns(keep.PACKAGE, ".ipynb_checkpoints")
+            COURSE / folder, root / folder, ignore=shutil.ignore_patterns(my_transformer.PACKAGE, ".ipynb_checkpoints")
         )
     shutil.copy(COURSE / "nbgrader_config.py", root)
     for unit, names in WEIGHTS.items():
@@ -77,7 +77,7 @@ def test_every_check_of_the_unit_passes_and_is_kept(unit: str, course: Path, pla
     exercises = LESSONS[unit].exercises
     assert played[unit]["earned"] == {exercise.name: exercise.visible_points for exercise in exercises}
     assert played[unit]["notes"] == []
-    package = course / "notebooks" / keep.PACKAGE
+    package = course / "notebooks" / my_transformer.PACKAGE
     names = [f"{exercise.name}.py" for exercise in exercises] + sorted(WEIGHTS[unit])
     assert [name for name in names if not (package / name).is_file()] == []
 
@@ -90,7 +90,7 @@ def test_the_package_translates(course: Path, played: dict[str, dict[str, Any]])
         "机器学习": "machine learning",
     }
     done = subprocess.run(
-        [sys.executable, "-m", keep.PACKAGE, *texts], cwd=course / "notebooks", capture_output=True, text=True,
+        [sys.executable, "-m", my_transformer.PACKAGE, *texts], cwd=course / "notebooks", capture_output=True, text=True,
         env={**ENVIRONMENT, "PYTHONIOENCODING": "utf-8"}, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,13 +101,15 @@ def test_the_package_translates(course: Path, played: dict[str, dict[str, Any]])
 def test_what_translates_is_the_learners_own_down_to_the_last_part(
     course: Path, played: dict[str, dict[str, Any]]
 ) -> None:
-    package = course / "notebooks" / keep.PACKAGE
+    package = course / "notebooks" / my_transformer.PACKAGE
     for name in ("Transformer", "Encoder", "Decoder", "MultiHeadAttention"):
         text = (package / f"{name}.py").read_text(encoding="utf-8")
         assert f"class {name}" in text
         assert "autograder.library" not in text
-    assert "Encoder" in keep.uses((package / "Transformer.py").read_text(encoding="utf-8"))
-    assert set(keep.uses((package / "Transformer.py").read_text(encoding="utf-8"))) <= set(library.exercise_names())
+    assert "Encoder" in my_transformer.uses((package / "Transformer.py").read_text(encoding="utf-8"))
+    assert set(my_transformer.uses((package / "Transformer.py").read_text(encoding="utf-8"))) <= set(
+        library.exercise_names()
+    )
 
 
 def test_the_gradebook_is_full(course: Path, played: dict[str, dict[str, Any]]) -> None:

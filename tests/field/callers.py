@@ -55,7 +55,7 @@ Answers = Mapping[str, Told]
 
 def _plain(text: str | None) -> str | None:
     """A sentence as it is compared: a notebook that was repaired counts its cells in another way."""
-    return None if text is None else " ".join(re.sub(r"\bcell \d+", "cell N", text).split()[:60])
+    return None if text is None else " ".join(re.sub(r"\bcell (\d+|\[\d+\])", "cell N", text).split()[:60])
 
 
 # The commands

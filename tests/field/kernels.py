@@ -123,11 +123,24 @@ class Kernels:
             client.load_connection_file()
             client.start_channels()
             try:
-                client.wait_for_ready(timeout=_SECONDS)
+                _wait_for_ready(client)
                 yield Kernel(client)
             finally:
-                client.shutdown(reply=True, timeout=20)
+                client.shutdown()
                 client.stop_channels()
+
+
+def _wait_for_ready(client: BlockingKernelClient) -> None:
+    """As the client's own, which takes a kernel that is slow to answer on a busy machine for a dead one."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        client.kernel_info()
+        with contextlib.suppress(queue.Empty):
+            if client.get_shell_msg(timeout=5)["msg_type"] == "kernel_info_reply":
+                break
+    with contextlib.suppress(queue.Empty):
+        while True:
+            client.get_iopub_msg(timeout=0.2)
 
 
 def _serve() -> None:

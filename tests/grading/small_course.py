@@ -14,6 +14,7 @@ from autograder.authoring.build import visible_cases
 from autograder.authoring.notebook import notebook_text, release, solved_notebook
 from autograder.authoring.parse import Lesson, parse_lesson
 from autograder.formats.cases import CASES_FILE, save_cases
+from tests.lessons.writing import write_lesson
 
 UNIT = "90_small"
 NAME = "small"
@@ -51,9 +52,6 @@ def centre(x):
 # %% exercise="centre" part="check"
 check(centre, keeps_inputs, right_shape, matches)
 
-# %% exercise="centre" part="hidden"
-check(centre, keeps_inputs, right_shape, matches, cases="hidden")
-
 # %% [markdown] exercise="centre" part="hints"
 # - keepdims
 
@@ -90,9 +88,6 @@ def softmax(x):
 # %% exercise="softmax" part="check"
 check(softmax, keeps_inputs, right_shape, finite, matches)
 
-# %% exercise="softmax" part="hidden"
-check(softmax, keeps_inputs, right_shape, finite, matches, cases="hidden")
-
 # %% [markdown] exercise="softmax" part="hints"
 # - exp
 
@@ -127,9 +122,6 @@ def attend(query, key, value):
 # %% exercise="attend" part="check"
 check(attend, keeps_inputs, right_shape, finite, matches)
 
-# %% exercise="attend" part="hidden"
-check(attend, keeps_inputs, right_shape, finite, matches, cases="hidden")
-
 # %% [markdown] exercise="attend" part="hints"
 # - softmax
 
@@ -159,7 +151,7 @@ def write_small_course(course: Path) -> Path:
     source = course / "solutions" / UNIT
     source.mkdir(parents=True)
     shutil.copy(REPOSITORY / "nbgrader_config.py", course)
-    (source / f"{NAME}.py").write_text(LESSON, encoding="utf-8")
+    write_lesson(source / f"{NAME}.py", LESSON)
     lesson = lesson_of(course)
     save_cases(visible_cases(lesson), source / CASES_FILE)
     solved = solved_notebook(lesson)

@@ -27,6 +27,7 @@ from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
 from tests.checks.tiny_translator import trained
 from tests.grading.executors import Inline
+from tests.lessons.writing import write_lesson
 
 UNIT, NAME, FILE = "91_weights", "weights", "translator.safetensors"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,9 +59,6 @@ def trained_weights() -> dict[str, Tensor]:
 
 # %% exercise="trained_weights" part="check"
 check(trained_weights, has_course_weights, translates(0.9))
-
-# %% exercise="trained_weights" part="hidden"
-check(trained_weights, has_course_weights, translates(0.9), cases="hidden")
 
 # %% [markdown] exercise="trained_weights" part="hints"
 # - load_file
@@ -94,7 +92,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, weights: bytes) -> Path:
     source = course / "solutions" / UNIT
     source.mkdir(parents=True)
     shutil.copy(REPOSITORY / "nbgrader_config.py", course)
-    (source / f"{NAME}.py").write_text(LESSON, encoding="utf-8")
+    write_lesson(source / f"{NAME}.py", LESSON)
     (source / f".{FILE}").write_bytes(weights)
     lesson = parse_lesson(source / f"{NAME}.py")
     save_cases(visible_cases(lesson), source / CASES_FILE)
@@ -254,6 +252,6 @@ def test_a_first_build_makes_the_file_and_a_later_one_judges_it(course: Path, mo
 def test_only_plain_names_of_weights_can_be_asked_for(tmp_path: Path, name: str) -> None:
     path = tmp_path / "91_weights" / "weights.py"
     path.parent.mkdir()
-    path.write_text(LESSON.replace(f'files="{FILE}"', f'files="{name}"'), encoding="utf-8")
+    write_lesson(path, LESSON.replace(f'files="{FILE}"', f'files="{name}"'))
     with pytest.raises(LessonError, match="no plain file name"):
         parse_lesson(path)

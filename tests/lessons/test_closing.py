@@ -13,6 +13,7 @@ from autograder.authoring.parse import units
 from autograder.authoring.start_page import entry_of, start_page, unit_minutes
 from autograder.formats.places import course_map, unit_folder
 from tests.lessons.test_lessons import LESSON, lesson
+from tests.lessons.writing import write_lesson
 
 pytestmark = pytest.mark.quick
 
@@ -24,7 +25,7 @@ def closing(folder: Path, *edits: tuple[str, str]) -> list[str]:
 def neighbour(folder: Path, unit: str) -> None:
     path = folder / "solutions" / unit / f"{unit[3:]}.py"
     path.parent.mkdir(parents=True)
-    path.write_text(LESSON.replace("97 · Made up", f"{unit[:2]} · Beside: it"), encoding="utf-8")
+    write_lesson(path, LESSON.replace("97 · Made up", f"{unit[:2]} · Beside: it"))
 
 
 def test_a_notebook_ends_with_preflight_solutions_and_the_way_on(tmp_path: Path) -> None:

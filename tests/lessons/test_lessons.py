@@ -12,6 +12,7 @@ from autograder.authoring.notebook import notebook_text, solved_notebook, starte
 from autograder.authoring.parse import Lesson, LessonError, parse_lesson
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
+from tests.lessons.writing import write_lesson
 
 pytestmark = pytest.mark.quick
 
@@ -34,9 +35,6 @@ def double(x: np.ndarray) -> np.ndarray:
 
 # %% exercise="double" part="check"
 check(double, keeps_inputs, matches)
-
-# %% exercise="double" part="hidden"
-check(double, keeps_inputs, matches, cases="hidden")
 
 # %% [markdown] exercise="double" part="hints"
 # - Add x to itself.
@@ -66,7 +64,7 @@ def lesson(folder: Path, *edits: tuple[str, str]) -> Lesson:
         text = text.replace(old, new)
     path = folder / "solutions" / "97_made_up" / "made_up.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_lesson(path, text)
     return parse_lesson(path)
 
 
