@@ -26,7 +26,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="none runs submissions with your own rights: only for code that you trust",
     )
     parser.add_argument("--seed", type=int, help="seed of the hidden cases (default: the last one used, or a new one)")
-    parser.add_argument("--force", action="store_true", help="grade everything again; without --seed, on new hidden cases")
+    parser.add_argument(
+        "--force", action="store_true", help="grade everything again; without --seed, on new hidden cases"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where a run was stopped (this is the default)")
     parser.add_argument(
         "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
@@ -123,7 +125,9 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
             progress=lambda done: bar.update(),
         )
     if outcome.interrupted:
-        print(f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to continue.")
+        print(
+            f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to continue."
+        )
         return 130
     reporting = time.perf_counter()
     found = records(options.course, [*work.todo, *work.kept])

@@ -27,7 +27,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
     parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
     parser.add_argument(
-        "--held-out", type=int, default=1000, metavar="N", help="pairs to validate on, and as many to test on (default: 1000)"
+        "--held-out",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="pairs to validate on, and as many to test on (default: 1000)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the split and of the training (default: 0)")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best one available)")

@@ -50,7 +50,11 @@ def examine(path: Path, unit: UnitCases) -> Examined:
         return Examined((Finding("problem", f"{path.name} cannot be read ({error.strerror})."),))
     except (ValueError, RecursionError):
         return Examined(
-            (Finding("problem", f"{path.name} is not a notebook: its JSON is broken. Open it in JupyterLab and save it."),)
+            (
+                Finding(
+                    "problem", f"{path.name} is not a notebook: its JSON is broken. Open it in JupyterLab and save it."
+                ),
+            )
         )
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells) or tree.get("nbformat") != 4:
@@ -213,7 +217,9 @@ class _Looking:
         for number, cell in enumerate(self.cells):
             if "id" in cell and cell["id"] in seen:
                 cell["id"] = f"own-{number}"
-                self.say("mended", f"Cell {number + 1} has the same internal id as another one", "it has one of its own")
+                self.say(
+                    "mended", f"Cell {number + 1} has the same internal id as another one", "it has one of its own"
+                )
             seen.add(cell.get("id"))
 
 
