@@ -1,4 +1,4 @@
-"""The commands of README and INSTRUCTORS, as they stand there, in a fresh clone with an environment of its own.
+"""The commands of README, docs/ and INSTRUCTORS, as they stand there, in a fresh clone with an environment of its own.
 
 Tests need no network, so the libraries are this environment's files, linked into the new one; the course itself is
 installed from the clone.
@@ -99,14 +99,15 @@ def shell(clone: Path, commands: list[str], **more: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """This one, without the environment that the tests run in, and a pip that cannot go to the network."""
+    """This one, without the environment that the tests run in; pip and uv cannot go to the network."""
     unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "COVERAGE_PROCESS_START")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted and not name.startswith("PYTEST")}
     ours = Path(sys.prefix) / "bin"
     path = [place for place in kept["PATH"].split(os.pathsep) if Path(place) != ours]
     base = str(Path(os.path.realpath(sys.executable)).parent)
     pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return {**kept, **pip, "PATH": os.pathsep.join([base, *path])}
+    uv = {"UV_OFFLINE": "1", "UV_NO_BUILD_ISOLATION": "1"}
+    return {**kept, **pip, **uv, "PATH": os.pathsep.join([base, *path])}
 
 
 def opens(clone: Path, command: str) -> str:
@@ -157,8 +158,10 @@ def of_a_shell(lines: list[str]) -> list[str]:
 def test_the_readme_opens_the_course(clone: Path) -> None:
     """Both ways: with make, and by the plain commands, of which the course's own installation is one."""
     lines = told(clone / "README.md", "Learn")
+    assert lines[0] == CLONING
+    lines += told(clone / "docs" / "learning.md", "Without make")
     servers = [command_of(line) for line in lines if re.match(r"make lab\b|jupyter lab\b", line)]
-    assert len(servers) == 2 and lines[0] == CLONING
+    assert len(servers) == 2
     plain = [command_of(line) for line in lines if re.match(r"python -m venv|\.venv|python -m pip", line)]
     assert len(plain) == 3
     said = shell(clone, plain)

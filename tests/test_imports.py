@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 PACKAGE = Path(__file__).resolve().parents[1] / "autograder"
 ROOMS = ("formats", "library", "observing", "judging", "lab", "notebook", "authoring", "grading", "commands", "checks")
 SEES: dict[str, set[str]] = {

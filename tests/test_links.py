@@ -10,6 +10,8 @@ import pytest
 
 from autograder.authoring.parse import unit_stem, units
 
+pytestmark = pytest.mark.quick
+
 COURSE = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(COURSE.glob("*.md")) + sorted((COURSE / "docs").glob("**/*.md"))
 NOTEBOOKS = [

@@ -3,8 +3,11 @@
 import tomllib
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+pytestmark = pytest.mark.quick
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

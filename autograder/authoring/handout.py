@@ -14,6 +14,10 @@ from .start_page import start_page, start_page_path
 
 COURSE_FILES = (
     "README.md",
+    "docs/named-mistake.png",
+    "docs/learning.md",
+    "docs/other-front-ends.md",
+    "docs/speed.md",
     "requirements.txt",
     "pyproject.toml",
     "Makefile",

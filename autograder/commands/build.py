@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instructions",
         choices=get_args(Instructions),
-        help="with --check: as on a processor with AVX2 alone, or with no newer instructions at all",
+        help="with --check: compare as on a processor with AVX2 only, or with none of the newer instructions",
     )
     parser.add_argument("--no-run", action="store_true", help="do not execute the solved notebooks")
     add_workers(parser)
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_elsewhere(options: argparse.Namespace, units: tuple[str, ...]) -> int:
     """`build --check` in a process of its own: libraries look at the processor while they are imported."""
     if not options.check:
-        raise UsageError("--instructions goes with --check: what is built is built with all that the processor has.")
+        raise UsageError("--instructions goes with --check: a build always uses everything that the processor has.")
     words = ["build", "--check", "--course", str(options.course), "--workers", str(options.workers), *units]
     environment = os.environ | with_instructions(options.instructions)
     return subprocess.run([sys.executable, "-m", "autograder", *words], env=environment, check=False).returncode

@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .ipynb or .py file")
     parser.add_argument(
-        "--hidden", action="store_true", help="on hidden cases as well, as when grading (needs solutions/)"
+        "--hidden", action="store_true", help="use hidden cases too, as grading does (needs solutions/)"
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (default: 1)")
     parser.add_argument("--json", action="store_true", help="print a JSON list of results")
@@ -109,7 +109,7 @@ def _read(path: Path, unit: UnitCases) -> _File:
         sources = [cell["source"] for cell in cells]
     defined = {name for source in sources for name in defined_names(source)}
     if not defined & set(unit.names):
-        raise Unreadable(f"defines none of this unit's exercises ({', '.join(unit.names)}) by def or class.")
+        raise Unreadable(f"defines none of this unit's exercises ({', '.join(unit.names)}) with def or class.")
     return _File(path, blocks, tuple(name for name in unit.names if name in defined))
 
 
@@ -132,7 +132,7 @@ def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess)
 
 
 def _row(path: Path, exercise: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """One exercise's result over its sets of cases; the first that is not passed speaks."""
+    """One exercise's result over its sets of cases; the message is that of the first set that was not passed."""
     failed = next((verdict for verdict in verdicts if not verdict.passed), None)
     return {
         "file": str(path),

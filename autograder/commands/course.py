@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class UsageError(ValueError):
-    """Unusable input on the command line; one line that says what and how to mend it. Exit status 2."""
+    """Unusable input on the command line: one line that says what is wrong and how to put it right. Exit status 2."""
 
 
 def add_course(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_course(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=None,
         metavar="DIR",
-        help="the course's folder (default: here, or the nearest above)",
+        help="the course's folder (default: this one, or the nearest above it)",
     )
 
 
@@ -31,7 +31,7 @@ def find_course(given: Path | None) -> Path:
     if given is not None:
         if not ((given / "solutions").is_dir() or (given / "notebooks").is_dir()):
             raise UsageError(
-                f"{given} is no course: it has neither solutions/ nor notebooks/. Name the course with --course DIR."
+                f"{given} is not a course: it has neither solutions/ nor notebooks/. Name the course with --course DIR."
             )
         return given.resolve()
     here = Path.cwd()
@@ -50,7 +50,7 @@ def chosen_units(course: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     known = units(course / "solutions")
     if not known:
         raise UsageError(
-            f"{course} holds no lessons (solutions/UNIT/NAME.py): this command is for the course's own folder."
+            f"{course} holds no lessons (solutions/UNIT/NAME.py): this command needs the course's own folder."
         )
     if not wanted:
         return known

@@ -17,7 +17,7 @@ from .course import UsageError, add_course, chosen_units
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--assignment", nargs="+", default=[], metavar="UNIT", help="units to grade (default: all)")
     parser.add_argument("--student", nargs="+", default=[], metavar="ID", help="students to grade (default: all)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that grade side by side")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes grade in parallel")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="grade on the cluster of this dask scheduler")
     parser.add_argument(
         "--isolation",
@@ -25,8 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="none runs submissions with your own rights: only for code that you trust",
     )
-    parser.add_argument("--seed", type=int, help="seed of the hidden cases (default: the last one, else a new one)")
-    parser.add_argument("--force", action="store_true", help="grade again what is graded; without --seed, on new cases")
+    parser.add_argument("--seed", type=int, help="seed of the hidden cases (default: the last one used, or a new one)")
+    parser.add_argument(
+        "--force", action="store_true", help="grade everything again; without --seed, on new hidden cases"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where a run was stopped (this is the default)")
     parser.add_argument(
         "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
@@ -65,14 +67,14 @@ def run(options: argparse.Namespace) -> int:
             )
         return _grade(work, options, confined, begun)
     except KeyboardInterrupt:
-        print("\nStopped before the first submission: run the same command to go on.", file=sys.stderr)
+        print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
         return 130
     except (NoAssignment, GradebookError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise UsageError(
-            f"grades cannot be written: {error.strerror or error}{where}. Free some space or mend the permissions of {course}, "
+            f"grades cannot be written: {error.strerror or error}{where}. Free some space or fix the permissions of {course}, "
             "then run the same command again: what is graded is kept."
         ) from error
 
@@ -112,7 +114,7 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
         except NoCluster as error:
             raise UsageError(str(error)) from error
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
-    print(f"{len(work.todo)} submissions to grade, {len(work.kept)} graded before. Seeds of the hidden cases: {seeds}")
+    print(f"{len(work.todo)} submissions to grade, {len(work.kept)} already graded. Seeds of the hidden cases: {seeds}")
     with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
         outcome = run(
             work,
@@ -123,7 +125,9 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
             progress=lambda done: bar.update(),
         )
     if outcome.interrupted:
-        print(f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to go on.")
+        print(
+            f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to continue."
+        )
         return 130
     reporting = time.perf_counter()
     found = records(options.course, [*work.todo, *work.kept])
@@ -140,7 +144,7 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
 
 
 def summary(found: Sequence[dict[str, Any]], outcome: Any) -> str:
-    """The table at the end: per unit, how many, the mean, what was mended and what happened."""
+    """The table at the end: for each unit how many were graded, their mean, repairs and incidents."""
     lines = [f"{'unit':<28}{'graded':>8}{'mean':>8}{'of':>7}{'repaired':>10}{'incidents':>11}"]
     for unit in sorted({record["unit"] for record in found}):
         group = [record for record in found if record["unit"] == unit]

@@ -13,7 +13,9 @@ Result = TypeVar("Result")
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="units worked on side by side")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="how many units are worked on in parallel"
+    )
 
 
 def side_by_side(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[Result]:

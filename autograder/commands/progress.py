@@ -9,12 +9,12 @@ from .course import UsageError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--html", action="store_true", help="print a piece of HTML instead of text")
+    parser.add_argument("--html", action="store_true", help="print HTML instead of text")
     parser.add_argument(
         "--notebooks",
         type=Path,
         metavar="DIR",
-        help="the folder with start.ipynb (default: here, or the nearest above)",
+        help="the folder with start.ipynb (default: this one, or the nearest above it)",
     )
 
 

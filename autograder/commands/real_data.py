@@ -1,12 +1,12 @@
 """`python -m autograder real-data FILE`: train the course's Transformer on real sentence pairs and report BLEU.
 
-Which precision is faster on this machine is measured at the start, and told in the first lines.
+It begins by measuring which precision is faster on this machine, and says so in its first lines.
 
 Measured with 27,051 pairs of Tatoeba cmn-eng to train on (1.49 million weights, 11.0 minutes of CPU time of one thread on
 an AMD EPYC with AVX-512 BF16, in bfloat16, a busy machine, PyTorch 2.13), one seed, sacrebleu, cased, one reference for
 each source: 30.3 on the test sentences with four beams, 29.5 greedily (validation: 30.0 and 29.1); translating the test
 took 0.6 minutes. Over all 1,003 test pairs, a source with several translations counted once for each: 29.6.
-On a processor with AVX2 alone, in float32, the same minutes were enough for 2,257 steps: 28.4 with four beams.
+On a processor with AVX2 only, in float32, the same minutes were enough for 2,257 steps: 28.4 with four beams.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
     parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
     parser.add_argument(
-        "--held-out", type=int, default=1000, metavar="N", help="pairs to validate and to test on (1000 each)"
+        "--held-out",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="pairs to validate on, and as many to test on (default: 1000)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the split and of the training (default: 0)")
-    parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best that is here)")
+    parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best one available)")
     parser.add_argument(
         "--threads", type=int, default=1, help="on a CPU (default: 1, and then CPU seconds are counted)"
     )
@@ -38,11 +42,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("measured", "float32", "bfloat16"),
         default="measured",
-        help="of the matrix products (default: the faster one, measured at the start)",
+        help="of the matrix products (default: the faster one, as measured at the start)",
     )
     parser.add_argument("--beams", type=int, default=4, help="for decoding (default: 4; 1 is greedy)")
     parser.add_argument(
-        "--save", type=Path, default=None, metavar="FILE", help="write the weights there, as safetensors"
+        "--save", type=Path, default=None, metavar="FILE", help="write the weights to this file, as safetensors"
     )
 
 
@@ -66,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     shared = shared_sentences(split.train, [*split.validation, *split.test])
     print(
         f"{len(split.train)} pairs to train on, {len(split.validation)} to validate, {len(split.test)} to test on; "
-        f"{len(shared)} sentences of these two stand in training too."
+        f"{len(shared)} sentences of the last two also occur in training."
     )
     precision = measured_precision(device)
     chosen_bfloat16 = precision.takes_bfloat16 if options.precision == "measured" else options.precision == "bfloat16"
@@ -101,7 +105,7 @@ def _clock(device: str, threads: int) -> tuple[Callable[[], float], str]:
     """On one CPU thread the seconds that this process computes: other work on the machine does not count."""
     if device == "cpu" and threads == 1:
         return time.process_time, "CPU time of one thread"
-    return time.perf_counter, "by the clock on the wall"
+    return time.perf_counter, "wall-clock time"
 
 
 def _progress(share: float, step: int, loss: float) -> None:

@@ -10,7 +10,7 @@ from .course import UsageError, add_course, chosen_units
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or a sample class made before")
+    parser.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or an earlier sample class")
     parser.add_argument("--students", type=int, default=8, help="how many (default: 8)")
     parser.add_argument("--assignment", nargs="+", default=[], metavar="UNIT", help="units (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="which known mistakes are drawn")

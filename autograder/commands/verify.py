@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         + (
             f"{len(problems)} problems"
             if problems
-            else "every starter 0, every solution full, every known mistake named, nothing hangs on rounding"
+            else "every starter gets 0, every solution full points, every known mistake is named, nothing hangs on rounding"
         )
     )
     return 1 if problems else 0

@@ -70,7 +70,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     """
     exercise = _exercise_of(target)
     if exercise is None:
-        _show_text("✗ nothing checked: this is none of this unit's exercises, or `begin(...)` has not been run.")
+        _show_text("✗ nothing was checked: this is not one of this unit's exercises, or `begin(...)` has not been run.")
         return 0.0
     if cases == "hidden":
         _show_text(f"The other points of {exercise.name} are decided when your notebook is graded.")
@@ -92,7 +92,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
             verdict,
             notes=(
                 *verdict.notes,
-                "this cell asks for other properties than its exercise does; the exercise's were looked at",
+                "this cell asks for other properties than its exercise does; the exercise's own were checked",
             ),
         )
     if verdict.passed:
@@ -114,7 +114,7 @@ def _keep(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str
         with grading():
             alone = my_transformer.load(text, exercise.name, f"<{my_transformer.PACKAGE}.{exercise.name}>")
         if not _passes_alone(alone, exercise, sighting):
-            raise my_transformer.CannotKeep("it does not pass by itself, outside your notebook")
+            raise my_transformer.CannotKeep("it does not pass on its own, outside your notebook")
         package = my_transformer.package_folder(_folder)
         my_transformer.write(package, exercise.name, text)
         my_transformer.note_passed(package, exercise.name, text, (_folder / CASES_FILE).read_bytes())
@@ -125,7 +125,7 @@ def _keep(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str
     except OSError as error:
         return (f"it could not be kept in {my_transformer.PACKAGE}: {error.strerror}.",)
     except Exception as error:
-        return (f"it is not kept in {my_transformer.PACKAGE}: by itself it raises {type(error).__name__}: {error}.",)
+        return (f"it is not kept in {my_transformer.PACKAGE}: on its own it raises {type(error).__name__}: {error}.",)
     return ()
 
 
@@ -172,7 +172,7 @@ def hint(target: Any) -> None:
     """Show the next hint for an exercise, given as the function or its name. Hints cost nothing."""
     exercise = _exercise_of(target)
     if exercise is None:
-        print("There is no exercise of that name in this unit.")
+        print("There is no exercise by that name in this unit.")
         return
     shown = min(_hints_shown.get(exercise.name, 0) + 1, len(exercise.hints))
     _hints_shown[exercise.name] = shown

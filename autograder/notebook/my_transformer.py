@@ -140,13 +140,13 @@ def _definition(target: Any) -> tuple[ast.stmt, Mapping[str, Any]]:
     function = getattr(function, "__wrapped__", function)
     code = getattr(function, "__code__", None)
     if code is None:
-        raise CannotKeep(f"`{getattr(target, '__name__', target)}` is no plain function or class")
+        raise CannotKeep(f"`{getattr(target, '__name__', target)}` is not a plain function or class")
     lines = linecache.getlines(code.co_filename)
     with contextlib.suppress(SyntaxError, ValueError):
         for node in reversed(ast.parse("".join(lines)).body):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == target.__name__:
                 return node, function.__globals__
-    raise CannotKeep(f"the text of `{target.__name__}` cannot be found in a cell")
+    raise CannotKeep(f"the source of `{target.__name__}` cannot be found in any cell")
 
 
 def _is_literal(value: Any) -> bool:

@@ -14,7 +14,7 @@ from .parts import own_part
 
 WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
-_USAGE = f'What shall I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
+_USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
 _TRIED_ON = 24
 
 

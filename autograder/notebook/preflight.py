@@ -1,4 +1,4 @@
-"""Before handing in: look at the file, run it as the grader will, and say in clear lines what would go wrong."""
+"""Before handing in: look at the file, run it as the grader will, and say plainly what would go wrong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Preflight:
     def as_text(self, repaired: bool) -> str:
         """One line a finding, and what to do at the end."""
         lines = [_line(finding, repaired) for finding in self.findings]
-        return "\n".join([f"Preflight of {self.path.name}, as it was saved {_ago(self.path)}:", *lines])
+        return "\n".join([f"Preflight of {self.path.name}, {_saved(self.path)}:", *lines])
 
 
 def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False) -> None:
@@ -74,11 +74,11 @@ def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
             if in_notebook
             else f"python -m autograder preflight {unit} {found.path}"
         )
-        lines.append(f"To mend what is marked ✎: {command}")
+        lines.append(f"To repair what is marked ✎: {command}")
     lines.append(
-        "Ready to hand in. Cases drawn anew decide the other points."
+        "Ready to hand in. The other points are decided on new cases."
         if found.ready
-        else "Not ready: see what is marked ✗. You may hand in all the same; what passes counts."
+        else "Not ready: see what is marked ✗. You may still hand it in; what passes counts."
     )
     return "\n".join(lines)
 
@@ -134,7 +134,7 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
     found = verdicts([(exercise,) for exercise in unit.exercises], seen.sightings, folder)
     broken = [f"{name} raised {_error_of(outputs)}" for name, outputs in seen.outputs.items() if _error_of(outputs)]
     for line in broken:
-        yield Finding("note", f"Run from the top, {line}. That costs points only where an exercise needs this cell.")
+        yield Finding("note", f"Run from the top, {line}. That costs points only if an exercise needs this cell.")
     if not broken:
         yield Finding("ok", "It runs from top to bottom (without the experiments, as when it is graded).")
     for exercise in unit.exercises:
@@ -175,14 +175,14 @@ def _this_notebook(folder: Path) -> Path:
 def _line(finding: Finding, repaired: bool) -> str:
     if finding.state != "mended":
         return f"{_SIGNS[finding.state]} {finding.says}"
-    return f"{_SIGNS['mended']} {finding.says}" + (f": {finding.cure}." if repaired else ". (This can be mended.)")
+    return f"{_SIGNS['mended']} {finding.says}" + (f": {finding.cure}." if repaired else ". (This can be repaired.)")
 
 
-def _ago(path: Path) -> str:
+def _saved(path: Path) -> str:
     try:
         saved = path.stat().st_mtime
     except OSError:
-        return "never"
+        return "not saved yet"
     seconds = max(0, round(time.time() - saved))
     told = (
         f"{seconds} seconds"
@@ -191,4 +191,4 @@ def _ago(path: Path) -> str:
         if seconds < 7200
         else f"{seconds // 3600} hours"
     )
-    return f"{told} ago"
+    return f"as saved {told} ago"

@@ -1,4 +1,4 @@
-"""Look at a notebook file before it is handed in: its name, its cells, its size; and mend what can be mended.
+"""Look at a notebook file before it is handed in: its name, its cells, its size; and repair what can be repaired.
 
 The grader rebuilds every submission, so most of this costs no points there. Said early, it costs no surprise either.
 """
@@ -50,12 +50,16 @@ def examine(path: Path, unit: UnitCases) -> Examined:
         return Examined((Finding("problem", f"{path.name} cannot be read ({error.strerror})."),))
     except (ValueError, RecursionError):
         return Examined(
-            (Finding("problem", f"{path.name} is no notebook: its JSON is broken. Open it in JupyterLab and save it."),)
+            (
+                Finding(
+                    "problem", f"{path.name} is not a notebook: its JSON is broken. Open it in JupyterLab and save it."
+                ),
+            )
         )
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells) or tree.get("nbformat") != 4:
         return Examined(
-            (Finding("problem", f"{path.name} is no notebook of format 4. Open it in JupyterLab and save it."),)
+            (Finding("problem", f"{path.name} is not a notebook in format 4. Open it in JupyterLab and save it."),)
         )
     looking = _Looking(copy.deepcopy(tree), unit)
     looking.file(path, len(data))
@@ -110,7 +114,7 @@ class _Looking:
         if unit is None or not isinstance(kernel, dict) or kernel.get("language", "python") != "python":
             metadata["autograder"] = {**(own if isinstance(own, dict) else {}), "unit": unit or self.unit.unit}
             metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-            self.say("mended", "The notebook's own metadata (its unit, its kernel) is lost", "it is written anew")
+            self.say("mended", "The notebook's own metadata (its unit, its kernel) is lost", "it is back")
 
     def exercise(self, exercise: ExerciseCases) -> None:
         before = len(self.findings)
@@ -121,7 +125,7 @@ class _Looking:
         place = self._locked(f"{name}-check", check, exercise.points, place, lambda source: _same_code(source, check))
         self._locked(f"{name}-hidden", note, exercise.points_elsewhere, place, lambda source: source.strip() == note)
         if len(self.findings) == before:
-            self.say("ok", f"{name}: its cells are all there, once.")
+            self.say("ok", f"{name}: all its cells are there, each of them once.")
 
     def _solution(self, name: str) -> int:
         """The position of an exercise's solution cell; −1 where there is none."""
@@ -134,7 +138,7 @@ class _Looking:
             if not defining:
                 self.say(
                     "problem",
-                    f"{name}: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit.",
+                    f"{name}: no cell defines it, so it gets no points. Take its cell from a fresh copy of the unit.",
                 )
                 return -1
             self.say("mended", f"{name}: its cell has lost its marks", "it has them again")
@@ -191,7 +195,7 @@ class _Looking:
         if copies:
             self.say(
                 "mended",
-                f"{name}: one of its cells is there {len(copies) + 1} times",
+                f"{name}: one of its cells appears {len(copies) + 1} times",
                 "one counts, the others stay as cells of your own",
             )
 
@@ -203,7 +207,7 @@ class _Looking:
             if not found:
                 self.say(
                     "problem",
-                    f"{grade_id}: the cell for this written answer is missing. Fetch it from a fresh copy of the unit.",
+                    f"{grade_id}: the cell for this written answer is missing. Take it from a fresh copy of the unit.",
                 )
                 continue
             self._only(found[-1], found, str(grade_id))
@@ -213,7 +217,9 @@ class _Looking:
         for number, cell in enumerate(self.cells):
             if "id" in cell and cell["id"] in seen:
                 cell["id"] = f"own-{number}"
-                self.say("mended", f"Cell {number + 1} has the same internal id as another", "it has its own")
+                self.say(
+                    "mended", f"Cell {number + 1} has the same internal id as another one", "it has one of its own"
+                )
             seen.add(cell.get("id"))
 
 

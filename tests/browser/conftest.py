@@ -51,12 +51,17 @@ def missing_browser(reason: str) -> None:
     pytest.skip(reason)
 
 
+def browser_path() -> str | None:
+    """The machine's own Chromium: BROWSER_PATH where set, otherwise the first that PATH knows."""
+    return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """The machine's own Chromium: BROWSER_PATH where set, otherwise the first that PATH knows."""
+    """The machine's own Chromium, started once for a module."""
     if importlib.util.find_spec("playwright") is None:
         missing_browser("the package playwright is not installed")
-    path = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = browser_path()
     if path is None or not Path(path).exists():
         missing_browser(f"no browser: none of {', '.join(BROWSERS)} on PATH, or BROWSER_PATH names none")
     from playwright.sync_api import sync_playwright

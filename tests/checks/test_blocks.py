@@ -16,6 +16,8 @@ from autograder.judging.probes import (
     same_in_eval,
 )
 
+pytestmark = pytest.mark.quick
+
 Layer = Callable[..., Any]
 
 

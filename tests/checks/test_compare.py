@@ -10,6 +10,8 @@ from autograder.formats.cases import Tolerance
 from autograder.formats.values import Opaque, Tensor
 from autograder.judging.compare import difference
 
+pytestmark = pytest.mark.quick
+
 NEAR = Tolerance()
 floats = hnp.arrays(np.float64, hnp.array_shapes(), elements=st.floats(-1e6, 1e6))
 

@@ -14,6 +14,8 @@ from autograder.judging.probes import (
     searches_each_sentence_by_itself,
 )
 
+pytestmark = pytest.mark.quick
+
 CALL = Call("two sentences", {}, 0)
 
 

@@ -14,6 +14,8 @@ import pytest
 from autograder.formats.places import KEEP_NOTHING
 from autograder.notebook import my_transformer
 
+pytestmark = pytest.mark.quick
+
 
 def cell(source: str, space: dict | None = None) -> dict:
     """A cell run as a notebook runs it: in `__main__`, its text kept."""

@@ -13,6 +13,8 @@ from autograder.library.operator_log import entries, noting
 from autograder.library.quiet import paused
 from autograder.observing.observe import observe
 
+pytestmark = pytest.mark.quick
+
 
 def seen(target: object, fixture: object, **more: object) -> Observation:
     call = Call("one call", {"x": Fixture("unit", "x", {})}, 1, **more)  # type: ignore[arg-type]

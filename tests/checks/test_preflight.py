@@ -78,8 +78,8 @@ MENDABLE = {
     "a changed check": (edit("attend-check", "check(attend, matches)"), "attend: its check cell was changed"),
     "lost marks": (strip("centre"), "centre: its cell has lost its marks"),
     "lost marks of a check": (strip("centre-check"), "centre: its check cell has lost its marks"),
-    "a copied answer": (double("softmax"), "softmax: one of its cells is there 2 times"),
-    "a copied check": (double("softmax-check"), "softmax: one of its cells is there 2 times"),
+    "a copied answer": (double("softmax"), "softmax: one of its cells appears 2 times"),
+    "a copied check": (double("softmax-check"), "softmax: one of its cells appears 2 times"),
     "a text cell": (as_text_cell, "centre: its cell is a text cell"),
     "ids that are the same": (same_ids, "has the same internal id as another"),
     "lost metadata": (no_metadata, "own metadata (its unit, its kernel) is lost"),
@@ -126,7 +126,7 @@ def test_an_exercise_without_a_cell_cannot_be_mended(solved: Submission, unit: U
         finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"
     ]
     assert problems == [
-        "softmax: no cell defines it, so it gets no points. Fetch its cell from a fresh copy of the unit."
+        "softmax: no cell defines it, so it gets no points. Take its cell from a fresh copy of the unit."
     ]
 
 
@@ -135,15 +135,15 @@ def test_a_missing_written_answer_is_said(solved: Submission, unit: UnitCases, t
     problems = [
         finding.says for finding in examine(saved(solved, tmp_path), unit).findings if finding.state == "problem"
     ]
-    assert problems == ["why: the cell for this written answer is missing. Fetch it from a fresh copy of the unit."]
+    assert problems == ["why: the cell for this written answer is missing. Take it from a fresh copy of the unit."]
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("{broken", "its JSON is broken"),
-        ("[]", "no notebook of format 4"),
-        ('{"cells": [], "nbformat": 3}', "no notebook of format 4"),
+        ("[]", "not a notebook in format 4"),
+        ('{"cells": [], "nbformat": 3}', "not a notebook in format 4"),
     ],
 )
 def test_a_file_that_is_no_notebook_is_named(text: str, sentence: str, unit: UnitCases, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_notebook_that_is_right_is_ready(
     assert main(["preflight", UNIT, str(path)]) == 0
     told = capsys.readouterr().out
     assert "✓ It runs from top to bottom" in told
-    assert told.endswith("Ready to hand in. Cases drawn anew decide the other points.\n")
+    assert told.endswith("Ready to hand in. The other points are decided on new cases.\n")
     assert path.read_bytes() == before
 
 
@@ -247,7 +247,7 @@ def test_in_a_notebook_nothing_is_changed_unless_asked(
     before = path.read_bytes()
     preflight.preflight(UNIT, path)
     assert path.read_bytes() == before
-    assert 'To mend what is marked ✎: preflight("90_small", repair=True)' in capsys.readouterr().out
+    assert 'To repair what is marked ✎: preflight("90_small", repair=True)' in capsys.readouterr().out
     preflight.preflight(UNIT, path, repair=True)
     assert path.read_bytes() != before
     assert "File → Reload Notebook from Disk" in capsys.readouterr().out

@@ -11,6 +11,8 @@ from autograder.notebook import my_transformer
 from autograder.notebook.progress import advice, as_html, as_text, note_passed, passed_names, read_progress
 from tests.checks.exercises import doubling
 
+pytestmark = pytest.mark.quick
+
 UNITS = [
     {
         "unit": "00_start_here", "title": "00 · Start: here", "minutes": 35, "written_points": 0.0,

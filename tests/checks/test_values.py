@@ -12,6 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from autograder.formats.values import Fixture, Opaque, Tensor, UnreadableValues, pack, to_live, to_plain, unpack
 
+pytestmark = pytest.mark.quick
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 arrays = hnp.arrays(
     st.sampled_from(["float64", "float32", "float16", "int64", "uint8", "bool"]),

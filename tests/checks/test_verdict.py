@@ -26,6 +26,8 @@ from autograder.observing.observe import observe
 
 from .exercises import doubling, seen_by
 
+pytestmark = pytest.mark.quick
+
 ALL = (keeps_inputs, right_shape, finite, matches)
 
 

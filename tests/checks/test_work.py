@@ -5,6 +5,8 @@ import pytest
 from autograder.formats.cases import Call, Observation, Tolerance
 from autograder.judging.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
 
+pytestmark = pytest.mark.quick
+
 FACTS = {
     works_in_blocks: {"makes a table of all scores": False, "ignores block_size": False},
     works_once: {"reads the source again": False, "computes old positions again": False},

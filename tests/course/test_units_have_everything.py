@@ -1,5 +1,6 @@
 """Every unit says what it takes and gives, asks before it shows, and leads on. Numbers in words agree with the exercises."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
 from autograder.authoring.start_page import said_time
 
+pytestmark = pytest.mark.quick
+
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 UNITS = units(SOLUTIONS)
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -15,6 +18,7 @@ COUNTED = re.compile(rf"({'|'.join(NUMBERS)}|\d+) exercises", re.IGNORECASE)
 POINTS = re.compile(r"exercises, (\d+) points")
 
 
+@functools.cache  # reading a lesson takes a while
 def lesson(unit: str) -> Lesson:
     return parse_lesson(SOLUTIONS / unit / f"{unit_stem(unit)}.py")
 

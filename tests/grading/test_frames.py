@@ -15,6 +15,8 @@ from autograder.formats.cases import Call, Observation, Sighting, sighting_tree
 from autograder.formats.frames import FRAME, Frames, received_sighting, unpacked_frame
 from autograder.formats.values import Opaque, UnreadableValues, pack, unpack
 
+pytestmark = pytest.mark.quick
+
 PLAN = {"0.0.0": Call("one", {}, 0), "1.0.0": Call("two", {}, 0)}
 
 

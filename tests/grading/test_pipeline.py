@@ -168,7 +168,7 @@ def test_ctrl_c_and_kill_at_any_moment_lose_nothing_and_a_rerun_finishes(course:
 
     assert stop_when((course / "gradebook.db").exists, signal.SIGKILL)[0] == -signal.SIGKILL
     status, told = stop_when(lambda: done() >= 1, signal.SIGINT)
-    assert status == 130 and "run the same command to go on" in told and "Traceback" not in told
+    assert status == 130 and "run the same command to continue" in told and "Traceback" not in told
     kept = done()
     assert 1 <= kept < len(expected)
     assert stop_when(lambda: done() > kept, signal.SIGKILL)[0] == -signal.SIGKILL

@@ -14,6 +14,8 @@ from autograder.grading.sanitise import clean, safe_markdown, safe_outputs, safe
 from autograder.judging.panel import as_html
 from autograder.judging.verdict import judge
 
+pytestmark = pytest.mark.quick
+
 
 def png(width: int, height: int) -> str:
     """The beginning of a picture of that size."""

@@ -16,6 +16,8 @@ from autograder.lab.corpus.numerals import (
     english_ordinal,
 )
 
+pytestmark = pytest.mark.quick
+
 WHOLE_RANGE = st.one_of(
     st.integers(0, 10**8),
     st.integers(0, 8).flatmap(lambda power: st.integers(0, 10**power)),

@@ -14,6 +14,8 @@ from autograder.lab import explorer, fonts, front_end
 from autograder.lab.explorer import explore, layer_name, picture, record, recording
 from autograder.library import part
 
+pytestmark = pytest.mark.quick
+
 SOURCE, TARGET = ("我", "昨天", "学习"), ("I", "studied", "yesterday", ".")
 
 

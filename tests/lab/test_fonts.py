@@ -10,6 +10,8 @@ from matplotlib.font_manager import FontEntry
 
 from autograder.lab import fonts
 
+pytestmark = pytest.mark.quick
+
 NO_FONT = "no Chinese font is installed here (Debian and Ubuntu: apt-get install fonts-noto-cjk)"
 
 

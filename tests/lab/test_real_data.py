@@ -206,7 +206,7 @@ def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsy
     finally:
         torch.set_num_threads(threads)
     said = capsys.readouterr().out
-    assert "0 sentences of these two stand in training too" in said
+    assert "0 sentences of the last two also occur in training" in said
     assert "BLEU on" in said
     assert "CPU time of one thread" in said
     assert len([line for line in said.splitlines() if "a step of one layer takes" in line and "is taken" in line]) == 1

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from autograder.lab.tables import display_width, table
 
+pytestmark = pytest.mark.quick
+
 plain = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), max_size=8)
 
 

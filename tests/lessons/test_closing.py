@@ -15,6 +15,8 @@ from autograder.formats.places import course_map, unit_folder
 from tests.lessons.test_lessons import LESSON, lesson
 from tests.lessons.writing import write_lesson
 
+pytestmark = pytest.mark.quick
+
 
 def closing(folder: Path, *edits: tuple[str, str]) -> list[str]:
     return [cell.source for cell in solved_notebook(lesson(folder, *edits)).cells if is_made(cell)]

@@ -14,6 +14,8 @@ from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
 from tests.lessons.writing import write_lesson
 
+pytestmark = pytest.mark.quick
+
 LESSON = '''
 # %% [markdown]
 # # 97 · Made up
