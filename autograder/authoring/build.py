@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,14 +19,30 @@ import nbformat
 from nbformat import NotebookNode
 
 from .. import library
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
+from ..formats.cases import (
+    CASES_FILE,
+    ExerciseCases,
+    MissingCases,
+    Observation,
+    Tolerance,
+    UnitCases,
+    Variant,
+    cases_digest,
+    load_cases,
+    save_cases,
+)
 from ..judging.compare import same_observation
+from ..judging.diagnose import as_viewed
+from ..judging.probes.named import named_probes
+from ..judging.probes.probe import common_view
 from .assess import assess, assess_rounding, kept_file, missing_files
+from .cache import look_again, outputs_of
 from .closing import is_made
+from .fingerprints import fingerprinted, full_seen
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
 from .rounding import AMPLIFIED
-from .workbench import draw_cases, open_workbench, tolerance_of
+from .workbench import Workpiece, draw_cases, open_workbench, tolerance_of
 
 
 @dataclass(frozen=True)
@@ -60,16 +77,18 @@ class Paths:
         return Path(library.__file__).parent / f"{library.module_name(self.unit)}.py"
 
 
-def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
+def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "") -> list[str]:
     """Build one unit; return which files were rewritten. Raises LessonError on what the author must mend.
 
-    run: execute the solved notebook where its source has changed (its outputs are for reading only)
+    run:      execute the solved notebook where its source has changed (its outputs are for reading only)
+    exercise: draw and assess the cases of this exercise alone, and leave those of the others as they are stored
     """
     paths = Paths(course, unit)
     lesson = parse_lesson(paths.lesson)
     changed = _write_text(paths.library, library_text(lesson))
     _reload_library()
-    cases = visible_cases(lesson, _stored(paths.cases))
+    before = _stored(paths.cases)
+    cases = visible_cases(lesson, before, only=exercise)
     if not _same_cases(paths.cases, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
@@ -79,7 +98,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
     if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
-    rewritten = {paths.library, paths.cases} & set(changed)
+    # a known mistake changes nothing that the solved notebook shows
+    rewritten = (
+        paths.library in changed or before is None or cases_digest(before) != cases_digest(load_cases(paths.cases))
+    )
     kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
     if kept is not None:
         changed += _write_text(paths.solved, notebook_text(kept))
@@ -143,29 +165,66 @@ def library_text(lesson: Lesson) -> str:
     return f"{head}\n{body}\n" if body else head
 
 
-def visible_cases(lesson: Lesson, stored: UnitCases | None = None) -> UnitCases:
+def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str = "") -> UnitCases:
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
-    stored: what an earlier build has found: where an exercise is still the same, it is not looked at for what hangs on
-            rounding again, which takes as long as drawing its cases. (`verify` always looks.)
+    stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
+            looked at for what hangs on rounding again, which takes as long as to draw them. (`verify` always looks.)
+    only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
+    remembered = outputs_of(lesson)
     exercises: list[ExerciseCases] = []
     problems: list[str] = []
-    for piece in open_workbench(lesson):
-        cases = draw_cases(piece)
-        before = known.get(cases.name)
-        found = assess(piece, seed=None, cases=cases).problems
+    for piece in _chosen(open_workbench(lesson), only, known):
+        before = known.get(piece.source.name)
+        if before and only and piece.source.name != only:
+            exercises.append(before)
+            continue
+        cases = draw_cases(piece, remembered=remembered)
+        kept = fingerprinted(cases)
+        found = assess(piece, seed=None, cases=cases, stored=kept).problems
         if not found and (before is None or not _same_exercise(before, cases)):
-            found = assess_rounding(piece, seed=None, cases=cases)
+            found = assess_rounding(piece, seed=None, cases=cases, stable=_stable(before, cases))
         problems += found
-        exercises.append(cases)
+        exercises.append(kept)
+    remembered.forget_old()
     if problems:
         raise LessonError("\n".join(problems))
     return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
 
 
+def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:
+    """The pieces, where `only` is one of them and all others are stored. Raises LessonError."""
+    names = [piece.source.name for piece in pieces]
+    where = f"{pieces[0].lesson.path}" if pieces else "the lesson"
+    if only and only not in names:
+        raise LessonError(f"{where} has no exercise {only!r}; its exercises are: {', '.join(names)}")
+    if missing := [name for name in names if only and name != only and name not in known]:
+        raise LessonError(f"{where}: no cases of {missing[0]} are stored yet; build the whole unit once")
+    return pieces
+
+
+def _stable(before: ExerciseCases | None, fresh: ExerciseCases) -> frozenset[str] | None:
+    """The known mistakes that an earlier build found not to hang on rounding; None where it looked at another exercise."""
+    bare = replace(fresh, variants=())
+    if before is None or not _same_exercise(replace(before, variants=()), bare):
+        return None
+    old, view = {variant.name: variant for variant in before.variants}, common_view(named_probes(fresh.probes))
+    amplified = tolerance_of(fresh, AMPLIFIED)
+
+    def same(variant: Variant) -> bool:
+        kept = old.get(variant.name)
+        return kept is not None and all(
+            same_observation(as_viewed(seen, view), as_viewed(kept.seen[key], view), amplified)
+            for key, seen in variant.seen.items()
+        )
+
+    return frozenset(variant.name for variant in fresh.variants if same(variant))
+
+
 def _reload_library() -> None:
+    look_again()
     library.units.cache_clear()
     library.unit_of.cache_clear()
     library.part.cache_clear()
@@ -197,10 +256,13 @@ def _same_cases(path: Path, cases: UnitCases) -> bool:
         fresh = load_cases(fresh_file)
     if replace(stored, exercises=()) != replace(fresh, exercises=()) or stored.names != fresh.names:
         return False
-    return all(map(_same_exercise, stored.exercises, fresh.exercises))
+    full = [replace(a, variants=b.variants) for a, b in zip(fresh.exercises, cases.exercises, strict=True)]
+    return all(map(_same_exercise, stored.exercises, full))
 
 
 def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
+    """Whether fresh cases, with all that their variants give, agree with what is stored."""
+
     def bare(cases: ExerciseCases) -> ExerciseCases:
         return replace(cases, plan={}, expected={}, variants=())
 
@@ -213,9 +275,15 @@ def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
     near = tolerance_of(fresh, 0.25)
     # a known mistake may amplify rounding (unit 04's second differences: by 50 tolerances between processors)
     amplified = tolerance_of(fresh, AMPLIFIED)
-    pairs = [(stored.expected, fresh.expected, near)]
-    pairs += [(a.seen, b.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
-    return all(list(a) == list(b) and all(same_observation(a[key], b[key], by) for key in b) for a, b, by in pairs)
+    pairs: list[tuple[Mapping[str, Observation], Mapping[str, Observation], Tolerance]]
+    pairs = [(fresh.expected, stored.expected, near)]
+    pairs += [(full_seen(b), a.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
+    view = common_view(named_probes(fresh.probes))
+
+    def same(seen: Observation, kept: Observation, by: Tolerance) -> bool:
+        return same_observation(as_viewed(seen, view), as_viewed(kept, view), by)
+
+    return all(list(a) == list(b) and all(same(a[key], b[key], by) for key in b) for a, b, by in pairs)
 
 
 def _same_sources(path: Path, solved: NotebookNode) -> bool:
