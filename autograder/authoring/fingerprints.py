@@ -40,7 +40,7 @@ _MARGIN = 1 + 2 / FINER
 """Rounded numbers must be as far apart as the true ones have to be, and this much more."""
 _NEAR = 0.25
 """A leaf this many tolerances from the reference's is the reference's."""
-_OF_CASE, _OF_OTHERS = 3, 1
+_OF_CASE, _OF_OTHERS = 2, 1
 """How many entries far from each other are kept: of a case's value, and of derived calls and gradients."""
 
 
@@ -199,6 +199,7 @@ def _telling_places(pool: Array, tolerance: Tolerance, kept: int) -> list[int]:
     pool: (rows, size), all different
     """
     size = pool.shape[1]
+    sums, slack = weighted_sum(pool), sum_slack(pool, tolerance.absolute, tolerance.relative)
     places = (
         sorted({int((i * 0.6180339887498949 % 1) * size) for i in range(1, kept + 1)})
         if size > kept
@@ -209,9 +210,10 @@ def _telling_places(pool: Array, tolerance: Tolerance, kept: int) -> list[int]:
     enough = APART * _MARGIN
     for i, row in enumerate(pool[:-1]):
         others = pool[i + 1 :]
-        told = _distance(row, others[:, places], tolerance, places).max(axis=1)
+        told = _distance(row, others[:, places], tolerance, places).max(axis=1, initial=0)
+        told = np.maximum(told, np.abs(sums[i] - sums[i + 1 :]) / np.maximum(slack[i], slack[i + 1 :]))
         for other in np.flatnonzero(told < enough):
-            now = _distance(row, others[other : other + 1, places], tolerance, places).max()
+            now = _distance(row, others[other : other + 1, places], tolerance, places).max(initial=0)
             if now >= enough:
                 continue
             everywhere = _distance(row, others[other : other + 1], tolerance)[0]

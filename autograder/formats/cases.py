@@ -184,8 +184,27 @@ def load_cases(path: Path) -> UnitCases:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    fields = {name: _tree(getattr(record, name)) for name in record.__dataclass_fields__ if name != "variants"}
-    return fields | ({"variants": _variants_tree(record.variants)} if isinstance(record, ExerciseCases) else {})
+    if isinstance(record, ExerciseCases):
+        apart = {"variants": _variants_tree(record.variants), "plan": _plan_tree(record.plan)}
+        return {name: apart.get(name) or _tree(getattr(record, name)) for name in record.__dataclass_fields__}
+    return {name: _tree(getattr(record, name)) for name in record.__dataclass_fields__}
+
+
+def _plan_tree(plan: dict[str, Call]) -> dict[str, Any]:
+    """The calls, and beside them the weights that several of them load, each set once."""
+    places: dict[bytes, int] = {}
+    states, calls = [], {}
+    for key, call in plan.items():
+        name = digest(call.state)
+        if name not in places:
+            places[name] = len(states)
+            states.append(_tree(call.state))
+        calls[key] = _fields(call) | {"state": places[name]}
+    return {"calls": calls, "states": states}
+
+
+def _plan(tree: dict[str, Any]) -> dict[str, Call]:
+    return calls_from({key: {**call, "state": tree["states"][call["state"]]} for key, call in tree["calls"].items()})
 
 
 def _variants_tree(variants: Sequence[Variant]) -> dict[str, Any]:
@@ -278,7 +297,7 @@ def _unit_cases(tree: dict[str, Any]) -> UnitCases:
 
 
 def _exercise(node: dict[str, Any]) -> ExerciseCases:
-    plan, expected = calls_from(node["plan"]), _observations(node["expected"])
+    plan, expected = _plan(node["plan"]), _observations(node["expected"])
     in_order = {key: expected[key] for key in plan if key in expected}
     read = {"plan": plan, "expected": expected, "variants": _variants(node["variants"], in_order)}
     return ExerciseCases(**{**node, **read, "tolerance": Tolerance(**node["tolerance"])})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 JUDGED_FACTS = ("after", "gradients")
 """What of an observation's facts is compared."""
-FINER = 16
+FINER = 8
 """Numbers and sums are rounded to less than this part of a tolerance: what is compared with them is allowed as much more."""
 
 
