@@ -172,17 +172,19 @@ def _judged(observation: Observation) -> Observation:
 def _shape_of(observation: Observation) -> Any:
     """Equal for two observations that differ in numbers at most."""
     judged = _judged(observation)
-    return _tree_shape(judged.value), judged.fault, judged.changed, _tree_shape(judged.facts)
+    return _tree_shape(judged.value), judged.fault, judged.changed, _tree_shape(judged.facts, in_order=False)
 
 
-def _tree_shape(tree: Any) -> Any:
+def _tree_shape(tree: Any, *, in_order: bool = True) -> Any:
+    """in_order: the order of a dict's entries counts, as it does in what is returned"""
     if is_leaf(tree):
         array = array_of(tree)
         return type(tree).__name__, array.dtype.kind, array.shape
     if isinstance(tree, dict):
-        return "dict", tuple((key, _tree_shape(item)) for key, item in tree.items())
+        keys = list(tree) if in_order else sorted(tree)
+        return "dict", tuple((key, _tree_shape(tree[key], in_order=in_order)) for key in keys)
     if isinstance(tree, (tuple, list)):
-        return "items", tuple(map(_tree_shape, tree))
+        return "items", tuple(_tree_shape(item, in_order=in_order) for item in tree)
     return type(tree).__name__, repr(tree)
 
 
