@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -22,27 +21,19 @@ from .. import library
 from ..formats.cases import (
     CASES_FILE,
     ExerciseCases,
-    MissingCases,
-    Observation,
-    Tolerance,
     UnitCases,
-    Variant,
     cases_digest,
     load_cases,
     save_cases,
 )
-from ..judging.compare import same_observation
-from ..judging.diagnose import as_viewed
-from ..judging.probes.named import named_probes
-from ..judging.probes.probe import common_view
 from .assess import assess, assess_rounding, kept_file, missing_files
 from .cache import look_again, outputs_of
 from .closing import is_made
-from .fingerprints import fingerprinted, full_seen
+from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
-from .rounding import AMPLIFIED
-from .workbench import Workpiece, draw_cases, open_workbench, tolerance_of
+from .stored import same_cases, same_exercise, stable_variants, stored_cases
+from .workbench import Workpiece, draw_cases, open_workbench
 
 
 @dataclass(frozen=True)
@@ -87,9 +78,9 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     lesson = parse_lesson(paths.lesson)
     changed = _write_text(paths.library, library_text(lesson))
     _reload_library()
-    before = _stored(paths.cases)
+    before = stored_cases(paths.cases)
     cases = visible_cases(lesson, before, only=exercise)
-    if not _same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
     solved = solved_notebook(lesson)
@@ -120,11 +111,11 @@ def check_unit(course: Path, unit: str) -> list[str]:
     stale = []
     if _text(paths.library) != library_text(lesson):
         return [f"{paths.library.name} is not what its lesson gives; {cure}"]
-    stored = _stored(paths.cases)
+    stored = stored_cases(paths.cases)
     if stored is None:
         return [f"{paths.cases} is not there, or cannot be read; {cure}"]
     cases = visible_cases(lesson, stored)
-    if not _same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, cases):
         stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
         return stale
     if _bytes(paths.cases) != _bytes(paths.learner_cases):
@@ -152,7 +143,7 @@ def _keep_files(lesson: Lesson) -> list[Path]:
             f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there"
         )
     if kept:
-        visible_cases(lesson, _stored(lesson.path.parent / CASES_FILE))
+        visible_cases(lesson, stored_cases(lesson.path.parent / CASES_FILE))
     return kept
 
 
@@ -184,8 +175,8 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
         cases = draw_cases(piece, remembered=remembered)
         kept = fingerprinted(cases)
         found = assess(piece, seed=None, cases=cases, stored=kept).problems
-        if not found and (before is None or not _same_exercise(before, cases)):
-            found = assess_rounding(piece, seed=None, cases=cases, stable=_stable(before, cases))
+        if not found and (before is None or not same_exercise(before, cases)):
+            found = assess_rounding(piece, seed=None, cases=cases, stable=stable_variants(before, cases))
         problems += found
         exercises.append(kept)
     remembered.forget_old()
@@ -205,24 +196,6 @@ def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, Exerci
     return pieces
 
 
-def _stable(before: ExerciseCases | None, fresh: ExerciseCases) -> frozenset[str] | None:
-    """The known mistakes that an earlier build found not to hang on rounding; None where it looked at another exercise."""
-    bare = replace(fresh, variants=())
-    if before is None or not _same_exercise(replace(before, variants=()), bare):
-        return None
-    old, view = {variant.name: variant for variant in before.variants}, common_view(named_probes(fresh.probes))
-    amplified = tolerance_of(fresh, AMPLIFIED)
-
-    def same(variant: Variant) -> bool:
-        kept = old.get(variant.name)
-        return kept is not None and all(
-            same_observation(as_viewed(seen, view), as_viewed(kept.seen[key], view), amplified)
-            for key, seen in variant.seen.items()
-        )
-
-    return frozenset(variant.name for variant in fresh.variants if same(variant))
-
-
 def _reload_library() -> None:
     look_again()
     library.units.cache_clear()
@@ -234,56 +207,6 @@ def _reload_library() -> None:
 
     for name in [name for name in sys.modules if name.startswith(f"{library.__name__}.unit_")]:
         del sys.modules[name]
-
-
-def _stored(path: Path) -> UnitCases | None:
-    try:
-        return load_cases(path)
-    except MissingCases:
-        return None
-
-
-def _same_cases(path: Path, cases: UnitCases) -> bool:
-    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance."""
-    stored = _stored(path)
-    if stored is None:
-        return False
-    with tempfile.TemporaryDirectory() as scratch:  # through the file format, so that both have been packed once
-        fresh_file = Path(scratch) / CASES_FILE
-        save_cases(cases, fresh_file)
-        if fresh_file.read_bytes() == path.read_bytes():
-            return True
-        fresh = load_cases(fresh_file)
-    if replace(stored, exercises=()) != replace(fresh, exercises=()) or stored.names != fresh.names:
-        return False
-    full = [replace(a, variants=b.variants) for a, b in zip(fresh.exercises, cases.exercises, strict=True)]
-    return all(map(_same_exercise, stored.exercises, full))
-
-
-def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
-    """Whether fresh cases, with all that their variants give, agree with what is stored."""
-
-    def bare(cases: ExerciseCases) -> ExerciseCases:
-        return replace(cases, plan={}, expected={}, variants=())
-
-    names = [(variant.name, variant.says) for variant in stored.variants]
-    if bare(stored) != bare(fresh) or names != [(variant.name, variant.says) for variant in fresh.variants]:
-        return False
-    if list(stored.plan) != list(fresh.plan) or any(repr(stored.plan[k]) != repr(fresh.plan[k]) for k in fresh.plan):
-        return False
-    # float32 sums differ between thread counts and processors, by up to a tenth of the tolerance (unit 05)
-    near = tolerance_of(fresh, 0.25)
-    # a known mistake may amplify rounding (unit 04's second differences: by 50 tolerances between processors)
-    amplified = tolerance_of(fresh, AMPLIFIED)
-    pairs: list[tuple[Mapping[str, Observation], Mapping[str, Observation], Tolerance]]
-    pairs = [(fresh.expected, stored.expected, near)]
-    pairs += [(full_seen(b), a.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
-    view = common_view(named_probes(fresh.probes))
-
-    def same(seen: Observation, kept: Observation, by: Tolerance) -> bool:
-        return same_observation(as_viewed(seen, view), as_viewed(kept, view), by)
-
-    return all(list(a) == list(b) and all(same(a[key], b[key], by) for key in b) for a, b, by in pairs)
 
 
 def _same_sources(path: Path, solved: NotebookNode) -> bool:

@@ -53,6 +53,11 @@ def fingerprinted(cases: ExerciseCases) -> ExerciseCases:
     return replace(cases, variants=tuple(Variant(v.name, v.says, replace(one, full=v.seen)) for v, one in pairs))
 
 
+def was_read(cases: ExerciseCases) -> bool:
+    """Whether the cases were not drawn in this process: what they were read from is what they are."""
+    return any(isinstance(variant.seen, Seen) and variant.seen.full is None for variant in cases.variants)
+
+
 def full_seen(variant: Variant) -> Mapping[str, Observation]:
     """All that a variant gives that was drawn in this process; what is stored of one that was read."""
     return (variant.seen.full if isinstance(variant.seen, Seen) else None) or variant.seen

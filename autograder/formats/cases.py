@@ -193,7 +193,8 @@ def _fields(record: Any) -> dict[str, Any]:
 def _plan_tree(plan: dict[str, Call]) -> dict[str, Any]:
     """The calls, and beside them the weights that several of them load, each set once."""
     places: dict[bytes, int] = {}
-    states, calls = [], {}
+    states: list[Any] = []
+    calls: dict[str, Any] = {}
     for key, call in plan.items():
         name = digest(call.state)
         if name not in places:
