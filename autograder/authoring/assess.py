@@ -19,13 +19,11 @@ from ..judging.probes.probe import common_view
 from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
+from .fingerprints import APART, fingerprinted
 from .notebook import starter_source
 from .parse import Lesson
 from .rounding import rounding_problems
 from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
-
-APART = 10.0
-"""Variants must differ from the reference, and from one another, by more than this many tolerances."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,17 @@ class Assessment:
     problems: tuple[str, ...]
 
 
-def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None) -> Assessment:
-    """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones."""
+def assess(
+    piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None, stored: ExerciseCases | None = None
+) -> Assessment:
+    """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones.
+
+    cases:  with all that the variants give
+    stored: the same as they are stored: variants must be told apart and named by that
+    """
     cases = cases or draw_cases(piece, seed=seed)
-    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in _problems(piece, cases))
+    stored = stored or fingerprinted(cases)
+    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in _problems(piece, cases, stored))
     return Assessment(
         piece.lesson.unit,
         piece.source.name,
@@ -59,11 +64,19 @@ def assess(piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = 
 
 
 def assess_rounding(
-    piece: Workpiece, *, seed: int | None, cases: ExerciseCases, thorough: bool = True
+    piece: Workpiece,
+    *,
+    seed: int | None,
+    cases: ExerciseCases,
+    thorough: bool = True,
+    stable: frozenset[str] | None = None,
 ) -> tuple[str, ...]:
     """Sentences for the author: what of the exercise hangs on rounding. On hidden cases only the reference is looked at:
-    known mistakes are told there to those alone who pass all visible cases."""
-    found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None, thorough=thorough)
+    known mistakes are told there to those alone who pass all visible cases.
+
+    stable: known mistakes that were looked at before, with the reference; None where nothing was
+    """
+    found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None, thorough=thorough, stable=stable)
     return tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
 
 
@@ -96,7 +109,7 @@ def beside_its_files(piece: Workpiece) -> Iterator[None]:
             yield
 
 
-def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+def _problems(piece: Workpiece, cases: ExerciseCases, stored: ExerciseCases) -> Iterator[str]:
     if piece.judged:
         with beside_its_files(piece):
             yield from _problems_of_judged(piece, cases)
@@ -123,8 +136,8 @@ def _problems(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
                 yield f"the truth {name} disagrees with the solution on {call.label!r}: {what}"
                 break
     for variant in cases.variants:
-        yield from _variant_problems(cases, variant)
-    yield from _twin_problems(cases)
+        yield from _variant_problems(stored, variant)
+    yield from _twin_problems(cases, stored)
 
 
 def _problems_of_judged(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
@@ -153,11 +166,12 @@ def _values_only(observation: Observation) -> Observation:
 
 
 def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
+    """cases: as they are stored; variant: with all that it gives"""
     wide = tolerance_of(cases, APART)
     if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
         yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
         return
-    verdict = judge(cases, named_probes(cases.probes), Sighting(variant.seen))
+    verdict = judge(cases, named_probes(cases.probes), Sighting(dict(variant.seen)))
     if verdict.passed:
         yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
     elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
@@ -169,12 +183,13 @@ def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
     return tuple(variant.says for variant in cases.variants if variant.name == diagnosis)
 
 
-def _twin_problems(cases: ExerciseCases) -> Iterator[str]:
+def _twin_problems(cases: ExerciseCases, stored: ExerciseCases) -> Iterator[str]:
+    """Two variants are told apart where what one gives differs from what is stored of the other."""
     wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
     viewed = [{key: as_viewed(seen, view) for key, seen in variant.seen.items()} for variant in cases.variants]
     for i, one in enumerate(cases.variants):
-        for j, other in enumerate(cases.variants[i + 1 :], start=i + 1):
-            alike = all(same_observation(viewed[i][key], viewed[j][key], wide) for key in cases.plan)
+        for other in stored.variants[i + 1 :]:
+            alike = all(same_observation(viewed[i][key], as_viewed(other.seen[key], view), wide) for key in cases.plan)
             if alike and one.says != other.says:
                 yield (
                     f"variants {one.name!r} and {other.name!r} give the same outputs; give them one sentence "

@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from .. import library
-from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases, save_cases
-from ..judging.compare import same_observation
+from ..formats.cases import (
+    CASES_FILE,
+    ExerciseCases,
+    UnitCases,
+    cases_digest,
+    load_cases,
+    save_cases,
+)
 from .assess import assess, assess_rounding, kept_file, missing_files
+from .cache import look_again, outputs_of
 from .closing import is_made
+from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
-from .rounding import AMPLIFIED
-from .workbench import draw_cases, open_workbench, tolerance_of
+from .stored import same_cases, same_exercise, stable_variants, stored_cases
+from .workbench import Workpiece, draw_cases, open_workbench
 
 
 @dataclass(frozen=True)
@@ -60,17 +68,19 @@ class Paths:
         return Path(library.__file__).parent / f"{library.module_name(self.unit)}.py"
 
 
-def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
+def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "") -> list[str]:
     """Build one unit; return which files were rewritten. Raises LessonError on what the author must mend.
 
-    run: execute the solved notebook where its source has changed (its outputs are for reading only)
+    run:      execute the solved notebook where its source has changed (its outputs are for reading only)
+    exercise: draw and assess the cases of this exercise alone, and leave those of the others as they are stored
     """
     paths = Paths(course, unit)
     lesson = parse_lesson(paths.lesson)
     changed = _write_text(paths.library, library_text(lesson))
     _reload_library()
-    cases = visible_cases(lesson, _stored(paths.cases))
-    if not _same_cases(paths.cases, cases):
+    before = stored_cases(paths.cases)
+    cases = visible_cases(lesson, before, only=exercise)
+    if not same_cases(paths.cases, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
     solved = solved_notebook(lesson)
@@ -79,7 +89,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True) -> list[str]:
     if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
-    rewritten = {paths.library, paths.cases} & set(changed)
+    # a known mistake changes nothing that the solved notebook shows
+    rewritten = (
+        paths.library in changed or before is None or cases_digest(before) != cases_digest(load_cases(paths.cases))
+    )
     kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
     if kept is not None:
         changed += _write_text(paths.solved, notebook_text(kept))
@@ -98,11 +111,11 @@ def check_unit(course: Path, unit: str) -> list[str]:
     stale = []
     if _text(paths.library) != library_text(lesson):
         return [f"{paths.library.name} is not what its lesson gives; {cure}"]
-    stored = _stored(paths.cases)
+    stored = stored_cases(paths.cases)
     if stored is None:
         return [f"{paths.cases} is not there, or cannot be read; {cure}"]
     cases = visible_cases(lesson, stored)
-    if not _same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, cases):
         stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
         return stale
     if _bytes(paths.cases) != _bytes(paths.learner_cases):
@@ -130,7 +143,7 @@ def _keep_files(lesson: Lesson) -> list[Path]:
             f"{lesson.path}: its solved notebook does not make {missing[0].name.removeprefix('.')}; save it there"
         )
     if kept:
-        visible_cases(lesson, _stored(lesson.path.parent / CASES_FILE))
+        visible_cases(lesson, stored_cases(lesson.path.parent / CASES_FILE))
     return kept
 
 
@@ -143,29 +156,48 @@ def library_text(lesson: Lesson) -> str:
     return f"{head}\n{body}\n" if body else head
 
 
-def visible_cases(lesson: Lesson, stored: UnitCases | None = None) -> UnitCases:
+def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str = "") -> UnitCases:
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
-    stored: what an earlier build has found: where an exercise is still the same, it is not looked at for what hangs on
-            rounding again, which takes as long as drawing its cases. (`verify` always looks.)
+    stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
+            looked at for what hangs on rounding again, which takes as long as to draw them. (`verify` always looks.)
+    only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
+    remembered = outputs_of(lesson)
     exercises: list[ExerciseCases] = []
     problems: list[str] = []
-    for piece in open_workbench(lesson):
-        cases = draw_cases(piece)
-        before = known.get(cases.name)
-        found = assess(piece, seed=None, cases=cases).problems
-        if not found and (before is None or not _same_exercise(before, cases)):
-            found = assess_rounding(piece, seed=None, cases=cases)
+    for piece in _chosen(open_workbench(lesson), only, known):
+        before = known.get(piece.source.name)
+        if before and only and piece.source.name != only:
+            exercises.append(before)
+            continue
+        cases = draw_cases(piece, remembered=remembered)
+        kept = fingerprinted(cases)
+        found = assess(piece, seed=None, cases=cases, stored=kept).problems
+        if not found and (before is None or not same_exercise(before, cases)):
+            found = assess_rounding(piece, seed=None, cases=cases, stable=stable_variants(before, cases))
         problems += found
-        exercises.append(cases)
+        exercises.append(kept)
+    remembered.forget_old()
     if problems:
         raise LessonError("\n".join(problems))
     return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
 
 
+def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:
+    """The pieces, where `only` is one of them and all others are stored. Raises LessonError."""
+    names = [piece.source.name for piece in pieces]
+    where = f"{pieces[0].lesson.path}" if pieces else "the lesson"
+    if only and only not in names:
+        raise LessonError(f"{where} has no exercise {only!r}; its exercises are: {', '.join(names)}")
+    if missing := [name for name in names if only and name != only and name not in known]:
+        raise LessonError(f"{where}: no cases of {missing[0]} are stored yet; build the whole unit once")
+    return pieces
+
+
 def _reload_library() -> None:
+    look_again()
     library.units.cache_clear()
     library.unit_of.cache_clear()
     library.part.cache_clear()
@@ -175,47 +207,6 @@ def _reload_library() -> None:
 
     for name in [name for name in sys.modules if name.startswith(f"{library.__name__}.unit_")]:
         del sys.modules[name]
-
-
-def _stored(path: Path) -> UnitCases | None:
-    try:
-        return load_cases(path)
-    except MissingCases:
-        return None
-
-
-def _same_cases(path: Path, cases: UnitCases) -> bool:
-    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance."""
-    stored = _stored(path)
-    if stored is None:
-        return False
-    with tempfile.TemporaryDirectory() as scratch:  # through the file format, so that both have been packed once
-        fresh_file = Path(scratch) / CASES_FILE
-        save_cases(cases, fresh_file)
-        if fresh_file.read_bytes() == path.read_bytes():
-            return True
-        fresh = load_cases(fresh_file)
-    if replace(stored, exercises=()) != replace(fresh, exercises=()) or stored.names != fresh.names:
-        return False
-    return all(map(_same_exercise, stored.exercises, fresh.exercises))
-
-
-def _same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
-    def bare(cases: ExerciseCases) -> ExerciseCases:
-        return replace(cases, plan={}, expected={}, variants=())
-
-    names = [(variant.name, variant.says) for variant in stored.variants]
-    if bare(stored) != bare(fresh) or names != [(variant.name, variant.says) for variant in fresh.variants]:
-        return False
-    if list(stored.plan) != list(fresh.plan) or any(repr(stored.plan[k]) != repr(fresh.plan[k]) for k in fresh.plan):
-        return False
-    # float32 sums differ between thread counts and processors, by up to a tenth of the tolerance (unit 05)
-    near = tolerance_of(fresh, 0.25)
-    # a known mistake may amplify rounding (unit 04's second differences: by 50 tolerances between processors)
-    amplified = tolerance_of(fresh, AMPLIFIED)
-    pairs = [(stored.expected, fresh.expected, near)]
-    pairs += [(a.seen, b.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
-    return all(list(a) == list(b) and all(same_observation(a[key], b[key], by) for key in b) for a, b, by in pairs)
 
 
 def _same_sources(path: Path, solved: NotebookNode) -> bool:

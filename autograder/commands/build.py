@@ -1,4 +1,4 @@
-"""`python -m autograder build [--check [--instructions avx2|none]] [UNIT...]`"""
+"""`python -m autograder build [--check [--instructions avx2|none]] [--exercise NAME] [UNIT...]`"""
 
 from __future__ import annotations
 
@@ -23,19 +23,31 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="with --check: compare as on a processor with AVX2 only, or with none of the newer instructions",
     )
     parser.add_argument("--no-run", action="store_true", help="do not execute the solved notebooks")
+    parser.add_argument(
+        "--exercise",
+        default="",
+        metavar="NAME",
+        help="draw this exercise of one unit alone; the others stay as they are stored",
+    )
     add_workers(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     course: Path = options.course
     units = chosen_units(course, options.units)
+    if options.exercise and (len(units) != 1 or options.check):
+        raise UsageError(
+            "--exercise builds one exercise of one unit: `python -m autograder build UNIT --exercise NAME`."
+        )
     if options.instructions:
         return _check_elsewhere(options, units)
     if options.check:
         found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
         found.append(_start_page(course, write=False))
     else:  # one by one: a unit's library module is used by the next unit's lesson
-        found = side_by_side(_build, [(course, unit, not options.no_run) for unit in units], workers=1)
+        found = side_by_side(
+            _build, [(course, unit, not options.no_run, options.exercise) for unit in units], workers=1
+        )
         found.append(_start_page(course, write=True))
     print("\n".join(told for _, told in found))
     return max((status for status, _ in found), default=0)
@@ -61,12 +73,12 @@ def _check(course: Path, unit: str) -> tuple[int, str]:
     return (1, "\n".join(stale)) if stale else (0, f"{unit}: up to date")
 
 
-def _build(course: Path, unit: str, run: bool) -> tuple[int, str]:
+def _build(course: Path, unit: str, run: bool, exercise: str) -> tuple[int, str]:
     from ..authoring.build import build_unit
     from ..authoring.parse import LessonError
 
     try:
-        changed = build_unit(course, unit, run=run)
+        changed = build_unit(course, unit, run=run, exercise=exercise)
     except LessonError as error:
         return 1, str(error)
     return 0, f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date")

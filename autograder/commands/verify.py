@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
 def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[Assessment], list[str]]:
     """One unit's assessments and problems."""
     from ..authoring.assess import assess, assess_rounding, missing_files
+    from ..authoring.cache import outputs_of
     from ..authoring.parse import LessonError, parse_lesson, unit_stem
     from ..authoring.workbench import draw_cases, open_workbench
 
@@ -57,7 +58,7 @@ def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[
         for piece in open_workbench(lesson):
             for seed in (None, *seeds):
                 try:
-                    cases = draw_cases(piece, seed=seed)
+                    cases = draw_cases(piece, seed=seed, remembered=outputs_of(lesson))
                     row = assess(piece, seed=seed, cases=cases)
                     hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False)
                     rows.append(replace(row, problems=row.problems + hanging))

@@ -6,15 +6,16 @@ lesson; the hidden ones are drawn from a seed on the grading side and are never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .fingerprints import Fingerprints, Seen, sampled_observations
 from .places import CASES_FILE as CASES_FILE
 from .values import UnreadableValues, digest, pack, unpack
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,14 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Variant:
-    """A known mistake: its short name, the sentence its maker should read, and what it gives on each call."""
+    """A known mistake: its short name, the sentence its maker should read, and what it gives on each call.
+
+    Where it comes from a file, samples stand in its observations in the place of arrays that differ from the reference's.
+    """
 
     name: str
     says: str
-    seen: dict[str, Observation]
+    seen: Mapping[str, Observation]
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,48 @@ def load_cases(path: Path) -> UnitCases:
 
 
 def _fields(record: Any) -> dict[str, Any]:
+    if isinstance(record, ExerciseCases):
+        apart = {"variants": _variants_tree(record.variants), "plan": _plan_tree(record.plan)}
+        return {name: apart.get(name) or _tree(getattr(record, name)) for name in record.__dataclass_fields__}
     return {name: _tree(getattr(record, name)) for name in record.__dataclass_fields__}
+
+
+def _plan_tree(plan: dict[str, Call]) -> dict[str, Any]:
+    """The calls, and beside them the weights that several of them load, each set once."""
+    places: dict[bytes, int] = {}
+    states: list[Any] = []
+    calls: dict[str, Any] = {}
+    for key, call in plan.items():
+        name = digest(call.state)
+        if name not in places:
+            places[name] = len(states)
+            states.append(_tree(call.state))
+        calls[key] = _fields(call) | {"state": places[name]}
+    return {"calls": calls, "states": states}
+
+
+def _plan(tree: dict[str, Any]) -> dict[str, Call]:
+    return calls_from({key: {**call, "state": tree["states"][call["state"]]} for key, call in tree["calls"].items()})
+
+
+def _variants_tree(variants: Sequence[Variant]) -> dict[str, Any]:
+    """Names and sentences, and the fingerprints; or all that was seen, where no fingerprints have been taken."""
+    tree: dict[str, Any] = {"names": [v.name for v in variants], "says": [v.says for v in variants]}
+    seen = [variant.seen for variant in variants]
+    if not seen or not isinstance(seen[0], Seen):
+        return tree | {"seen": [_tree(dict(one)) for one in seen]}
+    prints = seen[0].samples.prints
+    return tree | {"outlines": _tree(prints.outlines), "prints": prints.tree()}
+
+
+def _variants(tree: dict[str, Any], expected: dict[str, Observation]) -> tuple[Variant, ...]:
+    seen: Sequence[Mapping[str, Observation]]
+    if "prints" in tree:
+        outlines = tuple(map(_observation, tree["outlines"]))
+        seen = sampled_observations(Fingerprints(outlines=outlines, **tree["prints"]), expected)
+    else:
+        seen = [_observations(one) for one in tree["seen"]]
+    return tuple(map(Variant, tree["names"], tree["says"], seen))
 
 
 def _tree(value: Any) -> Any:
@@ -231,35 +276,29 @@ def _fault(tree: dict[str, Any]) -> Fault:
 
 
 def _observations(tree: dict[str, Any]) -> dict[str, Observation]:
-    return {
-        key: Observation(
-            value=node["value"],
-            fault=_fault(node["fault"]) if node["fault"] else None,
-            changed=tuple(str(name) for name in node["changed"]),
-            facts=dict(node["facts"]),
-        )
-        for key, node in tree.items()
-    }
+    return {key: _observation(node) for key, node in tree.items()}
+
+
+def _observation(node: dict[str, Any]) -> Observation:
+    return Observation(
+        value=node["value"],
+        fault=_fault(node["fault"]) if node["fault"] else None,
+        changed=tuple(str(name) for name in node["changed"]),
+        facts=dict(node["facts"]),
+    )
 
 
 def _unit_cases(tree: dict[str, Any]) -> UnitCases:
-    exercises: Sequence[dict[str, Any]] = tree["exercises"]
     return UnitCases(
         unit=tree["unit"],
         title=tree["title"],
         code_cells=tuple(tree["code_cells"]),
-        exercises=tuple(
-            ExerciseCases(
-                **{
-                    **node,
-                    "plan": calls_from(node["plan"]),
-                    "expected": _observations(node["expected"]),
-                    "variants": tuple(
-                        Variant(v["name"], v["says"], _observations(v["seen"])) for v in node["variants"]
-                    ),
-                    "tolerance": Tolerance(**node["tolerance"]),
-                }
-            )
-            for node in exercises
-        ),
+        exercises=tuple(map(_exercise, tree["exercises"])),
     )
+
+
+def _exercise(node: dict[str, Any]) -> ExerciseCases:
+    plan, expected = _plan(node["plan"]), _observations(node["expected"])
+    in_order = {key: expected[key] for key in plan if key in expected}
+    read = {"plan": plan, "expected": expected, "variants": _variants(node["variants"], in_order)}
+    return ExerciseCases(**{**node, **read, "tolerance": Tolerance(**node["tolerance"])})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..formats.cases import Fault, Observation, Tolerance
+from ..formats.fingerprints import FINER, Sample, array_of, code, sum_slack, weighted_sum
 from ..formats.values import Array, Opaque, Tensor
 
 _WORDS = {"b": "booleans", "i": "integers", "u": "integers", "f": "floating-point numbers"}
@@ -46,6 +47,8 @@ def difference(
             if isinstance(seen, Opaque) and seen == expected
             else Difference(f"{_it(place)} is {describe(seen)}.", place)
         )
+    if isinstance(expected, Sample):
+        return _sample_difference(seen, expected, tolerance, place)
     return _array_difference(seen, expected, tolerance, place)
 
 
@@ -84,6 +87,46 @@ def _dict_difference(seen: Any, expected: dict[str, Any], tolerance: Tolerance, 
 
 
 def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str) -> Difference | None:
+    if found := _unlike(seen, expected, place):
+        return found
+    got, target = array_of(seen), array_of(expected)
+    wrong = ~close(got, target, tolerance)
+    if not wrong.any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f"{_it(place)}{list(index) if index else ''}"
+    yours, wanted = _apart(got[index], target[index])
+    return Difference(
+        f"{where} is {yours}, expected {wanted}"
+        f"{'' if got.size == 1 else f' ({int(wrong.sum())} of {got.size} entries differ)'}.",
+        place,
+        index,
+        got,
+        target,
+    )
+
+
+def _sample_difference(seen: Any, expected: Sample, tolerance: Tolerance, place: str) -> Difference | None:
+    """As between two arrays, as far as the sample tells. Where all of two arrays agrees, this finds no difference."""
+    if found := _unlike(seen, expected.like, place):
+        return found
+    other = Difference(f"{_it(place)} holds other numbers.", place)
+    got = array_of(seen).reshape(-1)
+    if array_of(expected.like).dtype.kind != "f":
+        return None if code(got) == expected.mark else other
+    wide = 1 + 1 / FINER
+    rounded = Tolerance(tolerance.relative * wide, tolerance.absolute * wide)
+    if not close(got[expected.places], expected.numbers, rounded).all():
+        return other
+    if expected.mark is None:
+        return None
+    with np.errstate(all="ignore"):
+        apart = abs(weighted_sum(got) - expected.mark)
+        return other if apart > sum_slack(got, rounded.absolute, rounded.relative) else None
+
+
+def _unlike(seen: Any, expected: Any, place: str) -> Difference | None:
+    """What parts two arrays whatever their numbers: library, shape, kind."""
     target = as_array(expected)
     got = as_array(seen)
     assert target is not None
@@ -100,20 +143,7 @@ def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str
             got,
             target,
         )
-    wrong = ~close(got, target, tolerance)
-    if not wrong.any():
-        return None
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    where = f"{_it(place)}{list(index) if index else ''}"
-    yours, wanted = _apart(got[index], target[index])
-    return Difference(
-        f"{where} is {yours}, expected {wanted}"
-        f"{'' if got.size == 1 else f' ({int(wrong.sum())} of {got.size} entries differ)'}.",
-        place,
-        index,
-        got,
-        target,
-    )
+    return None
 
 
 def close(seen: Array, expected: Array, tolerance: Tolerance) -> Array:
@@ -197,6 +227,8 @@ def describe(value: Any) -> str:
         return f"the text {value[:60]!r}"
     if isinstance(value, Opaque):
         return f"an object of type {value.type_name}" if not value.type_name.startswith("a") else value.type_name
+    if isinstance(value, Sample):
+        return describe(value.like)
     if isinstance(value, (np.ndarray, Tensor)):
         data = as_array(value)
         assert data is not None

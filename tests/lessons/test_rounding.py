@@ -1,5 +1,6 @@
 """What hangs on rounding is found and refused; what rounding may do, `build --check` accepts."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 
 from autograder.authoring.assess import assess_rounding
 from autograder.authoring.build import check_unit, visible_cases
-from autograder.authoring.parse import LessonError
+from autograder.authoring.fingerprints import fingerprinted
+from autograder.authoring.parse import Lesson, LessonError
 from autograder.authoring.rounding import OtherRounding, nudged_plan
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.formats.cases import Call, Observation, UnitCases, Variant, save_cases
@@ -69,19 +71,19 @@ def test_what_an_earlier_build_has_found_stable_is_not_looked_at_again(
     assert asked == ["double", "double"]
 
 
-def moved(cases: UnitCases, share: float, variant: bool = False) -> UnitCases:
+def moved(made: Lesson, share: float, variant: bool = False) -> UnitCases:
     """The cases as another processor would have drawn them: one result off by this share of itself."""
-    (exercise,) = cases.exercises
+    cases, (exercise,) = visible_cases(made), map(draw_cases, open_workbench(made))
 
-    def off(seen: dict[str, Observation]) -> dict[str, Observation]:
+    def off(seen: Mapping[str, Observation]) -> dict[str, Observation]:
         key = next(iter(seen))
         return {**seen, key: replace(seen[key], value=seen[key].value * (1 + share))}
 
     if variant:
         first = exercise.variants[0]
         variants = (Variant(first.name, first.says, off(first.seen)), *exercise.variants[1:])
-        return replace(cases, exercises=(replace(exercise, variants=variants),))
-    return replace(cases, exercises=(replace(exercise, expected=off(exercise.expected)),))
+        return replace(cases, exercises=(fingerprinted(replace(exercise, variants=variants)),))
+    return replace(cases, exercises=(fingerprinted(replace(exercise, expected=off(exercise.expected))),))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_build_check_accepts_what_differs_by_rounding_and_refuses_what_differs_b
         monkeypatch.setattr(f"autograder.authoring.build.{name}", lambda *unused: None)
     made = lesson(tmp_path)
     path = made.path.parent / "cases.npz"
-    save_cases(moved(visible_cases(made), share, variant), path)
+    save_cases(moved(made, share, variant), path)
     before = path.read_bytes()
     told = " ".join(check_unit(tmp_path, "97_made_up"))
     assert ("cases.npz is not what its lesson gives" in told) is refused, told

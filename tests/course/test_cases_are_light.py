@@ -1,0 +1,20 @@
+"""A clone stays light: the cases of all units together, with 6,000 known mistakes, are smaller than two megabytes."""
+
+from pathlib import Path
+
+from autograder.formats.cases import CASES_FILE
+
+COURSE = Path(__file__).resolve().parents[2]
+
+
+def test_all_cases_together_stay_small() -> None:
+    sizes = {path.parent.name: path.stat().st_size for path in COURSE.glob(f"solutions/*/{CASES_FILE}")}
+    assert sum(sizes.values()) < 2_000_000, sizes
+    assert max(sizes.values()) < 500_000, sizes
+
+
+def test_learners_get_the_same_cases() -> None:
+    for path in COURSE.glob(f"solutions/*/{CASES_FILE}"):
+        assert path.read_bytes() == (COURSE / "notebooks" / path.parent.name / CASES_FILE).read_bytes(), (
+            path.parent.name
+        )

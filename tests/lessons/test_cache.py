@@ -1,0 +1,161 @@
+"""What known mistakes gave is remembered as long as nothing that it depends on has changed, and no longer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.authoring import cache, workbench
+from autograder.authoring.build import visible_cases
+from autograder.authoring.cache import FOLDER, outputs_of
+from autograder.authoring.parse import LessonError
+from autograder.authoring.workbench import draw_cases, open_workbench
+from autograder.judging.compare import same_observation
+
+from .test_lessons import lesson
+
+HALVES = """
+FACTOR = 2
+
+def halved(x):
+    return x / FACTOR
+
+@wrong("halves", says="your output is half of x.")
+def halving(x):
+    return halved(x)
+
+@wrong("thirds", says="your output is a third of x.")
+def thirds(x):
+    return x / 3
+
+@right"""
+MORE = 'wrong("triples", ("2 * x", "3 * x"), says="your output is three times x.")\n\n@right'
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the known mistakes that were run, as they are run."""
+    names: list[str] = []
+    watch = cache.Outputs.draw
+
+    def noting(self: Any, piece: Any, wrong: Any, plan: Any, really: Any) -> Any:
+        def run() -> Any:
+            names.append(wrong.name)
+            return really()
+
+        return watch(self, piece, wrong, plan, run)
+
+    monkeypatch.setattr(cache.Outputs, "draw", noting)
+    return names
+
+
+def drawn(folder: Path, *edits: tuple[str, str]) -> workbench.ExerciseCases:
+    made = lesson(folder, ("@right", HALVES), *edits)
+    (piece,) = open_workbench(made)
+    return draw_cases(piece, remembered=outputs_of(made))
+
+
+def test_nothing_is_run_twice_and_what_is_remembered_is_what_was_seen(tmp_path: Path, ran: list[str]) -> None:
+    first, again = drawn(tmp_path), drawn(tmp_path)
+    assert ran == ["squares", "halves", "thirds"]
+    for one, other in zip(first.variants, again.variants, strict=True):
+        assert list(one.seen) == list(other.seen) == list(first.plan)
+        assert all(same_observation(one.seen[key], other.seen[key], first.tolerance) for key in first.plan)
+
+
+def test_one_more_known_mistake_runs_itself_alone(tmp_path: Path, ran: list[str]) -> None:
+    drawn(tmp_path)
+    ran.clear()
+    drawn(tmp_path, ("@right", MORE))
+    assert ran == ["triples"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "again"),
+    [
+        (("2 * x\n", "x * 2 + 0 * x\n"), None),  # the reference; its edit no longer matches
+        (("return 2 * x", "return +2 * x"), ["squares", "halves", "thirds"]),
+        (("dict(n=3)", "dict(n=4)"), ["squares", "halves", "thirds"]),
+        (("rng.normal(size=n)", "rng.normal(size=n) + 1"), ["squares", "halves", "thirds"]),
+        (("import numpy as np\nfrom", "import numpy as np\nHIDDEN = 1\nfrom"), ["squares", "halves", "thirds"]),
+        (('"x ** 2"', '"x ** 2 + 1"'), ["squares"]),
+        (("return halved(x)", "return halved(x) + 1"), ["halves"]),
+        (
+            ("return x / FACTOR", "return x / FACTOR + 1"),
+            ["halves", "thirds"],
+        ),  # whatever stands beside them may be used
+        (("FACTOR = 2", "FACTOR = 4"), ["halves", "thirds"]),
+        (("is half of x", "is one half of x"), []),
+        (("return x + x", "return (x + x) * 1"), []),
+        (("# Double it.", "# Double it, please."), []),
+    ],
+)
+def test_what_has_changed_is_run_again(
+    tmp_path: Path, ran: list[str], edit: tuple[str, str], again: list[str] | None
+) -> None:
+    drawn(tmp_path)
+    ran.clear()
+    if again is None:
+        with pytest.raises(LessonError):
+            drawn(tmp_path, edit)
+        return
+    fresh = drawn(tmp_path, edit)
+    assert ran == again
+    (piece,) = open_workbench(lesson(tmp_path, ("@right", HALVES), edit))
+    for one, other in zip(fresh.variants, draw_cases(piece).variants, strict=True):
+        assert all(same_observation(one.seen[key], other.seen[key], fresh.tolerance) for key in fresh.plan)
+
+
+def test_other_code_of_the_package_or_another_environment_runs_all_again(
+    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn(tmp_path)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    cache.look_again()
+    drawn(tmp_path)
+    assert ran == ["squares", "halves", "thirds"] * 2
+    monkeypatch.setattr(cache, "_own_code", lambda: iter([Path(cache.__file__)]))
+    cache.look_again()
+    drawn(tmp_path)
+    assert ran == ["squares", "halves", "thirds"] * 3
+    cache.look_again()
+
+
+def test_a_damaged_file_is_drawn_anew(tmp_path: Path, ran: list[str]) -> None:
+    drawn(tmp_path)
+    for path in (tmp_path / FOLDER).rglob("*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    drawn(tmp_path)
+    assert ran == ["squares", "halves", "thirds"] * 2
+
+
+def test_what_ran_out_of_time_is_not_remembered(tmp_path: Path, ran: list[str]) -> None:
+    slow = ("return x / 3", "raise MemoryError")
+    drawn(tmp_path, slow)
+    ran.clear()
+    drawn(tmp_path, slow)
+    assert ran == ["thirds"]
+
+
+def test_one_exercise_is_built_alone_and_the_others_stay_as_stored(tmp_path: Path, ran: list[str]) -> None:
+    made = lesson(tmp_path)
+    with pytest.raises(LessonError, match="has no exercise 'triple'; its exercises are: double"):
+        visible_cases(made, only="triple")
+    stored = visible_cases(made)
+    ran.clear()
+    with_more = visible_cases(lesson(tmp_path, ("@right", MORE)), stored, only="double")
+    assert [variant.name for variant in with_more.exercises[0].variants] == ["squares", "triples"]
+    assert ran == ["triples"]
+
+
+def test_of_a_changed_exercise_only_new_mistakes_are_looked_at_for_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "autograder.authoring.build.assess_rounding", lambda piece, **given: asked.append(given["stable"]) or ()
+    )
+    stored = visible_cases(lesson(tmp_path))
+    visible_cases(lesson(tmp_path, ("@right", MORE)), stored)
+    visible_cases(lesson(tmp_path, ("dict(n=5)", "dict(n=6)")), stored)
+    assert asked == [None, frozenset({"squares"}), None]
