@@ -22,8 +22,6 @@ from ..formats.cases import (
     CASES_FILE,
     ExerciseCases,
     UnitCases,
-    cases_digest,
-    load_cases,
     save_cases,
 )
 from .assess import assess, assess_rounding, kept_file, missing_files
@@ -32,7 +30,7 @@ from .closing import is_made
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
-from .stored import same_cases, same_exercise, stable_variants, stored_cases
+from .stored import same_but_for_mistakes, same_cases, same_exercise, stable_variants, stored_cases
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -90,9 +88,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
     # a known mistake changes nothing that the solved notebook shows
-    rewritten = (
-        paths.library in changed or before is None or cases_digest(before) != cases_digest(load_cases(paths.cases))
-    )
+    rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
     kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
     if kept is not None:
         changed += _write_text(paths.solved, notebook_text(kept))

@@ -111,8 +111,8 @@ def variant_text(piece: Workpiece, wrong: WrongVariant) -> str:
     block = piece.source.variants
     statements = ast.parse(block).body
     own = [one for one in statements if _registers(one) == ("wrong", wrong.name)]
-    if len(own) != 1:
-        return block
+    if len(own) != 1:  # made by a loop or by another function: all of these have one text, and each its own name
+        return f"{wrong.name}\n{block}"
     needed = [one for one in statements if one is own[0] or _registers(one) is None]
     bound = {one: _bound(one) for one in statements}
     while True:

@@ -121,6 +121,19 @@ def test_other_code_of_the_package_or_another_environment_runs_all_again(
     cache.look_again()
 
 
+def test_known_mistakes_that_a_loop_makes_are_told_apart(tmp_path: Path) -> None:
+    loop = """for power in (3, 4):
+    wrong(f"power-{power}", says=f"your output is the {power}th power of x.")(lambda x, power=power: x**power)
+
+@right"""
+    for _ in range(2):
+        fresh = drawn(tmp_path, ("@right", loop))
+        *_, third, fourth = fresh.variants
+        for key, call in fresh.plan.items():
+            assert (third.seen[key].value == call.given["x"] ** 3).all()
+            assert (fourth.seen[key].value == call.given["x"] ** 4).all()
+
+
 def test_a_damaged_file_is_drawn_anew(tmp_path: Path, ran: list[str]) -> None:
     drawn(tmp_path)
     for path in (tmp_path / FOLDER).rglob("*.npz"):
