@@ -82,6 +82,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
     if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
+        paths.learner_cases.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
     if exercise:
