@@ -70,7 +70,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     """Build one unit; return which files were rewritten. Raises LessonError on what the author must mend.
 
     run:      execute the solved notebook where its source has changed (its outputs are for reading only)
-    exercise: draw and assess the cases of this exercise alone, and leave those of the others as they are stored
+    exercise: draw and assess the cases of this exercise alone; leave those of the others, and the notebooks, as they are
     """
     paths = Paths(course, unit)
     lesson = parse_lesson(paths.lesson)
@@ -81,12 +81,15 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     if not same_cases(paths.cases, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
+    if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
+        paths.learner_cases.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(paths.cases, paths.learner_cases)
+        changed.append(paths.learner_cases)
+    if exercise:
+        return _told(course, changed)
     solved = solved_notebook(lesson)
     learner = release(course, lesson, solved, paths.cases)
     changed += _write_text(paths.learner, learner)
-    if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
-        shutil.copyfile(paths.cases, paths.learner_cases)
-        changed.append(paths.learner_cases)
     # a known mistake changes nothing that the solved notebook shows
     rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
     kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
@@ -96,6 +99,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
         changed += _keep_files(lesson)
+    return _told(course, changed)
+
+
+def _told(course: Path, changed: list[Path]) -> list[str]:
     return [str(path.relative_to(course)) if path.is_relative_to(course) else str(path) for path in changed]
 
 

@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--exercise",
         default="",
         metavar="NAME",
-        help="draw this exercise of one unit alone; the others stay as they are stored",
+        help="draw the cases of this exercise alone; others, and the notebooks, stay as they are",
     )
     add_workers(parser)
 
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         found = side_by_side(
             _build, [(course, unit, not options.no_run, options.exercise) for unit in units], workers=1
         )
-        found.append(_start_page(course, write=True))
+        found += [] if options.exercise else [_start_page(course, write=True)]
     print("\n".join(told for _, told in found))
     return max((status for status, _ in found), default=0)
 
