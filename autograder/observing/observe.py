@@ -25,7 +25,7 @@ from ..library.loading import load_state
 from ..library.quiet import paused
 from .capture import capture
 from .clock import PATIENCE, OutOfTime, limited
-from .readiness import broken_import
+from .readiness import broken_import, settle
 from .state import as_python_starts
 from .watch import watching
 
@@ -70,6 +70,7 @@ def observe(
     """
     if not callable(target):
         return Sighting({}, trouble=Fault(type(target).__name__, "it is not a function or class", stage="define"))
+    settle()
     if trouble := _untrustworthy():
         return Sighting({}, trouble=trouble)
     observations: dict[str, Observation] = {}

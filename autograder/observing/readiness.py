@@ -56,13 +56,14 @@ def begin_imports(modules: frozenset[str]) -> None:
 
 def await_imports(modules: frozenset[str]) -> str:
     """Wait until these are imported; why one cannot be, or "". Ctrl-C ends the waiting and not the import."""
-    _wait()
+    settle()
     begin_imports(modules)
-    _wait()
+    settle()
     return _failure.pop() if _failure else ""
 
 
-def _wait() -> None:
+def settle() -> None:
+    """Wait for imports that are under way: what is observed meanwhile would meet packages that are there by half."""
     # Not by joining the thread: where Ctrl-C meets `join`, Python 3.11 takes a running thread for one that has ended.
     while _done is not None and not _done.wait(0.1):
         pass

@@ -14,7 +14,7 @@ from autograder.authoring.build import visible_cases
 from autograder.authoring.notebook import notebook_text, release, solved_notebook
 from autograder.authoring.parse import Lesson, parse_lesson
 from autograder.formats.cases import CASES_FILE, save_cases
-from tests.lessons.writing import write_lesson
+from tests.authoring.writing import write_lesson
 
 UNIT = "90_small"
 NAME = "small"

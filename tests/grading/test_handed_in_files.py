@@ -25,9 +25,9 @@ from autograder.grading.submitted import handed_files, submission_digest
 from autograder.judging.weights import MAX_FILE_BYTES
 from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
-from tests.checks.tiny_translator import trained
+from tests.authoring.writing import write_lesson
 from tests.grading.executors import Inline
-from tests.lessons.writing import write_lesson
+from tests.judging.tiny_translator import trained
 
 UNIT, NAME, FILE = "91_weights", "weights", "translator.safetensors"
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -1,6 +1,7 @@
 """A submission's answers, laid into the course's own notebook."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from autograder.formats.rebuild import Rebuilt, rebuild
+from autograder.formats.rebuild import Repair, rebuild
 from autograder.formats.submission import Unreadable, read_notebook, tidy_cells
 from autograder.grading.assignment import open_assignment
 from autograder.grading.submitted import find_notebook
@@ -26,8 +27,17 @@ def submission(built_course: Path) -> Submission:
     return Submission(built_course, solved=True)
 
 
-def rebuilt(notebooks: tuple[NotebookNode, NotebookNode], submission: Submission) -> Rebuilt:
-    return rebuild(*notebooks, tidy_cells(submission.cells))
+@dataclass(frozen=True)
+class Result:
+    notebook: NotebookNode
+    repairs: tuple[Repair, ...]
+
+
+def rebuilt(notebooks: tuple[NotebookNode, NotebookNode], submission: Submission) -> Result:
+    source, released = notebooks
+    found = rebuild(source.cells, released.cells, tidy_cells(submission.cells))
+    cells = [nbformat.from_dict(cell) for cell in found.cells]
+    return Result(nbformat.v4.new_notebook(metadata=source.metadata, cells=cells), found.repairs)
 
 
 def source(notebook: NotebookNode, grade_id: str) -> str:
@@ -39,7 +49,7 @@ def own(notebook: NotebookNode) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.metadata.get("autograder", {}).get("part") == "own"]
 
 
-def kinds(result: Rebuilt) -> set[str]:
+def kinds(result: Result) -> set[str]:
     return {repair.kind for repair in result.repairs}
 
 

@@ -9,7 +9,7 @@ from autograder.__main__ import main
 from autograder.formats.cases import ExerciseCases
 from autograder.notebook import my_transformer
 from autograder.notebook.progress import advice, as_html, as_text, note_passed, passed_names, read_progress
-from tests.checks.exercises import doubling
+from tests.judging.exercises import doubling
 
 pytestmark = pytest.mark.quick
 

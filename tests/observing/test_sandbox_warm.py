@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.grading.conftest import confined_walls
+from tests.observing.conftest import confined_walls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 

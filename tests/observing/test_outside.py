@@ -14,8 +14,7 @@ from autograder.judging.verdict import Verdict, verdicts
 from autograder.observing import processes
 from autograder.observing.outside import observe_by
 from autograder.observing.processes import WarmProcess
-
-from .exercises import doubling
+from tests.judging.exercises import doubling
 
 Judge = Callable[..., list[Verdict]]
 QUICK = doubling(time_limit=1.0)

@@ -18,7 +18,7 @@ import pytest
 
 from autograder.observing import sandbox
 from autograder.observing.sandbox import Isolation, IsolationRefused, Limits, explain_status, require, spawn, terminate
-from tests.grading.conftest import SMALL, Confined
+from tests.observing.conftest import SMALL, Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 MEBIBYTE = 1 << 20

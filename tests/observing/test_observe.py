@@ -15,8 +15,7 @@ from autograder.formats.cases import Call
 from autograder.library import build_fixture
 from autograder.library.quiet import is_paused, paused, quiet
 from autograder.observing.observe import observe
-
-from .exercises import Affine, affine_call, doubled
+from tests.judging.exercises import Affine, affine_call, doubled
 
 ONE = {"0.0.0": Call("a row", {"x": np.array([1.0, 2.0])}, 1)}
 

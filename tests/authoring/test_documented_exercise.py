@@ -6,7 +6,7 @@ from pathlib import Path
 from autograder.authoring.assess import assess
 from autograder.authoring.parse import parse_lesson
 from autograder.authoring.workbench import open_workbench
-from tests.lessons.writing import write_lesson
+from tests.authoring.writing import write_lesson
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAD = """\

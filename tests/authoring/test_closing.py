@@ -12,8 +12,8 @@ from autograder.authoring.notebook import notebook_text, solved_notebook
 from autograder.authoring.parse import units
 from autograder.authoring.start_page import entry_of, start_page, unit_minutes
 from autograder.formats.places import course_map, unit_folder
-from tests.lessons.test_lessons import LESSON, lesson
-from tests.lessons.writing import write_lesson
+from tests.authoring.test_lessons import LESSON, lesson
+from tests.authoring.writing import write_lesson
 
 pytestmark = pytest.mark.quick
 

@@ -12,8 +12,7 @@ from autograder import library
 from autograder.formats.cases import CASES_FILE
 from autograder.notebook import my_transformer
 from autograder.notebook.my_translator import NEEDED, WEIGHTS, main
-
-from .tiny_translator import known_pairs, trained, weights_of
+from tests.judging.tiny_translator import known_pairs, trained, weights_of
 
 PAIR = known_pairs()[0]
 

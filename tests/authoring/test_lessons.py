@@ -12,7 +12,7 @@ from autograder.authoring.notebook import notebook_text, solved_notebook, starte
 from autograder.authoring.parse import Lesson, LessonError, parse_lesson
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
-from tests.lessons.writing import write_lesson
+from tests.authoring.writing import write_lesson
 
 pytestmark = pytest.mark.quick
 

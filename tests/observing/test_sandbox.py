@@ -19,7 +19,7 @@ import pytest
 
 from autograder.observing import sandbox
 from autograder.observing.sandbox import kernel
-from tests.grading.conftest import Confined
+from tests.observing.conftest import Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
 REFUSALS = {"EACCES", "EPERM", "ENOENT"}

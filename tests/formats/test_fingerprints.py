@@ -28,8 +28,7 @@ from autograder.formats.values import Array, Tensor, pack
 from autograder.judging.compare import same_observation
 from autograder.judging.probes import matches
 from autograder.judging.verdict import judge
-
-from .exercises import doubling
+from tests.judging.exercises import doubling
 
 TOLERANCE = Tolerance()
 WIDE = Tolerance(TOLERANCE.relative * APART, TOLERANCE.absolute * APART)

@@ -28,8 +28,7 @@ from autograder.judging.verdict import Verdict, judge
 from autograder.judging.weights import MAX_FILE_BYTES, file_trouble, told_by_file
 from autograder.library import build_fixture
 from autograder.observing.observe import observe
-
-from .tiny_translator import expectation, trained, weights_of
+from tests.judging.tiny_translator import expectation, trained, weights_of
 
 NAME = "translator.safetensors"
 PROBES = ("has_course_weights", "translates(0.9)")
@@ -121,8 +120,7 @@ def swapped(w: Weights) -> Weights:
 def untrained(w: Weights) -> Weights:
     from autograder import library
     from autograder.judging.translator import vocabularies
-
-    from .tiny_translator import SIZE
+    from tests.judging.tiny_translator import SIZE
 
     both = vocabularies()
     return weights_of(library.part("Transformer")(len(both.source), len(both.target), **SIZE, norm_first=True))

@@ -23,8 +23,7 @@ from autograder.judging.probes import (
 from autograder.judging.verdict import Verdict, judge, judge_hidden
 from autograder.library import build_fixture
 from autograder.observing.observe import observe
-
-from .exercises import doubling, seen_by
+from tests.judging.exercises import doubling, seen_by
 
 pytestmark = pytest.mark.quick
 

@@ -9,8 +9,7 @@ import numpy as np
 from autograder.formats.cases import ExerciseCases
 from autograder.notebook.checking import _passes_alone
 from autograder.observing.observe import sighting_of
-
-from .exercises import doubled, doubling
+from tests.judging.exercises import doubled, doubling
 
 
 def derived(cases: ExerciseCases) -> ExerciseCases:
