@@ -132,8 +132,9 @@ def is_learners(filename: str, folder: str) -> bool:
     return not any(_lies_in(path, place) for place in _places_of_libraries())
 
 
+@functools.cache
 def working_folder() -> str:
-    """The folder that the process works in, which a learner's code may have removed."""
+    """The folder that the process worked in when it was first asked for: before a learner's code ran, which may leave it."""
     with contextlib.suppress(OSError):
         return os.path.realpath(os.getcwd())  # noqa: PTH109  realpath never fails
     return os.sep + "gone"

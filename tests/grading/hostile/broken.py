@@ -23,8 +23,8 @@ def _content(name: str, points: float, says: str, data: bytes) -> None:
 
 _content("is_empty", 0, "JSON is broken", b"")
 _content("is_cut_off", 0, "JSON is broken", b'{"cells": [{"cell_type": "code", "sour')
-_content("is_binary", 0, "JSON is broken", bytes(range(256)) * 10)
-_content("is_half_utf_16", 0, "JSON is broken", '{"cells": []}'.encode("utf-16")[:-1])
+_content("is_binary", 0, "not text in UTF-8", bytes(range(256)) * 10)
+_content("is_half_utf_16", 0, "not text in UTF-8", '{"cells": []}'.encode("utf-16")[:-1])
 _content("is_a_number", 0, "it has no cells", b"3")
 _content("is_a_list", 0, "it has no cells", b"[]")
 _content("has_no_cells", 0, "it has no cells", b'{"cells": {"a": 1}}')

@@ -182,7 +182,7 @@ seen = [cell for cell in In if "cases" in cell] + [open(p).read() for p in glob.
 assert not [text for text in seen if "hidden" in text]
 print("IN", len(seen))
 """, "not written yet", solved=False, last=True)  # fmt: skip
-_cases.answer("looks_up_visible_answers", 3, "centre", """
+_cases.answer("looks_up_visible_answers", 0, "centre", """
 from autograder.formats.cases import load_cases
 known = load_cases(__import__("pathlib").Path("cases.npz")).exercise("centre")
 def centre(x):
