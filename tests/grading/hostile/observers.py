@@ -216,7 +216,7 @@ _text("is_solved_in_utf_16", 20, "", lambda text: text.encode("utf-16"))
 _text(
     "has_bytes_that_are_no_utf_8",
     0,
-    "JSON is broken",
+    "not text in UTF-8",
     lambda text: text.encode().replace(b"np.mean", b"np.\xff\xfemean"),
 )
 _text(
