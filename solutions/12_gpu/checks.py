@@ -282,8 +282,8 @@ def online_softmax_sum(scores: Tensor, values: Tensor, block_size: int) -> Tenso
 
 def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     """`scores`, watched: whether an exponential or a maximum is taken over all of them at once."""
-    from autograder.library.operator_log import entries, noting
     from autograder.formats.fixtures import Watched
+    from autograder.library.operator_log import entries, noting
 
     facts = {"takes exp of all scores": False, "looks at all scores first": False}
 
@@ -555,8 +555,8 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor, block_size: int, 
 
 def queries_under_watch(query: Tensor, table: int = 0, most: int = 0) -> Any:
     """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`."""
-    from autograder.library.operator_log import entries, noting
     from autograder.formats.fixtures import Watched
+    from autograder.library.operator_log import entries, noting
 
     facts = {"ignores block_size": False} if most else {"makes a table of all scores": False, "makes a mask of all pairs": False}
 
@@ -1270,9 +1270,9 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
 
     limits: for the encoder, the decoder's own positions, their keys, and the source's keys: so many rows and no more
     """
-    from autograder.library.operator_log import noting
     from autograder.formats.fixtures import Watched
     from autograder.library.loading import load_state
+    from autograder.library.operator_log import noting
     from autograder.library.unit_09_decoder import Transformer
 
     model = Transformer(**init)
