@@ -305,7 +305,7 @@ SHADOWS = {
 
 @odd("files-named-as-modules", beside=SHADOWS)
 def _(notebook: Notebook) -> None:
-    notebook.own_after_setup("import math\n\nroot = math.sqrt(2)")
+    notebook.own_after_setup("import math\n\ndiagonal = math.sqrt(2)")
 
 
 # Answers that do not pass, and cells that break
