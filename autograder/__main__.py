@@ -14,7 +14,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-from .commands.course import UsageError, find_course
+from .commands.arguments import UsageError, find_course
 
 COMMANDS = {
     "progress": "show what has passed so far, and where to go on",

@@ -101,11 +101,11 @@ def beside_its_files(piece: Workpiece) -> Iterator[None]:
     if not piece.source.files:
         yield
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as holder:
         for name in piece.source.files:
             if kept_file(piece.lesson, name).is_file():
-                shutil.copyfile(kept_file(piece.lesson, name), Path(scratch) / name)
-        with contextlib.chdir(scratch):
+                shutil.copyfile(kept_file(piece.lesson, name), Path(holder) / name)
+        with contextlib.chdir(holder):
             yield
 
 

@@ -26,7 +26,7 @@ from ..formats.cases import (
 )
 from .assess import assess, assess_rounding, kept_file, missing_files
 from .cache import look_again, outputs_of
-from .closing import is_made
+from .closing import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, parse_lesson, unit_stem
@@ -98,7 +98,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     elif run:
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
-        changed += _keep_files(lesson)
+        changed += _rewrite_files(lesson)
     return _told(course, changed)
 
 
@@ -132,7 +132,7 @@ def check_unit(course: Path, unit: str) -> list[str]:
     return stale
 
 
-def _keep_files(lesson: Lesson) -> list[Path]:
+def _rewrite_files(lesson: Lesson) -> list[Path]:
     """Put away what the solved notebook has made to be handed in, and judge it. Raises LessonError."""
     kept = []
     for exercise in lesson.exercises:
@@ -237,7 +237,7 @@ def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
         return None
 
     def code(notebook: NotebookNode) -> list[NotebookNode]:
-        return [cell for cell in notebook.cells if cell.cell_type == "code" and not is_made(cell)]
+        return [cell for cell in notebook.cells if cell.cell_type == "code" and not is_derived(cell)]
 
     old, new = code(stored), code(solved)
     if [cell.source for cell in old] != [cell.source for cell in new] or not all(cell.execution_count for cell in old):

@@ -169,12 +169,12 @@ def _surroundings() -> bytes:
         os.environ.get("NPY_DISABLE_CPU_FEATURES", ""),
     )
     hashed = hashlib.sha256("\n".join((*machine, *packages)).encode())
-    for path in _own_code():
+    for path in _code_of_the_package():
         hashed.update(f"{path.relative_to(_PACKAGE).as_posix()}\n".encode() + path.read_bytes())
     return hashed.digest()
 
 
-def _own_code() -> Iterator[Path]:
+def _code_of_the_package() -> Iterator[Path]:
     """The rooms that run a variant, or that one may use."""
     for room in ("formats", "library", "observing", "judging", "lab", "authoring"):
         yield from sorted((_PACKAGE / room).rglob("*.py"))

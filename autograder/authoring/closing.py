@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from ..formats.places import START_PAGE
+from ..formats.course import START_PAGE
 from .parse import Lesson, unit_stem, units
 
 MADE = "closing"
@@ -28,7 +28,7 @@ SOLUTION_LINK = "solution-link"
 def closing_cells(lesson: Lesson) -> list[NotebookNode]:
     """The last cells of a lesson's notebooks, with ids that never change."""
     cells = [
-        _made(
+        _derived_cell(
             "preflight-words",
             "## Ready to hand in?\n\n"
             "Save the notebook (Ctrl+S, on a Mac ⌘S) and run the next cell. It reads the saved file as the grader will: the "
@@ -39,7 +39,7 @@ def closing_cells(lesson: Lesson) -> list[NotebookNode]:
     ]
     if solution_links(lesson.path.parents[2]):
         cells.append(_solutions(lesson.unit))
-    cells.append(_made("the-way-on", _way_on(lesson)))
+    cells.append(_derived_cell("the-way-on", _way_on(lesson)))
     return cells
 
 
@@ -52,7 +52,7 @@ def solution_links(course: Path) -> bool:
     return bool(project.get("tool", {}).get("autograder", {}).get("solution_links", True))
 
 
-def is_made(cell: NotebookNode) -> bool:
+def is_derived(cell: NotebookNode) -> bool:
     """Whether the builder put this cell there."""
     return bool(cell.metadata.get("autograder", {}).get("made"))
 
@@ -75,7 +75,7 @@ def _preflight(unit: str) -> NotebookNode:
 
 def _solutions(unit: str) -> NotebookNode:
     address = f"../../solutions/{unit}/{unit_stem(unit)}.ipynb"
-    cell = _made(
+    cell = _derived_cell(
         SOLUTION_LINK,
         "<details><summary>Solutions, for when you study by yourself: look when you are done, or stuck</summary>\n\n"
         f"[The solved notebook of this unit]({address}), with every output. Compare it with yours cell by cell: there are many "
@@ -97,7 +97,7 @@ def _way_on(lesson: Lesson) -> str:
     return " · ".join(links)
 
 
-def _made(name: str, text: str) -> NotebookNode:
+def _derived_cell(name: str, text: str) -> NotebookNode:
     cell: NotebookNode = new_markdown_cell(text, id=name)
     cell.metadata["autograder"] = {"part": MADE, "made": MADE}
     return cell

@@ -80,8 +80,8 @@ def _workbench(unit: str, text: str, known: str) -> tuple[Workpiece, ...]:
     from .parse import CHECKS_FILE, parse_lesson, unit_stem
     from .workbench import open_workbench
 
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / unit / f"{unit_stem(unit)}.py"
+    with tempfile.TemporaryDirectory() as holder:
+        path = Path(holder) / unit / f"{unit_stem(unit)}.py"
         path.parent.mkdir()
         path.write_text(text, encoding="utf-8")
         path.with_name(CHECKS_FILE).write_text(known, encoding="utf-8")

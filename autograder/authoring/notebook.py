@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.preprocessors import ClearSolutions
 
-from ..formats.places import KEEP_NOTHING, hidden_note
+from ..formats.course import KEEP_NOTHING, hidden_note
 from .closing import closing_cells
 from .parse import NEVER_SHIPPED, Cell, ExerciseSource, Lesson, LessonError, unit_stem
 
@@ -175,8 +175,8 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
     from traitlets.config import Config
     from traitlets.config.loader import load_pyconfig_files
 
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
+    with tempfile.TemporaryDirectory() as holder:
+        root = Path(holder)
         source = root / "solutions" / lesson.unit
         source.mkdir(parents=True)
         name = f"{unit_stem(lesson.unit)}.ipynb"

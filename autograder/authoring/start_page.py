@@ -10,7 +10,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ..formats.places import START_PAGE, ExerciseEntry, UnitEntry
+from ..formats.course import START_PAGE, ExerciseEntry, UnitEntry
 from .notebook import KERNEL, notebook_text
 from .parse import Lesson, parse_lesson, unit_stem, units
 

@@ -39,8 +39,8 @@ def same_cases(path: Path, cases: UnitCases) -> bool:
     stored = stored_cases(path)
     if stored is None:
         return False
-    with tempfile.TemporaryDirectory() as scratch:  # through the file format, so that both have been packed once
-        fresh_file = Path(scratch) / CASES_FILE
+    with tempfile.TemporaryDirectory() as holder:  # through the file format, so that both have been packed once
+        fresh_file = Path(holder) / CASES_FILE
         save_cases(cases, fresh_file)
         if fresh_file.read_bytes() == path.read_bytes():
             return True

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..authoring.processor import Instructions, with_instructions
-from .course import UsageError, add_units, chosen_units
+from .arguments import UsageError, add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .course import UsageError, add_course, chosen_units
+from .arguments import UsageError, add_course, chosen_units
 
 
 def add(parser: argparse.ArgumentParser) -> None:

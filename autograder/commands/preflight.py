@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .course import UsageError
+from .arguments import UsageError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..formats.cases import MissingCases
-    from ..formats.places import NoCourse, unit_folder
+    from ..formats.course import NoCourse, unit_folder
     from ..notebook.preflight import closing, look
 
     try:

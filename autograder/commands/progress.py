@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .course import UsageError
+from .arguments import UsageError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..formats.places import NoCourse, notebooks_folder
+    from ..formats.course import NoCourse, notebooks_folder
     from ..notebook.progress import as_html, as_text, read_progress
 
     try:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .course import UsageError
+from .arguments import UsageError
 
 _SHOWN = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .course import UsageError, add_units, chosen_units
+from .arguments import UsageError, add_units, chosen_units
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from .course import UsageError, add_course, chosen_units
+from .arguments import UsageError, add_course, chosen_units
 
 
 def add(parser: argparse.ArgumentParser) -> None:

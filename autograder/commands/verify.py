@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .course import add_units, chosen_units
+from .arguments import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from .course import CASES_FILE as CASES_FILE
 from .fingerprints import Fingerprints, Seen, sampled_observations
-from .places import CASES_FILE as CASES_FILE
 from .values import UnreadableValues, digest, pack, unpack
 
 _FORMAT = 3

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .submission import NOT_RUN, Block, defined_names, part_of
+from .notebook_file import NOT_RUN, Block, defined_names, part_of
 
 Cell = dict[str, Any]
 Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"]

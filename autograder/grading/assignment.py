@@ -33,7 +33,7 @@ class Assignment:
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
 
     @property
-    def handed_names(self) -> tuple[str, ...]:
+    def wanted_files(self) -> tuple[str, ...]:
         """Names of the files that are looked at in a submission."""
         return (f"{self.notebook_name}.ipynb", *self.files)
 

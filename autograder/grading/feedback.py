@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from ..formats.submission import part_of
+from ..formats.notebook_file import part_of
 from .assignment import Assignment
 from .grade_one import Graded
 

@@ -1,4 +1,4 @@
-"""nbgrader's folders: what was handed in, and where graded notebooks, records and feedback go."""
+"""nbgrader's folders: what was submission in, and where graded notebooks, records and feedback go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import nbformat
 from ..formats.cases import CASES_FILE
 from .assignment import Assignment
 from .grade_one import RECORD_FORMAT, Graded
-from .submitted import TIMESTAMP, read_regular
+from .submission import TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
 SEEDS_FILE = ".seeds.json"
@@ -27,7 +27,7 @@ LOCK_FILE = ".grading"
 
 
 @dataclass(frozen=True)
-class Handed:
+class Submission:
     """One submission as it lies in `submitted/STUDENT/UNIT`."""
 
     student: str
@@ -47,7 +47,7 @@ def shown_name(folder_name: str) -> str:
     """The learner's name as gradebook and graded folders bear it: the folder's own, unless a page could run it.
 
     nbgrader puts the name into its pages' HTML and JavaScript as it stands, and a learner may choose the name of what
-    is handed in. One with such characters gets others that look alike, and a digest, so that no two become one.
+    is submission in. One with such characters gets others that look alike, and a digest, so that no two become one.
     """
     safe = folder_name.translate(_UNSAFE)
     if safe == folder_name:
@@ -56,7 +56,7 @@ def shown_name(folder_name: str) -> str:
     return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest})"
 
 
-def handed_in(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Handed]:
+def find_submissions(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Submission]:
     """Submissions of the wanted units and students (all where none is named), in order. Links are no submissions."""
     root = course / "submitted"
     found = []
@@ -69,7 +69,7 @@ def handed_in(course: Path, units: Sequence[str], students: Sequence[str]) -> li
         for unit in units:
             inner = folder / unit
             if inner.is_dir() and not inner.is_symlink():
-                found.append(Handed(student, unit, inner))
+                found.append(Submission(student, unit, inner))
     return found
 
 

@@ -14,8 +14,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..formats.cases import CASES_FILE
+from ..formats.notebook_file import Unreadable, part_of
 from ..formats.rebuild import Rebuilt, Repair, blocks_of, place_of, rebuild
-from ..formats.submission import Unreadable, part_of
 from ..judging.panel import as_html, as_text
 from ..judging.verdict import NOT_JUDGED, WAITED, Verdict, verdicts
 from ..judging.weights import MAX_FILE_BYTES, file_trouble
@@ -23,7 +23,7 @@ from ..observing.outside import Outside, Process, observe_by
 from ..observing.processes import WarmProcess
 from .assignment import Assignment
 from .sanitise import clean, output_of, safe_outputs, sanitise
-from .submitted import TIMESTAMP, find_notebook, handed_files, read_regular, submission_digest
+from .submission import TIMESTAMP, find_notebook, read_regular, submission_digest, submission_files
 
 RECORD_FORMAT = 1
 
@@ -153,7 +153,7 @@ def _run(assignment: Assignment, notebook: NotebookNode, warm: WarmProcess, fold
 
 
 def _usable(path: Path) -> bytes | None:
-    """A file that was handed in beside the notebook; None where it is none that can be read, for which reason ever."""
+    """A file that was submission in beside the notebook; None where it is none that can be read, for which reason ever."""
     return None if file_trouble(path) else read_regular(path, MAX_FILE_BYTES)
 
 
@@ -264,7 +264,7 @@ def _record_of(
         "unit": assignment.unit,
         "seed": assignment.seed,
         "assignment": assignment.digest,
-        "submission": submission_digest(handed_files(folder, assignment.handed_names), assignment.handed_names),
+        "submission": submission_digest(submission_files(folder, assignment.wanted_files), assignment.wanted_files),
         "exercises": rows,
         "repairs": [asdict(repair) for repair in repairs],
         "incidents": incidents,
@@ -280,7 +280,7 @@ def _extra_files(folder: Path, graded: Path, wanted: tuple[str, ...]) -> list[Re
     if not extra:
         return []
     named = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-    return [Repair("dropped", "", f"files handed in beside the notebook were left out: {named}")]
+    return [Repair("dropped", "", f"files submission in beside the notebook were left out: {named}")]
 
 
 def _answered(cell: NotebookNode) -> bool:

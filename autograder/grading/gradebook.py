@@ -139,16 +139,16 @@ class GradebookWriter:
             return False
 
     def write(
-        self, graded: Graded, notebook_name: str, handed_in: str | None, answers: Mapping[str, str] | None = None
+        self, graded: Graded, notebook_name: str, timestamp_text: str | None, answers: Mapping[str, str] | None = None
     ) -> None:
         """Write one submission's grades in one transaction; manual points and comments stay. Raises GradebookError.
 
-        handed_in: the text of `timestamp.txt`, where there is one
+        timestamp_text: the text of `timestamp.txt`, where there is one
         answers:   the written answers that lay in formgrader until now, by cell; one that has its points already and is
                    still the same is not asked for again
         """
         book = self._gradebook
-        timestamp = _timestamp(handed_in)
+        timestamp = _timestamp(timestamp_text)
         more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
         saver = SaveAutoGrades(config=self._config)
         saver.notebook_id, saver.assignment_id, saver.student_id = notebook_name, graded.unit, graded.student
@@ -248,8 +248,8 @@ def _create_whole(url: str, course_id: str) -> None:
     path = Path(url.removeprefix("sqlite:///"))
     if not url.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
         return
-    with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as scratch:
-        fresh = Path(scratch) / path.name
+    with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as holder:
+        fresh = Path(holder) / path.name
         with Gradebook(f"sqlite:///{fresh}", course_id):
             pass
         fresh.replace(path)

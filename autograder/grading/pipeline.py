@@ -20,10 +20,19 @@ from typing import Any
 
 from ..observing.outside import TimeLimits
 from .assignment import Assignment, open_assignment
-from .files import Handed, handed_in, only_writer, read_graded, read_record, record_seed, recorded_seeds, write_graded
+from .files import (
+    Submission,
+    find_submissions,
+    only_writer,
+    read_graded,
+    read_record,
+    record_seed,
+    recorded_seeds,
+    write_graded,
+)
 from .grade_one import Graded
 from .gradebook import GradebookError, GradebookWriter, written_answers
-from .submitted import handed_files, submission_digest
+from .submission import submission_digest, submission_files
 from .worker import Done, Packed, Task, start_worker, task_for, work
 
 _ATTEMPTS = 3
@@ -39,8 +48,8 @@ class Plan:
 
     course: Path
     assignments: dict[str, Assignment]
-    todo: tuple[Handed, ...]
-    kept: tuple[Handed, ...]
+    todo: tuple[Submission, ...]
+    kept: tuple[Submission, ...]
     """Graded before, and nothing has changed since."""
 
 
@@ -65,34 +74,34 @@ class Outcome:
 def plan(course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool) -> Plan:
     """Find what is to be graded. Raises NoAssignment, GradebookError."""
     before = recorded_seeds(course)
-    found = handed_in(course, units, students)
+    found = find_submissions(course, units, students)
     assignments: dict[str, Assignment] = {}
     for unit in units:
-        if not any(handed.unit == unit for handed in found):
+        if not any(submission.unit == unit for submission in found):
             continue
         chosen = seed if seed is not None else None if force else before.get(unit)
         assignments[unit] = open_assignment(course, unit, secrets.randbelow(2**31) if chosen is None else chosen)
-    todo: list[Handed] = []
-    kept: list[Handed] = []
+    todo: list[Submission] = []
+    kept: list[Submission] = []
     with GradebookWriter(course) as book:
         for assignment in assignments.values():
             book.open_assignment(assignment)
-        for handed in found:
-            done = not force and _is_done(course, assignments[handed.unit], handed, book)
-            (kept if done else todo).append(handed)
+        for submission in found:
+            done = not force and _is_done(course, assignments[submission.unit], submission, book)
+            (kept if done else todo).append(submission)
     return Plan(course, assignments, tuple(todo), tuple(kept))
 
 
-def _is_done(course: Path, assignment: Assignment, handed: Handed, book: GradebookWriter) -> bool:
-    record = read_record(course, handed.student, handed.unit)
+def _is_done(course: Path, assignment: Assignment, submission: Submission, book: GradebookWriter) -> bool:
+    record = read_record(course, submission.student, submission.unit)
     if record is None or record.get("assignment") != assignment.digest:
         return False
-    wanted = assignment.handed_names
+    wanted = assignment.wanted_files
     try:
-        same = record.get("submission") == submission_digest(handed_files(handed.folder, wanted), wanted)
+        same = record.get("submission") == submission_digest(submission_files(submission.folder, wanted), wanted)
     except OSError:
         return False
-    return same and book.has(handed.unit, handed.student)
+    return same and book.has(submission.unit, submission.student)
 
 
 def run(
@@ -120,7 +129,7 @@ def run(
             grading = _Grading(plan, make_executor, confined, workers, times or TimeLimits(), run_demos)
             with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
                 for done in completed:
-                    _keep(plan, book, done, outcome)
+                    _write_down(plan, book, done, outcome)
                     outcome.finished.append(time.perf_counter() - begun)
                     progress(done)
     except KeyboardInterrupt:
@@ -129,7 +138,7 @@ def run(
     return outcome
 
 
-def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> None:
+def _write_down(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> None:
     """Write one grade down; one that cannot be written for a reason of its own is a failure of that one."""
     outcome.peak_memory = max(outcome.peak_memory, done.peak_memory)
     begun = time.perf_counter()
@@ -152,8 +161,8 @@ def _keep(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> No
 def _write(plan: Plan, book: GradebookWriter, graded: Graded, page: str) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
     assignment = plan.assignments[graded.unit]
-    handed = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
-    timestamp = handed.timestamp()
+    submission = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
+    timestamp = submission.timestamp()
     shown = read_graded(plan.course, graded.student, graded.unit, assignment.notebook_name)
     book.write(graded, assignment.notebook_name, timestamp, written_answers(shown) if shown else {})
     write_graded(plan.course, assignment, graded, timestamp, page)
@@ -178,51 +187,53 @@ class _Grading:
         self.times = times
         self.run_demos = run_demos
         self.ahead = _AHEAD * workers
-        self.waiting = deque((handed, 1) for handed in plan.todo)
+        self.waiting = deque((submission, 1) for submission in plan.todo)
 
     def completed(self) -> Generator[Done, None, None]:
         """What came of each submission, in order of completion."""
         while self.waiting:
-            lost: list[tuple[Handed, int]] = []
-            running: dict[Future[Done], tuple[Handed, int]] = {}
+            lost: list[tuple[Submission, int]] = []
+            running: dict[Future[Done], tuple[Submission, int]] = {}
             with _ended(self.make_executor()) as executor:
                 while (self.waiting and not lost) or running:
                     while not lost and self._may_submit(running):
-                        handed, attempt = self.waiting.popleft()
+                        submission, attempt = self.waiting.popleft()
                         try:
-                            task = self._task(handed)
+                            task = self._task(submission)
                         except (OSError, ValueError) as error:
-                            yield Done(handed.student, handed.unit, None, f"it cannot be read: {error}")
+                            yield Done(submission.student, submission.unit, None, f"it cannot be read: {error}")
                             continue
                         try:
-                            running[_submit(executor, self.packed[handed.unit], task)] = (handed, attempt)
+                            running[_submit(executor, self.packed[submission.unit], task)] = (submission, attempt)
                         except BrokenExecutor:
-                            lost.append((handed, attempt))
+                            lost.append((submission, attempt))
                     finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
                     for future in finished:
-                        handed, attempt = running.pop(future)
-                        done = _result(future, handed)
+                        submission, attempt = running.pop(future)
+                        done = _result(future, submission)
                         if done is None and attempt >= _ATTEMPTS:
                             told = f"its worker ended {_ATTEMPTS} times while grading it"
-                            done = Done(handed.student, handed.unit, None, told)
+                            done = Done(submission.student, submission.unit, None, told)
                         if done is not None and done.graded and done.graded.unsettled and attempt == 1:
-                            self.waiting.append((handed, 2))  # at the end, and alone: then the machine is no reason
+                            self.waiting.append((submission, 2))  # at the end, and alone: then the machine is no reason
                         elif done is not None:
                             yield done
                         else:
-                            lost.append((handed, attempt + 1))
+                            lost.append((submission, attempt + 1))
             self.waiting.extendleft(reversed(lost))
 
-    def _may_submit(self, running: Mapping[Future[Done], tuple[Handed, int]]) -> bool:
+    def _may_submit(self, running: Mapping[Future[Done], tuple[Submission, int]]) -> bool:
         """What was in hand when a worker died is tried alone: then the one that ends workers is known by it."""
         if not self.waiting or any(attempt > 1 for _, attempt in running.values()):
             return False
         return len(running) < (1 if self.waiting[0][1] > 1 else self.ahead)
 
-    def _task(self, handed: Handed) -> Task:
-        handed.student.encode()  # raises ValueError: such a name can be neither stored nor shown
-        wanted = self.plan.assignments[handed.unit].handed_names
-        return task_for(handed.student, handed.unit, handed.folder, self.confined, self.times, self.run_demos, wanted)
+    def _task(self, submission: Submission) -> Task:
+        submission.student.encode()  # raises ValueError: such a name can be neither stored nor shown
+        wanted = self.plan.assignments[submission.unit].wanted_files
+        return task_for(
+            submission.student, submission.unit, submission.folder, self.confined, self.times, self.run_demos, wanted
+        )
 
 
 def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
@@ -236,7 +247,7 @@ def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _result(future: Future[Done], handed: Handed) -> Done | None:
+def _result(future: Future[Done], submission: Submission) -> Done | None:
     """A task's result; None where its worker died under it."""
     try:
         return future.result()
@@ -247,7 +258,7 @@ def _result(future: Future[Done], handed: Handed) -> Done | None:
     except BaseException as error:  # a cluster's own exceptions, of which a lost worker is one
         if "Killed" in type(error).__name__ or "Cancelled" in type(error).__name__:
             return None
-        return Done(handed.student, handed.unit, None, f"{type(error).__name__}: {error}")
+        return Done(submission.student, submission.unit, None, f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -276,7 +287,7 @@ def local_executor(workers: int) -> MakeExecutor:
     return make
 
 
-def records(course: Path, handed: Iterable[Handed]) -> list[dict[str, Any]]:
+def records(course: Path, submission: Iterable[Submission]) -> list[dict[str, Any]]:
     """The records of submissions that have one."""
-    found = (read_record(course, one.student, one.unit) for one in handed)
+    found = (read_record(course, one.student, one.unit) for one in submission)
     return [record for record in found if record is not None]

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
 
-from ..formats.submission import Unreadable, read_notebook, tidy_cells
+from ..formats.notebook_file import Unreadable, read_notebook, tidy_cells
 from ..observing.processes import WarmProcess
 from ..observing.sandbox import require
 from .assignment import Assignment, open_assignment

@@ -46,7 +46,7 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
             shutil.copytree(
                 course / place / unit, target / place / unit, ignore=shutil.ignore_patterns(".*", "__pycache__")
             )
-        beside = handed_in_beside(course, unit)
+        beside = files_beside(course, unit)
         for number in range(students):
             kind = KINDS[number % len(KINDS)]
             student = f"student{number + 1:03d}"
@@ -61,7 +61,7 @@ def make_class(course: Path, target: Path, units: tuple[str, ...], *, students: 
     return made
 
 
-def handed_in_beside(course: Path, unit: str) -> list[tuple[Path, str]]:
+def files_beside(course: Path, unit: str) -> list[tuple[Path, str]]:
     """The files that a unit asks for beside its notebook: where the build keeps them, and the name to hand them in under."""
     lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
     return [(kept_file(lesson, name), name) for exercise in lesson.exercises for name in exercise.files]

@@ -15,11 +15,11 @@ from typing import Any
 from ..judging.verdict import NOT_JUDGED
 from ..observing.outside import NotStarted, TimeLimits
 from ..observing.processes import RunnerError, WarmProcess
-from ..observing.temporary import remove_scratch, scratch_folder
+from ..observing.temporary import remove_temporary_folder, temporary_folder
 from .assignment import Assignment
 from .feedback import feedback_page
 from .grade_one import Graded, grade_submission
-from .submitted import handed_files
+from .submission import submission_files
 
 _TRIES = 2
 _lock = threading.Lock()
@@ -80,14 +80,14 @@ def task_for(
     wanted: tuple[str, ...] = (),
 ) -> Task:
     """Read a submission's folder: notebooks, time stamp and `wanted` files whole, others by name. Raises OSError."""
-    return Task(student, unit, handed_files(folder, wanted), confined, times or TimeLimits(), run_demos)
+    return Task(student, unit, submission_files(folder, wanted), confined, times or TimeLimits(), run_demos)
 
 
 def work(packed: Packed, task: Task) -> Done:
     """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
     assignment = packed.open()
-    with _lock, _folder() as handed_in:
-        folder = Path(handed_in)
+    with _lock, _folder() as folder_name:
+        folder = Path(folder_name)
         for tried in range(1, _TRIES + 1):
             try:
                 for name, data in task.files.items():
@@ -106,17 +106,17 @@ def work(packed: Packed, task: Task) -> Done:
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="handed-in-", dir=scratch_folder(), ignore_cleanup_errors=True)
+    return tempfile.TemporaryDirectory(prefix="handed-in-", dir=temporary_folder(), ignore_cleanup_errors=True)
 
 
 def start_worker() -> None:
     """Set up a worker process: it outlives neither its parent nor an order to end, and leaves no files behind."""
-    tempfile.tempdir = str(scratch_folder())
+    tempfile.tempdir = str(temporary_folder())
 
     def end(*told: Any) -> None:
         for key in list(_warm):
             _forget(key)
-        remove_scratch()
+        remove_temporary_folder()
         if told:
             os._exit(1)
 

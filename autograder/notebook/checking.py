@@ -96,7 +96,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
             ),
         )
     if verdict.passed:
-        verdict = replace(verdict, notes=(*verdict.notes, *_keep(target, exercise, sighting)))
+        verdict = replace(verdict, notes=(*verdict.notes, *_keep_passing(target, exercise, sighting)))
     show(verdict)
     if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
         # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.
@@ -104,7 +104,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     return float(verdict.score)
 
 
-def _keep(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str, ...]:
+def _keep_passing(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str, ...]:
     """Keep an exercise that passed with this sighting in the learner's own package; say what came of it where that is news."""
     if not my_transformer.is_on() or is_grading() or _folder is None or _folder.parent.name == "solutions":
         return ()

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..formats.places import KEEP_NOTHING
+from ..formats.course import KEEP_NOTHING
 
 PACKAGE = "my_transformer"
 _INIT = '''"""The parts that you have built and that pass their checks; kept here by the checks themselves."""

@@ -10,7 +10,7 @@ from typing import Any
 from .. import library
 from ..judging.weights import UnusableWeights, arrays_of, file_trouble
 from . import my_transformer
-from .parts import own_part
+from .parts import learners_part
 
 WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
@@ -48,7 +48,7 @@ def missing_parts(folder: Path) -> list[str]:
         while wanted:
             name = wanted.pop(0)
             text = my_transformer.read(folder, name)
-            if text is None or own_part(name) is None:
+            if text is None or learners_part(name) is None:
                 missing.append(name)
                 continue
             inner = [used for used in my_transformer.uses(text) if used not in seen]
@@ -72,7 +72,7 @@ class Translator:
         from ..lab.training import course_vocabularies
 
         with my_transformer.at(folder):
-            parts = {name: own_part(name) for name in NEEDED}
+            parts = {name: learners_part(name) for name in NEEDED}
         self.vocabularies = course_vocabularies(parts["build_vocabulary"])
         self.greedy_decode = parts["greedy_decode"]
         self.model = _model(folder / WEIGHTS, parts["Transformer"])

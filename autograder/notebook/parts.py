@@ -26,14 +26,14 @@ def use_part(name: str) -> Any:
     backed = library.part(name)
     if library.is_grading() or not my_transformer.is_on():
         return my_transformer.hand_out(name, backed)
-    own = own_part(name)
+    own = learners_part(name)
     if not _inside:
         whose = "library-backed, until yours passes its check in" if own is None else "your own, from"
         print(f"{name}: {whose} unit {library.unit_of(name)}.")
     return my_transformer.hand_out(name, backed if own is None else own)
 
 
-def own_part(name: str) -> Any:
+def learners_part(name: str) -> Any:
     """The learner's kept part, on parts of their own as far as there are any; None where there is none that passes.
 
     It is checked on the visible cases, by itself on library-backed parts, unless this very text has passed on them.
@@ -45,7 +45,7 @@ def own_part(name: str) -> Any:
         return None
     _open.add(name)  # of two parts that use each other, one stands on the library-backed other
     try:
-        inner = tuple(id(own_part(used)) for used in my_transformer.uses(text))
+        inner = tuple(id(learners_part(used)) for used in my_transformer.uses(text))
     finally:
         _open.remove(name)
     made = _own.get((folder, name))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
-from ..formats.places import NoCourse, unit_folder
+from ..formats.course import NoCourse, unit_folder
+from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import blocks_of, rebuild
-from ..formats.submission import tidy_cells
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
 from ..observing.outside import NotStarted, Process, observe_by

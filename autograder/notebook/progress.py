@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.places import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
+from ..formats.course import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
 from . import my_transformer
 
 if TYPE_CHECKING:

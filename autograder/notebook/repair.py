@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..formats.cases import ExerciseCases, UnitCases
-from ..formats.places import hidden_note
-from ..formats.submission import MAX_BYTES, defined_names, source_of
+from ..formats.course import hidden_note
+from ..formats.notebook_file import MAX_BYTES, defined_names, source_of
 
 State = Literal["ok", "mended", "note", "problem"]
 

@@ -29,7 +29,7 @@ def capture() -> Iterator[Captured]:
     """Collect what Python and native code write to stdout and stderr inside the block, warnings included."""
     captured = Captured()
     written = io.StringIO()
-    with _scratch_file() as file, contextlib.ExitStack() as stack:
+    with _temporary_file() as file, contextlib.ExitStack() as stack:
         for descriptor in (1, 2):
             stack.enter_context(_descriptor_to(descriptor, file.fileno()))
         stack.enter_context(contextlib.redirect_stdout(written))
@@ -42,7 +42,7 @@ def capture() -> Iterator[Captured]:
             captured.text = (written.getvalue()[:_MAX_KEPT] + native)[:_MAX_KEPT]
 
 
-def _scratch_file() -> IO[bytes]:
+def _temporary_file() -> IO[bytes]:
     """A file without a name; in memory where the system has such, so that a full disk cannot stop a check."""
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):

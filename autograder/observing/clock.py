@@ -129,7 +129,7 @@ def is_learners(filename: str, folder: str) -> bool:
     path = os.path.realpath(filename)
     if _lies_in(path, folder):
         return "site-packages" not in path
-    return not any(_lies_in(path, place) for place in _places_of_libraries())
+    return not any(_lies_in(path, place) for place in _library_folders())
 
 
 @functools.cache
@@ -145,7 +145,7 @@ def _lies_in(path: str, folder: str) -> bool:
 
 
 @functools.cache
-def _places_of_libraries() -> tuple[str, ...]:
+def _library_folders() -> tuple[str, ...]:
     """Where Python looks for modules, the working folder excepted, and where this package lies."""
     here = working_folder()
     found = {os.path.realpath(place) for place in (*sys.path, sys.prefix, sys.base_prefix) if place}

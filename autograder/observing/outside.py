@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 from ..formats.cases import ExerciseCases, Fault, Sighting, call_tree
 from ..formats.frames import Frames, NoFrame, received_sighting
-from ..formats.submission import Block, defined_names
+from ..formats.notebook_file import Block, defined_names
 from ..formats.values import pack
 from .clock import PATIENCE, slowness
 

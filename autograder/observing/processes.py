@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..formats.cases import ExerciseCases
-from ..formats.submission import Block
+from ..formats.notebook_file import Block
 from .clock import slowness
 from .outside import Process, TimeLimits
 from .readiness import needed_modules
 from .sandbox import Isolation, Limits, available
-from .temporary import remove, scratch_folder
+from .temporary import remove, temporary_folder
 
 _READY_SECONDS = 900.0
 _WORKDIR_PREFIX = "submission-"
@@ -170,7 +170,7 @@ def can_fork() -> bool:
 
 
 def _working_folder(files: Mapping[str, bytes]) -> Path:
-    workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR_PREFIX, dir=scratch_folder()))
+    workdir = Path(tempfile.mkdtemp(prefix=_WORKDIR_PREFIX, dir=temporary_folder()))
     for name, data in files.items():
         path = workdir / name
         path.write_bytes(data)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..formats.cases import Fault, Sighting
-from ..formats.submission import defined_names
+from ..formats.notebook_file import defined_names
 from .clock import OutOfTime, limited
 from .observe import fault_of
 

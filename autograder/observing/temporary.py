@@ -22,7 +22,7 @@ _here: tuple[int, Path, IO[bytes] | None] | None = None
 """The process that made the folder, the folder, its lock."""
 
 
-def scratch_folder() -> Path:
+def temporary_folder() -> Path:
     """This process' folder, made on the first call. Raises OSError."""
     global _here
     if _here is None or _here[0] != os.getpid() or not _here[1].is_dir():
@@ -30,11 +30,11 @@ def scratch_folder() -> Path:
         _sweep(place)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         _here = (os.getpid(), folder, _locked(folder))
-        atexit.register(remove_scratch)
+        atexit.register(remove_temporary_folder)
     return _here[1]
 
 
-def remove_scratch() -> None:
+def remove_temporary_folder() -> None:
     """Remove this process' folder with all that is in it."""
     global _here
     if _here is not None and _here[0] == os.getpid():

@@ -7,11 +7,11 @@ import nbformat
 import pytest
 
 from autograder.authoring.build import with_outputs_of
-from autograder.authoring.closing import SOLUTION_LINK, is_made, solution_links
+from autograder.authoring.closing import SOLUTION_LINK, is_derived, solution_links
 from autograder.authoring.notebook import notebook_text, solved_notebook
 from autograder.authoring.parse import units
 from autograder.authoring.start_page import entry_of, start_page, unit_minutes
-from autograder.formats.places import course_map, unit_folder
+from autograder.formats.course import course_map, unit_folder
 from tests.authoring.test_lessons import LESSON, lesson
 from tests.authoring.writing import write_lesson
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.quick
 
 
 def closing(folder: Path, *edits: tuple[str, str]) -> list[str]:
-    return [cell.source for cell in solved_notebook(lesson(folder, *edits)).cells if is_made(cell)]
+    return [cell.source for cell in solved_notebook(lesson(folder, *edits)).cells if is_derived(cell)]
 
 
 def neighbour(folder: Path, unit: str) -> None:
@@ -129,9 +129,9 @@ def test_changed_words_keep_the_outputs_and_changed_code_does_not(tmp_path: Path
     kept = with_outputs_of(stored, reworded)
     assert kept is not None
     assert [cell.source for cell in kept.cells] == [cell.source for cell in reworded.cells]
-    own = [cell for cell in kept.cells if cell.cell_type == "code" and not is_made(cell)]
+    own = [cell for cell in kept.cells if cell.cell_type == "code" and not is_derived(cell)]
     assert all(cell.outputs[0].text.startswith("ran ") for cell in own)
-    assert not any(cell.outputs for cell in kept.cells if cell.cell_type == "code" and is_made(cell))
+    assert not any(cell.outputs for cell in kept.cells if cell.cell_type == "code" and is_derived(cell))
     recoded = solved_notebook(lesson(tmp_path, ("    return 2 * x", "    return x * 2.0"), ('("2 * x"', '("x * 2.0"')))
     assert with_outputs_of(stored, recoded) is None
 

@@ -12,7 +12,7 @@ from autograder.__main__ import main
 from autograder.authoring.closing import without_solution_links
 from autograder.authoring.handout import handout
 from autograder.authoring.parse import LessonError, unit_stem, units
-from autograder.formats.places import course_map
+from autograder.formats.course import course_map
 
 COURSE = Path(__file__).resolve().parents[2]
 UNITS = units(COURSE / "solutions")

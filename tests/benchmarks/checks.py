@@ -106,7 +106,7 @@ def played(course: Path, unit: str, mistakes: int) -> list[dict[str, Any]]:
     """The unit's cells without the experiments in an IPython session: CPU seconds of its checks."""
     from IPython.core.interactiveshell import InteractiveShell
 
-    from autograder.formats.submission import part_of
+    from autograder.formats.notebook_file import part_of
 
     notebook = pasted(course, unit)
     wrong = wrong_answers(unit, mistakes)

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from autograder.authoring.parse import unit_stem, units
-from autograder.formats.places import course_map
+from autograder.formats.course import course_map
 from tests.browser.lab_server import REPOSITORY, LabServer
 from tests.browser.notebook_page import START_MS, NotebookPage
 

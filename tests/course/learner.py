@@ -35,7 +35,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
     """Run a unit's cells in the unit's folder, experiments left out; earned points by exercise."""
     from IPython.core.interactiveshell import InteractiveShell
 
-    from autograder.formats.submission import part_of
+    from autograder.formats.notebook_file import part_of
 
     os.chdir(course / "notebooks" / unit)
     space = types.ModuleType("__main__")

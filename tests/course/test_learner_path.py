@@ -20,7 +20,7 @@ from autograder import library
 from autograder.__main__ import main
 from autograder.authoring.assess import kept_file
 from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
-from autograder.formats.places import KEEP_NOTHING
+from autograder.formats.course import KEEP_NOTHING
 from autograder.notebook import my_transformer
 from autograder.observing.sandbox import available
 

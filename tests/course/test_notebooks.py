@@ -13,7 +13,7 @@ from autograder.authoring.notebook import execute, solved_notebook
 from autograder.authoring.parse import parse_lesson, unit_stem, units
 from autograder.authoring.processor import with_instructions
 from autograder.formats.cases import CASES_FILE
-from autograder.formats.submission import part_of
+from autograder.formats.notebook_file import part_of
 
 COURSE = Path(__file__).resolve().parents[2]
 

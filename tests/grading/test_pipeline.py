@@ -19,10 +19,9 @@ from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
 from autograder.grading import files, pipeline, worker
-from autograder.grading.files import handed_in, only_writer, read_record
+from autograder.grading.files import find_submissions, only_writer, read_record
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
-from autograder.observing import processes
-from autograder.observing import temporary as scratch
+from autograder.observing import processes, temporary
 from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
 from tests.grading.executors import Fragile, Inline
@@ -70,7 +69,7 @@ def scores(course: Path) -> dict[str, float]:
 
 
 def records(course: Path) -> list[dict[str, Any]]:
-    return [read_record(course, handed.student, UNIT) or {} for handed in handed_in(course, [UNIT], [])]
+    return [read_record(course, handed.student, UNIT) or {} for handed in find_submissions(course, [UNIT], [])]
 
 
 def command(course: Path, *options: str) -> int:
@@ -215,8 +214,8 @@ def test_a_new_process_removes_what_dead_ones_left_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    words = [sys.executable, "-c", "from autograder.observing.temporary import scratch_folder\n"
-             "import sys\nprint(scratch_folder(), flush=True)\nsys.stdin.read()"]  # fmt: skip
+    words = [sys.executable, "-c", "from autograder.observing.temporary import temporary_folder\n"
+             "import sys\nprint(temporary_folder(), flush=True)\nsys.stdin.read()"]  # fmt: skip
 
     def start() -> tuple[subprocess.Popen[str], Path]:
         process = subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -246,7 +245,7 @@ def test_folders_in_folders_by_the_thousand_are_removed(tmp_path: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
-    scratch.remove(tmp_path / "deep")
+    temporary.remove(tmp_path / "deep")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -320,7 +319,7 @@ def test_links_and_hidden_folders_are_no_submissions(course: Path) -> None:
     (course / "submitted" / "student9").mkdir()
     (course / "submitted" / "student9" / UNIT).symlink_to(course / "solutions" / UNIT)
     (course / "submitted" / "a-file").write_text("", encoding="utf-8")
-    assert [handed.student for handed in handed_in(course, [UNIT], [])] == ["student0"]
+    assert [handed.student for handed in find_submissions(course, [UNIT], [])] == ["student0"]
 
 
 def test_a_name_that_a_page_could_run_is_stored_as_one_that_looks_alike(course: Path, inline: None) -> None:

@@ -9,10 +9,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from autograder.formats.notebook_file import Unreadable, read_notebook, tidy_cells
 from autograder.formats.rebuild import Repair, rebuild
-from autograder.formats.submission import Unreadable, read_notebook, tidy_cells
 from autograder.grading.assignment import open_assignment
-from autograder.grading.submitted import find_notebook
+from autograder.grading.submission import find_notebook
 from tests.grading.small_course import NAME, UNIT, Submission
 
 

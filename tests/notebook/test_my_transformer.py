@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.formats.places import KEEP_NOTHING
+from autograder.formats.course import KEEP_NOTHING
 from autograder.notebook import my_transformer
 
 pytestmark = pytest.mark.quick

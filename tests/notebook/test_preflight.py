@@ -9,8 +9,8 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.formats.cases import UnitCases, load_cases
-from autograder.formats.places import KEEP_NOTHING
-from autograder.formats.submission import MAX_BYTES
+from autograder.formats.course import KEEP_NOTHING
+from autograder.formats.notebook_file import MAX_BYTES
 from autograder.notebook import preflight
 from autograder.notebook import repair as handed_in
 from autograder.notebook.repair import examine

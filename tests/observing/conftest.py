@@ -13,7 +13,7 @@ import pytest
 
 from autograder.observing.sandbox import Limits, Outcome, available, collect, spawn
 
-SMALL = Limits(memory=512 << 20, cpu=20, wall=30.0, scratch=8 << 20, file_size=4 << 20)
+SMALL = Limits(memory=512 << 20, cpu=20, wall=30.0, folder_bytes=8 << 20, file_size=4 << 20)
 
 
 def confined_walls() -> list[Any]:

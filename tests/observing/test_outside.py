@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autograder.formats.cases import ExerciseCases
+from autograder.formats.notebook_file import Block, Unreadable, defined_names, read_notebook, read_python
 from autograder.formats.rebuild import blocks_of, rebuild
-from autograder.formats.submission import Block, Unreadable, defined_names, read_notebook, read_python
 from autograder.judging.verdict import Verdict, verdicts
 from autograder.observing import processes
 from autograder.observing.outside import observe_by

@@ -229,7 +229,7 @@ def test_a_file_stops_growing_at_its_limit(confined: Confined) -> None:
     assert confined.error(lambda: os.truncate(os.open("hollow", os.O_CREAT | os.O_RDWR), 1 << 40)) == "EFBIG"
 
 
-def test_many_files_together_stop_at_the_scratch_limit(in_namespaces: Confined) -> None:
+def test_many_files_together_stop_at_the_limit_of_the_folder(in_namespaces: Confined) -> None:
     def fill() -> None:
         for number in range(100):
             Path(f"part{number}").write_bytes(bytes(MEBIBYTE))
@@ -237,9 +237,9 @@ def test_many_files_together_stop_at_the_scratch_limit(in_namespaces: Confined) 
     assert in_namespaces.error(fill) == "ENOSPC"
 
 
-def test_a_submission_larger_than_its_scratch_says_so_and_does_not_run(in_namespaces: Confined) -> None:
+def test_a_submission_larger_than_its_folder_says_so_and_does_not_run(in_namespaces: Confined) -> None:
     (in_namespaces.workdir / "large").write_bytes(bytes(4 * MEBIBYTE))
-    outcome = in_namespaces.run(lambda: print("ran"), scratch=2 * MEBIBYTE)
+    outcome = in_namespaces.run(lambda: print("ran"), folder_bytes=2 * MEBIBYTE)
     assert outcome.status != 0
     assert "was not run" in outcome.reason
     assert "do not fit into" in outcome.reason
@@ -421,7 +421,7 @@ def test_without_namespaces_starting_processes_cannot_be_allowed(tmp_path: Path)
     assert b"ran" not in outcome.output.splitlines()
 
 
-@pytest.mark.parametrize("name", ["memory", "tasks", "cpu", "wall", "output", "scratch"])
+@pytest.mark.parametrize("name", ["memory", "tasks", "cpu", "wall", "output", "folder_bytes"])
 def test_a_limit_that_bounds_nothing_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=f"Limits.{name} must be positive"):
         Limits(**{name: 0})

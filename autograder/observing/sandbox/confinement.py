@@ -93,7 +93,7 @@ def confine(
     memory = _inherited_memory()
     if namespaces:
         kernel.unshare(_NAMESPACES_OF_SUBMISSION)
-        filesystem.build_root(folder, paths, limits.scratch, (user, group))
+        filesystem.build_root(folder, paths, limits.folder_bytes, (user, group))
     os.chdir(folder)
     _set_environment(folder, environment or {})
     os.umask(0o077)
@@ -255,7 +255,7 @@ def _set_resource_limits(limits: Limits, inherited: tuple[int, int], *, own_task
         # RLIMIT_DATA counts private writable memory only; the address space is a second, wider fence for the
         # rest.
         resource.RLIMIT_DATA: data + limits.memory,
-        resource.RLIMIT_AS: space + limits.memory + limits.scratch + _THREAD_RESERVE * limits.tasks,
+        resource.RLIMIT_AS: space + limits.memory + limits.folder_bytes + _THREAD_RESERVE * limits.tasks,
         resource.RLIMIT_FSIZE: limits.file_size,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_STACK: 8 << 20,

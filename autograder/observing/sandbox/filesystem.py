@@ -60,11 +60,11 @@ def refuse_overlap(workdir: str, readable: Sequence[str]) -> None:
             raise SandboxError("The root folder cannot be given as readable; name the folders that are needed.")
 
 
-def build_root(workdir: str, readable: Sequence[str], scratch: int, owner: tuple[int, int]) -> None:
+def build_root(workdir: str, readable: Sequence[str], folder_bytes: int, owner: tuple[int, int]) -> None:
     """Replace the root of this mount namespace. What the working folder held is copied into a private one.
 
     readable  absolute paths, already checked by `refuse_overlap`
-    scratch   size of the private working folder in bytes
+    folder_bytes   size of the private working folder in bytes
     owner     user and group that the working folder belongs to
     The host's own folder is not written to: what the submission leaves dies with it.
     """
@@ -89,12 +89,12 @@ def build_root(workdir: str, readable: Sequence[str], scratch: int, owner: tuple
     with contextlib.suppress(OSError):
         kernel.mount("proc", root + "/proc", "proc", quiet | kernel.MS_RDONLY)
     os.makedirs(root + workdir, exist_ok=True)
-    options = f"mode=700,size={scratch},nr_inodes=16384,uid={owner[0]},gid={owner[1]}"
+    options = f"mode=700,size={folder_bytes},nr_inodes=16384,uid={owner[0]},gid={owner[1]}"
     kernel.mount("tmpfs", root + workdir, "tmpfs", quiet, options)
     try:
         _copy_folder(given, root + workdir, owner)
     except OSError as error:
-        raise SandboxError(f"The files of {workdir} do not fit into {scratch} bytes of scratch: {error}") from error
+        raise SandboxError(f"The files of {workdir} do not fit into {folder_bytes} bytes: {error}") from error
     os.close(given)
     kernel.set_mount_attributes(root, kernel.MOUNT_ATTR_RDONLY, recursive=False)
     kernel.change_root(root)

@@ -38,7 +38,7 @@ class Isolation:
 
     walls    "namespaces": private processes, network and files, and all of "filters" besides.
              "filters": Landlock, system call filter, rlimits; a submission cannot start processes, and
-             nothing bounds its scratch files as a whole. "none": not enough of either
+             nothing bounds its files as a whole. "none": not enough of either
     facts    every single thing tried
     missing  sentences; empty where `enough`
     """
@@ -191,7 +191,7 @@ def _rehearse(*, namespaces: bool) -> str:
     with tempfile.TemporaryDirectory() as secret_folder, tempfile.TemporaryDirectory() as workdir:
         secret = Path(secret_folder, "gradebook")
         secret.write_text("secret", encoding="ascii")
-        limits = Limits(memory=256 * MEBIBYTE, cpu=5, wall=10.0, scratch=4 * MEBIBYTE)
+        limits = Limits(memory=256 * MEBIBYTE, cpu=5, wall=10.0, folder_bytes=4 * MEBIBYTE)
         outside = os.getpid()
 
         def attack() -> None:

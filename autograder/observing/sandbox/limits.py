@@ -23,7 +23,7 @@ class Limits:
     open_files  descriptors in one process (RLIMIT_NOFILE)
     output      bytes of printed output that the *reader* keeps. The kernel has no such limit: whoever reads
                 the pipe has to stop here (`collect` does)
-    scratch     all files in the working folder together. Held by a private memory file system; where mount
+    folder_bytes     all files in the working folder together. Held by a private memory file system; where mount
                 namespaces are missing nothing holds it, and only `file_size` is left
     """
 
@@ -35,10 +35,10 @@ class Limits:
     file_size: int = 64 * MEBIBYTE
     open_files: int = 256
     output: int = 2 * MEBIBYTE
-    scratch: int = 128 * MEBIBYTE
+    folder_bytes: int = 128 * MEBIBYTE
 
     def __post_init__(self) -> None:
-        for name in ("memory", "tasks", "cpu", "wall", "file_size", "open_files", "output", "scratch"):
+        for name in ("memory", "tasks", "cpu", "wall", "file_size", "open_files", "output", "folder_bytes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Limits.{name} must be positive, got {getattr(self, name)!r}")
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..formats.notebook_file import MAX_BYTES, Unreadable, read_notebook
 from ..formats.rebuild import Repair, grade_id_of
-from ..formats.submission import MAX_BYTES, Unreadable, read_notebook
 from ..judging.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
 
 TIMESTAMP = "timestamp.txt"
@@ -22,7 +22,7 @@ _MAX_NAME = 80
 _MAX_CANDIDATES = 10
 
 
-def handed_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
+def submission_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
     """A submission's files by name: notebooks and the time stamp with their content, others by name only.
 
     A notebook is cut one byte past the size that is graded, and all together take no more than `MAX_TOTAL`. Folders, links and pipes count as other files, their

@@ -21,7 +21,7 @@ from autograder.grading.files import read_record
 from autograder.grading.gradebook import GradebookWriter
 from autograder.grading.pipeline import plan, run
 from autograder.grading.sample_class import make_class
-from autograder.grading.submitted import handed_files, submission_digest
+from autograder.grading.submission import submission_digest, submission_files
 from autograder.judging.weights import MAX_FILE_BYTES
 from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
@@ -186,10 +186,10 @@ def test_other_files_are_still_left_out_and_a_new_file_is_graded_again(course: P
 def test_what_is_read_of_a_submission_is_bounded(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\0" * (MAX_FILE_BYTES + 1000))
     (tmp_path / "other.safetensors").write_bytes(b"\0" * 1000)
-    files = handed_files(tmp_path, (FILE,))
+    files = submission_files(tmp_path, (FILE,))
     assert len(files[FILE]) == MAX_FILE_BYTES + 1
     assert files["other.safetensors"] == b""
-    assert handed_files(tmp_path)[FILE] == b""
+    assert submission_files(tmp_path)[FILE] == b""
     assert submission_digest(files, (FILE,)) != submission_digest(files | {FILE: b""}, (FILE,))
 
 
