@@ -171,7 +171,7 @@ def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
     if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
         yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
         return
-    verdict = judge(cases, named_probes(cases.probes), Sighting(dict(variant.seen)))
+    verdict = judge(replace(cases, unusual={}), named_probes(cases.probes), Sighting(dict(variant.seen)))
     if verdict.passed:
         yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
     elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
@@ -201,7 +201,7 @@ def verdict_on(target: Any, cases: ExerciseCases) -> Verdict:
     """The verdict on a trusted function or class, as a learner handing it in would get it."""
     with grading():
         limit = PATIENCE * cases.time_limit
-        sighting = observe(target, cases.plan, build=build_fixture, forbids=cases.forbids, time_limit=limit)
+        sighting = observe(target, cases.calls, build=build_fixture, forbids=cases.forbids, time_limit=limit)
     return judge(cases, named_probes(cases.probes), sighting)
 
 

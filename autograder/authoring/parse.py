@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +59,7 @@ class ExerciseSource:
     variants: str
     forbids: tuple[str, ...]
     returns: tuple[str, ...]
-    tolerance: Tolerance
+    tolerance: Tolerance | None
     time_limit: float
     files: tuple[str, ...] = ()
 
@@ -189,12 +190,17 @@ def _exercise(path: Path, name: str, cells: tuple[Cell, ...]) -> ExerciseSource:
         variants=own["variants"].source,
         forbids=tuple(str(marks.get("forbids", "")).split()),
         returns=tuple(str(marks.get("returns", "")).split()),
-        tolerance=Tolerance(
-            float(marks.get("relative", Tolerance.relative)), float(marks.get("absolute", Tolerance.absolute))
-        ),
+        tolerance=_tolerance(marks),
         time_limit=float(marks.get("time_limit", 10)),
         files=_files(where, str(marks.get("files", "")).split()),
     )
+
+
+def _tolerance(marks: Mapping[str, Any]) -> Tolerance | None:
+    """What the prompt's header says; None where it leaves it to the kind of numbers that the reference gives."""
+    if not {"relative", "absolute"} & set(marks):
+        return None
+    return Tolerance(float(marks.get("relative", Tolerance.relative)), float(marks.get("absolute", Tolerance.absolute)))
 
 
 def _files(where: str, names: list[str]) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ def _first_apart(
 
 def _other_sentence(cases: ExerciseCases, variant: Variant, seen: Mapping[str, Observation]) -> str:
     """What the maker of a known mistake would read instead of its sentence; empty where that stays."""
+    cases = replace(cases, unusual={})
     verdict = judge(cases, named_probes(cases.probes), Sighting(dict(seen)))
     named = [other.says for other in cases.variants if other.name == verdict.diagnosis]
     if variant.says in named or verdict.diagnosis == variant.name:

@@ -10,13 +10,14 @@ Names that stand ready in a `variants` block:
 - `@right`: another right solution. `@truth`: an independent truth, a library's operator or a slow loop.
 - `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
+- `without(kind, ..., because=...)`: what of the inputs in `unusual.py` the exercise cannot take, and why.
 """
 
 from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from ..library import build_fixture, grading
 from ..observing.capture import capture
 from ..observing.observe import observe
 from .parse import ExerciseSource, Lesson, LessonError
+from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
 PATIENCE = 6
@@ -94,6 +96,8 @@ class Workpiece:
     wrongs: list[WrongVariant] = field(default_factory=list)
     rights: dict[str, Any] = field(default_factory=dict)
     truths: dict[str, Any] = field(default_factory=dict)
+    without: dict[str, str] = field(default_factory=dict)
+    """Kinds of unusual inputs that the exercise cannot take, each with the reason."""
     judged: bool = False
     """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
 
@@ -204,6 +208,13 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     def differentiable(**given: Any) -> FunctionCall:
         return FunctionCall(given)
 
+    def without(*kinds: str, because: str) -> None:
+        for kind in kinds:
+            if kind not in KINDS and not kind.startswith(f"{ONE}: "):
+                known = ", ".join(map(repr, KINDS))
+                raise LessonError(f"{piece.where}: no unusual input is named {kind!r}; they are {known}, '{ONE}: SIZE'")
+            piece.without[kind] = because
+
     def judged(*, wanted: Any, **given: Any) -> JudgedCall:
         piece.judged = True
         return JudgedCall(given, wanted)
@@ -218,6 +229,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         "fixture": fixture,
         "differentiable": differentiable,
         "judged": judged,
+        "without": without,
         "draw_state": draw_state,
         "np": np,
     }
@@ -273,9 +285,8 @@ def draw_calls(
     wanted: dict[str, Observation] = {}
     for number, maker in enumerate(piece.makers):
         for position, (sizes, rng) in enumerate(_drawn_sizes(piece, number, maker, seed)):
-            made = maker.make(rng, **sizes)
-            for i, item in enumerate(made if isinstance(made, list) else [made]):
-                label = (inspect.getdoc(maker.make) or "").strip().format(**sizes)
+            label = _label(maker, sizes)
+            for i, item in enumerate(_items(maker, rng, sizes)):
                 plan[f"{number}.{position}.{i}"] = _call(piece, label, item)
                 if isinstance(item, JudgedCall):
                     wanted[f"{number}.{position}.{i}"] = Observation(to_plain(item.wanted))
@@ -286,6 +297,31 @@ def draw_calls(
     if wanted and len(wanted) != len(plan):
         raise LessonError(f"{piece.where}: some of its calls are judged and some are not; make all of them judged(...)")
     return plan, wanted
+
+
+def _label(maker: CaseMaker, sizes: dict[str, int]) -> str:
+    return (inspect.getdoc(maker.make) or "").strip().format(**sizes)
+
+
+def _items(maker: CaseMaker, rng: np.random.Generator, sizes: dict[str, int]) -> list[Any]:
+    drawn = maker.make(rng, **sizes)
+    return drawn if isinstance(drawn, list) else [drawn]
+
+
+def _sized_call(piece: Workpiece, number: int, sizes: dict[str, int]) -> Call | None:
+    maker = piece.makers[number]
+    rng = np.random.default_rng(
+        [zlib.crc32(f"{piece.lesson.unit}/{piece.source.name}/{sorted(sizes.items())}".encode())]
+    )
+    try:
+        item = _items(maker, rng, sizes)[0]
+        return None if isinstance(item, JudgedCall) else _call(piece, _label(maker, sizes), item)
+    except Exception as error:
+        ones = [f"{ONE}: {name}" for name, size in sizes.items() if size == 1]
+        raise LessonError(
+            f"{piece.where}: cases {maker.make.__name__} with {sizes}: {type(error).__name__}: {error}; mend it, or say "
+            f"`without({ones[0]!r}, because=...)`"
+        ) from error
 
 
 def _drawn_sizes(
@@ -363,7 +399,7 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
         expected={},
         variants=(),
         probes=expressions,
-        tolerance=source.tolerance,
+        tolerance=source.tolerance or Tolerance(),
         forbids=source.forbids,
         replaces=tuple(names[: names.index(source.name)]),
         signature=_signature(piece),
@@ -375,14 +411,43 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     )
     if wanted:
         return replace(cases, expected=wanted)
-    expected = watch_trusted(piece.reference, plan, source)
-    for key, observation in expected.items():
-        if observation.fault:
+    unusual = {} if hidden else unusual_calls(piece, plan, lambda number, sizes: _sized_call(piece, number, sizes))
+    seen = watch_trusted(piece.reference, {**plan, **unusual}, source)
+    for key, observation in seen.items():
+        if fault := observation.fault:
+            which, cure = (plan[key].label, "") if key in plan else (key, f", or say `without({key!r}, because=...)`")
             raise LessonError(
-                f"{piece.where}: its reference fails on {plan[key].label!r}: "
-                f"{observation.fault.type_name}: {observation.fault.message}"
+                f"{piece.where}: its reference fails on {which!r}: {fault.type_name}: {fault.message}; mend it{cure}"
             )
-    return replace(cases, expected=expected)
+    return replace(
+        cases,
+        tolerance=source.tolerance or _tolerance_for(seen.values()),
+        expected={key: seen[key] for key in plan},
+        unusual=unusual,
+        unusual_expected={key: as_floats(seen[key]) if key == WHOLE else seen[key] for key in unusual},
+    )
+
+
+_FINE = Tolerance(relative=1e-5, absolute=1e-6)
+"""Where the reference computes in float64: an answer in float32 is still within it."""
+
+
+def _tolerance_for(seen: Iterable[Observation]) -> Tolerance:
+    values = [array for one in seen for array in _numpy_floats(one.value)]
+    return _FINE if values and all(array.dtype == np.float64 for array in values) else Tolerance()
+
+
+def _numpy_floats(tree: Any) -> Iterator[np.ndarray[Any, Any]]:
+    """The float arrays in a value; a Python float counts as one, a tensor of PyTorch as one of single precision."""
+    if isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from _numpy_floats(item)
+    elif isinstance(tree, float):
+        yield np.asarray(tree)
+    elif isinstance(tree, Tensor):
+        yield np.zeros(0, np.float32)
+    elif isinstance(tree, np.ndarray) and tree.dtype.kind == "f":
+        yield tree
 
 
 def draw_variants(piece: Workpiece, cases: ExerciseCases, remembered: Remembered | None = None) -> tuple[Variant, ...]:

@@ -15,7 +15,7 @@ from .course import CASES_FILE as CASES_FILE
 from .fingerprints import Fingerprints, Seen, sampled_observations
 from .values import UnreadableValues, digest, pack, unpack
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Call:
     `given` holds the arguments by name, `by_position` how many of them are passed without their names. For a
     class, `init` holds the constructor's arguments, `state` the weights to load, and `method` what is called.
     `gradients` asks for the gradients of the outputs' weighted sum with respect to float inputs and weights.
+    `before` holds the arguments of calls that come before it on the same object, whose results count for nothing.
+    With `scattered`, the entries of its arrays do not lie one behind the other in memory.
     """
 
     label: str
@@ -35,6 +37,8 @@ class Call:
     method: str = "forward"
     training: bool = False
     gradients: bool = False
+    before: tuple[dict[str, Any], ...] = ()
+    scattered: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,15 @@ class ExerciseCases:
     hidden: bool = False
     files: tuple[str, ...] = ()
     """Names of files that are handed in beside the notebook and that the exercise reads."""
+    unusual: dict[str, Call] = field(default_factory=dict)
+    """Further calls, by the kind of what is unusual about them. Known mistakes are not run on these: that a code fails on
+    nothing else says what is wrong with it."""
+    unusual_expected: dict[str, Observation] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> dict[str, Call]:
+        """All that is asked."""
+        return {**self.plan, **self.unusual}
 
     @property
     def key(self) -> str:
@@ -185,7 +198,11 @@ def load_cases(path: Path) -> UnitCases:
 
 def _fields(record: Any) -> dict[str, Any]:
     if isinstance(record, ExerciseCases):
-        apart = {"variants": _variants_tree(record.variants), "plan": _plan_tree(record.plan)}
+        apart = {
+            "variants": _variants_tree(record.variants),
+            "plan": _plan_tree(record.plan),
+            "unusual": _plan_tree(record.unusual),
+        }
         return {name: apart.get(name) or _tree(getattr(record, name)) for name in record.__dataclass_fields__}
     return {name: _tree(getattr(record, name)) for name in record.__dataclass_fields__}
 
@@ -300,5 +317,11 @@ def _unit_cases(tree: dict[str, Any]) -> UnitCases:
 def _exercise(node: dict[str, Any]) -> ExerciseCases:
     plan, expected = _plan(node["plan"]), _observations(node["expected"])
     in_order = {key: expected[key] for key in plan if key in expected}
-    read = {"plan": plan, "expected": expected, "variants": _variants(node["variants"], in_order)}
+    read = {
+        "plan": plan,
+        "expected": expected,
+        "variants": _variants(node["variants"], in_order),
+        "unusual": _plan(node["unusual"]),
+        "unusual_expected": _observations(node["unusual_expected"]),
+    }
     return ExerciseCases(**{**node, **read, "tolerance": Tolerance(**node["tolerance"])})

@@ -23,14 +23,17 @@ def diagnose(
 ) -> Diagnosis | None:
     """The known mistake that explains what was seen, or None where no cause can be claimed.
 
-    A variant explains a sighting when it equals it on every call that was seen. Where none does, one that equals
-    it on at least half of the wrong cases that gave numbers is named too, and the sentence says on which case. (Not on
-    the evidence of one case, where it would give other numbers on several whose answer is right.) Of several such
-    variants the one that also raises where the code raised comes first.
+    A variant explains a sighting when it equals it on every call that was seen. Where none does, one that equals it on
+    several wrong cases, at least half of those that gave numbers, may still be at work in code that has another fault
+    besides: it is named with the cases on which it was seen, unless a case speaks against it (one that is right, and on
+    which the variant gives other numbers). One case alone is evidence only where no other gave wrong numbers.
+    Of several such variants the one that also raises where the code raised comes first.
     An exception alone explains only an exception of the same type and text. Returned values are compared as `view`
     shows them: what is not judged in them tells no mistake from another.
     """
-    seen = {key: as_viewed(observation, view) for key, observation in sighting.observations.items()}
+    seen = {
+        key: as_viewed(observation, view) for key, observation in sighting.observations.items() if key in cases.plan
+    }
 
     def same(key: str, other: Observation) -> bool:
         return same_observation(seen[key], as_viewed(other, view), cases.tolerance)
@@ -45,21 +48,25 @@ def diagnose(
     numeric = [key for key in wrong if seen[key].fault is None and "/" not in key]
     raised = [key for key in wrong if seen[key].fault is not None]
     right = [key for key in cases.plan if key in seen and key not in wrong and "/" not in key]
-    best: tuple[tuple[int, int], Variant, str] | None = None
+    best: tuple[tuple[int, int], Variant, list[str]] | None = None
     for variant in cases.variants:
         telling = [key for key in numeric if same(key, variant.seen[key])]
         if 2 * len(telling) < len(numeric) or all(_is_blank(seen[key].value) for key in telling):
             continue
-        against = sum(variant.seen[key].fault is None and not same(key, variant.seen[key]) for key in right)
-        if len(telling) == 1 and against > 1:
+        if len(telling) < min(2, len(numeric)) or not all(same(key, variant.seen[key]) for key in right):
             continue
         rank = (len(telling), sum(_same_type_of_fault(seen[key], variant.seen[key]) for key in raised))
         if best is None or rank > best[0]:
-            best = (rank, variant, cases.plan[telling[0]].label)
+            best = (rank, variant, [cases.plan[key].label for key in telling])
     if best:
-        (count, _), variant, label = best
+        (count, _), variant, labels = best
         more = " (Other cases fail as well, in another way.)" if count < sum("/" not in key for key in wrong) else ""
-        return Diagnosis(variant, f"on {label}: {variant.says}{more}", label)
+        where = (
+            " and on ".join(dict.fromkeys(labels))
+            if len(labels) <= 2
+            else f"{labels[0]}, and on {count - 1} more cases"
+        )
+        return Diagnosis(variant, f"on {where}: {variant.says}{more}", labels[0])
     return None
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.cases import ExerciseCases, Fault, Sighting
+from . import unusual
 from .compare import Difference
 from .diagnose import Diagnosis, diagnose
 from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
+from .unusual import remembered, unusual_finding
 from .weights import told_by_file
 
 NOT_JUDGED = "not-judged"
@@ -108,9 +110,16 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
             f"your code calls {names}, which does this exercise's work for you. Write it out.",
         )
     results = tuple(_result(probe, cases, sighting) for probe in probes)
-    missing = [key for key in cases.plan if key not in sighting.observations]
+    if cases.unusual and results:
+        results = (*results, _unusual_result(cases, probes, sighting, all(result.passed for result in results)))
+    missing = [key for key in cases.calls if key not in sighting.observations]
     if not missing and results and all(result.passed for result in results):
         return _verdict(cases, sighting, None, "", results=results, share=1.0)
+    if left := remembered(cases, probes, sighting):
+        finding, label = left
+        return _verdict(
+            cases, sighting, finding.name, finding.message, results=results, label=label, difference=finding.difference
+        )
     found = diagnose(cases, sighting, common_view(probes))
     if found:
         return _verdict(
@@ -210,6 +219,14 @@ def _result(probe: Probe, cases: ExerciseCases, sighting: Sighting) -> ProbeResu
         # A share of the points is for those who were seen on every case.
         return ProbeResult(probe.name, probe.title, False, worst if reached else replace(worst, share=0.0), label)
     return ProbeResult(probe.name, probe.title, True if reached else None, worst, label)
+
+
+def _unusual_result(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting, reached: bool) -> ProbeResult:
+    """On unusual inputs the same is asked as on the others; what fails already on these says nothing new there."""
+    found = unusual_finding(cases, probes, sighting) if reached else None
+    if found is None:
+        return ProbeResult(unusual.NAME, unusual.TITLE, None)
+    return ProbeResult(unusual.NAME, unusual.TITLE, found[0] is None, *found)
 
 
 def _trial(probe: Probe, key: str, cases: ExerciseCases, sighting: Sighting) -> Trial | None:

@@ -69,8 +69,18 @@ def exercise_names() -> tuple[str, ...]:
 
 
 @functools.cache
+def names_before(unit: str) -> frozenset[str]:
+    """What the library blocks of earlier units define."""
+    pattern = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+    texts = ((_HERE / f"{module_name(one)}.py").read_text(encoding="utf-8") for one in units() if one < unit)
+    return frozenset(name for text in texts for name in pattern.findall(text))
+
+
+@functools.cache
 def part(name: str) -> Any:
-    """The library-backed function or class named `name`, its operators unseen by the watch."""
+    """The library-backed function or class named `name`, its operators unseen by the watch. Raises NoSuchPart."""
+    if name.startswith("_"):
+        raise NoSuchPart(f"{name!r} is a helper of the library's, and no part of the course")
     return quiet(_member(unit_of(name), name))
 
 

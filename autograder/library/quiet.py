@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 _paused = 0
 _listening: tuple[Any, Any] | None = None
 """The two modes that are on, the one for functions and the one for operators."""
-_observed: tuple[str, Callable[[str], None]] | None = None
-"""The exercise that is being observed, and where to say that its own library-backed part was called."""
+_observed: tuple[frozenset[str], Callable[[str], None]] | None = None
+"""The parts that the exercise under observation may stand on, and where to say that another one was called."""
+_recording = False
+PAUSED = "autograder: a part of the library"
+"""The name under which a recording of operators shows the work of library-backed parts."""
 
 
 class paused:
@@ -24,10 +28,14 @@ class paused:
     """
 
     _off: tuple[tuple[Any, Any], ...] = ()
+    _range: Any = None
 
     def __enter__(self) -> None:
         global _paused
         _paused += 1
+        if _recording:
+            self._range = _recorded_range()
+            self._range.__enter__()
         if _paused == 1 and _listening:
             self._off = tuple((lie, mode) for lie, mode in zip(stacks(), _listening, strict=True) if lie.top() is mode)
             for lie, _ in self._off:
@@ -37,7 +45,26 @@ class paused:
         global _paused
         for lie, mode in self._off:
             lie.push(mode)
+        if self._range is not None:
+            self._range.__exit__(None, None, None)
         _paused -= 1
+
+
+def _recorded_range() -> Any:
+    from torch._C import _profiler
+
+    return _profiler._RecordFunctionFast(PAUSED)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """Inside the block a recording of operators is running, in which pauses are to be seen."""
+    global _recording
+    before, _recording = _recording, True
+    try:
+        yield
+    finally:
+        _recording = before
 
 
 Note = Callable[[str, tuple[Any, ...], Any], None]
@@ -95,13 +122,15 @@ def quiet(part: Any) -> Any:
         with paused():
             return part(*args, **kwargs)
 
+    function.__signature__ = inspect.signature(part)  # type: ignore[attr-defined]
+    del function.__wrapped__  # it would give the part away, unseen
     return function
 
 
 def _note_part(part: Any) -> None:
-    """A part may use other parts, its own name's too; a learner's exercise may not be its own part."""
-    if _observed and not _paused and part.__name__ == _observed[0]:
-        _observed[1](f"use_part('{_observed[0]}')")
+    """A part may use any other part; a learner's exercise may use those of earlier exercises only."""
+    if _observed and not _paused and part.__name__ not in _observed[0]:
+        _observed[1](f"use_part('{part.__name__}')")
 
 
 @contextlib.contextmanager
@@ -164,9 +193,10 @@ def import_what_modes_need() -> None:
 
 
 @contextlib.contextmanager
-def observing(exercise: str, used: set[str]) -> Iterator[None]:
+def observing(allowed: frozenset[str] | None, used: set[str]) -> Iterator[None]:
+    """Inside the block, parts other than the `allowed` ones are noted as used; None: whichever are."""
     global _observed
-    before, _observed = _observed, (exercise, used.add) if exercise else None
+    before, _observed = _observed, None if allowed is None else (allowed, used.add)
     try:
         yield
     finally:

@@ -105,7 +105,8 @@ def request_for(
                     "key": cases.key,
                     "name": cases.name,
                     "kind": cases.kind,
-                    "plan": call_tree(cases.plan),
+                    "unit": cases.unit,
+                    "plan": call_tree(cases.calls),
                     "replaces": list(cases.replaces),
                     "forbids": list(cases.forbids),
                     "time_limit": times.of(cases),
@@ -238,7 +239,7 @@ class _Observing:
                     # It hung or died on the visible cases: its hidden ones would only cost the same time again.
                     self._note(same, Sighting({}, trouble=fault))
                 return
-            sighting = received_sighting(frame, cases.key, cases.plan)
+            sighting = received_sighting(frame, cases.key, cases.calls)
             if sighting is None:
                 told = "the process sent something that is no observation."
                 self.incidents.append(f"`{cases.name}`: {told}")

@@ -1,21 +1,34 @@
-"""Notice library operators that would do an exercise's work, below the names that Python code uses for them.
+"""Notice library operators that would do an exercise's work, by whatever name, overload or thread they are reached.
 
-Two PyTorch modes listen while a learner's code runs: one sees the public functions as they are called, the other
-the operators that reach the dispatcher. A name that ends in `.*` means a whole package: a profiler sees each Python
-function of it as it is called, by whatever name. Library-backed parts run with the watch paused. In a hostile process
-the watch can be switched off; what it reports may therefore take points away and never give them.
+While a learner's code runs, two PyTorch modes listen: one sees the public functions as they are called, the other
+the operators that reach the dispatcher; a hook sees the layers that are called. What they cannot see (operators
+inside other operators, in other threads, in scripted and compiled functions) a recording of all that PyTorch runs shows
+afterwards: some calls are made once more for it. A name that ends in `.*` means a whole package: a profiler sees each
+Python function of it as it is called, by whatever name. Library-backed parts run with the watch paused. In a hostile
+process the watch can be switched off; what it reports may therefore take points away and never give them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..library.quiet import import_what_modes_need, is_paused, listening_with, observing, operator_mode, paused, stacks
+from ..library.quiet import (
+    PAUSED,
+    import_what_modes_need,
+    is_paused,
+    listening_with,
+    observing,
+    operator_mode,
+    paused,
+    recording,
+    stacks,
+)
 
 _ALSO_KNOWN_AS = {
     "MultiheadAttention": ("multi_head_attention_forward", "native_multi_head_attention"),
@@ -27,8 +40,8 @@ _ALSO_KNOWN_AS = {
 
 
 @contextlib.contextmanager
-def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]:
-    """Collect which of the forbidden names are used inside the block, and whether the exercise is its own part.
+def watching(forbids: tuple[str, ...], allowed: frozenset[str] | None = None) -> Iterator[set[str]]:
+    """Collect which of the forbidden names are used inside the block, and which parts besides the `allowed` ones.
 
     Without PyTorch loaded no forbidden name can be used.
     """
@@ -36,7 +49,7 @@ def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]
     packages = frozenset(name.removesuffix(".*") for name in forbids if name.endswith(".*"))
     operators = tuple(name for name in forbids if not name.endswith(".*"))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(observing(exercise, used))
+        stack.enter_context(observing(allowed, used))
         if packages:
             stack.enter_context(_profiling(packages, used.add))
         if not operators or "torch" not in sys.modules:
@@ -46,10 +59,80 @@ def watching(forbids: tuple[str, ...], exercise: str = "") -> Iterator[set[str]]
         depths = [lie.depth() for lie in stacks()]
         for mode in modes:
             stack.enter_context(mode)
+        stack.enter_context(_listening_to_layers(frozenset(operators), used.add))
         with paused():
             import_what_modes_need()
         stack.enter_context(listening_with(modes, depths))
         yield used
+
+
+_FAMILIES = {
+    "scaled_dot_product_attention": ("scaled_dot_product", "flash_attention", "efficient_attention"),
+    "MultiheadAttention": ("multi_head_attention",),
+    "TransformerEncoderLayer": ("transformer_encoder_layer",),
+    "LayerNorm": ("layer_norm",),
+    "conv1d": ("conv",),
+    "backward": ("autograd::engine",),
+    "grad": ("autograd::engine",),
+}
+"""By which parts of its name an operator is known for one of a family, where that is not the family's own name."""
+
+
+@contextlib.contextmanager
+def recorded(forbids: tuple[str, ...], used: set[str]) -> Iterator[None]:
+    """Collect which of the forbidden names any operator bears that PyTorch runs inside the block, wherever it runs it.
+
+    For code that is known to end soon: each operator takes memory.
+    """
+    wanted = {name: _FAMILIES.get(name, (name.lower(),)) for name in forbids if not name.endswith(".*")}
+    if not wanted or "torch" not in sys.modules or (recording_of_all := _recorder()) is None:
+        yield
+        return
+    try:
+        with recording(), recording_of_all:
+            yield
+    finally:
+        events = recording_of_all.kineto_results.events() if recording_of_all.kineto_results else []
+        pauses = [
+            (e.start_thread_id(), e.start_ns(), e.start_ns() + e.duration_ns()) for e in events if e.name() == PAUSED
+        ]
+        for event in events:
+            operator = event.name().lower()
+            for name, parts in wanted.items():
+                if any(part in operator for part in parts):
+                    when, thread = event.start_ns(), event.start_thread_id()
+                    if not any(thread == where and begun <= when <= ended for where, begun, ended in pauses):
+                        used.add(name)
+
+
+def _recorder() -> Any:
+    """PyTorch's profiler, over all threads; None where this build has none."""
+    from torch.autograd import profiler
+
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would write to stderr that it begins
+    try:
+        from torch._C._profiler import _ExperimentalConfig
+
+        return profiler.profile(use_kineto=True, experimental_config=_ExperimentalConfig(profile_all_threads=True))
+    except (ImportError, TypeError, RuntimeError):  # an older PyTorch, or one that was built without
+        return None
+
+
+@contextlib.contextmanager
+def _listening_to_layers(names: frozenset[str], report: Callable[[str], None]) -> Iterator[None]:
+    from torch.nn.modules import module as modules
+
+    def note(layer: Any, inputs: Any) -> None:
+        if not is_paused():
+            for base in type(layer).__mro__:
+                if base.__name__ in names and base.__module__.startswith("torch."):
+                    report(base.__name__)
+
+    hook = modules.register_module_forward_pre_hook(note)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @contextlib.contextmanager

@@ -281,7 +281,7 @@ print(table([(f"a{i} asks", *row) for i, row in enumerate(scores, start=1)], [""
 # You may see it drawn with *one* matrix on the two inputs joined end to end. That is the same thing: cut this matrix down
 # the middle, and its halves are $W_q$ and $W_k$.
 
-# %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8
+# %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8 relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `additive_score`
 #
 # Compute the additive score of two input vectors.

@@ -206,7 +206,7 @@ def slice_by_slice(x, axis=-1):
 
 @right
 def expanded(x, axis=-1):
-    weights = x.copy()
+    weights = np.array(x, dtype=np.float64)
     weights -= np.expand_dims(np.amax(x, axis), axis)
     np.exp(weights, out=weights)
     weights /= np.expand_dims(weights.sum(axis), axis)
@@ -517,11 +517,6 @@ def loops(x, y, Q, K, v):
 @right
 def by_sums(a_i, a_j, W_q, W_k, w):
     return np.einsum("k,k->", w, np.tanh(np.einsum("kd,d->k", W_q, a_i) + np.einsum("kd,d->k", W_k, a_j)))
-
-@right
-def by_exponentials(a_i, a_j, W_q, W_k, w):
-    e = np.exp(-2 * (W_q.dot(a_i) + W_k.dot(a_j)))
-    return np.sum(w * (1 - e) / (1 + e))
 
 @right
 def as_columns(a_i, a_j, W_q, W_k, w):
@@ -917,14 +912,15 @@ def by_scores_of_pairs(i, a, W_q, W_k, W_v):
 
 @right
 def by_einsum(i, a, W_q, W_k, W_v):
-    scores = np.einsum("kd,d,ke,ne->n", W_q, a[i], W_k, a)
-    e = np.exp(scores / np.sqrt(W_q.shape[0]))
+    scores = np.einsum("kd,d,ke,ne->n", W_q, a[i], W_k, a) / np.sqrt(W_q.shape[0])
+    e = np.exp(scores - scores.max())
     return np.einsum("n,vd,nd->v", e, W_v, a) / e.sum()
 
 @right
 def in_single_precision(i, a, W_q, W_k, W_v):
     a, W_q, W_k, W_v = (x.astype(np.float32) for x in (a, W_q, W_k, W_v))
-    e = np.exp((a @ W_k.T) @ (W_q @ a[i]) / np.sqrt(np.float32(len(W_q))))
+    scores = (a @ W_k.T) @ (W_q @ a[i]) / np.sqrt(np.float32(len(W_q)))
+    e = np.exp(scores - scores.max())
     return (e / e.sum()) @ (a @ W_v.T)
 
 @truth

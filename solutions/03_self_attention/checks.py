@@ -432,6 +432,8 @@ def self_attention(
     return _attention(*(_projected(x, np.transpose(W)) for W in (W_q, W_k, W_v)))
 
 # %% exercise="self_attention" part="variants"
+without("whole numbers", because="the text speaks of real numbers")
+
 @cases(dict(seq=5, d_in=3, d=4), dict(seq=3, d_in=6, d=2))
 def tokens(rng, seq, d_in, d):
     """{seq} tokens of length {d_in}, queries and keys of length {d}"""

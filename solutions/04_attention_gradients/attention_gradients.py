@@ -319,7 +319,7 @@ print("by formula:", softmax_backward_part(softmax(scores), g).round(6))
 # Go back through them from the last to the first. Before you write code, put on paper: which gradients come out of $O = WV$? Which of
 # them is finished, and which has to travel on? Where does the factor $1/\sqrt{d_k}$ come in, and for whom?
 
-# %% [markdown] exercise="attention_backward" part="prompt" points=10 difficulty=4 minutes=25 returns="grad_query grad_key grad_value" forbids="backward grad softmax_backward_data scaled_dot_product_attention"
+# %% [markdown] exercise="attention_backward" part="prompt" points=10 difficulty=4 minutes=25 returns="grad_query grad_key grad_value" forbids="backward grad softmax_backward_data scaled_dot_product_attention" relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `attention_backward`
 #
 # Send a gradient back through scaled dot-product attention. You are given what went in, the weights, and the gradient of the output:

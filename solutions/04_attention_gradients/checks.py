@@ -506,6 +506,8 @@ def softmax_backward(weights: np.ndarray, grad_weights: np.ndarray) -> np.ndarra
     return torch.ops.aten._softmax_backward_data(_tensor(grad_weights), _tensor(weights), -1, torch.float64).numpy()
 
 # %% exercise="softmax_backward" part="variants"
+without("whole numbers", "far apart", "far apart, the other way round", because="rows of weights sum to 1")
+
 def drawn(rng, *shape):
     scores = 1.5 * rng.normal(size=shape)
     return dict(weights=softmax(scores), grad_weights=2 * rng.normal(size=shape))
@@ -760,6 +762,11 @@ def attention_backward(
     return grad_query, grad_key, grad_value
 
 # %% exercise="attention_backward" part="variants"
+without(
+    "whole numbers", "ties", "far apart", "far apart, the other way round",
+    because="the weights belong to the queries and keys",
+)
+
 def drawn(rng, leading, seq_q, seq_k, d_k, d_v):
     query, key = rng.normal(size=(*leading, seq_q, d_k)), rng.normal(size=(*leading, seq_k, d_k))
     given = dict(query=query, key=key, value=rng.normal(size=(*leading, seq_k, d_v)))

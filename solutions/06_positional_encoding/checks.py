@@ -270,6 +270,8 @@ def shift_matrix(offset: int, d_model: int) -> Tensor:
     return torch.matrix_exp(offset * (torch.diag(speeds, -1) - torch.diag(speeds, 1))).float()
 
 # %% exercise="shift_matrix" part="variants"
+without("again", because="both arguments are numbers, and one of them is even")
+
 @cases(dict(offset=3, half=2), dict(offset=2, half=5))
 def forward(rng, offset, half):
     """offset {offset}, d_model = 2·{half}"""
@@ -720,6 +722,8 @@ def _remembers_nothing(module: nn.Module, ids: Tensor) -> bool:
             return False
 
 # %% exercise="TransformerEmbedding" part="variants"
+without("one: vocab_size", because="there must be ids to choose among")
+
 def draw_ids(rng, vocab_size, batch, seq):
     """Without id 0: an embedding with `padding_idx=0` is as right, and learns nothing for it."""
     return torch.from_numpy(rng.integers(1, vocab_size, size=(batch, seq)))

@@ -169,6 +169,8 @@ def padding_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
     return torch.isin(ids, torch.tensor([pad_id], device=ids.device), invert=True).unflatten(1, (1, 1, -1))
 
 # %% exercise="padding_mask" part="variants"
+without("one: seq", because="its sentences end in padding; one token stands in a case of its own")
+
 def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
     """Random ids; each sentence but the first ends in padding."""
     ids = rng.choice([x for x in others if x != pad_id], size=(batch, seq))
@@ -180,6 +182,11 @@ def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
 def drawn(rng, batch, seq):
     """{batch} sentences of {seq} tokens, padded with 0"""
     return dict(ids=torch.from_numpy(sentences(rng, batch, seq)))
+
+@cases()
+def one_token(rng):
+    """three sentences of one token, one of them padding"""
+    return dict(ids=torch.tensor([[5], [0], [7]]))
 
 @cases(dict(batch=3, seq=6), low=4)
 def other_pad(rng, batch, seq):
@@ -383,11 +390,18 @@ def ids_on_two_devices(ids: Tensor) -> Any:
     return Driver(drive)
 
 # %% exercise="decoder_mask" part="variants"
+without("one: seq", because="its sentences end in padding; one token stands in a case of its own")
+
 def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
     ids = rng.choice([x for x in others if x != pad_id], size=(batch, seq))
     for b in range(1, batch):
         ids[b, seq - int(rng.integers(1, seq - 1)):] = pad_id
     return ids
+
+@cases()
+def one_token(rng):
+    """three sentences of one token, one of them padding"""
+    return dict(ids=torch.tensor([[5], [0], [7]]))
 
 @cases(dict(batch=2, seq=5), dict(batch=4, seq=6), low=4)
 def drawn(rng, batch, seq):

@@ -44,6 +44,10 @@ class Finding:
     examples: tuple[tuple[str, str, str], ...] = ()
 
 
+def _no_calls(call: Call) -> dict[str, Call]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Probe:
     """A named property. `title` completes the sentence "This exercise ...", e.g. "leaves its inputs unchanged"."""
@@ -51,10 +55,14 @@ class Probe:
     name: str
     title: str
     judge: Callable[[Trial], Finding | None]
-    derive: Callable[[Call], dict[str, Call]] = lambda call: {}
+    derive: Callable[[Call], dict[str, Call]] = _no_calls
     """Further calls made from a case, by short key; the reference is observed on them as well."""
     view: Callable[[Any], Any] | None = None
     """What of a returned value is judged, where that is not all of it: values with equal views are equal answers."""
+
+    @property
+    def looks_at_one_call(self) -> bool:
+        return self.derive is _no_calls
 
 
 def common_view(probes: Iterable[Probe]) -> Callable[[Any], Any]:

@@ -1,0 +1,145 @@
+"""Inputs that every exercise gets besides its own cases: what is legitimate, and what random numbers seldom show.
+
+Drawn here, once for the whole course. A lesson that cannot take one says so in its `variants` block, with the reason:
+`without("whole numbers", because="...")`, or `without("one: d_model", because="...")` for the size of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..formats.cases import Call, Observation
+from ..formats.values import Array, Fixture, Tensor
+
+if TYPE_CHECKING:
+    from .workbench import Workpiece
+
+AGAIN, SCATTERED, TIES, WHOLE, ONE = "again", "scattered", "ties", "whole numbers", "one"
+FAR_APART, REVERSED = "far apart", "far apart, the other way round"
+
+
+KINDS = (AGAIN, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ONE)
+SizedCall = Callable[[int, dict[str, int]], Call | None]
+"""Makes the first call of the maker with this number, at these sizes; None where what is wanted is no number."""
+
+
+def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> dict[str, Call]:
+    """The exercise's unusual calls by kind, each made from the first of its cases that has what it takes."""
+    found = dict(_ones(piece, sized))
+
+    def add(kind: str, holds: Callable[[Call], bool], change: Callable[[Call], Call]) -> None:
+        first = next((call for call in plan.values() if holds(call)), None)
+        if kind not in piece.without and first is not None:
+            found[kind] = change(replace(first, gradients=False))
+
+    def is_numpy(call: Call) -> bool:
+        return call.init is None and _any_array(call.given, _is_float, tensors=False)
+
+    def given(change: Callable[[Array], Array]) -> Callable[[Call], Call]:
+        return lambda call: replace(call, given=_changed(call.given, change))
+
+    add(SCATTERED, lambda call: _any_array(call.given, _is_long), lambda call: replace(call, scattered=True))
+    add(TIES, lambda call: _any_array(call.given, _is_float), given(_tied))
+    add(WHOLE, is_numpy, given(_whole))
+    add(FAR_APART, is_numpy, given(lambda array: 1000 * array))
+    add(REVERSED, is_numpy, given(lambda array: -1000 * array))
+    add(
+        AGAIN, lambda call: True, lambda call: replace(call, given=_turned(call.given), before=(call.given, call.given))
+    )
+    return found
+
+
+def _ones(piece: Workpiece, sized: SizedCall) -> Iterator[tuple[str, Call]]:
+    """Each size that an author has named, once with the value 1."""
+    seen: set[str] = set()
+    for number, maker in enumerate(piece.makers):
+        for name in maker.sizes[0] if maker.sizes else ():
+            kind = f"{ONE}: {name}"
+            if name in seen or kind in piece.without or ONE in piece.without:
+                continue
+            seen.add(name)
+            call = sized(number, maker.sizes[0] | {name: 1})
+            if call is not None:
+                yield kind, replace(call, gradients=False)
+
+
+def _is_float(array: Array) -> bool:
+    return array.dtype.kind == "f" and array.size > 1
+
+
+def _is_long(array: Array) -> bool:
+    return array.ndim > 0 and array.size > 1
+
+
+def _any_array(tree: Any, holds: Callable[[Array], bool], tensors: bool = True) -> bool:
+    if isinstance(tree, dict):
+        return any(_any_array(value, holds, tensors) for value in tree.values())
+    if isinstance(tree, (tuple, list)):
+        return any(_any_array(value, holds, tensors) for value in tree)
+    if isinstance(tree, Tensor):
+        return tensors and holds(tree.data)
+    return isinstance(tree, np.ndarray) and holds(tree)
+
+
+def _changed(tree: Any, change: Callable[[Array], Array]) -> Any:
+    """The tree with its arrays of floats changed; what fixtures hold stays."""
+    if isinstance(tree, Fixture):
+        return tree
+    if isinstance(tree, dict):
+        return {key: _changed(value, change) for key, value in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(_changed(value, change) for value in tree)
+    if isinstance(tree, Tensor):
+        return Tensor(change(tree.data), tree.dtype) if tree.data.dtype.kind == "f" else tree
+    return change(tree) if isinstance(tree, np.ndarray) and tree.dtype.kind == "f" else tree
+
+
+def _tied(array: Array) -> Array:
+    """Numbers that are −1, 0 or 1: many are equal, and many are exactly 0. What is no number stays."""
+    with np.errstate(all="ignore"):
+        return np.where(np.isfinite(array), np.clip(np.round(array), -1, 1), array).astype(array.dtype)
+
+
+def _whole(array: Array) -> Array:
+    return np.round(2 * array).astype(np.int64) if np.isfinite(array).all() else array
+
+
+def as_floats(observation: Observation) -> Observation:
+    """Whole numbers as floats: then an answer may be either."""
+
+    def floats(tree: Any) -> Any:
+        if isinstance(tree, np.ndarray) and tree.dtype.kind in "iu":
+            return tree.astype(np.float64)
+        return type(tree)(map(floats, tree)) if isinstance(tree, (tuple, list)) else tree
+
+    return replace(observation, value=floats(observation.value))
+
+
+def _turned(tree: Any) -> Any:
+    """Other arguments of the same shapes: arrays read backwards, lists turned round, a lone whole number one more."""
+    with_arrays = _any_array(tree, lambda array: array.size > 1)
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, Fixture):
+            return value
+        if isinstance(value, dict):
+            return {key: turned(item) for key, item in value.items()}
+        if isinstance(value, Tensor):
+            return Tensor(_backwards(value.data), value.dtype)
+        if isinstance(value, np.ndarray):
+            return _backwards(value)
+        if isinstance(value, list):
+            return [turned(item) for item in reversed(value)]
+        if isinstance(value, tuple):
+            return tuple(turned(item) for item in value)
+        return value + 1 if type(value) is int and not with_arrays else value
+
+    return turned(tree)
+
+
+def _backwards(array: Array) -> Array:
+    return np.ascontiguousarray(array.reshape(-1)[::-1].reshape(array.shape))

@@ -1,0 +1,100 @@
+"""Judge what was seen on unusual inputs: a code that fails there alone is told which kind of input it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..formats.cases import Call, ExerciseCases, Observation, Sighting
+from .compare import same_observation
+from .probes.probe import Finding, Probe, Trial
+
+NAME = "unusual_inputs"
+TITLE = "takes unusual inputs, and remembers nothing"
+
+
+def unusual_finding(
+    cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
+) -> tuple[Finding | None, str] | None:
+    """What speaks against the code and the case's label; None where not all of these calls were seen."""
+    for key, call in cases.unusual.items():
+        seen = sighting.observations.get(key)
+        if seen is None:
+            return None
+        if finding := _finding(key, cases, probes, seen):
+            return finding, call.label
+    return None, ""
+
+
+def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> tuple[Finding, str] | None:
+    """The finding, where what was seen can have no other reason than that something of an earlier call is left.
+
+    Either the earlier call's own answer was given again, or nothing but the later call is wrong.
+    """
+    call, seen = cases.unusual.get(AGAIN), sighting.observations.get(AGAIN)
+    first = next(iter(cases.plan))
+    if call is None or seen is None or first not in sighting.observations:
+        return None
+    if not (finding := _finding(AGAIN, cases, probes, seen)):
+        return None
+    before = replace(sighting.observations[first], facts={})
+    if same_observation(replace(seen, facts={}), before, cases.tolerance) and not seen.fault:
+        told = (
+            f"{_words(AGAIN, call)}, your code gave once more what belongs to the call before. Something of it is kept."
+        )
+        return Finding(told, finding.difference, name="remembers"), call.label
+    right = all(
+        key in sighting.observations
+        and same_observation(sighting.observations[key], cases.expected[key], cases.tolerance)
+        for key in cases.base_keys
+    )
+    return (finding, call.label) if right else None
+
+
+def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Observation) -> Finding | None:
+    """What the exercise's own properties hold against one unusual call, with the kind of its input."""
+    call, name = cases.unusual[key], _NAMES.get(key, "length-of-one")
+    words = _words(key, call)
+    if fault := seen.fault:
+        where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
+        what = f"{fault.type_name}: {fault.message}" if fault.message else fault.type_name
+        return Finding(f"{words}, your code raised {what}{where}.", name=name)
+    trial = Trial(call, seen, cases.unusual_expected[key], {}, cases.tolerance, cases.returns)
+    for probe in probes:
+        found = probe.judge(trial) if probe.looks_at_one_call else None
+        if found and found.share < 1:
+            kept = " Something of the earlier call is left." if key == AGAIN else ""
+            return Finding(f"{words}, {found.message}{kept}", found.difference, name=name)
+    return None
+
+
+AGAIN = "again"
+_NAMES = {
+    AGAIN: "remembers",
+    "scattered": "memory-layout",
+    "ties": "ties-and-zeros",
+    "whole numbers": "whole-numbers",
+    "far apart": "far-apart",
+    "far apart, the other way round": "far-apart",
+}
+
+
+def _words(key: str, call: Call) -> str:
+    """The kind of input in words that begin a sentence."""
+    match key:
+        case "scattered":
+            return (
+                "where the entries of an array do not lie one behind the other in memory (as after a transpose, or in "
+                "every second column)"
+            )
+        case "ties":
+            return "where entries are exactly 0 or equal to one another"
+        case "whole numbers":
+            return "where the arrays hold whole numbers (integers)"
+        case "far apart" | "far apart, the other way round":
+            return "where the numbers are thousands apart"
+        case "again":
+            what = "on the same object" if call.init is not None else "in the same notebook"
+            return f"called again {what}, with other numbers of the same shapes"
+        case _:
+            return f"on a case with a length of 1 ({call.label})"
