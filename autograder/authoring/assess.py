@@ -19,11 +19,11 @@ from ..judging.probes.probe import common_view
 from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
-from .fingerprints import APART, fingerprinted
+from .fingerprints import fingerprinted
 from .notebook import starter_source
 from .parse import Lesson
 from .rounding import rounding_problems
-from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
+from .workbench import APART, PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def assess(
         piece.source.name,
         "visible" if seed is None else f"seed {seed}",
         len(cases.plan),
-        len(piece.wrongs),
+        len(cases.variants) or len(piece.wrongs),
         len(piece.rights),
         len(piece.truths),
         problems,

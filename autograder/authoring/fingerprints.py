@@ -33,9 +33,8 @@ from ..judging.compare import close
 from ..judging.diagnose import as_viewed
 from ..judging.probes.named import named_probes
 from ..judging.probes.probe import common_view
+from .workbench import APART
 
-APART = 10.0
-"""Variants must differ from the reference, and from one another, by more than this many tolerances."""
 _MARGIN = 1 + 2 / FINER
 """Rounded numbers must be as far apart as the true ones have to be, and this much more."""
 _NEAR = 0.25

@@ -76,9 +76,11 @@ def rounding_problems(
     if not variants:
         return
     plan = nudged_plan(cases.plan, seed)
-    for wrong, variant in zip(piece.wrongs, cases.variants, strict=True):
-        if stable and wrong.name in stable:
+    wrongs = {wrong.name: wrong for wrong in (*piece.wrongs, *piece.slips)}
+    for variant in cases.variants:
+        if stable and variant.name in stable:
             continue
+        wrong = wrongs[variant.name]
         with OtherRounding(seed) if thorough else contextlib.nullcontext():
             seen = watch_trusted(wrong.target, plan, piece.source)
         if found := _first_apart(cases, variant.seen, seen, AMPLIFIED) or _other_sentence(cases, variant, seen):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -25,12 +25,16 @@ import numpy as np
 
 from ..formats.cases import Call, ExerciseCases, Observation, Tolerance, Variant
 from ..formats.values import Fixture, Tensor, to_plain
+from ..judging.compare import same_observation
+from ..judging.diagnose import as_viewed
 from ..judging.probes import Probe
 from ..judging.probes.named import UnknownProbe, named_probes
+from ..judging.probes.probe import common_view
 from ..library import build_fixture, grading
 from ..observing.capture import capture
 from ..observing.observe import observe
 from .parse import ExerciseSource, Lesson, LessonError
+from .slips import slips
 from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
@@ -98,6 +102,8 @@ class Workpiece:
     truths: dict[str, Any] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
     """Kinds of unusual inputs that the exercise cannot take, each with the reason."""
+    slips: list[WrongVariant] = field(default_factory=list)
+    """What of `slips.py` can be made in the reference."""
     judged: bool = False
     """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
 
@@ -130,6 +136,7 @@ def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
             piece = Workpiece(lesson, source, namespace[source.name])
             block = dict(namespace) | _vocabulary(piece, namespace)
             _run(source.variants, block, f"{where}: variants")
+            piece.slips += _compiled_slips(piece, namespace)
             if not piece.makers:
                 raise LessonError(f"{where}: no cases; write a function under @cases(...) in its variants block")
             pieces.append(piece)
@@ -143,6 +150,16 @@ def _run(source: str, namespace: dict[str, Any], where: str) -> None:
         raise
     except Exception as error:
         raise LessonError(f"{where} raised {type(error).__name__}: {error}") from error
+
+
+def _compiled_slips(piece: Workpiece, namespace: dict[str, Any]) -> Iterator[WrongVariant]:
+    for slip in slips(piece.source.solution, piece.source.name):
+        space = dict(namespace)
+        try:
+            exec(compile(slip.source, f"<{slip.name}>", "exec"), space)
+        except Exception:  # it breaks what runs when the cell does: nobody's mistake
+            continue
+        yield WrongVariant(slip.name, slip.says, space[piece.source.name], slip.source)
 
 
 def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
@@ -451,23 +468,53 @@ def _numpy_floats(tree: Any) -> Iterator[np.ndarray[Any, Any]]:
 
 
 def draw_variants(piece: Workpiece, cases: ExerciseCases, remembered: Remembered | None = None) -> tuple[Variant, ...]:
-    """What each known mistake gives on these cases. Where translations are judged, there is nothing to tell them by."""
+    """What each known mistake gives on these cases: those of the lesson, and of the slips what they have not said.
+
+    Where translations are judged, there is nothing to tell them by.
+    """
     if piece.judged:
         return ()
 
-    def seen_of(wrong: WrongVariant) -> dict[str, Observation]:
+    def seen_of(wrong: WrongVariant, limit: float) -> dict[str, Observation]:
         def watch() -> dict[str, Observation]:
-            return watch_trusted(wrong.target, cases.plan, piece.source)
+            return watch_trusted(wrong.target, cases.plan, piece.source, limit)
 
         return remembered.draw(piece, wrong, cases.plan, watch) if remembered else watch()
 
-    return tuple(Variant(wrong.name, wrong.says, seen_of(wrong)) for wrong in piece.wrongs)
+    known = [Variant(one.name, one.says, seen_of(one, PATIENCE * piece.source.time_limit)) for one in piece.wrongs]
+    for slip in piece.slips:
+        seen = seen_of(slip, _SECONDS_OF_A_SLIP)
+        if not _adds_nothing(seen, cases, known):
+            known.append(Variant(slip.name, slip.says, seen))
+    return tuple(known)
 
 
-def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:
+_SECONDS_OF_A_SLIP = 3.0
+APART = 10.0
+"""Variants must differ from the reference, and from one another, by more than this many tolerances."""
+
+
+def _adds_nothing(seen: Mapping[str, Observation], cases: ExerciseCases, known: Sequence[Variant]) -> bool:
+    """Whether a slip's exceptions say all, or it gives what the reference gives or what a known mistake gives."""
+    if all(one.fault for key, one in seen.items() if "/" not in key):
+        return True
+    if any(one.fault and one.fault.type_name in ("OutOfTime", "Waited") for one in seen.values()):
+        return True
+    wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
+    viewed = {key: as_viewed(one, view) for key, one in seen.items()}
+
+    def same(other: Mapping[str, Observation]) -> bool:
+        return all(same_observation(viewed[key], as_viewed(other[key], view), wide) for key in cases.plan)
+
+    return same(cases.expected) or any(same(variant.seen) for variant in known)
+
+
+def watch_trusted(
+    target: Any, plan: Mapping[str, Call], source: ExerciseSource, limit: float | None = None
+) -> dict[str, Observation]:
     """What trusted code (reference, variant, truth) does on a plan. Code that ran out of time has a fault everywhere."""
     with grading():
-        sighting = observe(target, plan, build=build_fixture, time_limit=PATIENCE * source.time_limit)
+        sighting = observe(target, plan, build=build_fixture, time_limit=limit or PATIENCE * source.time_limit)
     if sighting.trouble:
         return {key: sighting.observations.get(key, Observation(fault=sighting.trouble)) for key in plan}
     return sighting.observations
