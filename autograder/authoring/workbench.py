@@ -10,6 +10,8 @@ Names that stand ready in a `variants` block:
 - `@right`: another right solution. `@truth`: an independent truth, a library's operator or a slow loop.
 - `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
+- `first_time(value)`: whether a mistake comes to something that none before it does.
+- what `drawing.py` defines: `floats`, `some_hidden`, ...
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from ..judging.probes.named import UnknownProbe, named_probes
 from ..library import build_fixture, grading
 from ..observing.capture import capture
 from ..observing.observe import observe
+from .drawing import READY
 from .parse import ExerciseSource, Lesson, LessonError
 
 VISIBLE_SEED = 0
@@ -143,6 +146,7 @@ def _run(source: str, namespace: dict[str, Any], where: str) -> None:
 
 def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     """The names that stand ready in a variants block."""
+    asked: set[str] = set()
 
     def cases(
         *sizes: dict[str, int], hidden: list[dict[str, int]] | None = None, low: int = _SMALLEST, high: int = _LARGEST
@@ -204,11 +208,18 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     def differentiable(**given: Any) -> FunctionCall:
         return FunctionCall(given)
 
+    def first_time(value: Any) -> bool:
+        """Whether no value that reads the same was asked about before: so mistakes that come to one another are left out."""
+        mark = repr(value)
+        new = mark not in asked
+        asked.add(mark)
+        return new
+
     def judged(*, wanted: Any, **given: Any) -> JudgedCall:
         piece.judged = True
         return JudgedCall(given, wanted)
 
-    return {
+    return READY | {
         "cases": cases,
         "wrong": wrong,
         "right": right,
@@ -218,6 +229,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         "fixture": fixture,
         "differentiable": differentiable,
         "judged": judged,
+        "first_time": first_time,
         "draw_state": draw_state,
         "np": np,
     }
