@@ -90,6 +90,32 @@ def test_the_package_keeps_its_boundaries() -> None:
     assert broken_rules(PACKAGE) == []
 
 
+def private_imports(package: Path) -> list[str]:
+    """One line for each name with a leading underscore that a module takes from another module of the package."""
+    found = []
+    for module in sorted(package.rglob("*.py")):
+        place = module.relative_to(package)
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            for name in imported_names(node, (package.name, *place.parent.parts)):
+                own, last = name.split(".")[0] == package.name, name.split(".")[-1]
+                if own and last.startswith("_") and not last.startswith("__"):
+                    found.append(f"{package.name}/{place.as_posix()}:{node.lineno} imports {last}")
+    return found
+
+
+def test_what_begins_with_an_underscore_stays_in_its_module() -> None:
+    assert private_imports(PACKAGE) == []
+
+
+def test_a_private_name_that_is_imported_is_named_with_its_file(tmp_path: Path) -> None:
+    lines = {
+        "judging/verdict.py": "from ..formats.cases import _packed",
+        "formats/cases.py": "from torch import _C\nfrom . import __version__",
+    }
+    found = private_imports(made_up_package(tmp_path, lines))
+    assert found == ["autograder/judging/verdict.py:1 imports _packed"]
+
+
 def test_every_part_of_the_package_is_looked_at() -> None:
     parts = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     assert parts == {part for part in FORBIDDEN if not part.endswith(".py")}

@@ -98,7 +98,7 @@ def units(solutions: Path) -> tuple[str, ...]:
 def parse_lesson(path: Path) -> Lesson:
     """Read one lesson and what its checks know. Raises LessonError, naming file, exercise and cure."""
     checks = path.with_name(CHECKS_FILE)
-    known = [_cell(checks, cell, CHECKS_PARTS, CHECKS_PARTS) for cell in _read(checks) if cell.metadata]
+    known = [_cell(checks, cell, CHECKS_PARTS, CHECKS_PARTS) for cell in _read(checks) if _marks(cell)]
     cells = tuple(
         built for cell in _read(path) for built in _with_hidden(path, _cell(path, cell, EXERCISE_PARTS, LOOSE_PARTS))
     ) + tuple(known)
@@ -145,8 +145,13 @@ def _with_hidden(path: Path, cell: Cell) -> list[Cell]:
     return [cell, Cell("code", source, "hidden", cell.exercise, {})]
 
 
+def _marks(cell: Any) -> dict[str, Any]:
+    """What the cell's header says; jupytext adds a mark of its own."""
+    return {key: value for key, value in cell.metadata.items() if key != "lines_to_next_cell"}
+
+
 def _cell(path: Path, cell: Any, exercise_parts: tuple[str, ...], loose_parts: tuple[str, ...]) -> Cell:
-    marks = {key: value for key, value in cell.metadata.items() if key not in ("lines_to_next_cell",)}
+    marks = _marks(cell)
     part, exercise = str(marks.pop("part", "")), str(marks.pop("exercise", ""))
     where = f"{path}: exercise {exercise}" if exercise else f"{path}"
     if part in CHECKS_PARTS and part not in exercise_parts:
@@ -187,7 +192,7 @@ def _exercise(path: Path, name: str, cells: tuple[Cell, ...]) -> ExerciseSource:
         probes=_probes(where, name, own["check"].source),
         hints=hints,
         library=own["library"].source if "library" in own else "",
-        variants=own["variants"].source,
+        variants="\n\n".join([*_shared(cells), own["variants"].source]),
         forbids=tuple(str(marks.get("forbids", "")).split()),
         returns=tuple(str(marks.get("returns", "")).split()),
         tolerance=_tolerance(marks),
@@ -201,6 +206,11 @@ def _tolerance(marks: Mapping[str, Any]) -> Tolerance | None:
     if not {"relative", "absolute"} & set(marks):
         return None
     return Tolerance(float(marks.get("relative", Tolerance.relative)), float(marks.get("absolute", Tolerance.absolute)))
+
+
+def _shared(cells: tuple[Cell, ...]) -> list[str]:
+    """What all variants blocks of the unit may use: variants cells that name no exercise."""
+    return [cell.source for cell in cells if cell.part == "variants" and not cell.exercise]
 
 
 def _files(where: str, names: list[str]) -> tuple[str, ...]:

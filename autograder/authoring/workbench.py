@@ -11,6 +11,8 @@ Names that stand ready in a `variants` block:
 - `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
 - `without(kind, ..., because=...)`: what of the inputs in `unusual.py` the exercise cannot take, and why.
+- `first_time(value)`: whether a mistake comes to something that none before it does.
+- what `drawing.py` defines: `floats`, `some_hidden`, ...
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from ..judging.probes.probe import common_view
 from ..library import build_fixture, grading
 from ..observing.capture import capture
 from ..observing.observe import observe
+from .drawing import READY
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import slips
 from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
@@ -164,6 +167,7 @@ def _compiled_slips(piece: Workpiece, namespace: dict[str, Any]) -> Iterator[Wro
 
 def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
     """The names that stand ready in a variants block."""
+    asked: set[str] = set()
 
     def cases(
         *sizes: dict[str, int], hidden: list[dict[str, int]] | None = None, low: int = _SMALLEST, high: int = _LARGEST
@@ -232,11 +236,18 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
                 raise LessonError(f"{piece.where}: no unusual input is named {kind!r}; they are {known}, '{ONE}: SIZE'")
             piece.without[kind] = because
 
+    def first_time(value: Any) -> bool:
+        """Whether no value that reads the same was asked about before: so mistakes that come to one another are left out."""
+        mark = repr(value)
+        new = mark not in asked
+        asked.add(mark)
+        return new
+
     def judged(*, wanted: Any, **given: Any) -> JudgedCall:
         piece.judged = True
         return JudgedCall(given, wanted)
 
-    return {
+    return READY | {
         "cases": cases,
         "wrong": wrong,
         "right": right,
@@ -247,6 +258,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
         "differentiable": differentiable,
         "judged": judged,
         "without": without,
+        "first_time": first_time,
         "draw_state": draw_state,
         "np": np,
     }

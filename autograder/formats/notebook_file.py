@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 20 * 1024 * 1024
-MAX_CELLS = 2000
-MAX_SOURCE = 2_000_000
+_MAX_CELLS = 2000
+_MAX_SOURCE = 2_000_000
 """Characters in all cells together."""
 NOT_RUN = frozenset({"check", "hidden", "question", "answer"})
 _MAX_PARSED = 20_000
@@ -39,8 +39,8 @@ class Block:
 def read_python(path: Path) -> Block:
     """A Python file as one block. Raises Unreadable."""
     try:
-        if path.stat().st_size > MAX_SOURCE:
-            raise Unreadable(f"the file is larger than {MAX_SOURCE // 10**6} MB.")
+        if path.stat().st_size > _MAX_SOURCE:
+            raise Unreadable(f"the file is larger than {_MAX_SOURCE // 10**6} MB.")
         return Block(path.read_text(encoding="utf-8-sig"), path.name)
     except UnicodeDecodeError as error:
         raise Unreadable(f"the file is not text in UTF-8: {_ENCODINGS}") from error
@@ -73,12 +73,12 @@ def read_notebook(path: Path) -> list[dict[str, Any]]:
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list):
         raise Unreadable("the file is no notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
-    if len(cells) > MAX_CELLS:
-        raise Unreadable(f"the notebook has more than {MAX_CELLS} cells. Delete those that are not needed.")
+    if len(cells) > _MAX_CELLS:
+        raise Unreadable(f"the notebook has more than {_MAX_CELLS} cells. Delete those that are not needed.")
     tidy = tidy_cells(cells)
-    if sum(len(cell["source"]) for cell in tidy) > MAX_SOURCE:
+    if sum(len(cell["source"]) for cell in tidy) > _MAX_SOURCE:
         raise Unreadable(
-            f"its cells hold more than {MAX_SOURCE // 10**6} million characters. Delete what is not needed."
+            f"its cells hold more than {_MAX_SOURCE // 10**6} million characters. Delete what is not needed."
         )
     return tidy
 

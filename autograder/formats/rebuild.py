@@ -109,13 +109,11 @@ class _Rebuilding:
         chosen = self._chosen(cell, same)
         self.used.update(same)
         if len(same) > 1:
-            self.repairs.append(
-                Repair(
-                    "duplicate",
-                    grade_id,
-                    f"{len(same)} cells carry the grade id {grade_id}; one was kept",
-                    f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
-                )
+            self._note(
+                "duplicate",
+                grade_id,
+                f"{len(same)} cells carry the grade id {grade_id}; one was kept",
+                f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
             )
         if _is_solution(cell):
             # A copy that was turned into something else keeps the marks of the cell that it was copied from.
@@ -123,32 +121,33 @@ class _Rebuilding:
         return chosen
 
     def _defines(self, cell: Mapping[str, Any], position: int) -> bool:
-        starter = self.starters.get(grade_id_of(cell))
-        wanted = set(defined_names(starter["source"])) if starter else set()
+        wanted = self._wanted(grade_id_of(cell))
         return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
 
+    def _wanted(self, grade_id: str) -> set[str]:
+        """The names that a solution is to define."""
+        return set(defined_names(self.starters[grade_id]["source"])) if grade_id in self.starters else set()
+
+    def _note(self, kind: Kind, cell: str, note: str, sentence: str = "") -> None:
+        self.repairs.append(Repair(kind, cell, note, sentence))
+
     def _by_name(self, cell: Mapping[str, Any]) -> list[int]:
-        wanted = (
-            set(defined_names(self.starters[grade_id_of(cell)]["source"]))
-            if grade_id_of(cell) in self.starters
-            else set()
-        )
+        grade_id = grade_id_of(cell)
+        wanted = self._wanted(grade_id)
         found = [
             i
             for i, other in enumerate(self.submitted)
             if i not in self.used
             and other["cell_type"] == "code"
-            and not _knowngrade_id_of(other, self.starters)
+            and grade_id_of(other) not in self.starters
             and wanted & set(defined_names(other["source"]))
         ]
         if found:
-            self.repairs.append(
-                Repair(
-                    "matched",
-                    grade_id_of(cell),
-                    f"the cell of {grade_id_of(cell)} had lost its metadata; matched by the name that it defines",
-                    f"The cell of {grade_id_of(cell)} had lost its marks and was found by its name.",
-                )
+            self._note(
+                "matched",
+                grade_id,
+                f"the cell of {grade_id} had lost its metadata; matched by the name that it defines",
+                f"The cell of {grade_id} had lost its marks and was found by its name.",
             )
         return found
 
@@ -162,7 +161,7 @@ class _Rebuilding:
 
     def _first(self, fits: Any) -> int | None:
         for i, other in enumerate(self.submitted):
-            if i not in self.used and not _knowngrade_id_of(other, self.starters) and fits(other):
+            if i not in self.used and grade_id_of(other) not in self.starters and fits(other):
                 self.used.add(i)
                 return i
         return None
@@ -180,7 +179,7 @@ class _Rebuilding:
         return followers
 
     def _is_own(self, cell: dict[str, Any]) -> bool:
-        if _knowngrade_id_of(cell, self.starters):
+        if grade_id_of(cell) in self.starters:
             return False
         return bool(cell["source"].strip()) and cell["source"].strip() not in self.released_sources
 
@@ -193,14 +192,8 @@ class _Rebuilding:
         if grade_id and _is_solution(cell):
             if theirs is None:
                 built["source"] = self.starters[grade_id]["source"] if grade_id in self.starters else ""
-                self.repairs.append(
-                    Repair(
-                        "restored",
-                        grade_id,
-                        f"the cell {grade_id} was missing",
-                        f"Your notebook has no cell for {grade_id}.",
-                    )
-                )
+                told = f"Your notebook has no cell for {grade_id}."
+                self._note("restored", grade_id, f"the cell {grade_id} was missing", told)
             else:
                 built["source"] = theirs["source"]
             return [(built, position)]
@@ -214,15 +207,13 @@ class _Rebuilding:
         grade_id = grade_id_of(cell)
         given = self.starters[grade_id]["source"] if grade_id in self.starters else cell["source"]
         if theirs is None:
-            self.repairs.append(Repair("restored", grade_id, f"the check cell {grade_id} was missing and was put back"))
+            self._note("restored", grade_id, f"the check cell {grade_id} was missing and was put back")
         elif theirs["source"].strip() not in (given.strip(), cell["source"].strip()):
-            self.repairs.append(
-                Repair(
-                    "replaced",
-                    grade_id,
-                    f"the check cell {grade_id} had been edited; the original was used",
-                    f"The check cell {grade_id} had been changed; the original was used.",
-                )
+            self._note(
+                "replaced",
+                grade_id,
+                f"the check cell {grade_id} had been edited; the original was used",
+                f"The check cell {grade_id} had been changed; the original was used.",
             )
 
     def _own(self, position: int) -> tuple[Cell, int | None]:
@@ -249,10 +240,6 @@ def _marks(cell: Any) -> dict[str, Any]:
 def grade_id_of(cell: Any) -> str:
     grade_id = _marks(cell).get("grade_id", "")
     return grade_id if isinstance(grade_id, str) else ""
-
-
-def _knowngrade_id_of(cell: Any, starters: dict[str, Any]) -> bool:
-    return grade_id_of(cell) in starters
 
 
 def _is_solution(cell: Any) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+_MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 _MAX_DEPTH = 24
 _MAX_NAME = 200
 """Characters of a type's name that are kept: its author chooses it."""
@@ -147,7 +147,7 @@ def unpack(data: bytes) -> Any:
     """The tree that `pack` wrote; its arrays are read-only. Raises UnreadableValues on anything else, however made."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED_BYTES:
                 raise UnreadableValues("the values unpack to more than the limit")
         with np.load(io.BytesIO(data), allow_pickle=False) as entries:
             text, heap = (entries[name].tobytes() for name in (_TREE_ENTRY, _HEAP_ENTRY))

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .corpus import Pair, sample
-from .tables import Table, table
+from .tables import table
 from .training import BOS, EOS, PAD, Vocabularies, best_device, by_length, error_free, move
 
 TEST_SOURCES = 200
@@ -120,22 +120,6 @@ def break_it(name: str = "", *, steps: int | None = None, quiet: bool = False) -
     if not quiet:
         _draw(outcome)
     return outcome
-
-
-def compare_bugs(outcomes: list[Outcome]) -> Table:
-    """One row a run: the two numbers at its end."""
-    rows = [
-        (
-            o.bug,
-            o.task,
-            f"{o.loss[-1]:.3f}",
-            f"{100 * o.teacher_forced[-1]:.1f} %",
-            f"{100 * o.exact[-1]:.1f} %",
-            f"{o.seconds:.1f}",
-        )
-        for o in outcomes
-    ]
-    return table(rows, ["bug", "task", "last loss", "teacher-forced", "exact match", "processor seconds"])
 
 
 class BreakableTranslator(nn.Module):

@@ -175,7 +175,6 @@ def training_curves(
     loss: Mapping[str, tuple[Any, Any]],
     accuracy: Mapping[str, tuple[Any, Any]],
     *,
-    xlabel: str = "training step",
     title: str | None = None,
 ) -> Figure:
     """Loss on the left, accuracies on the right, over the same steps.
@@ -193,7 +192,7 @@ def training_curves(
             lines(
                 {name: steps for name, (steps, _) in curves.items()},
                 {name: values for name, (_, values) in curves.items()},
-                xlabel,
+                "training step",
                 "loss" if is_loss else "share right",
                 percent=not is_loss,
                 ax=panel,

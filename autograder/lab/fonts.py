@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 BASE_FAMILY = "DejaVu Sans"  # comes with Matplotlib, so it is always there
 
 # Simplified Chinese before the other regional forms, sans before serif: legible at 10 points.
-CHINESE_FAMILIES = (
+_CHINESE_FAMILIES = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN",
     "Source Han Sans", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "DengXian",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "HarmonyOS Sans SC", "MiSans", "LXGW WenKai",
@@ -92,7 +92,7 @@ def _known_families() -> set[str]:
 
 def _first_covering(installed: set[str]) -> str | None:
     # A font of the right name may still be a subset without the characters that we need.
-    return next((name for name in CHINESE_FAMILIES if name in installed and _covers(name, _SAMPLE)), None)
+    return next((name for name in _CHINESE_FAMILIES if name in installed and _covers(name, _SAMPLE)), None)
 
 
 def _add_new_fonts() -> bool:

@@ -27,9 +27,9 @@ from autograder.lab import fonts
 from autograder.lab.front_end import is_live
 from autograder.lab.tables import display_width
 
-IN_WORDS = "AUTOGRADER_FIGURES_IN_WORDS"
+_IN_WORDS = "AUTOGRADER_FIGURES_IN_WORDS"
 CSS_PIXELS_PER_INCH = 96
-PIXEL_RATIO = 1.5  # sharp on a dense screen, without doubling the size of a stored notebook
+_PIXEL_RATIO = 1.5  # sharp on a dense screen, without doubling the size of a stored notebook
 
 BACKGROUND = "#fbfaf7"
 INK = "#222222"
@@ -198,7 +198,7 @@ def png(figure: Figure, alt: str = "") -> bytes:
         buffer = io.BytesIO()
         # No version of Matplotlib in the file: an upgrade alone then changes no stored picture.
         metadata = {"Software": None, "Description": alt or None}
-        figure.savefig(buffer, format="png", dpi=CSS_PIXELS_PER_INCH * PIXEL_RATIO, metadata=metadata)
+        figure.savefig(buffer, format="png", dpi=CSS_PIXELS_PER_INCH * _PIXEL_RATIO, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -217,7 +217,7 @@ def show(figure: Figure, alt: str | None = None) -> None:
     image = png(figure, words)
     close(figure)
     shown = _publish(image, words, round(figure.get_figwidth() * CSS_PIXELS_PER_INCH))
-    if shown and os.environ.get(IN_WORDS, "0") not in ("", "0"):
+    if shown and os.environ.get(_IN_WORDS, "0") not in ("", "0"):
         print(words)
     elif shown:
         for legend in _legends.get(figure, []):

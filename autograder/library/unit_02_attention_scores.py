@@ -2,19 +2,21 @@
 
 import numpy as np
 
+from autograder.library.common import doubles
+
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """PyTorch's softmax on NumPy arrays."""
     import torch
 
-    return torch.softmax(torch.from_numpy(np.array(x, dtype=np.float64, order="C")), dim=axis).numpy()
+    return torch.softmax(doubles(x)[0], dim=axis).numpy()
 
 
 def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np.ndarray) -> float:
     """PyTorch's bilinear form on NumPy arrays."""
     import torch
 
-    one, other, form = (torch.from_numpy(np.array(x, dtype=np.float64, order="C")) for x in (a_i, a_j, W_q.T @ W_k))
+    one, other, form = doubles(a_i, a_j, W_q.T @ W_k)
     return float(torch.nn.functional.bilinear(one[None], other[None], form[None]))
 
 
@@ -42,8 +44,7 @@ def scaled_scores(q: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 def attend_one(i: int, a: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray) -> np.ndarray:
     """PyTorch's attention operator on NumPy arrays."""
-    import torch
     from torch.nn.functional import linear, scaled_dot_product_attention
 
-    rows, to_query, to_key, to_value = (torch.from_numpy(np.array(x, dtype=np.float64, order="C")) for x in (a, W_q, W_k, W_v))
+    rows, to_query, to_key, to_value = doubles(a, W_q, W_k, W_v)
     return scaled_dot_product_attention(linear(rows[[i]], to_query), linear(rows, to_key), linear(rows, to_value))[0].numpy()

@@ -2,13 +2,15 @@
 
 import numpy as np
 
+from autograder.library.common import doubles
+
 
 def _attention(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """PyTorch's attention operator that gives the weights as well."""
     import torch
 
     operator = torch.ops.aten._scaled_dot_product_attention_math
-    output, weights = operator(*(torch.from_numpy(np.array(a, dtype=np.float64)) for a in (query, key, value)))
+    output, weights = operator(*doubles(query, key, value))
     return output.numpy(), weights.numpy()
 
 
@@ -16,7 +18,7 @@ def _projected(x: np.ndarray, W: np.ndarray) -> np.ndarray:
     """PyTorch's linear layer; W is (out, in)."""
     import torch
 
-    return torch.nn.functional.linear(torch.from_numpy(np.array(x, dtype=np.float64)), torch.from_numpy(np.array(W, dtype=np.float64))).numpy()
+    return torch.nn.functional.linear(*doubles(x, W)).numpy()
 
 
 def self_attention_columns(

@@ -1,11 +1,11 @@
 """Library-backed parts of unit 04_attention_gradients, built from the library blocks of its lesson. Edit those."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from autograder.formats.fixtures import Watched
+from autograder.library.common import doubles
 
 
 def numerical_gradient(function: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-6) -> np.ndarray:
@@ -56,17 +56,11 @@ def sum_of_sines(factors: np.ndarray, frequencies: np.ndarray) -> Callable[[np.n
     return lambda x: np.sum(factors * np.sin(frequencies * _taking(factors.shape, x)))
 
 
-def _tensor(array: np.ndarray) -> Any:
-    import torch
-
-    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
-
-
 def softmax_backward(weights: np.ndarray, grad_weights: np.ndarray) -> np.ndarray:
     """The operator that PyTorch's own backward pass uses."""
     import torch
 
-    return torch.ops.aten._softmax_backward_data(_tensor(grad_weights), _tensor(weights), -1, torch.float64).numpy()
+    return torch.ops.aten._softmax_backward_data(*doubles(grad_weights, weights), -1, torch.float64).numpy()
 
 
 def attention_backward(
@@ -76,8 +70,8 @@ def attention_backward(
     import torch
 
     with torch.enable_grad():
-        leaves = [_tensor(array).requires_grad_(True) for array in (query, key, value)]
+        leaves = [leaf.requires_grad_(True) for leaf in doubles(query, key, value)]
         output = torch.nn.functional.scaled_dot_product_attention(*leaves)
-        gradients = torch.autograd.grad(output, leaves, _tensor(grad_output))
+        gradients = torch.autograd.grad(output, leaves, doubles(grad_output))
     grad_query, grad_key, grad_value = (gradient.numpy() for gradient in gradients)
     return grad_query, grad_key, grad_value

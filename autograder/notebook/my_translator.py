@@ -40,7 +40,7 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def missing_parts(folder: Path) -> list[str]:
+def _missing_parts(folder: Path) -> list[str]:
     """Exercises that the translator needs, directly or through other parts, and that are not kept or do not pass."""
     missing: list[str] = []
     wanted, seen = list(NEEDED), set(NEEDED)
@@ -61,7 +61,7 @@ class Translator:
     """The learner's model from the learner's own parts and weights. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder):
+        if missing := _missing_parts(folder):
             raise NotReady(_told(missing))
         if trouble := file_trouble(folder / WEIGHTS):
             there = (folder / WEIGHTS).exists()

@@ -17,7 +17,7 @@ from . import my_transformer
 if TYPE_CHECKING:
     from ..formats.cases import ExerciseCases
 
-PASSED_FILE = "progress.json"
+_PASSED_FILE = "progress.json"
 """In the learner's own package: exercise -> points that its check gave."""
 
 
@@ -46,7 +46,7 @@ def note_passed(unit_folder: Path, exercise: ExerciseCases) -> None:
     if passed.get(exercise.name) == exercise.points:
         return
     my_transformer.write_plain(
-        folder, PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
+        folder, _PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
     )
 
 
@@ -58,7 +58,7 @@ def passed_names(package: Path) -> frozenset[str]:
 
 def _noted(package: Path) -> dict[str, float]:
     try:
-        found = json.loads((package / PASSED_FILE).read_text(encoding="utf-8"))
+        found = json.loads((package / _PASSED_FILE).read_text(encoding="utf-8"))
         return {str(name): float(points) for name, points in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

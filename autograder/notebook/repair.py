@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ..formats.cases import ExerciseCases, UnitCases
 from ..formats.course import hidden_note
 from ..formats.notebook_file import MAX_BYTES, defined_names, source_of
+from ..formats.rebuild import grade_id_of
 
 State = Literal["ok", "mended", "note", "problem"]
 
@@ -47,20 +48,12 @@ def examine(path: Path, unit: UnitCases) -> Examined:
         data = path.read_bytes()
         tree = json.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        return Examined((Finding("problem", f"{path.name} cannot be read ({error.strerror})."),))
+        return _problem(f"{path.name} cannot be read ({error.strerror}).")
     except (ValueError, RecursionError):
-        return Examined(
-            (
-                Finding(
-                    "problem", f"{path.name} is not a notebook: its JSON is broken. Open it in JupyterLab and save it."
-                ),
-            )
-        )
+        return _problem(f"{path.name} is not a notebook: its JSON is broken. Open it in JupyterLab and save it.")
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells) or tree.get("nbformat") != 4:
-        return Examined(
-            (Finding("problem", f"{path.name} is not a notebook in format 4. Open it in JupyterLab and save it."),)
-        )
+        return _problem(f"{path.name} is not a notebook in format 4. Open it in JupyterLab and save it.")
     looking = _Looking(copy.deepcopy(tree), unit)
     looking.file(path, len(data))
     looking.metadata()
@@ -69,6 +62,10 @@ def examine(path: Path, unit: UnitCases) -> Examined:
     looking.answers()
     looking.cell_ids()
     return Examined(tuple(looking.findings), looking.tree)
+
+
+def _problem(says: str) -> Examined:
+    return Examined((Finding("problem", says),))
 
 
 class _Looking:
@@ -133,7 +130,9 @@ class _Looking:
         defining = [i for i in found if name in defined_names(self.cells[i]["source"])]
         if not found:
             defining = [
-                i for i, cell in enumerate(self.cells) if not _grade_id(cell) and name in defined_names(cell["source"])
+                i
+                for i, cell in enumerate(self.cells)
+                if not grade_id_of(cell) and name in defined_names(cell["source"])
             ]
             if not defining:
                 self.say(
@@ -159,7 +158,7 @@ class _Looking:
         found = self._with_id(grade_id)
         right = [i for i in found if same(self.cells[i]["source"])]
         if not found:
-            right = [i for i, cell in enumerate(self.cells) if not _grade_id(cell) and same(cell["source"])]
+            right = [i for i, cell in enumerate(self.cells) if not grade_id_of(cell) and same(cell["source"])]
             if right:
                 self.say("mended", f"{name}: its {part} cell has lost its marks", "it has them again")
         if not found and not right:
@@ -185,7 +184,7 @@ class _Looking:
         return chosen
 
     def _with_id(self, grade_id: str) -> list[int]:
-        return [i for i, cell in enumerate(self.cells) if _grade_id(cell) == grade_id]
+        return [i for i, cell in enumerate(self.cells) if grade_id_of(cell) == grade_id]
 
     def _only(self, chosen: int, found: Sequence[int], name: str) -> None:
         """Copies of a cell stay as the learner's own, without marks."""
@@ -221,12 +220,6 @@ class _Looking:
                     "mended", f"Cell {number + 1} has the same internal id as another one", "it has one of its own"
                 )
             seen.add(cell.get("id"))
-
-
-def _grade_id(cell: dict[str, Any]) -> str:
-    marks = cell["metadata"].get("nbgrader")
-    grade_id = marks.get("grade_id", "") if isinstance(marks, dict) else ""
-    return grade_id if isinstance(grade_id, str) else ""
 
 
 def _mark(cell: dict[str, Any], name: str, part: str, marks: dict[str, Any]) -> None:

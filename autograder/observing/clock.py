@@ -77,12 +77,12 @@ class Clock:
         self._seconds = seconds
         self._patience = patience
         self._waited = 0.0
-        self._learners = working_folder()
+        self._learners = _working_folder()
         self._last = (time.thread_time(), time.monotonic())
         self._next = 0.0
 
     def look(self, number: int, frame: FrameType | None) -> None:
-        importing = is_importing(frame, self._learners)
+        importing = _is_importing(frame, self._learners)
         self.count(importing=importing)
         now = self._last[1]
         self.interrupted = self.interrupted or number == signal.SIGINT
@@ -104,7 +104,7 @@ class Clock:
         self._last = (computed, now)
 
 
-def is_importing(frame: FrameType | None, learners: str) -> bool:
+def _is_importing(frame: FrameType | None, learners: str) -> bool:
     """Whether what runs in `frame` was begun by the import of a library, and not by the learner's own code.
 
     learners: the folder in which modules of the learner's own lie
@@ -113,14 +113,14 @@ def is_importing(frame: FrameType | None, learners: str) -> bool:
         name = frame.f_code.co_filename
         if name in _IMPORTING:
             return True
-        if is_learners(name, learners):
+        if _is_learners(name, learners):
             return False
         frame = frame.f_back
     return False
 
 
 @functools.lru_cache(maxsize=4096)
-def is_learners(filename: str, folder: str) -> bool:
+def _is_learners(filename: str, folder: str) -> bool:
     """Whether code of this file name was written by the learner: in a cell, or in a file in `folder`."""
     if filename.startswith("<"):
         return filename.startswith(("<ipython-input", "<cell ", "<my_transformer"))
@@ -133,7 +133,7 @@ def is_learners(filename: str, folder: str) -> bool:
 
 
 @functools.cache
-def working_folder() -> str:
+def _working_folder() -> str:
     """The folder that the process worked in when it was first asked for: before a learner's code ran, which may leave it."""
     with contextlib.suppress(OSError):
         return os.path.realpath(os.getcwd())  # noqa: PTH109  realpath never fails
@@ -147,7 +147,7 @@ def _lies_in(path: str, folder: str) -> bool:
 @functools.cache
 def _library_folders() -> tuple[str, ...]:
     """Where Python looks for modules, the working folder excepted, and where this package lies."""
-    here = working_folder()
+    here = _working_folder()
     found = {os.path.realpath(place) for place in (*sys.path, sys.prefix, sys.base_prefix) if place}
     own = str(Path(__file__).resolve().parents[1])
     return (own, *sorted(found - {here}))

@@ -33,7 +33,7 @@ Stage = Literal["call", "construct", "load weights", "gradients", "define"]
 Build = Callable[[Fixture], Any]
 """Makes the live object that a Fixture names."""
 
-MAX_COPIED = 256 * 1024 * 1024
+_MAX_COPIED = 256 * 1024 * 1024
 """Bytes of what one call may return."""
 _RECORDED_SECONDS = 0.3
 """Of computing, at most, for which PyTorch's operators are recorded: they take about a gigabyte in six."""
@@ -79,7 +79,7 @@ def observe(
     with (
         capture() as captured,
         as_python_starts() as reset,
-        standing_in(target, replaced or {}),
+        _standing_in(target, replaced or {}),
         watching(forbids, allowed) as used,
     ):
         left = time_limit
@@ -126,7 +126,7 @@ def _out_of_time(error: OutOfTime, limit: float) -> Fault:
 
 
 @contextlib.contextmanager
-def standing_in(target: Any, replaced: Mapping[str, Any]) -> Iterator[None]:
+def _standing_in(target: Any, replaced: Mapping[str, Any]) -> Iterator[None]:
     """While the block runs, the learner's module holds `replaced` under those names; then its own again."""
     namespaces = _namespaces(target)
     missing = object()
@@ -261,8 +261,8 @@ def _apply(used: Any, call: Call, live: Mapping[str, Any]) -> Any:
 
 def _plainly(value: Any) -> Any:
     """Results may be lazy: whatever a generator or iterator would do, it does not do it on our side."""
-    if size_of(value) > MAX_COPIED:  # a broadcast view may name a billion numbers and hold one
-        raise MemoryError(f"what it returns takes more than {MAX_COPIED >> 20} MiB")
+    if size_of(value) > _MAX_COPIED:  # a broadcast view may name a billion numbers and hold one
+        raise MemoryError(f"what it returns takes more than {_MAX_COPIED >> 20} MiB")
     with paused():
         return to_plain(value)
 

@@ -89,7 +89,7 @@ class Outside:
     """Where the time went: starting processes, their cells, their exercises, ending them."""
 
 
-def request_for(
+def _request_for(
     blocks: Sequence[Block], whole_file: bool, exercises: Sequence[ExerciseCases], times: TimeLimits
 ) -> bytes:
     """What the observing process is told: source and inputs, nothing that a verdict depends on."""
@@ -168,7 +168,7 @@ class _Observing:
                 self._give_up(Fault("OutOfTime", f"{self.times.submission:g}"))
                 self.incidents.append(f"the submission used up its {self.times.submission:g} seconds")
                 break
-            process = self.start(request_for(self.blocks, self.whole_file, self.pending, self.times))
+            process = self.start(_request_for(self.blocks, self.whole_file, self.pending, self.times))
             frames = Frames(process.answers)
             try:
                 if self._run_cells(process, frames):

@@ -31,7 +31,7 @@ from .temporary import remove, temporary_folder
 _READY_SECONDS = 900.0
 _WORKDIR_PREFIX = "submission-"
 _WARM = f"{__package__}.warm"
-EVERYTHING = frozenset({"torch", "torch.optim", "torch._dynamo", "sympy", "matplotlib", "autograder.lab", "library"})
+_EVERYTHING = frozenset({"torch", "torch.optim", "torch._dynamo", "sympy", "matplotlib", "autograder.lab", "library"})
 """What submissions import, whatever they are: grading many, one wants it all warm."""
 _SLOW_IMPORT = re.compile(r"^\s*(?:import|from)\s+(torch|matplotlib|autograder\.lab)\b", re.MULTILINE)
 
@@ -50,7 +50,7 @@ class WarmProcess:
     """One warm process and its forks, one submission at a time. Use it as a context manager, or `close` it."""
 
     def __init__(
-        self, *, confined: bool, times: TimeLimits | None = None, modules: frozenset[str] = EVERYTHING
+        self, *, confined: bool, times: TimeLimits | None = None, modules: frozenset[str] = _EVERYTHING
     ) -> None:
         self.times = times or TimeLimits()
         self._confined = confined

@@ -31,7 +31,7 @@ def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
     if torch := sys.modules.get("torch"):  # where it is imported later, it begins at a place of its own
         torch.manual_seed(0)
     with os.fdopen(answers_out, "wb") as answers:
-        serve(unpack(data), shell, emit_to(answers))
+        serve(unpack(data), shell, _emit_to(answers))
 
 
 def serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
@@ -90,7 +90,7 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sightin
     return explained(sighting, ran)
 
 
-def emit_to(answers: IO[bytes]) -> Emit:
+def _emit_to(answers: IO[bytes]) -> Emit:
     """Write frames to a stream: a length, then packed values."""
 
     def emit(frame: dict[str, Any]) -> None:

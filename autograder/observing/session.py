@@ -22,7 +22,7 @@ from .clock import OutOfTime, limited
 from .observe import fault_of
 
 Emit = Callable[[dict[str, Any]], None]
-MODULE = "submission"
+_MODULE = "submission"
 _MAX_STREAM = 100_000
 _MAX_FIGURES = 8
 _MAX_OUTPUTS = 40
@@ -65,8 +65,8 @@ def open_shell() -> Any:
     from IPython.core.interactiveshell import InteractiveShell
 
     HistoryManager.enabled = False  # type: ignore[assignment]
-    module = types.ModuleType(MODULE)
-    sys.modules[MODULE] = module
+    module = types.ModuleType(_MODULE)
+    sys.modules[_MODULE] = module
     shell = InteractiveShell.instance(user_module=module)
     shell.system = lambda *args, **kwargs: None  # type: ignore[method-assign]
     shell.getoutput = lambda *args, **kwargs: []  # type: ignore[method-assign]
@@ -123,7 +123,7 @@ def _statements(source: str) -> list[str]:
 
 def note_missing(ran: Ran, source: str, place: str, fault: Fault) -> None:
     """Remember why the names are missing that `source` would have given a value, the first error first."""
-    cause = cause_of(fault, ran.missing, ran.namespace)
+    cause = _cause_of(fault, ran.missing, ran.namespace)
     for name in _bound_names(source):
         if name not in ran.namespace:
             ran.missing.setdefault(name, cause or _not_run(place, fault))
@@ -136,7 +136,7 @@ def _not_run(place: str, fault: Fault) -> Fault:
     return Fault("NotRun", f"{place}{line} {did} {what}", fault.line, fault.source_line, "define")
 
 
-def cause_of(fault: Fault, missing: Mapping[str, Fault], namespace: Mapping[str, Any]) -> Fault | None:
+def _cause_of(fault: Fault, missing: Mapping[str, Fault], namespace: Mapping[str, Any]) -> Fault | None:
     """The earlier error that a missing name is the consequence of; None where there is none."""
     if fault.type_name != "NameError" or "'" not in fault.message:
         return None
@@ -149,7 +149,7 @@ def explained(sighting: Sighting, ran: Ran) -> Sighting:
     causes = {
         key: cause
         for key, seen in sighting.observations.items()
-        if seen.fault and (cause := cause_of(seen.fault, ran.missing, ran.namespace))
+        if seen.fault and (cause := _cause_of(seen.fault, ran.missing, ran.namespace))
     }
     changed = {key: replace(sighting.observations[key], fault=cause) for key, cause in causes.items()}
     return replace(sighting, observations={**sighting.observations, **changed})
@@ -158,7 +158,7 @@ def explained(sighting: Sighting, ran: Ran) -> Sighting:
 def _bound_names(source: str) -> tuple[str, ...]:
     """Names to which a piece of source gives a value at its top level; by their look where it does not parse."""
     try:
-        symbols = symtable.symtable(without_magics(source), "<piece>", "exec").get_symbols()
+        symbols = symtable.symtable(_without_magics(source), "<piece>", "exec").get_symbols()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return defined_names(source)
     return tuple(symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported())
@@ -207,13 +207,13 @@ def _fault(error: BaseException, source: str, limit: float) -> Fault:
         return Fault("a time-out", what, line.line, line.source_line, "define")
     if isinstance(error, SyntaxError):
         try:
-            ast.parse(without_magics(source))
+            ast.parse(_without_magics(source))
         except SyntaxError as found:
             return Fault("SyntaxError", f"{found.msg}, line {found.lineno or '?'}", stage="define")
     return fault_of(error, "define")
 
 
-def without_magics(source: str) -> str:
+def _without_magics(source: str) -> str:
     """Jupyter's magics as the Python calls they stand for; plain Python is returned as it is."""
     try:
         ast.parse(source)

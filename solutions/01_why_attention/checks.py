@@ -3,12 +3,14 @@
 # %% exercise="rnn_step" part="library"
 import numpy as np
 
+from autograder.library.common import doubles
+
 
 def rnn_step(x: np.ndarray, h: np.ndarray, W_x: np.ndarray, W_h: np.ndarray, b: np.ndarray) -> np.ndarray:
     """PyTorch's RNN cell on NumPy arrays."""
     import torch
 
-    x, h, W_x, W_h, b = (torch.from_numpy(np.array(v, dtype=np.float64, order="C")) for v in (x, h, W_x, W_h, b))
+    x, h, W_x, W_h, b = doubles(x, h, W_x, W_h, b)
     return torch.rnn_tanh_cell(x[None], h[None], W_x.T, W_h.T, b, torch.zeros_like(b))[0].numpy()
 
 # %% exercise="rnn_step" part="variants"
@@ -98,9 +100,9 @@ for name, (text, says) in outside.items():
     wrong(name, (OUT, text.format(SUM)), says=says)
 for one in ("no-tanh", "sigmoid", "relu"):
     for other in ("no-bias", "no-state", "no-token", "state-matrix-transposed", "both-transposed", "matrices-swapped", "token-matrix-transposed"):
-        wrong(f"{one}+{other}", (OUT, outside[one][0].format(inside[other][0])), says=f"two things at once. First, {outside[one][1]} Second, {inside[other][1]}")
+        wrong(f"{one}+{other}", (OUT, outside[one][0].format(inside[other][0])), says=two_things(outside[one][1], inside[other][1]))
 for other, text in {"state-matrix-transposed": "x @ W_x + W_h @ h", "both-transposed": "W_x @ x + W_h @ h", "matrices-swapped": "x @ W_h + h @ W_x", "state-without-matrix": "x @ W_x + h"}.items():
-    wrong(f"no-bias+{other}", (SUM, text), says=f"two things at once. First, {inside['no-bias'][1]} Second, {inside[other][1]}")
+    wrong(f"no-bias+{other}", (SUM, text), says=two_things(inside['no-bias'][1], inside[other][1]))
 wrong("bias-outside", (OUT, "np.tanh(x @ W_x + h @ W_h) + b"), says="the bias is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("state-outside", (OUT, "np.tanh(x @ W_x + b) + h @ W_h"), says="the state's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("token-outside", (OUT, "np.tanh(h @ W_h + b) + x @ W_x"), says="the token's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
@@ -206,7 +208,7 @@ def causal_conv1d(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """PyTorch's convolution, padded on the left, on NumPy arrays."""
     import torch
 
-    rows, taps = (torch.from_numpy(np.array(v, dtype=np.float64, order="C")) for v in (x, kernel))
+    rows, taps = doubles(x, kernel)
     padded = torch.nn.functional.pad(rows.T, (len(kernel) - 1, 0))
     return torch.nn.functional.conv1d(padded[None], taps.permute(2, 1, 0))[0].T.contiguous().numpy()
 
@@ -260,12 +262,12 @@ base = {
 for name, (edits, says) in base.items():
     wrong(name, *edits, says=says)
 for name in ("window-ahead", "centred", "wraps-around", "one-zero-too-many", "averaged", "first-repeated"):
-    wrong(f"turned-around+{name}", *base["turned-around"][0], *base[name][0], says=f"two things at once. First, {FLIP} Second, {base[name][1]}")
-wrong("turned-around+kernel-transposed", (TAP, "@ kernel[width - 1 - w].T"), says=f"two things at once. First, {FLIP} Second, {base['kernel-transposed'][1]}")
+    wrong(f"turned-around+{name}", *base["turned-around"][0], *base[name][0], says=two_things(FLIP, base[name][1]))
+wrong("turned-around+kernel-transposed", (TAP, "@ kernel[width - 1 - w].T"), says=two_things(FLIP, base['kernel-transposed'][1]))
 for name in ("window-ahead", "centred", "one-zero-too-many", "wraps-around"):
-    wrong(f"averaged+{name}", *base["averaged"][0], *base[name][0], says=f"two things at once. First, {base['averaged'][1]} Second, {base[name][1]}")
+    wrong(f"averaged+{name}", *base["averaged"][0], *base[name][0], says=two_things(base['averaged'][1], base[name][1]))
 for name in ("window-ahead", "centred", "one-zero-too-many"):
-    wrong(f"kernel-transposed+{name}", *base["kernel-transposed"][0], *base[name][0], says=f"two things at once. First, {base['kernel-transposed'][1]} Second, {base[name][1]}")
+    wrong(f"kernel-transposed+{name}", *base["kernel-transposed"][0], *base[name][0], says=two_things(base['kernel-transposed'][1], base[name][1]))
 wrong("centred-the-other-way", (PAD, "np.pad(x, ((width - 1 - (width - 1) // 2, (width - 1) // 2), (0, 0)))"), says=CENTRE)
 wrong("one-zero-too-few", (PAD, "np.concatenate([np.zeros((max(width - 2, 0), x.shape[1])), x, np.zeros((1 if width > 1 else 0, x.shape[1]))])"),
       says="your window ends one token too late: output t sees token t+1. There is one zero row too few in front.")
@@ -341,7 +343,7 @@ def short_sequences(x, kernel):
         out[back:] += x[:-back] @ kernel[width - 1 - back] if back < len(x) else x @ kernel[width - 1 - back]
     return out
 
-@wrong("mathematicians-wrap", says=f"two things at once. First, {FLIP} Second, {CIRCLE}")
+@wrong("mathematicians-wrap", says=two_things(FLIP, CIRCLE))
 def mathematicians_wrap(x, kernel):
     return np.stack([sum(x[(t - w) % len(x)] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
 
@@ -373,7 +375,7 @@ def wraps_by_index(x, kernel):
     width = len(kernel)
     return np.array([sum(x[t - width + 1 + w] @ kernel[w] for w in range(width)) for t in range(len(x))])
 
-@wrong("turned-and-wraps-around-by-index", says=f"two things at once. First, {FLIP} Second, {CIRCLE}")
+@wrong("turned-and-wraps-around-by-index", says=two_things(FLIP, CIRCLE))
 def turned_and_wraps_by_index(x, kernel):
     return np.array([sum(x[t - w] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
 
@@ -693,15 +695,13 @@ for group, old in ((rnn, RNN), (cnn, CNN + HASH), (att, ATT)):
     for name, (new, sentence) in group.items():
         wrong(name, (old, new), says=sentence)
 few = ("cnn-rounded-down", "cnn-one-too-many", "cnn-one-too-few", "cnn-one-more", "cnn-full-width", "cnn-width-three", "cnn-not-rounded", "cnn-logarithm", "cnn-full-width-down")
-def both(one, other):
-    return f"two things at once. First, {one[1]} Second, {other[1]}"
 for other in few:
     for one in ("rnn-one", "rnn-one-less", "rnn-one-more"):
-        wrong(f"{one}+{other}", (RNN, rnn[one][0]), (CNN + HASH, cnn[other][0]), says=both(rnn[one], cnn[other]))
+        wrong(f"{one}+{other}", (RNN, rnn[one][0]), (CNN + HASH, cnn[other][0]), says=two_things(rnn[one][1], cnn[other][1]))
     for one in ("attention-zero", "attention-distance", "attention-two"):
-        wrong(f"{other}+{one}", (ATT, att[one][0]), (CNN + HASH, cnn[other][0]), says=both(cnn[other], att[one]))
+        wrong(f"{other}+{one}", (ATT, att[one][0]), (CNN + HASH, cnn[other][0]), says=two_things(cnn[other][1], att[one][1]))
 for one, other in (("rnn-one-less", "attention-zero"), ("rnn-one-more", "attention-zero"), ("rnn-one-less", "attention-distance"), ("rnn-one-more", "attention-two"), ("rnn-one", "attention-zero")):
-    wrong(f"{one}+{other}", (RNN, rnn[one][0]), (ATT, att[other][0]), says=both(rnn[one], att[other]))
+    wrong(f"{one}+{other}", (RNN, rnn[one][0]), (ATT, att[other][0]), says=two_things(rnn[one][1], att[other][1]))
 wrong("rnn-and-attention-swapped", (RNN, "return 0 + 1"), (ATT, "return int(distance)"), says='"rnn" and "self_attention" have changed places: attention looks directly, the RNN hands its state on once for each place.')
 wrong("rnn-and-cnn-swapped", (RNN, "return -(-distance // (kernel_size - 1)) + 0"), (CNN + HASH, "return distance + 0"), says='"rnn" and "cnn" have changed places: it is the convolution whose layers reach `kernel_size` − 1 places.')
 wrong("cnn-and-attention-swapped", (CNN + HASH, "return 1 + 0"), (ATT, "return -(-distance // (kernel_size - 1)) + 0"), says='"cnn" and "self_attention" have changed places: attention looks directly, a stack of convolutions needs several layers.')
@@ -859,18 +859,16 @@ for name, (text, sentence) in cnn.items():
     wrong(name, (REST, rest(text, 1)), says=sentence)
 for name, (text, sentence) in att.items():
     wrong(name, (REST, rest(1, text)), says=sentence)
-def both(one, other):
-    return f"two things at once. First, {one[1]} Second, {other[1]}"
 for one in ("rnn-one", "rnn-one-less", "rnn-one-more"):
     for other in ("cnn-seq", "cnn-layers", "cnn-zero", "cnn-width"):
-        wrong(f"{one}+{other}", (RNN, f"return {rnn[one][0]}"), (REST, rest(cnn[other][0], 1)), says=both(rnn[one], cnn[other]))
+        wrong(f"{one}+{other}", (RNN, f"return {rnn[one][0]}"), (REST, rest(cnn[other][0], 1)), says=two_things(rnn[one][1], cnn[other][1]))
     for other in ("attention-seq", "attention-squared", "attention-zero"):
         if (one, other) != ("rnn-one", "attention-seq"):
-            wrong(f"{one}+{other}", (RNN, f"return {rnn[one][0]}"), (REST, rest(1, att[other][0])), says=both(rnn[one], att[other]))
+            wrong(f"{one}+{other}", (RNN, f"return {rnn[one][0]}"), (REST, rest(1, att[other][0])), says=two_things(rnn[one][1], att[other][1]))
 for one in ("cnn-seq", "cnn-layers", "cnn-zero", "cnn-width"):
     for other in ("attention-seq", "attention-squared", "attention-zero", "attention-two"):
         if (one, other) not in {("cnn-seq", "attention-seq"), ("cnn-zero", "attention-zero")}:
-            wrong(f"{one}+{other}", (REST, rest(cnn[one][0], att[other][0])), says=both(cnn[one], att[other]))
+            wrong(f"{one}+{other}", (REST, rest(cnn[one][0], att[other][0])), says=two_things(cnn[one][1], att[other][1]))
 wrong("always-seq", (REST, rest("seq", "seq")), says="your number is the length for every kind. Only an RNN's steps wait for one another.")
 wrong("both-zero", (REST, rest("0", "0")), says='for "cnn" and "self_attention" your number is 0. All the work that can be done at the same time counts as one step.')
 wrong("other-way-round", (RNN, "return 1 + 0"), (REST, rest("seq", "seq")), says="it is the other way round: an RNN's steps wait for one another, the others' do not.")

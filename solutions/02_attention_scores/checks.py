@@ -3,12 +3,14 @@
 # %% exercise="softmax" part="library"
 import numpy as np
 
+from autograder.library.common import doubles
+
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """PyTorch's softmax on NumPy arrays."""
     import torch
 
-    return torch.softmax(torch.from_numpy(np.array(x, dtype=np.float64, order="C")), dim=axis).numpy()
+    return torch.softmax(doubles(x)[0], dim=axis).numpy()
 
 # %% exercise="softmax" part="variants"
 @cases(dict(n=5))
@@ -244,7 +246,7 @@ def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np
     """PyTorch's bilinear form on NumPy arrays."""
     import torch
 
-    one, other, form = (torch.from_numpy(np.array(x, dtype=np.float64, order="C")) for x in (a_i, a_j, W_q.T @ W_k))
+    one, other, form = doubles(a_i, a_j, W_q.T @ W_k)
     return float(torch.nn.functional.bilinear(one[None], other[None], form[None]))
 
 # %% exercise="dot_product_score" part="variants"
@@ -452,7 +454,7 @@ for name, (edits, says) in mistakes.items():
     wrong(name, *edits, says=says)
 for name in ("roles-swapped", "query-matrix-twice", "key-matrix-twice", "first-vector-twice", "second-vector-twice"):
     for other in ("no-tanh", "tanh-last", "no-w", "scaled"):
-        wrong(f"{name}+{other}", *mistakes[name][0], *mistakes[other][0], says=f"two things at once. First, {mistakes[name][1]} Second, {mistakes[other][1]}")
+        wrong(f"{name}+{other}", *mistakes[name][0], *mistakes[other][0], says=two_things(mistakes[name][1], mistakes[other][1]))
 wrong("no-tanh-no-w", (SCORE, "np.sum(query + key)"), says="your score adds up query and key, without tanh and without `w`. Look at the formula again from the inside outwards.")
 wrong("no-tanh-mean", (SCORE, "np.mean(query + key)"), says="your score is the mean of query and key, without tanh and without `w`. Look at the formula again from the inside outwards.")
 wrong("not-summed", (SCORE, "w * np.tanh(query + key)"), says="your output is a vector of d_k numbers: they are weighed by `w` but not summed. A score is one number.")
@@ -712,10 +714,9 @@ def by_python(q, keys):
 # %% exercise="attend_one" part="library"
 def attend_one(i: int, a: np.ndarray, W_q: np.ndarray, W_k: np.ndarray, W_v: np.ndarray) -> np.ndarray:
     """PyTorch's attention operator on NumPy arrays."""
-    import torch
     from torch.nn.functional import linear, scaled_dot_product_attention
 
-    rows, to_query, to_key, to_value = (torch.from_numpy(np.array(x, dtype=np.float64, order="C")) for x in (a, W_q, W_k, W_v))
+    rows, to_query, to_key, to_value = doubles(a, W_q, W_k, W_v)
     return scaled_dot_product_attention(linear(rows[[i]], to_query), linear(rows, to_key), linear(rows, to_value))[0].numpy()
 
 # %% exercise="attend_one" part="variants"
@@ -785,7 +786,7 @@ for name, (edits, says) in (scales | wirings).items():
     wrong(name, *edits, says=says)
 for scale in ("no-scale", "divided-by-d_k", "divided-by-root-d_in", "divided-by-root-n"):
     for name in ("roles-swapped", "query-matrix-twice", "key-matrix-twice", "one-too-early", "first-always", "keys-as-values", "inputs-as-values"):
-        wrong(f"{name}+{scale}", *wirings[name][0], *scales[scale][0], says=f"two things at once. First, {wirings[name][1]} Second, {scales[scale][1]}")
+        wrong(f"{name}+{scale}", *wirings[name][0], *scales[scale][0], says=two_things(wirings[name][1], scales[scale][1]))
 wrong("no-softmax", (WEIGHTS, SCORES), says="your sum is weighted with the scores themselves. Softmax turns them into weights first.")
 wrong("no-softmax-no-scale", (WEIGHTS, "keys @ query"), says="your sum is weighted with the bare dot products: the scale and the softmax are missing.")
 wrong("exponentials", (WEIGHTS, "np.exp(scaled_scores(query, keys))"), says="your weights are the exponentials of the scores; they do not sum to 1. Softmax also divides by their sum.")

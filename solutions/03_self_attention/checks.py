@@ -3,13 +3,15 @@
 # %% exercise="self_attention_columns" part="library"
 import numpy as np
 
+from autograder.library.common import doubles
+
 
 def _attention(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """PyTorch's attention operator that gives the weights as well."""
     import torch
 
     operator = torch.ops.aten._scaled_dot_product_attention_math
-    output, weights = operator(*(torch.from_numpy(np.array(a, dtype=np.float64)) for a in (query, key, value)))
+    output, weights = operator(*doubles(query, key, value))
     return output.numpy(), weights.numpy()
 
 
@@ -17,7 +19,7 @@ def _projected(x: np.ndarray, W: np.ndarray) -> np.ndarray:
     """PyTorch's linear layer; W is (out, in)."""
     import torch
 
-    return torch.nn.functional.linear(torch.from_numpy(np.array(x, dtype=np.float64)), torch.from_numpy(np.array(W, dtype=np.float64))).numpy()
+    return torch.nn.functional.linear(*doubles(x, W)).numpy()
 
 
 def self_attention_columns(
@@ -292,14 +294,11 @@ def queries_scaled_first(inputs, W_q, W_k, W_v):
 @truth
 def by_torch(inputs, W_q, W_k, W_v):
     import torch
-    from torch.nn.functional import linear, scaled_dot_product_attention as attention
-    query, key, value = (linear(torch.from_numpy(inputs.T.copy()), torch.from_numpy(W)) for W in (W_q, W_k, W_v))
-    weights = attention(query, key, torch.eye(len(key), dtype=key.dtype))  # the weighted sum of one-hot values
-    return attention(query, key, value).numpy().T, weights.numpy().T
+    rows = torch.from_numpy(inputs.T.copy())
+    output, weights = attention_and_weights(*(torch.nn.functional.linear(rows, torch.from_numpy(W)) for W in (W_q, W_k, W_v)))
+    return output.numpy().T, weights.numpy().T
 
-@truth
-def library_part(inputs, W_q, W_k, W_v):
-    return use_part("self_attention_columns")(inputs, W_q, W_k, W_v)
+truth(use_part("self_attention_columns"))
 
 # %% exercise="to_row_convention" part="library"
 def to_row_convention(
@@ -420,9 +419,7 @@ def columns_stacked(inputs, W_q, W_k, W_v):
 def by_zip(inputs, W_q, W_k, W_v):
     return tuple(np.array(list(zip(*matrix.tolist(), strict=True))) for matrix in (inputs, W_q, W_k, W_v))
 
-@truth
-def library_part(inputs, W_q, W_k, W_v):
-    return use_part("to_row_convention")(inputs, W_q, W_k, W_v)
+truth(use_part("to_row_convention"))
 
 # %% exercise="self_attention" part="library"
 def self_attention(
@@ -725,14 +722,10 @@ def stacked_matrices(x, W_q, W_k, W_v):
 @truth
 def by_torch(x, W_q, W_k, W_v):
     import torch
-    from torch.nn.functional import scaled_dot_product_attention as attention
     x, W_q, W_k, W_v = map(torch.from_numpy, (x, W_q, W_k, W_v))
-    one_hot = torch.eye(len(x), dtype=x.dtype)  # the weighted sum of one-hot values is the weights
-    return attention(x @ W_q, x @ W_k, x @ W_v).numpy(), attention(x @ W_q, x @ W_k, one_hot).numpy()
+    return tuple(found.numpy() for found in attention_and_weights(x @ W_q, x @ W_k, x @ W_v))
 
-@truth
-def library_part(x, W_q, W_k, W_v):
-    return use_part("self_attention")(x, W_q, W_k, W_v)
+truth(use_part("self_attention"))
 
 # %% exercise="scaled_dot_product_attention" part="library"
 def scaled_dot_product_attention(
@@ -1066,11 +1059,6 @@ def broadcast(query, key, value):
 @truth
 def by_torch(query, key, value):
     import torch
-    from torch.nn.functional import scaled_dot_product_attention as attention
-    query, key, value = map(torch.from_numpy, (query, key, value))
-    one_hot = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-2], -1, -1)  # summed, they are the weights
-    return attention(query, key, value).numpy(), attention(query, key, one_hot).numpy()
+    return tuple(found.numpy() for found in attention_and_weights(*map(torch.from_numpy, (query, key, value))))
 
-@truth
-def library_part(query, key, value):
-    return use_part("scaled_dot_product_attention")(query, key, value)
+truth(use_part("scaled_dot_product_attention"))

@@ -2,11 +2,11 @@
 
 # %% exercise="numerical_gradient" part="library"
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from autograder.formats.fixtures import Watched
+from autograder.library.common import doubles
 
 
 def numerical_gradient(function: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-6) -> np.ndarray:
@@ -488,22 +488,14 @@ def mean_of_the_exact_slopes(function, x, step=1e-6):
             gradient[index] += share * np.imag(function(moved)) / 1e-30
     return gradient
 
-@truth
-def library_part(function, x, step=1e-6):
-    return use_part("numerical_gradient")(function, x, step)
+truth(use_part("numerical_gradient"))
 
 # %% exercise="softmax_backward" part="library"
-def _tensor(array: np.ndarray) -> Any:
-    import torch
-
-    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
-
-
 def softmax_backward(weights: np.ndarray, grad_weights: np.ndarray) -> np.ndarray:
     """The operator that PyTorch's own backward pass uses."""
     import torch
 
-    return torch.ops.aten._softmax_backward_data(_tensor(grad_weights), _tensor(weights), -1, torch.float64).numpy()
+    return torch.ops.aten._softmax_backward_data(*doubles(grad_weights, weights), -1, torch.float64).numpy()
 
 # %% exercise="softmax_backward" part="variants"
 without("whole numbers", "far apart", "far apart, the other way round", because="rows of weights sum to 1")
@@ -743,9 +735,7 @@ def by_autograd(weights, grad_weights):
     (torch.softmax(scores, -1) * torch.from_numpy(grad_weights)).sum().backward()
     return scores.grad.numpy()
 
-@truth
-def library_part(weights, grad_weights):
-    return use_part("softmax_backward")(weights, grad_weights)
+truth(use_part("softmax_backward"))
 
 # %% exercise="attention_backward" part="library"
 def attention_backward(
@@ -755,9 +745,9 @@ def attention_backward(
     import torch
 
     with torch.enable_grad():
-        leaves = [_tensor(array).requires_grad_(True) for array in (query, key, value)]
+        leaves = [leaf.requires_grad_(True) for leaf in doubles(query, key, value)]
         output = torch.nn.functional.scaled_dot_product_attention(*leaves)
-        gradients = torch.autograd.grad(output, leaves, _tensor(grad_output))
+        gradients = torch.autograd.grad(output, leaves, doubles(grad_output))
     grad_query, grad_key, grad_value = (gradient.numpy() for gradient in gradients)
     return grad_query, grad_key, grad_value
 
@@ -1072,6 +1062,4 @@ def by_complex_steps(query, key, value, weights, grad_output):
         gradients.append(gradient)
     return tuple(gradients)
 
-@truth
-def library_part(query, key, value, weights, grad_output):
-    return use_part("attention_backward")(query, key, value, weights, grad_output)
+truth(use_part("attention_backward"))

@@ -13,26 +13,23 @@ def two_head_attention(a: Tensor, heads: list[tuple[Tensor, Tensor, Tensor]], W_
     return torch.einsum("hnd,hdo->no", answers, W_o.view(len(heads), -1, W_o.shape[-1]))
 
 # %% exercise="two_head_attention" part="variants"
-def tensor(rng, *shape, scale=1.0):
-    return torch.from_numpy((scale * rng.normal(size=shape)).astype("float32"))
-
 def drawn_heads(rng, number, d_in, d_head):
-    return [tuple(tensor(rng, d_in, d_head, scale=1.5 / d_in**0.5) for _ in range(3)) for _ in range(number)]
+    return [tuple(floats(rng, d_in, d_head, scale=1.5 / d_in**0.5) for _ in range(3)) for _ in range(number)]
 
 @cases(dict(n=3, d_in=5, d_head=2, d_out=6), dict(n=7, d_in=3, d_head=5, d_out=2))
 def two_heads(rng, n, d_in, d_head, d_out):
     """{n} tokens of length {d_in}, two heads of length {d_head}"""
-    return dict(a=tensor(rng, n, d_in), heads=drawn_heads(rng, 2, d_in, d_head), W_o=tensor(rng, 2 * d_head, d_out))
+    return dict(a=floats(rng, n, d_in), heads=drawn_heads(rng, 2, d_in, d_head), W_o=floats(rng, 2 * d_head, d_out))
 
 @cases(dict(n=4, d_in=7, d_head=3, d_out=5))
 def three_heads(rng, n, d_in, d_head, d_out):
     """{n} tokens of length {d_in}, three heads of length {d_head}"""
-    return dict(a=tensor(rng, n, d_in), heads=drawn_heads(rng, 3, d_in, d_head), W_o=tensor(rng, 3 * d_head, d_out))
+    return dict(a=floats(rng, n, d_in), heads=drawn_heads(rng, 3, d_in, d_head), W_o=floats(rng, 3 * d_head, d_out))
 
 @cases(dict(n=5, d_in=2, d_head=4, d_out=3))
 def one_head(rng, n, d_in, d_head, d_out):
     """{n} tokens of length {d_in}, a single head of length {d_head}"""
-    return dict(a=tensor(rng, n, d_in), heads=drawn_heads(rng, 1, d_in, d_head), W_o=tensor(rng, d_head, d_out))
+    return dict(a=floats(rng, n, d_in), heads=drawn_heads(rng, 1, d_in, d_head), W_o=floats(rng, d_head, d_out))
 
 @cases()
 def the_example(rng):
@@ -44,20 +41,20 @@ def the_example(rng):
 @cases()
 def square(rng):
     """5 tokens of length 4, two heads of length 2, a square W_o"""
-    return dict(a=tensor(rng, 5, 4), heads=drawn_heads(rng, 2, 4, 2), W_o=tensor(rng, 4, 4))
+    return dict(a=floats(rng, 5, 4), heads=drawn_heads(rng, 2, 4, 2), W_o=floats(rng, 4, 4))
 
 @cases()
 def all_square(rng):
     """4 tokens of length 4, two heads of length 4"""
-    return dict(a=tensor(rng, 4, 4), heads=drawn_heads(rng, 2, 4, 4), W_o=tensor(rng, 8, 4))
+    return dict(a=floats(rng, 4, 4), heads=drawn_heads(rng, 2, 4, 4), W_o=floats(rng, 8, 4))
 
 @cases()
 def large_scores(rng):
     """one row of scores in the hundreds, another around 0"""
-    tokens = tensor(rng, 3, 4, scale=0.5)
+    tokens = floats(rng, 3, 4, scale=0.5)
     tokens[0, 0], tokens[1, 0] = 24.0, 14.0
-    heads = [(torch.eye(4, 2) + tensor(rng, 4, 2, scale=0.1), torch.eye(4, 2) + tensor(rng, 4, 2, scale=0.1), tensor(rng, 4, 2) / 8) for _ in range(2)]
-    return dict(a=tokens, heads=heads, W_o=tensor(rng, 4, 5))
+    heads = [(torch.eye(4, 2) + floats(rng, 4, 2, scale=0.1), torch.eye(4, 2) + floats(rng, 4, 2, scale=0.1), floats(rng, 4, 2) / 8) for _ in range(2)]
+    return dict(a=tokens, heads=heads, W_o=floats(rng, 4, 5))
 
 wrong("no-scale", (" / math.sqrt(query.shape[-1])", ""),
       says="your output equals the one without the scale: each head's scores must be divided by √d_head before the softmax.")
@@ -329,33 +326,30 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
     return [torch.linalg.multi_dot([projection, W_q]) for projection in head_projections]
 
 # %% exercise="compose_projections" part="variants"
-def tensor(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 @cases(dict(d_q=4, d_in=5, d_head=2), dict(d_q=6, d_in=3, d_head=4))
 def two_heads(rng, d_q, d_in, d_head):
     """two heads: W_q of shape ({d_q}, {d_in}), each W^{{q,n}} of shape ({d_head}, {d_q})"""
-    return dict(W_q=tensor(rng, d_q, d_in), head_projections=[tensor(rng, d_head, d_q) for _ in range(2)])
+    return dict(W_q=floats(rng, d_q, d_in), head_projections=[floats(rng, d_head, d_q) for _ in range(2)])
 
 @cases(dict(d_q=5, d_in=4, d_head=3), dict(d_q=3, d_in=7, d_head=5))
 def three_heads(rng, d_q, d_in, d_head):
     """three heads: W_q of shape ({d_q}, {d_in}), each W^{{q,n}} of shape ({d_head}, {d_q})"""
-    return dict(W_q=tensor(rng, d_q, d_in), head_projections=[tensor(rng, d_head, d_q) for _ in range(3)])
+    return dict(W_q=floats(rng, d_q, d_in), head_projections=[floats(rng, d_head, d_q) for _ in range(3)])
 
 @cases(dict(d_q=3, d_in=2, d_head=4))
 def one_head(rng, d_q, d_in, d_head):
     """one head: W_q of shape ({d_q}, {d_in}), W^{{q,1}} of shape ({d_head}, {d_q})"""
-    return dict(W_q=tensor(rng, d_q, d_in), head_projections=[tensor(rng, d_head, d_q)])
+    return dict(W_q=floats(rng, d_q, d_in), head_projections=[floats(rng, d_head, d_q)])
 
 @cases()
 def square(rng):
     """three heads, all matrices (4, 4)"""
-    return dict(W_q=tensor(rng, 4, 4), head_projections=[tensor(rng, 4, 4) for _ in range(3)])
+    return dict(W_q=floats(rng, 4, 4), head_projections=[floats(rng, 4, 4) for _ in range(3)])
 
 @cases()
 def square_two(rng):
     """two heads, all matrices (3, 3)"""
-    return dict(W_q=tensor(rng, 3, 3), head_projections=[tensor(rng, 3, 3) for _ in range(2)])
+    return dict(W_q=floats(rng, 3, 3), head_projections=[floats(rng, 3, 3) for _ in range(2)])
 
 wrong("swapped", ("head_projection @ W_q", "W_q @ head_projection"),
       says="your matrices are multiplied in the other order, W_q first from the left. The vector stands on the right here, so the matrix that touches it first, W_q, stands on the right as well.")
@@ -477,7 +471,7 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
 
 # %% exercise="split_heads" part="variants"
 def tokens(rng, batch, seq, num_heads, d_head):
-    return dict(x=torch.from_numpy(rng.normal(size=(batch, seq, num_heads * d_head)).astype("float32")), num_heads=num_heads)
+    return dict(x=floats(rng, batch, seq, num_heads * d_head), num_heads=num_heads)
 
 @cases(dict(batch=2, seq=5, num_heads=3, d_head=4), dict(batch=4, seq=3, num_heads=2, d_head=5), dict(batch=3, seq=2, num_heads=5, d_head=4))
 def several(rng, batch, seq, num_heads, d_head):
@@ -649,7 +643,7 @@ def merge_heads(x: Tensor) -> Tensor:
 
 # %% exercise="merge_heads" part="variants"
 def heads(rng, *shape):
-    return dict(x=torch.from_numpy(rng.normal(size=shape).astype("float32")))
+    return dict(x=floats(rng, *shape))
 
 @cases(dict(batch=2, num_heads=3, seq=5, d_head=4), dict(batch=4, num_heads=2, seq=3, d_head=5), dict(batch=3, num_heads=5, seq=2, d_head=4))
 def several(rng, batch, num_heads, seq, d_head):
@@ -822,9 +816,6 @@ class MultiHeadAttention(nn.Module):
         return self.out_proj(torch.einsum("bhsd->bshd", answers).flatten(2)), weights
 
 # %% exercise="MultiHeadAttention" part="variants"
-def tensor(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 def mask_like(rng, *shape):
     """Random, but each row has a key that may be seen and one that may not."""
     allowed = rng.random(shape) < 0.55
@@ -834,13 +825,13 @@ def mask_like(rng, *shape):
     return torch.from_numpy(allowed)
 
 def self_call(rng, batch, seq, num_heads, d_head, mask=None, **more):
-    x = tensor(rng, batch, seq, num_heads * d_head)
+    x = floats(rng, batch, seq, num_heads * d_head)
     given = dict(query=x, key=x, value=x) | ({} if mask is None else dict(mask=mask))
     return module(init=dict(d_model=num_heads * d_head, num_heads=num_heads), rng=rng, given=given, **more)
 
 def cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask=None, **more):
     d_model = num_heads * d_head
-    given = dict(query=tensor(rng, batch, seq_q, d_model), key=tensor(rng, batch, seq_k, d_model), value=tensor(rng, batch, seq_k, d_model))
+    given = dict(query=floats(rng, batch, seq_q, d_model), key=floats(rng, batch, seq_k, d_model), value=floats(rng, batch, seq_k, d_model))
     given |= {} if mask is None else dict(mask=mask)
     return module(init=dict(d_model=d_model, num_heads=num_heads), rng=rng, given=given, **more)
 
@@ -924,8 +915,8 @@ def high_hidden_scores(rng):
 @cases()
 def large_scores(rng):
     """3 tokens, 2 heads, scores of a hundred and more, no mask"""
-    x = 12 * tensor(rng, 2, 3, 8)
-    given = dict(query=x, key=x, value=tensor(rng, 2, 3, 8))
+    x = 12 * floats(rng, 2, 3, 8)
+    given = dict(query=x, key=x, value=floats(rng, 2, 3, 8))
     return module(init=dict(d_model=8, num_heads=2), rng=rng, given=given, gradients=False)
 
 q_line = "split_heads(self.q_proj(query), self.num_heads)"
@@ -1406,9 +1397,7 @@ class NoKeyBias(ByHead):
 class LoopInFloat64(ByHead):
     """One head, one sentence, one query, one key at a time."""
     def forward(self, query, key, value, mask=None):
-        def lin(p, x):
-            return x.double() @ p.weight.double().T + p.bias.double()
-        q, k, v = lin(self.q_proj, query), lin(self.k_proj, key), lin(self.v_proj, value)
+        q, k, v = linear64(self.q_proj, query), linear64(self.k_proj, key), linear64(self.v_proj, value)
         (batch, seq_q, width), seq_k, d = q.shape, k.shape[1], q.shape[-1] // self.num_heads
         weights = torch.zeros(batch, self.num_heads, seq_q, seq_k, dtype=torch.float64)
         joined = torch.zeros(batch, seq_q, width, dtype=torch.float64)
@@ -1421,7 +1410,7 @@ class LoopInFloat64(ByHead):
                 share = e[j] / sum(e.values())
                 weights[b, h, i, j] = share
                 joined[b, i, mine] += share * v[b, j, mine]
-        return joined @ self.out_proj.weight.double().T + self.out_proj.bias.double(), weights
+        return linear64(self.out_proj, joined), weights
 
 @truth
 class PyTorchsOwn(ByHead):
@@ -1443,10 +1432,4 @@ class PyTorchsOwn(ByHead):
             output = self.out_proj(torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2))
         return output, weights
 
-@truth
-class LibraryPart(ByHead):
-    """The part that later units use: `use_part("MultiHeadAttention")`."""
-    def forward(self, query, key, value, mask=None):
-        part = use_part("MultiHeadAttention")(query.shape[-1], self.num_heads)
-        part.load_state_dict(self.state_dict())
-        return part(query, key, value, mask)
+truth(use_part("MultiHeadAttention"))

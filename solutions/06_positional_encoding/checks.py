@@ -101,22 +101,19 @@ for name, (_, says) in layouts.items():
 for name, (_, says) in begins.items():
     wrong(name, says=says)(table_maker(begin=name))
 
-def both(one, other):
-    return f"two things at once. First, {one} Second, {other}"
-
 frequent = ["exponent-per-column", "exponent-without-two", "exponent-twice-too-large", "pairs-from-one", "over-d-minus-two", "multiplied", "base-1000", "one-frequency", "not-divided-by-d"]
 for speed in frequent:
     for layout in ("halves", "cosine-first", "sines-only"):
-        wrong(f"{speed}+{layout}", says=both(speeds[speed][1], layouts[layout][1]))(table_maker(speed=speed, layout=layout))
+        wrong(f"{speed}+{layout}", says=two_things(speeds[speed][1], layouts[layout][1]))(table_maker(speed=speed, layout=layout))
     if speed != "not-divided-by-d":
-        wrong(f"{speed}+positions-from-one", says=both(speeds[speed][1], begins["positions-from-one"][1]))(table_maker(speed=speed, begin="positions-from-one"))
+        wrong(f"{speed}+positions-from-one", says=two_things(speeds[speed][1], begins["positions-from-one"][1]))(table_maker(speed=speed, begin="positions-from-one"))
 for start in ("whole-turns", "degrees", "positions-over-length", "positions-reversed"):
     for speed in ("exponent-per-column", "exponent-without-two"):
-        wrong(f"{speed}+{start}", says=both(speeds[speed][1], begins[start][1]))(table_maker(speed=speed, begin=start))
+        wrong(f"{speed}+{start}", says=two_things(speeds[speed][1], begins[start][1]))(table_maker(speed=speed, begin=start))
     for layout in ("halves", "cosine-first"):
-        wrong(f"{layout}+{start}", says=both(layouts[layout][1], begins[start][1]))(table_maker(layout=layout, begin=start))
+        wrong(f"{layout}+{start}", says=two_things(layouts[layout][1], begins[start][1]))(table_maker(layout=layout, begin=start))
 for layout in layouts:
-    wrong(f"{layout}+positions-from-one", says=both(layouts[layout][1], begins["positions-from-one"][1]))(table_maker(layout=layout, begin="positions-from-one"))
+    wrong(f"{layout}+positions-from-one", says=two_things(layouts[layout][1], begins["positions-from-one"][1]))(table_maker(layout=layout, begin="positions-from-one"))
 
 wrong("angles-only", (EVEN, "table[:, 0::2] = angles"), (ODD, "table[:, 1::2] = angles[:, : d_model // 2]"),
       says="your table holds the angles themselves. The even columns are their sines, the odd ones their cosines.")
@@ -358,10 +355,10 @@ for name, (_, says) in offsets.items():
     wrong(name, says=says)(matrix_maker(moved=name))
 for block in ("transposed", "both-sines-plus", "cosines-only"):
     for speed in ("one-frequency", "exponent-without-two", "exponent-twice-too-large", "pairs-from-one", "multiplied", "base-1000", "over-d-minus-two", "reversed"):
-        wrong(f"{block}+{speed}", says=f"two things at once. First, {blocks[block][1]} Second, {speeds[speed][1]}")(matrix_maker(block=block, speed=speed))
+        wrong(f"{block}+{speed}", says=two_things(blocks[block][1], speeds[speed][1]))(matrix_maker(block=block, speed=speed))
     for moved in ("one-step", "absolute"):
         if (block, moved) != ("cosines-only", "absolute"):
-            wrong(f"{block}+{moved}", says=f"two things at once. First, {blocks[block][1]} Second, {offsets[moved][1]}")(matrix_maker(block=block, moved=moved))
+            wrong(f"{block}+{moved}", says=two_things(blocks[block][1], offsets[moved][1]))(matrix_maker(block=block, moved=moved))
 
 CORNERS = [("matrix[sine, sine] =", "matrix[{0}, {0}] ="), ("matrix[cosine, cosine] =", "matrix[{1}, {1}] ="), ("matrix[cosine, sine] =", "matrix[{1}, {0}] ="), ("matrix[sine, cosine] =", "matrix[{0}, {1}] =")]
 HALVES = [(old, new.format("sine // 2", "d_model // 2 + sine // 2")) for old, new in CORNERS]
@@ -508,9 +505,6 @@ def called_before(batches: list[Tensor], x: Tensor) -> Any:
     return Driver(drive)
 
 # %% exercise="LearnedPositions" part="variants"
-def floats(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 @cases(dict(batch=2, seq=3, d_model=4, unused=5), dict(batch=4, seq=5, d_model=3, unused=2))
 def drawn(rng, batch, seq, d_model, unused):
     """{batch} sequences of {seq} tokens, d_model {d_model}, {unused} positions of the table not needed"""
@@ -631,7 +625,7 @@ for name, edit in {
     "no-positions+x-scaled": "x * math.sqrt(x.shape[-1])",
 }.items():
     one, other = name.split("+")
-    wrong(name, (SUM, edit), says=f"two things at once. First, {mistakes[one][1]} Second, {mistakes[other][1]}")
+    wrong(name, (SUM, edit), says=two_things(mistakes[one][1], mistakes[other][1]))
 
 right_edit("by_shape", (SEQ, "seq = x.size(-2)"), (SUM, "torch.add(self.table[None, :seq], x)"))
 right_edit("by_lookup", (SUM, "x + nn.functional.embedding(torch.arange(seq, device=x.device), self.table)"))
@@ -807,7 +801,7 @@ for name, (edit, says) in sums.items():
     wrong(name, (SUM, edit), says=says)
 for scale in ("no-scale", "scaled-by-d", "divided-by-root-d"):
     for name in ("no-positions", "batch-axis", "positions-from-one", "first-row-for-all", "last-row-for-all", "first-token-only", "first-sequence-only", "reversed", "last-rows", "by-token", "subtracted", "multiplied"):
-        wrong(f"{scale}+{name}", (SCALE, scales[scale][0]), (SUM, sums[name][0]), says=f"two things at once. First, {scales[scale][1]} Second, {sums[name][1]}")
+        wrong(f"{scale}+{name}", (SCALE, scales[scale][0]), (SUM, sums[name][0]), says=two_things(scales[scale][1], sums[name][1]))
 for name, edit in {
     "positions-from-one": "tokens + self.positions[1 : seq + 1]",
     "positions-from-one, looked up": "tokens + self.positions[torch.arange(1, seq + 1)]",
@@ -816,10 +810,10 @@ for name, edit in {
 }.items():  # as most would write it: it also breaks where the table ends
     says = sums[name.split(",")[0]][1]
     wrong(f"{name}, out of range", (SUM, edit), says=says)
-    wrong(f"no-scale+{name}, out of range", (SCALE, ""), (SUM, edit), says=f"two things at once. First, {scales['no-scale'][1]} Second, {says}")
+    wrong(f"no-scale+{name}, out of range", (SCALE, ""), (SUM, edit), says=two_things(scales['no-scale'][1], says))
 for scale in ("root-of-vocabulary", "root-of-length"):
     for name in ("no-positions", "batch-axis", "first-row-for-all"):
-        wrong(f"{scale}+{name}", (SCALE, scales[scale][0]), (SUM, sums[name][0]), says=f"two things at once. First, {scales[scale][1]} Second, {sums[name][1]}")
+        wrong(f"{scale}+{name}", (SCALE, scales[scale][0]), (SUM, sums[name][0]), says=two_things(scales[scale][1], sums[name][1]))
 wrong("sum-scaled", (SCALE, ""), (SUM, "(tokens + self.positions[:seq]) * math.sqrt(self.d_model)"),
       says="your whole sum is multiplied by √d_model, the positions too. The factor belongs to the tokens alone: multiply before you add.")
 wrong("sum-divided", (SCALE, ""), (SUM, "(tokens + self.positions[:seq]) / math.sqrt(self.d_model)"),
@@ -946,9 +940,6 @@ def one_hot_view(x: Tensor, W_input: Tensor, W_position: Tensor) -> Tensor:
     return torch.addmm(W_position.narrow(0, 0, len(x)), x, W_input)
 
 # %% exercise="one_hot_view" part="variants"
-def floats(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 @cases(dict(seq=3, d_in=4, d_model=6, unused=2), dict(seq=5, d_in=2, d_model=3, unused=4))
 def drawn(rng, seq, d_in, d_model, unused):
     """{seq} tokens of {d_in} numbers, d_model {d_model}, {unused} places not needed"""
@@ -1045,7 +1036,7 @@ for name, edit in {
     "same-place+scaled-up": "(x @ W_input + W_position[0]) * math.sqrt(W_input.shape[1])",
 }.items():
     one, other = name.split("+")
-    wrong(name, (RETURN, edit), says=f"two things at once. First, {mistakes[one][1]} Second, {mistakes[other][1]}")
+    wrong(name, (RETURN, edit), says=two_things(mistakes[one][1], mistakes[other][1]))
 
 @right
 def two_products(x, W_input, W_position):

@@ -1,5 +1,13 @@
 """What the checks of unit 07 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
 
+# %% part="variants"
+def sentences(rng, batch, seq, pad_id=0, others=range(1, 12), words=1):
+    """Random ids; each sentence but the first ends in padding, behind `words` or more."""
+    ids = rng.choice([x for x in others if x != pad_id], size=(batch, seq))
+    for b in range(1, batch):
+        ids[b, seq - int(rng.integers(1, seq + 1 - words)):] = pad_id
+    return ids
+
 # %% exercise="causal_mask" part="library"
 from typing import Any
 
@@ -78,18 +86,15 @@ def placed(make, form=lambda m: m, keeps_device=True):
     return causal_mask
 
 DEVICE = "your mask ignores `device`: asked for another device, it still stands on the default one. On a GPU, scores and mask would not meet."
-known = set()
 def new(function):
-    """Whether this mistake comes to something that no earlier one comes to."""
-    mark = repr([(mask.is_floating_point(), mask.tolist()) for mask in (function(4), function(6))])
-    return mark not in known and not known.add(mark)
+    return first_time([(mask.is_floating_point(), mask.tolist()) for mask in (function(4), function(6))])
 
 chosen = [(name, form) for name in patterns for form in forms if name == "right" or form in ("right", "numbers", "integers", "additive", "additive-big")]
 for name, form in sorted(chosen, key=lambda pair: sum(x != "right" for x in pair)):
     (rule, says), (change, also) = patterns[name], forms[form]
     function = placed(by_places(rule), change)
     if new(function) and (name, form) != ("right", "right"):
-        both = f"two things at once. First, {says} Second, {also}" if says and also else says or also
+        both = two_things(says, also) if says and also else says or also
         wrong("+".join(x for x in (name, form) if x != "right"), says=both)(function)
 for name in ("right", "strict", "one-future", "upper", "inverted"):
     for form in ("right", "numbers", "integers", "additive"):
@@ -170,13 +175,6 @@ def padding_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
 
 # %% exercise="padding_mask" part="variants"
 without("one: seq", because="its sentences end in padding; one token stands in a case of its own")
-
-def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
-    """Random ids; each sentence but the first ends in padding."""
-    ids = rng.choice([x for x in others if x != pad_id], size=(batch, seq))
-    for b in range(1, batch):
-        ids[b, seq - int(rng.integers(1, seq)):] = pad_id
-    return ids
 
 @cases(dict(batch=2, seq=5), dict(batch=4, seq=7), low=3)
 def drawn(rng, batch, seq):
@@ -299,7 +297,7 @@ for r, (rule, one) in rules.items():
             if odd == 0 or (odd == 2 and not (common or l == "right")) or (odd == 2 and f not in ("right", "numbers", "integers")) or (odd == 2 and ("heads" in l or "of-batch" in l) and l != "keys-by-heads") or odd == 3:
                 continue
             said = [text for text in (one, two, three) if text]
-            says = said[0] if len(said) == 1 else f"two things at once. First, {said[0]} Second, {said[1]}"
+            says = said[0] if len(said) == 1 else two_things(said[0], said[1])
             wrong("+".join(x for x in (r, l, f) if x != "right"), says=says)(hiding(rule, layout, form))
 wrong("as-list", says="your mask is a Python list. Return a tensor.")(hiding(rules["right"][0], form=lambda m: m.tolist()))
 wrong("as-numpy", says="your mask is a NumPy array. Return a tensor.")(hiding(rules["right"][0], form=lambda m: m.numpy()))
@@ -392,12 +390,6 @@ def ids_on_two_devices(ids: Tensor) -> Any:
 # %% exercise="decoder_mask" part="variants"
 without("one: seq", because="its sentences end in padding; one token stands in a case of its own")
 
-def sentences(rng, batch, seq, pad_id=0, others=range(1, 12)):
-    ids = rng.choice([x for x in others if x != pad_id], size=(batch, seq))
-    for b in range(1, batch):
-        ids[b, seq - int(rng.integers(1, seq - 1)):] = pad_id
-    return ids
-
 @cases()
 def one_token(rng):
     """three sentences of one token, one of them padding"""
@@ -406,12 +398,12 @@ def one_token(rng):
 @cases(dict(batch=2, seq=5), dict(batch=4, seq=6), low=4)
 def drawn(rng, batch, seq):
     """{batch} sentences of {seq} tokens, padded with 0"""
-    return dict(ids=torch.from_numpy(sentences(rng, batch, seq)))
+    return dict(ids=torch.from_numpy(sentences(rng, batch, seq, words=2)))
 
 @cases(dict(batch=3, seq=6), low=5)
 def other_pad(rng, batch, seq):
     """{batch} sentences of {seq} tokens, with pad_id=5, and with tokens below and above 5"""
-    ids = sentences(rng, batch, seq, 5, range(9))
+    ids = sentences(rng, batch, seq, 5, range(9), words=2)
     ids[0, :3] = [0, 8, 3]
     return dict(ids=torch.from_numpy(ids), pad_id=5)
 
@@ -425,26 +417,26 @@ def in_between(rng, batch, seq):
 @cases(dict(batch=3, seq=4), low=4)
 def nothing_but_padding(rng, batch, seq):
     """a batch whose second sentence is nothing but padding"""
-    ids = sentences(rng, batch, seq)
+    ids = sentences(rng, batch, seq, words=2)
     ids[1] = 0
     return dict(ids=torch.from_numpy(ids))
 
 @cases(dict(n=4), low=4)
 def as_many_as_tokens(rng, n):
     """{n} sentences of {n} tokens each"""
-    return dict(ids=torch.from_numpy(sentences(rng, n, n)))
+    return dict(ids=torch.from_numpy(sentences(rng, n, n, words=2)))
 
 @cases(dict(seq=6), low=5)
 def alone(rng, seq):
     """one sentence of {seq} tokens"""
-    ids = sentences(rng, 1, seq)
+    ids = sentences(rng, 1, seq, words=2)
     ids[0, -2:] = 0
     return dict(ids=torch.from_numpy(ids))
 
 @cases(dict(batch=3, seq=5), low=4)
 def on_two_devices(rng, batch, seq):
     """{batch} sentences of {seq} tokens, and whether your code works on another device"""
-    return dict(ids=fixture("ids_on_two_devices", ids=torch.from_numpy(sentences(rng, batch, seq))))
+    return dict(ids=fixture("ids_on_two_devices", ids=torch.from_numpy(sentences(rng, batch, seq, words=2))))
 
 def where_in(ids):
     n = ids.shape[1]
@@ -513,7 +505,7 @@ def signature(function):
         found.append((str(mask.dtype).replace("int64", "float32"), tuple(mask.shape), mask.float().flatten().tolist()))
     return repr(found)
 
-known = {signature(joined(*(options["right"][0] for options in (future, padding, joins, endings))))}
+first_time(signature(joined(*(options["right"][0] for options in (future, padding, joins, endings)))))
 ordered = [(c, p, h, e) for c in future for p in padding for h in joins for e in endings]
 for names in sorted(ordered, key=lambda names: sum(name != "right" for name in names)):
     odd = [name for name in names if name != "right"]
@@ -522,12 +514,10 @@ for names in sorted(ordered, key=lambda names: sum(name != "right" for name in n
         continue
     parts = [options[name] for options, name in zip((future, padding, joins, endings), names)]
     function = joined(*(part[0] for part in parts))
-    mark = signature(function)
-    if mark in known:
+    if not first_time(signature(function)):
         continue
-    known.add(mark)
     said = [part[1] for part in parts if part[1]]
-    wrong("+".join(odd), says=said[0] if len(said) == 1 else f"two things at once. First, {said[0]} Second, {said[1]}")(function)
+    wrong("+".join(odd), says=said[0] if len(said) == 1 else two_things(said[0], said[1]))(function)
 
 ADDED = "your mask holds numbers, the two masks added (0, 1 or 2). Join booleans by \"and\"."
 @wrong("added", says=ADDED)
@@ -621,33 +611,22 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
         return attend(scores, unit, unit, attn_mask=mask, scale=1.0)
 
 # %% exercise="masked_softmax" part="variants"
-def floats(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
-def some_hidden(rng, *shape):
-    """A random mask: in every row at least one key is seen and one is hidden."""
-    seen = rng.random(size=shape) < 0.6
-    order = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
-    np.put_along_axis(seen, order[..., :1], True, axis=-1)
-    np.put_along_axis(seen, order[..., 1:2], False, axis=-1)
-    return seen
-
 @cases(dict(batch=2, num_heads=3, seq_q=4, seq_k=5), dict(batch=3, num_heads=2, seq_q=6, seq_k=4), low=3, high=7)
 def padded(rng, batch, num_heads, seq_q, seq_k):
     """scores ({batch}, {num_heads}, {seq_q}, {seq_k}), a padding mask ({batch}, 1, 1, {seq_k})"""
-    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(some_hidden(rng, batch, 1, 1, seq_k)))
+    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=some_hidden(rng, batch, 1, 1, seq_k))
 
 @cases(dict(batch=3, num_heads=2, seq_q=5, seq_k=4), low=3, high=7)
 def with_a_hidden_row(rng, batch, num_heads, seq_q, seq_k):
     """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing"""
     mask = some_hidden(rng, batch, 1, seq_q, seq_k)
     mask[0, 0, 1], mask[-1, 0, 2], mask[1, 0, 0] = False, False, True
-    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(mask))
+    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=mask)
 
 @cases(dict(batch=2, num_heads=3, seq_q=5, seq_k=4), low=3, high=7)
 def different_by_head(rng, batch, num_heads, seq_q, seq_k):
     """a mask of its own for each head, ({batch}, {num_heads}, {seq_q}, {seq_k}); gradients too"""
-    return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=torch.from_numpy(some_hidden(rng, batch, num_heads, seq_q, seq_k)))
+    return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=some_hidden(rng, batch, num_heads, seq_q, seq_k))
 
 @cases(dict(batch=2, num_heads=3, n=4), low=4, high=7)
 def causal(rng, batch, num_heads, n):
@@ -659,7 +638,7 @@ def far_from_zero(rng, seq_k):
     """rows near 0, −40, −400, −1500 and 1000, each with hidden keys"""
     levels = np.array([0.0, -40, -400, -1500, 1000], dtype="float32")[:, None]
     scores = rng.normal(size=(1, 2, 5, seq_k)).astype("float32") + levels
-    return dict(scores=torch.from_numpy(scores), mask=torch.from_numpy(some_hidden(rng, 1, 1, 5, seq_k)))
+    return dict(scores=torch.from_numpy(scores), mask=some_hidden(rng, 1, 1, 5, seq_k))
 
 @cases(dict(seq_k=5), low=4)
 def high_hidden_scores(rng, seq_k):
@@ -667,7 +646,7 @@ def high_hidden_scores(rng, seq_k):
     seen = some_hidden(rng, 1, 1, 4, seq_k)
     seen[..., 0, :] = True
     scores = rng.normal(size=(1, 2, 4, seq_k)) / 4 + np.where(seen, 0.0, 10.0)
-    return dict(scores=torch.from_numpy(scores.astype("float32")), mask=torch.from_numpy(seen))
+    return dict(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
 
 INF = float("inf")
 
@@ -710,13 +689,13 @@ AXES = {
 wrong("nan-row", says=NAN)(weigh(-INF, "no"))
 wrong("even-row", says=EVEN)(weigh(None, "no"))
 wrong("inverted", says=INVERT)(weigh(invert=True))
-wrong("inverted+nan-row", says=f"two things at once. First, {INVERT} Second, {NAN}")(weigh(-INF, "no", invert=True))
-wrong("inverted+even-row", says=f"two things at once. First, {INVERT} Second, {EVEN}")(weigh(None, "no", invert=True))
+wrong("inverted+nan-row", says=two_things(INVERT, NAN))(weigh(-INF, "no", invert=True))
+wrong("inverted+even-row", says=two_things(INVERT, EVEN))(weigh(None, "no", invert=True))
 for dim, says in AXES.items():
     wrong(f"axis-{dim}", says=says)(weigh(dim=dim))
     wrong(f"axis-{dim}+no-mask", says=f"two things at once. First, {says} Second, the mask is not used.")(plainly(
         lambda s, m, dim=dim: torch.softmax(s.flatten(1), 1).view(s.shape) if dim == "all" else torch.softmax(s, dim)))
-    wrong(f"axis-{dim}+inverted", says=f"two things at once. First, {says} Second, {INVERT}")(weigh(dim=dim, invert=True))
+    wrong(f"axis-{dim}+inverted", says=two_things(says, INVERT))(weigh(dim=dim, invert=True))
     wrong(f"axis-{dim}+late", says=f"two things at once. First, {says} Second, you hide the keys after the softmax, so they still stand in the denominator.")(plainly(
         lambda s, m, dim=dim: (torch.softmax(s.flatten(1), 1).view(s.shape) if dim == "all" else torch.softmax(s, dim)) * m))
     if dim == "all":  # it finds something to share out in each item: no NaN, nothing else
@@ -748,7 +727,7 @@ wrong("minus-inf-twice", says="after the softmax you put −inf among the weight
 wrong("minus-big-twice", says="after the softmax you put a huge negative number among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -1e9)))
 wrong("even-row-added", says=EVEN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e9, -1)))
 wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e4, -1)))
-wrong("inverted-added", says=f"two things at once. First, {INVERT} Second, {EVEN}")(plainly(lambda s, m: torch.softmax(s + m * -1e9, -1)))
+wrong("inverted-added", says=two_things(INVERT, EVEN))(plainly(lambda s, m: torch.softmax(s + m * -1e9, -1)))
 wrong("renormalised-over-everything", says="after hiding, your weights are divided by one sum over everything. Divide each row by its own sum, over the keys.")(plainly(lambda s, m: share((torch.softmax(s, -1) * m).flatten(), 0).view(s.shape)))
 wrong("renormalised+nan-row", says=NAN)(plainly(lambda s, m: (torch.softmax(s, -1) * m) / (torch.softmax(s, -1) * m).sum(-1, keepdim=True)))
 wrong("renormalised-over-queries", says="after hiding, your weights are divided by their sum over the queries. Divide by the sum of each row, over the keys.")(plainly(lambda s, m: share(torch.softmax(s, -1) * m, -2)))
@@ -786,7 +765,7 @@ wrong("not-normalised", says="your rows do not sum to 1: the exponentials are no
 wrong("linear", says="your weights are the scores divided by their sum: the exponential is missing.")(plainly(lambda s, m: share((s - s.amin(-1, keepdim=True)) * m, -1)))
 OVERFLOW = "your softmax by hand fails for large scores: exp(1000) is infinite. Subtract the largest score of each row first, or use `torch.softmax`."
 wrong("no-max", says=OVERFLOW)(plainly(lambda s, m: share(torch.exp(s) * m, -1)))
-wrong("no-max+nan-row", says=f"two things at once. First, {OVERFLOW} Second, {NAN}")(plainly(lambda s, m: torch.exp(s) * m / (torch.exp(s) * m).sum(-1, keepdim=True)))
+wrong("no-max+nan-row", says=two_things(OVERFLOW, NAN))(plainly(lambda s, m: torch.exp(s) * m / (torch.exp(s) * m).sum(-1, keepdim=True)))
 wrong("no-max+epsilon", says=OVERFLOW)(plainly(lambda s, m: torch.exp(s) * m / ((torch.exp(s) * m).sum(-1, keepdim=True) + 1e-9)))
 wrong("no-max+zero-row", says="your softmax by hand fails far from 0: exp(1000) is infinite and exp(−1500) is 0, and your code turns such rows into zeros. Subtract the largest score of each row first, or use `torch.softmax`.")(
     plainly(lambda s, m: (lambda e: torch.where(e.sum(-1, keepdim=True) > 0, e / e.sum(-1, keepdim=True), 0.0))(torch.exp(s) * m)))
@@ -822,11 +801,11 @@ IN_PLACE = "your function writes into its argument `scores` (a method whose name
 wrong("in-place", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, torch.finfo(s.dtype).min), -1).masked_fill(~m, 0.0)))
 wrong("in-place-inf", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -INF), -1).masked_fill(~m, 0.0)))
 wrong("in-place-big", says=IN_PLACE)(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -1e9), -1).masked_fill(~m, 0.0)))
-wrong("in-place+nan-row", says=f"two things at once. First, {IN_PLACE} Second, {NAN}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -INF), -1)))
-wrong("in-place+even-row", says=f"two things at once. First, {IN_PLACE} Second, {EVEN}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -1e9), -1)))
-wrong("in-place-product", says=f"two things at once. First, {IN_PLACE} Second, {ZERO}")(plainly(lambda s, m: torch.softmax(s.mul_(m), -1)))
-wrong("in-place-zero", says=f"two things at once. First, {IN_PLACE} Second, {ZERO}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, 0.0), -1)))
-wrong("in-place+inverted", says=f"two things at once. First, {IN_PLACE} Second, {INVERT}")(plainly(lambda s, m: torch.softmax(s.masked_fill_(m, -1e9), -1)))
+wrong("in-place+nan-row", says=two_things(IN_PLACE, NAN))(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -INF), -1)))
+wrong("in-place+even-row", says=two_things(IN_PLACE, EVEN))(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, -1e9), -1)))
+wrong("in-place-product", says=two_things(IN_PLACE, ZERO))(plainly(lambda s, m: torch.softmax(s.mul_(m), -1)))
+wrong("in-place-zero", says=two_things(IN_PLACE, ZERO))(plainly(lambda s, m: torch.softmax(s.masked_fill_(~m, 0.0), -1)))
+wrong("in-place+inverted", says=two_things(IN_PLACE, INVERT))(plainly(lambda s, m: torch.softmax(s.masked_fill_(m, -1e9), -1)))
 
 right_edit("minus-infinity", ("lowest = torch.finfo(scores.dtype).min", "lowest = -math.inf"))
 right_edit("minus-a-billion", ("lowest = torch.finfo(scores.dtype).min", "lowest = -1e9"))
@@ -932,17 +911,6 @@ def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) ->
     return both[0], both[1]
 
 # %% exercise="masked_attention" part="variants"
-def floats(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
-def some_hidden(rng, *shape):
-    """A random mask: in every row at least one key is seen and one is hidden."""
-    seen = rng.random(size=shape) < 0.6
-    order = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
-    np.put_along_axis(seen, order[..., :1], True, axis=-1)
-    np.put_along_axis(seen, order[..., 1:2], False, axis=-1)
-    return torch.from_numpy(seen)
-
 @cases(dict(batch=2, num_heads=3, seq_q=4, seq_k=5, d_k=6, d_v=7), dict(batch=3, num_heads=2, seq_q=5, seq_k=4, d_k=7, d_v=6), low=2)
 def padded(rng, batch, num_heads, seq_q, seq_k, d_k, d_v):
     """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}, a padding mask ({batch}, 1, 1, {seq_k})"""
@@ -1063,15 +1031,15 @@ weighings = {
     "nan-row": (weigh(-INF, "no"), NAN),
     "even-row": (weigh(None, "no"), EVEN),
     "inverted": (weigh(invert=True), INVERT),
-    "inverted+nan-row": (weigh(-INF, "no", invert=True), f"two things at once. First, {INVERT} Second, {NAN}"),
-    "inverted+even-row": (weigh(None, "no", invert=True), f"two things at once. First, {INVERT} Second, {EVEN}"),
-    "inverted+not-in-float16": (weigh(-1e9, invert=True), f"two things at once. First, {INVERT} Second, {SIXTEEN}"),
+    "inverted+nan-row": (weigh(-INF, "no", invert=True), two_things(INVERT, NAN)),
+    "inverted+even-row": (weigh(None, "no", invert=True), two_things(INVERT, EVEN)),
+    "inverted+not-in-float16": (weigh(-1e9, invert=True), two_things(INVERT, SIXTEEN)),
     "inverted+even-row+not-in-float16": (weigh(-1e9, "no", invert=True), f"three things at once. {INVERT} And {EVEN} And {SIXTEEN}"),
     "not-in-float16": (weigh(-1e9), SIXTEEN),
-    "even-row+not-in-float16": (weigh(-1e9, "no"), f"two things at once. First, {EVEN} Second, {SIXTEEN}"),
+    "even-row+not-in-float16": (weigh(-1e9, "no"), two_things(EVEN, SIXTEEN)),
     "no-mask": (lambda s, m: torch.softmax(s, -1), "the mask is not used: hidden keys get weight as all others do."),
     "after-softmax": (later, LATE),
-    "after-softmax+inverted": (lambda s, m: torch.softmax(s, -1) * ~m, f"two things at once. First, {INVERT} Second, {LATE}"),
+    "after-softmax+inverted": (lambda s, m: torch.softmax(s, -1) * ~m, two_things(INVERT, LATE)),
     "minus-inf-after": (lambda s, m: torch.softmax(s, -1).masked_fill(~m, -INF), "you put −inf after the softmax, among the weights. It belongs among the scores, before the softmax."),
     "minus-much-after": (lambda s, m: torch.softmax(s, -1).masked_fill(~m, -1e4), "you put a huge negative number after the softmax, among the weights. It belongs among the scores, before the softmax."),
     "renormalised+nan-row": (divided, NAN),
@@ -1161,9 +1129,9 @@ for first in ("no-scale", "by-d"):
         more = weighings[second][1]
         wrong(f"{first}+{second}", says=f"several things at once. First, {shapings[first][1]} Then, {more.removeprefix('two things at once. First, ')}")(attention(shapings[first][0], weighings[second][0]))
 for first in ("no-scale", "by-d"):
-    wrong(f"{first}+output-only", says=f"two things at once. First, {givings['output-only'][1]} Second, {shapings[first][1]}")(attention(scores=shapings[first][0], give=givings["output-only"][0]))
+    wrong(f"{first}+output-only", says=two_things(givings['output-only'][1], shapings[first][1]))(attention(scores=shapings[first][0], give=givings["output-only"][0]))
 for first in ("nan-row", "even-row", "inverted", "after-softmax", "no-mask", "not-in-float16"):
-    wrong(f"{first}+output-only", says=f"two things at once. First, {givings['output-only'][1]} Second, {weighings[first][1]}")(attention(weights=weighings[first][0], give=givings["output-only"][0]))
+    wrong(f"{first}+output-only", says=two_things(givings['output-only'][1], weighings[first][1]))(attention(weights=weighings[first][0], give=givings["output-only"][0]))
 
 @wrong("scale-after-softmax", says="you divide the weights by √d_k, after the softmax. Divide the scores, before it.")
 def scale_after(query, key, value, mask):
@@ -1273,7 +1241,7 @@ for name, scores, weights, more in (
     ("inverted+", scaled, weigh(invert=True), INVERT),
     ("no-scale+", lambda query, key, value: bare(query, key), weigh(), NO_SCALE),
 ):
-    wrong(f"{name}float32-only", says=f"two things at once. First, {more} Second, {TYPES}" if more else TYPES)(
+    wrong(f"{name}float32-only", says=two_things(more, TYPES) if more else TYPES)(
         attention(lambda q, k, v, scores=scores: scores(q, k, v).float(), weights))
 
 right_edit("einsum", ("query @ key.transpose(-2, -1)", 'torch.einsum("bhqd,bhkd->bhqk", query, key)'), ("weights @ value, weights", '(torch.einsum("bhqk,bhkd->bhqd", weights, value), weights)'))

@@ -1,5 +1,18 @@
 """What the checks of unit 08 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
 
+# %% part="variants"
+def padding(rng, batch, seq):
+    """(batch, 1, 1, seq): the first sentence is whole, the others end in padding."""
+    mask = np.ones((batch, 1, 1, seq), dtype=bool)
+    for b in range(1, batch):
+        mask[b, ..., seq - int(rng.integers(1, seq - 1)) :] = False
+    return torch.from_numpy(mask)
+
+def causal(m, x):
+    past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+    return past if m is None else m & past
+
+
 # %% exercise="LayerNorm" part="library"
 from functools import reduce
 from types import SimpleNamespace
@@ -20,38 +33,35 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(x)
 
 # %% exercise="LayerNorm" part="variants"
-def tensor(rng, *shape, scale=1.0, shift=0.0):
-    return torch.from_numpy((shift + scale * rng.normal(size=shape)).astype("float32"))
-
 @cases(dict(batch=2, seq=3, d_model=5), dict(batch=4, seq=5, d_model=7), low=3)
 def sentences(rng, batch, seq, d_model):
     """{batch} sentences of {seq} tokens, d_model {d_model}"""
-    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=tensor(rng, batch, seq, d_model, scale=2, shift=1)))
+    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=floats(rng, batch, seq, d_model, scale=2, shift=1)))
 
 @cases(dict(seq=6, d_model=4), low=3)
 def one_sentence(rng, seq, d_model):
     """one sentence of {seq} tokens, no batch axis, d_model {d_model}"""
-    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=tensor(rng, seq, d_model, scale=2)), gradients=False)
+    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=floats(rng, seq, d_model, scale=2)), gradients=False)
 
 @cases(dict(batch=2, heads=3, seq=5, d_model=4), low=3, hidden=[dict(batch=3, heads=2, seq=4, d_model=6)])
 def four_axes(rng, batch, heads, seq, d_model):
     """an input of shape ({batch}, {heads}, {seq}, {d_model})"""
-    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=tensor(rng, batch, heads, seq, d_model)), gradients=False)
+    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=floats(rng, batch, heads, seq, d_model)), gradients=False)
 
 @cases(dict(batch=3, seq=2, d_model=6), low=3)
 def large_eps(rng, batch, seq, d_model):
     """{batch} sentences of {seq} tokens, d_model {d_model}, eps=0.5"""
-    return module(init=dict(d_model=d_model, eps=0.5), rng=rng, given=dict(x=tensor(rng, batch, seq, d_model, shift=-1)))
+    return module(init=dict(d_model=d_model, eps=0.5), rng=rng, given=dict(x=floats(rng, batch, seq, d_model, shift=-1)))
 
 @cases(dict(batch=3, seq=4, d_model=5), low=3)
 def small_numbers(rng, batch, seq, d_model):
     """numbers of about 0.005, so that eps=1e-5 counts"""
-    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=tensor(rng, batch, seq, d_model, scale=0.005)), gradients=False)
+    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=floats(rng, batch, seq, d_model, scale=0.005)), gradients=False)
 
 @cases(dict(seq=4, d_model=3), low=3)
 def equal_features(rng, seq, d_model):
     """a token whose {d_model} features are all 3: variance 0"""
-    x = tensor(rng, 2, seq, d_model)
+    x = floats(rng, 2, seq, d_model)
     x[1, 2] = 3.0
     return module(init=dict(d_model=d_model), rng=rng, given=dict(x=x), gradients=False)
 
@@ -237,23 +247,20 @@ class FeedForward(nn.Module):
         return self.linear2(F.threshold(self.linear1(x), 0.0, 0.0))
 
 # %% exercise="FeedForward" part="variants"
-def tensor(rng, *shape, scale=1.0):
-    return torch.from_numpy((scale * rng.normal(size=shape)).astype("float32"))
-
 @cases(dict(batch=2, seq=4, d_model=3, d_ff=7), dict(batch=3, seq=2, d_model=6, d_ff=5), low=3)
 def sentences(rng, batch, seq, d_model, d_ff):
     """{batch} sentences of {seq} tokens, d_model {d_model}, d_ff {d_ff}"""
-    return module(init=dict(d_model=d_model, d_ff=d_ff), rng=rng, given=dict(x=tensor(rng, batch, seq, d_model, scale=2)))
+    return module(init=dict(d_model=d_model, d_ff=d_ff), rng=rng, given=dict(x=floats(rng, batch, seq, d_model, scale=2)))
 
 @cases(dict(seq=5, d_model=4, d_ff=9), low=3)
 def one_sentence(rng, seq, d_model, d_ff):
     """one sentence of {seq} tokens, no batch axis, d_model {d_model}, d_ff {d_ff}"""
-    return module(init=dict(d_model=d_model, d_ff=d_ff), rng=rng, given=dict(x=tensor(rng, seq, d_model, scale=3)), gradients=False)
+    return module(init=dict(d_model=d_model, d_ff=d_ff), rng=rng, given=dict(x=floats(rng, seq, d_model, scale=3)), gradients=False)
 
 @cases(dict(batch=4, d=5), low=4)
 def square(rng, batch, d):
     """{batch} sentences of 3 tokens, d_model and d_ff both {d}, large numbers"""
-    return module(init=dict(d_model=d, d_ff=d), rng=rng, given=dict(x=tensor(rng, batch, 3, d, scale=6)), gradients=False)
+    return module(init=dict(d_model=d, d_ff=d), rng=rng, given=dict(x=floats(rng, batch, 3, d, scale=6)), gradients=False)
 
 IN, OUT = "torch.relu(self.linear1(x))", "return self.linear2(inside)"
 NOTHING = "`forward` ends without giving anything back: is a `return` missing?"
@@ -414,19 +421,9 @@ class EncoderBlock(nn.TransformerEncoderLayer):
         return self.dropout(self.feed_forward(x))
 
 # %% exercise="EncoderBlock" part="variants"
-def tensor(rng, *shape, scale=1.0):
-    return torch.from_numpy((scale * rng.normal(size=shape)).astype("float32"))
-
-def padding(rng, batch, seq):
-    """(batch, 1, 1, seq): the first sentence is whole, the others end in padding."""
-    mask = np.ones((batch, 1, 1, seq), dtype=bool)
-    for b in range(1, batch):
-        mask[b, ..., seq - int(rng.integers(1, seq - 1)) :] = False
-    return torch.from_numpy(mask)
-
 def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
-    given = dict(x=tensor(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
+    given = dict(x=floats(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
     return module(init=dict(d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients, training=training)
 
 SIZES = [dict(batch=3, seq=4, num_heads=2, d_head=5, d_ff=7), dict(batch=2, seq=7, num_heads=4, d_head=2, d_ff=5), dict(batch=4, seq=5, num_heads=3, d_head=2, d_ff=9)]
@@ -509,10 +506,6 @@ def then(first, second):
 
 post1, post2 = lambda s, x, m: s.norm1(x + s.a(x, m)), lambda s, x, m: s.norm2(x + s.f(x))
 pre1, pre2 = lambda s, x, m: x + s.a(s.norm1(x), m), lambda s, x, m: x + s.f(s.norm2(x))
-
-def causal(m, x):
-    past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-    return past if m is None else m & past
 
 def both(name, wrong_post, wrong_pre, says, one_sided=True):
     """The mistake in both arrangements, and in each of them alone."""
@@ -710,25 +703,14 @@ class OwnNormOperator(Parts):
 class PyTorchsOwn(Parts):
     """nn.TransformerEncoderLayer with the weights copied."""
     def forward(self, x, mask=None):
-        heads, attention = self.self_attention.num_heads, self.self_attention
+        heads = self.self_attention.num_heads
         own = nn.TransformerEncoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.rate, batch_first=True, norm_first=self.norm_first).train(self.training)
-        state = {f"{n}.{p}": getattr(getattr(self, n), p) for n in ("norm1", "norm2") for p in ("weight", "bias")}
-        state |= {f"{n}.{p}": getattr(getattr(self.feed_forward, n), p) for n in ("linear1", "linear2") for p in ("weight", "bias")}
-        for p in ("weight", "bias"):
-            state[f"self_attn.in_proj_{p}"] = torch.cat([getattr(getattr(attention, n), p) for n in ("q_proj", "k_proj", "v_proj")])
-            state[f"self_attn.out_proj.{p}"] = getattr(attention.out_proj, p)
-        own.load_state_dict(state)
+        own.load_state_dict(torch_weights(self))
         if mask is None:
             return own(x)
         return own(x, src_mask=~mask.expand(x.shape[0], heads, x.shape[1], x.shape[1]).flatten(0, 1))
 
-@truth
-class LibraryPart(Parts):
-    """The part that later units use: `use_part("EncoderBlock")`."""
-    def forward(self, x, mask=None):
-        part = use_part("EncoderBlock")(x.shape[-1], self.self_attention.num_heads, self.feed_forward.linear1.out_features, self.rate, self.norm_first)
-        part.load_state_dict(self.state_dict())
-        return part.train(self.training)(x, mask)
+truth(use_part("EncoderBlock"))
 
 # %% exercise="Encoder" part="library"
 class Encoder(nn.Module):
@@ -747,19 +729,9 @@ class Encoder(nn.Module):
         return encoded if self.norm is None else self.norm(encoded)
 
 # %% exercise="Encoder" part="variants"
-def tensor(rng, *shape, scale=1.0):
-    return torch.from_numpy((scale * rng.normal(size=shape)).astype("float32"))
-
-def padding(rng, batch, seq):
-    """(batch, 1, 1, seq): the first sentence is whole, the others end in padding."""
-    mask = np.ones((batch, 1, 1, seq), dtype=bool)
-    for b in range(1, batch):
-        mask[b, ..., seq - int(rng.integers(1, seq - 1)) :] = False
-    return torch.from_numpy(mask)
-
 def call(rng, layers, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, **more):
     d_model = num_heads * d_head
-    given = dict(x=tensor(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
+    given = dict(x=floats(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
     return module(init=dict(num_layers=layers, d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients)
 
 SIZES = [dict(layers=3, batch=2, seq=4, num_heads=2, d_head=3, d_ff=5), dict(layers=2, batch=3, seq=7, num_heads=2, d_head=2, d_ff=6), dict(layers=4, batch=2, seq=3, num_heads=3, d_head=2, d_ff=7)]
@@ -808,10 +780,6 @@ def stacked(forward):
 
 def plain_norm(x):
     return nn.functional.layer_norm(x, x.shape[-1:])
-
-def causal(m, x):
-    past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
-    return past if m is None else m & past
 
 def which(pick):
     """Only some blocks, or in another order: pick(list of blocks) -> list."""
@@ -938,23 +906,9 @@ class PyTorchsOwn(Stack):
         layer = nn.TransformerEncoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=pre_norm)
         own = nn.TransformerEncoder(layer, len(self.blocks), nn.LayerNorm(x.shape[-1]) if pre_norm else None, enable_nested_tensor=False).eval()
         for theirs, ours in zip(own.layers, self.blocks):
-            with torch.no_grad():
-                for p in ("weight", "bias"):
-                    getattr(theirs.self_attn, f"in_proj_{p}").copy_(torch.cat([getattr(getattr(ours.self_attention, n), p) for n in ("q_proj", "k_proj", "v_proj")]))
-            theirs.self_attn.out_proj.load_state_dict(ours.self_attention.out_proj.state_dict())
-            for n in ("linear1", "linear2"):
-                getattr(theirs, n).load_state_dict(getattr(ours.feed_forward, n).state_dict())
-            for n in ("norm1", "norm2"):
-                getattr(theirs, n).load_state_dict(getattr(ours, n).state_dict())
+            theirs.load_state_dict(torch_weights(ours))
         if pre_norm:
             own.norm.load_state_dict(self.norm.state_dict())
         return own(x) if mask is None else own(x, src_key_padding_mask=~mask[:, 0, 0])
 
-@truth
-class LibraryPart(Stack):
-    """The part that later units use: `use_part("Encoder")`."""
-    def forward(self, x, mask=None):
-        block = self.blocks[0]
-        part = use_part("Encoder")(len(self.blocks), x.shape[-1], block.self_attention.num_heads, block.feed_forward.linear1.out_features, norm_first=self.norm is not None)
-        part.load_state_dict(self.state_dict())
-        return part.eval()(x, mask)
+truth(use_part("Encoder"))

@@ -107,7 +107,6 @@ forms = {
     "a-pair": (lambda x: (x, x), "your function returns two things. Return the shifted ids alone."),
     "booleans": (lambda x: x.bool(), "your output holds booleans; ids are integers."),
 }
-known = set()
 def new(function):
     made = []
     for ids, bos in ((sentences(np.random.default_rng(1), 3, 6), 1), (torch.tensor([[7, 8, 9, 2], [4, 6, 5, 2], [9, 12, 11, 2], [8, 4, 5, 2]]), 13), (torch.tensor([[2], [2]]), 1)):
@@ -116,7 +115,7 @@ def new(function):
             made.append((str(type(value)), getattr(value, "dtype", None), value.tolist() if hasattr(value, "tolist") else repr(value)))
         except Exception as error:
             made.append(str(error))
-    return repr(made) not in known and not known.add(repr(made))
+    return first_time(made)
 
 def function_of(move, form, own_bos=True):
     def shift_right(ids, bos_id=1):
@@ -133,7 +132,7 @@ for move, (change, says) in moves.items():
                 continue
             function = function_of(change, shape, own)
             if new(function):
-                says_both = said[0] if len(said) == 1 else f"two things at once. First, {said[0]} Second, {said[1]}"
+                says_both = said[0] if len(said) == 1 else two_things(said[0], said[1])
                 wrong("+".join([x for x in (move, form) if x != "right"] + ([] if own else ["always-1"])), says=says_both)(function)
 
 @wrong("in-place", says="your function writes into the caller's `ids`. Make a new tensor: the loss still needs the targets.")
@@ -230,13 +229,10 @@ class DecoderBlock(nn.TransformerDecoderLayer):
         return self.dropout(self.feed_forward(x))
 
 # %% exercise="DecoderBlock" part="variants"
-def tensor(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both", init=None, whole=0, **more):
     """whole: the sentence whose source has no padding"""
     d_model = num_heads * d_head
-    given = dict(x=tensor(rng, batch, target, d_model), encoder_output=tensor(rng, batch, source, d_model))
+    given = dict(x=floats(rng, batch, target, d_model), encoder_output=floats(rng, batch, source, d_model))
     if masks in ("both", "target"):
         given["target_mask"] = torch.ones(target, target, dtype=torch.bool).tril()
     if masks in ("both", "source"):
@@ -462,7 +458,6 @@ singles = {
     "attentions-summed": (dict(order=("self", "cross", "feed"), reads=dict(cross="start"), place="summed"), "your two attentions both read the block's input, and their outputs are added. The cross-attention reads what the self-attention left, after its residual (and, in post-norm, its norm)."),
     "runs-twice": (dict(repeat=2), "your block runs through its three sub-layers twice."),
 }
-known = set()
 def new(made):
     """Whether this block does something that no earlier one does."""
     marks = []
@@ -476,7 +471,7 @@ def new(made):
                 marks.append(repr(np.round(np.asarray(block(**call.given)), 4).tolist()))
         except Exception as error:
             marks.append(f"{type(error).__name__}{error}")
-    return repr(marks) not in known and not known.add(repr(marks))
+    return first_time(marks)
 
 new(Right)
 seen_by_gradients_only = ("detached", "memory-detached", "returns-numpy")
@@ -493,7 +488,7 @@ for i, one in enumerate(often):
         both = {key: (first[0].get(key, {}) | second[0].get(key, {})) if isinstance(plain[key], dict) else second[0].get(key, first[0].get(key)) for key in first[0] | second[0]}
         made = twisted(both)
         if new(made):
-            wrong(f"{one}+{other}", says=f"two things at once. First, {first[1]} Second, {second[1]}")(made)
+            wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(made)
 
 wrong("x-changed-in-place", ("x = self.norm1(x + self.dropout(self.self_attention(x, x, x, target_mask)[0]))", "x += self.dropout(self.self_attention(x, x, x, target_mask)[0])\n        x = self.norm1(x)"),
       ("            x = x + self.dropout(self.self_attention(y, y, y, target_mask)[0])", "            x += self.dropout(self.self_attention(y, y, y, target_mask)[0])"),
@@ -590,31 +585,17 @@ class PyTorchsOwn(Right):
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
         heads, batch = self.self_attention.num_heads, len(x)
         own = nn.TransformerDecoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.dropout.p * self.training, batch_first=True, norm_first=self.norm_first)
-        weights = {}
-        for ours, theirs in (("self_attention", "self_attn"), ("cross_attention", "multihead_attn")):
-            layer = getattr(self, ours)
-            for kind in ("weight", "bias"):
-                weights[f"{theirs}.in_proj_{kind}"] = torch.cat([getattr(getattr(layer, f"{p}_proj"), kind) for p in "qkv"])
-                weights[f"{theirs}.out_proj.{kind}"] = getattr(layer.out_proj, kind)
-        for name, weight in self.named_parameters():
-            if "attention" not in name:
-                weights[name.removeprefix("feed_forward.")] = weight
         def hidden(mask, keys):
             return None if mask is None else ~mask.expand(batch, heads, x.shape[1], keys).flatten(0, 1)
         masks = dict(tgt_mask=hidden(target_mask, x.shape[1]), memory_mask=hidden(source_mask, encoder_output.shape[1]))
-        return torch.func.functional_call(own, weights, (x, encoder_output), masks)
+        return torch.func.functional_call(own, torch_weights(self), (x, encoder_output), masks)
 
 @truth
 class LoopInFloat64(Right):
     """One head, one query, one key at a time, in float64."""
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
-        def lin(layer, y):
-            return y @ layer.weight.double().T + layer.bias.double()
-        def normed(layer, y):
-            centred = y - y.mean(-1, keepdim=True)
-            return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.weight.double() + layer.bias.double()
         def attended(layer, y, z, mask):
-            q, k, v, d = lin(layer.q_proj, y), lin(layer.k_proj, z), lin(layer.v_proj, z), y.shape[-1] // layer.num_heads
+            q, k, v, d = linear64(layer.q_proj, y), linear64(layer.k_proj, z), linear64(layer.v_proj, z), y.shape[-1] // layer.num_heads
             seen = torch.ones(len(y), layer.num_heads, y.shape[1], z.shape[1], dtype=torch.bool) if mask is None else mask.expand(len(y), layer.num_heads, y.shape[1], z.shape[1])
             rows = []
             for b, i in np.ndindex(*y.shape[:2]):
@@ -624,13 +605,13 @@ class LoopInFloat64(Right):
                     e = [((q[b, i, s] @ k[b, j, s]) / d**0.5).exp() * seen[b, h, i, j] for j in range(z.shape[1])]
                     heads.append(sum(w * v[b, j, s] for j, w in enumerate(e)) / sum(e))
                 rows.append(torch.cat(heads))
-            return lin(layer.out_proj, torch.stack(rows).view(y.shape))
+            return linear64(layer.out_proj, torch.stack(rows).view(y.shape))
         def fed(y):
-            return lin(self.feed_forward.linear2, lin(self.feed_forward.linear1, y).clamp(min=0))
+            return linear64(self.feed_forward.linear2, linear64(self.feed_forward.linear1, y).clamp(min=0))
         x, m = x.double(), encoder_output.double()
         steps = [(self.norm1, lambda y: attended(self.self_attention, y, y, target_mask)), (self.norm2, lambda y: attended(self.cross_attention, y, m, source_mask)), (self.norm3, fed)]
         for norm, step in steps:
-            x = x + self.dropout(step(normed(norm, x))) if self.norm_first else normed(norm, x + self.dropout(step(x)))
+            x = x + self.dropout(step(norm64(norm, x))) if self.norm_first else norm64(norm, x + self.dropout(step(x)))
         return x.float()
 
 # %% exercise="Decoder" part="library"
@@ -656,12 +637,9 @@ class Decoder(nn.Module):
         return functools.reduce(lambda state, norm: norm(state), last, functools.reduce(through, self.blocks, x))
 
 # %% exercise="Decoder" part="variants"
-def tensor(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 def stack_call(rng, layers, target, source, num_heads, d_head, d_ff, masks="both", init=None, batch=2, **more):
     d_model = num_heads * d_head
-    given = dict(x=tensor(rng, batch, target, d_model), encoder_output=tensor(rng, batch, source, d_model))
+    given = dict(x=floats(rng, batch, target, d_model), encoder_output=floats(rng, batch, source, d_model))
     if masks in ("both", "target"):
         given["target_mask"] = torch.ones(target, target, dtype=torch.bool).tril()
     if masks in ("both", "source"):
@@ -805,7 +783,7 @@ for first, hide in pairs:
         def both(d, x, m, t, s, hide=hide, forward=singles[second][0]):
             masks = dict(t=t, s=s) | hide
             return forward(d, x, m, masks["t"], masks["s"])
-        wrong(f"{first}+{second}", says=f"two things at once. First, {singles[first][1]} Second, {singles[second][1]}")(made(both))
+        wrong(f"{first}+{second}", says=two_things(singles[first][1], singles[second][1]))(made(both))
 
 @wrong("shared-blocks", says="your blocks are one and the same, `num_layers` times: a list of one block repeated. Make a new block in each round.")
 class SharedBlocks(Stack):
@@ -869,15 +847,6 @@ class Recursive(Stack):
         x = up_to(len(self.blocks)) if len(self.blocks) else x
         return x if self.norm is None else nn.functional.layer_norm(x, x.shape[-1:], self.norm.weight, self.norm.bias)
 
-def pytorch_weights(block):
-    weights = {}
-    for ours, theirs in (("self_attention", "self_attn"), ("cross_attention", "multihead_attn")):
-        layer = getattr(block, ours)
-        for kind in ("weight", "bias"):
-            weights[f"{theirs}.in_proj_{kind}"] = torch.cat([getattr(getattr(layer, f"{p}_proj"), kind) for p in "qkv"])
-            weights[f"{theirs}.out_proj.{kind}"] = getattr(layer.out_proj, kind)
-    return weights | {name.removeprefix("feed_forward."): w for name, w in block.named_parameters() if "attention" not in name}
-
 @truth
 class PyTorchsOwn(Stack):
     """nn.TransformerDecoder on the same weights, with gradients."""
@@ -886,7 +855,7 @@ class PyTorchsOwn(Stack):
         heads = block.self_attention.num_heads
         layer = nn.TransformerDecoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=self.norm is not None)
         own = nn.TransformerDecoder(layer, len(self.blocks), norm=None if self.norm is None else nn.LayerNorm(x.shape[-1]))
-        weights = {f"layers.{k}.{name}": w for k, b in enumerate(self.blocks) for name, w in pytorch_weights(b).items()}
+        weights = {f"layers.{k}.{name}": w for k, b in enumerate(self.blocks) for name, w in torch_weights(b).items()}
         weights |= {} if self.norm is None else {"norm.weight": self.norm.weight, "norm.bias": self.norm.bias}
         def hidden(mask, keys):
             return None if mask is None else ~mask.expand(batch, heads, x.shape[1], keys).flatten(0, 1)
@@ -897,21 +866,17 @@ class PyTorchsOwn(Stack):
 class EinsumInFloat64(Stack):
     """The whole stack written out once more, in float64."""
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
-        def lin(layer, y):
-            return torch.einsum("bsi,oi->bso", y, layer.weight.double()) + layer.bias.double()
-        def normed(layer, y):
-            return (y - y.mean(-1, keepdim=True)) / (y.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt() * layer.weight.double() + layer.bias.double()
         def attended(layer, y, z, mask):
-            q, k, v = (lin(p, t).unflatten(-1, (layer.num_heads, -1)) for p, t in ((layer.q_proj, y), (layer.k_proj, z), (layer.v_proj, z)))
+            q, k, v = (linear64(p, t).unflatten(-1, (layer.num_heads, -1)) for p, t in ((layer.q_proj, y), (layer.k_proj, z), (layer.v_proj, z)))
             e = torch.einsum("bihd,bjhd->bhij", q, k / q.shape[-1] ** 0.5).exp() * (1 if mask is None else mask)
-            return lin(layer.out_proj, torch.einsum("bhij,bjhd->bihd", e / e.sum(-1, keepdim=True), v).flatten(2))
+            return linear64(layer.out_proj, torch.einsum("bhij,bjhd->bihd", e / e.sum(-1, keepdim=True), v).flatten(2))
         y, m = x.double(), encoder_output.double()
         for b in self.blocks:
             steps = [(b.norm1, lambda z: attended(b.self_attention, z, z, target_mask)), (b.norm2, lambda z: attended(b.cross_attention, z, m, source_mask)),
-                     (b.norm3, lambda z: lin(b.feed_forward.linear2, lin(b.feed_forward.linear1, z).relu()))]
+                     (b.norm3, lambda z: linear64(b.feed_forward.linear2, linear64(b.feed_forward.linear1, z).relu()))]
             for norm, step in steps:
-                y = y + step(normed(norm, y)) if self.norm is not None else normed(norm, y + step(y))
-        return (y if self.norm is None else normed(self.norm, y)).float()
+                y = y + step(norm64(norm, y)) if self.norm is not None else norm64(norm, y + step(y))
+        return (y if self.norm is None else norm64(self.norm, y)).float()
 
 # %% exercise="Transformer" part="library"
 class Transformer(nn.Module):
@@ -1182,7 +1147,6 @@ singles = {
     "embedding-normed": (dict(embed=lambda table, ids: F.layer_norm(table(ids), table.embedding.weight.shape[1:])), "your embedded ids go through a norm. The first norm stands inside the first block."),
 }
 
-known = set()
 def new(made):
     marks = []
     for sizes, more in (((5, 3, 2, 2, 3, 1, 4), {}), ((4, 4, 2, 2, 3, 2, 2), {}), ((4, 6, 2, 2, 3, 4, 2), dict(init=dict(norm_first=True, tie_weights=False, num_layers=2, dropout=1.0))), ((4, 4, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), whole=1)), ((4, 3, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), training=True)), ((6, 3, 2, 2, 3, 3, 1), dict(method="decode"))):
@@ -1197,7 +1161,7 @@ def new(made):
             marks.append(repr(np.round(value.numpy(), 4).tolist()))
         except Exception as error:
             marks.append(f"{type(error).__name__}{error}")
-    return repr(marks) not in known and not known.add(repr(marks))
+    return first_time(marks)
 
 new(Right)
 for name, (changes, says) in singles.items():
@@ -1212,7 +1176,7 @@ for i, one in enumerate(often):
             continue
         made = twisted(first[0] | second[0])
         if new(made):
-            wrong(f"{one}+{other}", says=f"two things at once. First, {first[1]} Second, {second[1]}")(made)
+            wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(made)
 
 wrong("target-as-memory-mask", ("self.decoder(x, encoder_output, decoder_mask(target), padding_mask(source))", "self.decoder(x, encoder_output, decoder_mask(target), encoder_output)"),
       says="a mask that reaches an attention layer holds numbers, not booleans. Is it a mask that you pass on, in the place of a mask, and is it True and False?")
@@ -1289,15 +1253,6 @@ class MasksByHead(Right):
         other = padding_mask(source).expand(-1, heads, target.shape[1], -1)
         return self.output(self.decoder(x, encoder_output, own, other))
 
-def renamed(prefix, block):
-    weights = {}
-    for ours, theirs in (("self_attention", "self_attn"), ("cross_attention", "multihead_attn")):
-        if layer := getattr(block, ours, None):
-            for kind in ("weight", "bias"):
-                weights[f"{prefix}{theirs}.in_proj_{kind}"] = torch.cat([getattr(getattr(layer, f"{p}_proj"), kind) for p in "qkv"])
-                weights[f"{prefix}{theirs}.out_proj.{kind}"] = getattr(layer.out_proj, kind)
-    return weights | {prefix + name.removeprefix("feed_forward."): w for name, w in block.named_parameters() if "attention" not in name}
-
 @truth
 class PyTorchsOwn(Right):
     """nn.Transformer on the same weights, with gradients."""
@@ -1308,7 +1263,7 @@ class PyTorchsOwn(Right):
         for half in ("encoder", "decoder"):
             stack = getattr(self, half)
             for k, block in enumerate(stack.blocks):
-                weights |= renamed(f"{half}.layers.{k}.", block)
+                weights |= torch_weights(block, f"{half}.layers.{k}.")
             if stack.norm is None:  # PyTorch has that norm in post-norm too
                 getattr(own, half).norm = None
             else:
@@ -1340,22 +1295,18 @@ class WrittenOutInFloat64(Right):
         angle = torch.tensor([[p / 10000 ** (2 * (c // 2) / d) + (c % 2) * math.pi / 2 for c in range(d)] for p in range(ids.shape[1])], dtype=torch.float64)
         return self.dropout(w[ids] * d**0.5 + angle.sin())
     def stack(self, half, x, m, own, other):
-        def lin(layer, y):
-            return torch.einsum("bsi,oi->bso", y, layer.weight.double()) + layer.bias.double()
-        def normed(layer, y):
-            return (y - y.mean(-1, keepdim=True)) / (y.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt() * layer.weight.double() + layer.bias.double()
         def attended(layer, y, z, mask):
-            q, k, v = (lin(p, t).unflatten(-1, (layer.num_heads, -1)) for p, t in ((layer.q_proj, y), (layer.k_proj, z), (layer.v_proj, z)))
+            q, k, v = (linear64(p, t).unflatten(-1, (layer.num_heads, -1)) for p, t in ((layer.q_proj, y), (layer.k_proj, z), (layer.v_proj, z)))
             e = torch.einsum("bihd,bjhd->bhij", q, k / q.shape[-1] ** 0.5).exp() * mask
-            return lin(layer.out_proj, torch.einsum("bhij,bjhd->bihd", e / e.sum(-1, keepdim=True), v).flatten(2))
+            return linear64(layer.out_proj, torch.einsum("bhij,bjhd->bihd", e / e.sum(-1, keepdim=True), v).flatten(2))
         for b in half.blocks:
             steps = [(b.norm1, lambda z: attended(b.self_attention, z, z, own))]
             if m is not None:
                 steps.append((b.norm2, lambda z: attended(b.cross_attention, z, m, other)))
-            steps.append((getattr(b, f"norm{len(steps) + 1}"), lambda z: lin(b.feed_forward.linear2, lin(b.feed_forward.linear1, z).relu())))
+            steps.append((getattr(b, f"norm{len(steps) + 1}"), lambda z: linear64(b.feed_forward.linear2, linear64(b.feed_forward.linear1, z).relu())))
             for norm, step in steps:
-                x = x + self.dropout(step(normed(norm, x))) if half.norm is not None else normed(norm, x + self.dropout(step(x)))
-        return x if half.norm is None else normed(half.norm, x)
+                x = x + self.dropout(step(norm64(norm, x))) if half.norm is not None else norm64(norm, x + self.dropout(step(x)))
+        return x if half.norm is None else norm64(half.norm, x)
     def encode(self, source):
         return self.stack(self.encoder, self.embedded(self.source_embedding, source), None, (source != 0)[:, None, None, :], None)
     def decode(self, target, encoder_output, source):
@@ -1737,7 +1688,6 @@ singles = {
 }
 
 wide_too = ("left-in-eval", "no-eval", "encodes-each-step", "junk-behind-eos", "eos-repeated", "eos-2", "start-1", "forgets-the-end", "cut-at-last-eos", "feeds-last-only")
-known = set()
 def new(function):
     """Whether this search does something that no earlier one does."""
     marks = []
@@ -1750,7 +1700,7 @@ def new(function):
             marks.append(repr(function(watched.live, *list(call.values())[1:])) + repr(watched.look()))
         except Exception as error:
             marks.append(repr(error))
-    return repr(marks) not in known and not known.add(repr(marks))
+    return first_time(marks)
 
 new(greedy_decode)
 new(greedy_with(dict(width="max_len")))
@@ -1767,7 +1717,7 @@ for i, one in enumerate(often):
             continue
         function = greedy_with(first[0] | second[0])
         if new(function):
-            wrong(f"{one}+{other}", says=f"two things at once. First, {first[1]} Second, {second[1]}")(function)
+            wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(function)
 for trio in (("left-in-eval", "encodes-each-step", "junk-behind-eos"), ("left-in-eval", "encodes-each-step", "keeps-bos"), ("no-eval", "encodes-each-step", "junk-behind-eos"), ("left-in-eval", "junk-behind-eos", "keeps-bos"), ("left-in-eval", "never-stops", "keeps-bos"), ("no-eval", "never-stops", "keeps-bos"), ("left-in-eval", "encodes-each-step", "never-stops")):
     function = greedy_with(singles[trio[0]][0] | singles[trio[1]][0] | singles[trio[2]][0])
     if new(function):

@@ -1,5 +1,13 @@
 """What the checks of unit 10 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
 
+# %% part="variants"
+def small_state(rng, d, scale, output_scale=None):
+    embeddings = dict(source_weight=floats(rng, SIZE, d, scale=scale), target_weight=floats(rng, SIZE, d, scale=scale))
+    return embeddings | dict(output_weight=floats(rng, d, SIZE, scale=scale if output_scale is None else output_scale))
+
+def small_batch(rng, batch, s, t):
+    return ended_ids(rng, batch, s, SIZE), ended_ids(rng, batch, t, SIZE)
+
 # %% exercise="build_vocabulary" part="library"
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -163,7 +171,7 @@ def vocabulary(order="right", rare="right", limit="right", front="right", end="r
 
 def sentence(parts):
     texts = [families[family][name][1] for family, name in parts.items()]
-    return texts[0] if len(texts) == 1 else f"two things at once. First, {texts[0]} Second, {texts[1]}"
+    return texts[0] if len(texts) == 1 else two_things(texts[0], texts[1])
 
 for family, members in families.items():
     for name in members:
@@ -366,7 +374,7 @@ for one in (dict(length="common"), dict(row="begins"), dict(row="ends-twice"), d
         if set(one) != set(two):
             first = LEFT if "left" in one else parts[next(iter(one))][next(iter(one.values()))][1]
             second = parts[next(iter(two))][next(iter(two.values()))][1]
-            wrong("+".join(f"{f}-{n}" for f, n in (one | two).items()), says=f"two things at once. First, {first} Second, {second}")(batch_maker(**one, **two))
+            wrong("+".join(f"{f}-{n}" for f, n in (one | two).items()), says=two_things(first, second))(batch_maker(**one, **two))
 
 @wrong("in-place", says="your function changes the lists that it is given: it appends the padding to them. In the next epoch they would come padded already.")
 def appends(pairs, pad_id=0):
@@ -471,7 +479,7 @@ def drawn_loss(rng, batch, seq, vocab, pad_id=None, scale=1.5, **more):
         targets[b, seq - 1 - (b - 1) % (seq - 1):] = pad
     if pad_id is not None:
         more["pad_id"] = pad_id
-    logits = torch.from_numpy((scale * rng.normal(size=(batch, seq, vocab))).astype("float32"))
+    logits = floats(rng, batch, seq, vocab, scale=scale)
     return differentiable(logits=logits, targets=torch.from_numpy(targets), **more)
 
 @cases(dict(batch=2, seq=4, vocab=7), dict(batch=4, seq=3, vocab=9), low=3)
@@ -597,7 +605,7 @@ for one in (dict(label="no-smoothing"), dict(label="evenly"), dict(label="over-s
     for two in (dict(mean="all-counted"), dict(mean="zeros-counted"), dict(mean="over-batch"), dict(mean="sum"), dict(mean="of-sentences"), dict(log="softmax-twice"), dict(zero=True)):
         if set(one) != set(two):
             texts = [ZERO if "zero" in part else kinds[next(iter(part))][next(iter(part.values()))][1] for part in (one, two)]
-            wrong("+".join(f"{f}-{n}" for f, n in (one | two).items()), says=f"two things at once. First, {texts[0]} Second, {texts[1]}")(loss_maker(**one, **two))
+            wrong("+".join(f"{f}-{n}" for f, n in (one | two).items()), says=two_things(texts[0], texts[1]))(loss_maker(**one, **two))
 
 def cross_entropy(logits, targets, **more):
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), **more)
@@ -797,8 +805,8 @@ for root in ("no-d", "d-not-root", "times-root"):
             changes = (edits[rise][:2], edits[root][:2])
         else:
             changes = (edits[rise][:2], edits[root][:2])
-        wrong(f"{root}+{rise}", *changes, says=f"two things at once. First, {edits[root][2]} Second, {edits[rise][2]}")
-wrong("max+times-root", (ALL, "d_model**0.5 * max(rising, falling)"), says=f"two things at once. First, {edits['max'][2]} Second, {edits['times-root'][2]}")
+        wrong(f"{root}+{rise}", *changes, says=two_things(edits[root][2], edits[rise][2]))
+wrong("max+times-root", (ALL, "d_model**0.5 * max(rising, falling)"), says=two_things(edits['max'][2], edits['times-root'][2]))
 
 @right
 def by_branches(step, d_model, warmup_steps):
@@ -902,22 +910,6 @@ def optimizer_of_it(kind: str, rate: float, momentum: float = 0.0) -> torch.opti
 
 # %% exercise="train_step" part="variants"
 SIZE = 13
-
-def small_state(rng, d, scale, output_scale=None):
-    def drawn(rows, columns, scale):
-        return torch.from_numpy((scale * rng.normal(size=(rows, columns))).astype("float32"))
-    embeddings = dict(source_weight=drawn(SIZE, d, scale), target_weight=drawn(SIZE, d, scale))
-    return embeddings | dict(output_weight=drawn(d, SIZE, scale if output_scale is None else output_scale))
-
-def small_batch(rng, batch, s, t):
-    """Padded ids; every second sentence is short."""
-    def side(length):
-        ids = rng.integers(4, SIZE, size=(batch, length))
-        for b in range(batch):
-            end = length - 1 if b % 2 == 0 else int(rng.integers(1, length - 1))
-            ids[b, end], ids[b, end + 1:] = 2, 0
-        return torch.from_numpy(ids)
-    return side(s), side(t)
 
 def one_step(rng, batch, s, t, d, scale, kind="sgd", rate=0.5, momentum=0.0, left_over=False, evaluated=False, output_scale=None):
     state = small_state(rng, d, scale, output_scale)
@@ -1051,7 +1043,7 @@ for one in ("not-shifted", "no-clip", "eval-left-on", "pytorch-loss", "pytorch-s
         touched = [{old for old, _ in edits[name][0]} for name in (one, two)]
         if not touched[0] & touched[1] and (one, two) not in (("no-clip", "always-rescaled"),) and frozenset((one, two)) not in seen_pairs:
             seen_pairs.add(frozenset((one, two)))
-            wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=f"two things at once. First, {edits[one][1]} Second, {edits[two][1]}")
+            wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=two_things(edits[one][1], edits[two][1]))
 
 @right
 def cleared_first(model, batch, optimizer):
@@ -1216,22 +1208,6 @@ def one_by_one(batches: Sequence[tuple[Tensor, Tensor]]) -> Any:
 # %% exercise="train" part="variants"
 SIZE = 13
 
-def small_state(rng, d, scale, output_scale=None):
-    def drawn(rows, columns, scale):
-        return torch.from_numpy((scale * rng.normal(size=(rows, columns))).astype("float32"))
-    embeddings = dict(source_weight=drawn(SIZE, d, scale), target_weight=drawn(SIZE, d, scale))
-    return embeddings | dict(output_weight=drawn(d, SIZE, scale if output_scale is None else output_scale))
-
-def small_batch(rng, batch, s, t):
-    """Padded ids; every second sentence is short."""
-    def side(length):
-        ids = rng.integers(4, SIZE, size=(batch, length))
-        for b in range(batch):
-            end = length - 1 if b % 2 == 0 else int(rng.integers(1, length - 1))
-            ids[b, end], ids[b, end + 1:] = 2, 0
-        return torch.from_numpy(ids)
-    return side(s), side(t)
-
 def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, scale=0.7):
     state = small_state(rng, d, scale)
     batches = [small_batch(rng, 2 + i % 2, 4 + i % 3, 5 - i % 2) for i in range(steps)]
@@ -1337,7 +1313,7 @@ edits = {
 for name, (changes, says) in edits.items():
     wrong(name, *changes, says=says)
 for one, two in (("steps-from-zero", "watch-ignored"), ("schedule-ignored", "watch-ignored"), ("schedule-ignored", "last-number"), ("steps-from-zero", "last-number"), ("steps-from-zero", "none"), ("rate-after-step", "watch-ignored"), ("schedule-ignored", "none"), ("watch-ignored", "none"), ("steps-from-zero", "mean-loss"), ("schedule-ignored", "steps-from-zero"), ("rate-after-step", "steps-from-zero")):
-    wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=f"two things at once. First, {edits[one][1]} Second, {edits[two][1]}")
+    wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=two_things(edits[one][1], edits[two][1]))
 
 @right
 def counted_by_hand(model, batches, optimizer, schedule=None, watch=None):

@@ -627,7 +627,7 @@ together = [
 for one, other in together:
     edits = [pairs_of_mistakes[name][0] for name in (one, other)]
     if len({old for old, _ in edits}) == 2:
-        wrong(f"{one}+{other}", *edits, says=f"two things at once. First, {pairs_of_mistakes[one][1]} Second, {pairs_of_mistakes[other][1]}")
+        wrong(f"{one}+{other}", *edits, says=two_things(pairs_of_mistakes[one][1], pairs_of_mistakes[other][1]))
 
 def by_way(way):
     def beam_search(model, source, beam_size=4, max_len=64, alpha=0.6):

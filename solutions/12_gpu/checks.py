@@ -209,7 +209,7 @@ for name, (scale, says) in SCALE.items():
 wrong("four-bytes-if-not-given", ("bytes_per_number: int = 2", "bytes_per_number: int = 4"), says="where `bytes_per_number` is not given, your numbers take 4 bytes. They take 2 then.")
 for name in ("two-tables", "no-output", "no-tables"):
     for other in ("no-bytes", "no-batch", "no-heads"):
-        wrong(f"{name}+{other}", says=f"two things at once. First, {counts[name][1]} Second, {SCALE[other][1]}")(counted(counts[name][0], SCALE[other][0]))
+        wrong(f"{name}+{other}", says=two_things(counts[name][1], SCALE[other][1]))(counted(counts[name][0], SCALE[other][0]))
 
 def shared(tables, vectors):
     def attention_bytes(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
@@ -297,9 +297,6 @@ def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     return Watched(scores, lambda: facts, lambda: noting(note))
 
 # %% exercise="online_softmax_sum" part="variants"
-def floats(rng, *shape):
-    return torch.from_numpy(rng.normal(size=shape).astype("float32"))
-
 @cases(dict(n=7, d_v=2, block=3), dict(n=5, d_v=4, block=2))
 def drawn(rng, n, d_v, block):
     """{n} scores, values of length {d_v}, blocks of {block}"""
@@ -571,9 +568,6 @@ def queries_under_watch(query: Tensor, table: int = 0, most: int = 0) -> Any:
     return Watched(query, lambda: facts, lambda: noting(note))
 
 # %% exercise="tiled_attention" part="variants"
-def floats(rng, *shape, scale=1.0):
-    return torch.from_numpy((scale * rng.normal(size=shape)).astype("float32"))
-
 def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
     return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
 
@@ -754,7 +748,7 @@ for name, (how, says) in mistakes.items():
     wrong(name, says=says)(tiled(**how))
 pairs = [("no-scale", "causal-ignored"), ("no-scale", "total-not-rescaled"), ("no-scale", "drops-tail"), ("no-scale", "denominator-not-rescaled"), ("no-scale", "neither-rescaled"), ("total-not-rescaled", "causal-ignored"), ("neither-rescaled", "causal-ignored"), ("drops-tail", "causal-ignored"), ("pads-tail", "no-scale"), ("scale-d", "causal-ignored"), ("causal-bottom-right", "no-scale"), ("neither-rescaled", "drops-tail")]
 for one, other in pairs:
-    wrong(f"{one}+{other}", says=f"two things at once. First, {mistakes[one][1]} Second, {mistakes[other][1]}")(tiled(**mistakes[one][0], **mistakes[other][0]))
+    wrong(f"{one}+{other}", says=two_things(mistakes[one][1], mistakes[other][1]))(tiled(**mistakes[one][0], **mistakes[other][0]))
 for number in (16, 32, 64):
     wrong(f"blocks-of-{number}", says="your blocks do not follow `block_size`: with blocks of 1 your code still makes arrays that are much larger.")(tiled(size=lambda b, number=number: number))
 FULL = "the numbers are right, but your code makes the whole table of scores, seq_q × seq_k. Only the scores of one block may exist at a time."
@@ -982,9 +976,7 @@ def cache_story(steps: list[Any]) -> Any:
 # %% exercise="KeyValueCache" part="variants"
 def story(rng, order, num_layers, batch, heads, d_head, news):
     """Steps over the layers in `order`, with so many new positions in each round."""
-    def floats(new):
-        return torch.from_numpy(rng.normal(size=(batch, heads, new, d_head)).astype("float32"))
-    steps = [(layer, floats(new), floats(new)) for new in news for layer in order]
+    steps = [(layer, *(floats(rng, batch, heads, new, d_head) for _ in range(2))) for new in news for layer in order]
     return module(init=dict(num_layers=num_layers), given=dict(story=fixture("cache_story", steps=steps)), state={}, method="append", gradients=False)
 
 @cases(dict(batch=2, heads=3, d_head=4), dict(batch=3, heads=2, d_head=5), low=2, high=5)
@@ -1089,7 +1081,7 @@ mistakes = {
 for name, (how, says) in mistakes.items():
     wrong(name, says=says)(cache(**how))
 for one, other in (("joins-heads", "layers-shared"), ("prepended", "layers-shared"), ("values-from-keys", "length-zero"), ("returned-swapped", "prepended")):
-    wrong(f"{one}+{other}", says=f"two things at once. First, {mistakes[one][1]} Second, {mistakes[other][1]}")(cache(**mistakes[one][0], **mistakes[other][0]))
+    wrong(f"{one}+{other}", says=two_things(mistakes[one][1], mistakes[other][1]))(cache(**mistakes[one][0], **mistakes[other][0]))
 
 @wrong("counts-calls", says="`length()` counts calls of `append`. Several positions may come in one call, and other layers call it as well.")
 class CountsCalls(cache()):
@@ -1729,14 +1721,8 @@ def step(rng, batch, s, t, device_type="cpu", dtype="bfloat16", left_over=False,
         return torch.from_numpy((rng.integers(-most, most + 1, size=(rows, columns)) * unit).astype("float32"))
     state = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 4))
     grads = dict(source_weight=drawn(SIZE, d, 2), target_weight=drawn(SIZE, d, 2), output_weight=drawn(SIZE, d, 2)) if left_over else None
-    def side(length):
-        ids = rng.integers(4, SIZE, size=(batch, length))
-        for b in range(batch):
-            end = length - 1 if b % 2 == 0 else int(rng.integers(1, length - 1))
-            ids[b, end], ids[b, end + 1:] = 2, 0
-        return torch.from_numpy(ids)
     model = fixture("round_numbers", state=state, device_type=device_type, dtype=dtype, left_over=grads, evaluated=evaluated)
-    return dict(model=model, batch=(side(s), side(t)), optimizer=fixture("optimizer_of_round_numbers", rate=0.05),
+    return dict(model=model, batch=(ended_ids(rng, batch, s, SIZE), ended_ids(rng, batch, t, SIZE)), optimizer=fixture("optimizer_of_round_numbers", rate=0.05),
                 device_type=device_type, dtype=fixture("number_type", called=dtype))
 
 @cases(dict(batch=2, s=4, t=5), dict(batch=4, s=6, t=3), low=3)

@@ -145,6 +145,43 @@ def test_hidden_cases_are_not_the_visible_ones(tmp_path: Path) -> None:
     assert repr(visible.plan) != repr(hidden.plan)
 
 
+SHARED = '''
+# %% part="variants"
+def tensor_of(rng, n):
+    return floats(rng, n, scale=2.0).numpy()
+
+# %% [markdown] exercise="double" part="prompt"'''
+
+
+def test_a_variants_cell_of_no_exercise_is_shared_by_all(tmp_path: Path) -> None:
+    prompt = ('\n# %% [markdown] exercise="double" part="prompt"', SHARED)
+    unit = visible_cases(lesson(tmp_path, prompt, ("x=rng.normal(size=n)", "x=tensor_of(rng, n)")))
+    (exercise,) = unit.exercises
+    assert [call.given["x"].dtype for call in exercise.plan.values()] == ["float32", "float32"]
+    assert not any("tensor_of" in cell["source"] for cell in unit.code_cells)
+
+
+def test_what_stands_above_the_first_cell_of_the_checks_is_no_cell_of_the_notebook(tmp_path: Path) -> None:
+    written = lesson(tmp_path)
+    checks = written.path.with_name("checks.py")
+    shared = '# %% part="variants"\ndef nothing():\n    pass\n\n'
+    checks.write_text(f'"""What the checks know."""\n\n{shared}{checks.read_text("utf-8")}', encoding="utf-8")
+    assert parse_lesson(written.path).cells[: len(written.cells) - 1] == written.cells[:-1]
+
+
+MANY = '''
+for factor in (1, 3, 1):
+    if first_time(factor):
+        wrong(f"times-{factor}", ("2 * x", f"{factor} * x"), says=f"your output is {factor} times x.")
+
+wrong("squares"'''
+
+
+def test_mistakes_that_come_to_the_same_can_be_left_out(tmp_path: Path) -> None:
+    (piece,) = open_workbench(lesson(tmp_path, ('\nwrong("squares"', MANY)))
+    assert [wrong.name for wrong in piece.wrongs] == ["times-1", "times-3", "squares"]
+
+
 def test_nothing_that_an_author_keeps_back_is_in_the_notebook(tmp_path: Path) -> None:
     text = notebook_text(solved_notebook(lesson(tmp_path)))
     assert "squares" not in text

@@ -13,9 +13,9 @@ from autograder.grading.doctor import Line, render, report
 from autograder.observing.sandbox import Isolation
 from autograder.observing.sandbox.isolation import Fact
 
-ALL_WALLS = Isolation("Linux", True, 6, "namespaces", (Fact("seccomp", True, "Seccomp: yes."),), ())
-NO_NAMESPACES = Isolation("Linux", False, 3, "filters", (Fact("pid_namespace", False, "PID: refused."),), ())
-MAC = Isolation("macOS", False, 0, "none", (), ("This is macOS.",))
+ALL_WALLS = Isolation("Linux", True, "namespaces", (Fact("seccomp", True, "Seccomp: yes."),), ())
+NO_NAMESPACES = Isolation("Linux", False, "filters", (Fact("pid_namespace", False, "PID: refused."),), ())
+MAC = Isolation("macOS", False, "none", (), ("This is macOS.",))
 
 
 def line(topic: str, isolation: Isolation = ALL_WALLS) -> Line:

@@ -72,7 +72,7 @@ def confined(request: pytest.FixtureRequest, tmp_path: Path) -> Confined:
 
 @pytest.fixture(params=confined_walls()[:1] if sys.platform == "linux" else [])
 def in_namespaces(request: pytest.FixtureRequest, tmp_path: Path) -> Confined:
-    """With private namespaces only: where a submission may start processes of its own."""
+    """With private namespaces only: what system call filter and Landlock alone do not give."""
     return Confined(request.param, _reachable(tmp_path))
 
 

@@ -33,17 +33,16 @@ def decide(program: bytes, number: int, arguments: list[int], arch: int) -> int:
 
 @pytest.mark.parametrize(("index", "arch"), [(0, 0xC000003E), (1, 0xC00000B7)])
 @given(number=st.integers(0, 600), arguments=st.lists(st.integers(0, 2**64 - 1), min_size=6, max_size=6),
-       may_fork=st.booleans(), private_mounts=st.booleans())  # fmt: skip
+       private_mounts=st.booleans())  # fmt: skip
 def test_on_both_processors_the_filter_refuses_what_it_lists_and_nothing_else(
-    index: int, arch: int, number: int, arguments: list[int], may_fork: bool, private_mounts: bool
+    index: int, arch: int, number: int, arguments: list[int], private_mounts: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "machine_index", lambda: index)
-        program = seccomp.assemble(may_fork=may_fork, private_mounts=private_mounts, own_pid=4321)
+        program = seccomp.assemble(private_mounts=private_mounts, own_pid=4321)
     assert len(program) // 8 < 4096  # the kernel's limit
     name = {numbers[index]: name for name, numbers in kernel.SYSCALLS.items()}.get(number)
-    listed = {*seccomp.REFUSED, *([] if may_fork else seccomp.REFUSED_ALONE),
-              *([] if private_mounts else seccomp.REFUSED_WITHOUT_MOUNTS)}  # fmt: skip
+    listed = {*seccomp.REFUSED, *([] if private_mounts else seccomp.REFUSED_WITHOUT_MOUNTS)}
     answer = decide(program, number, arguments, arch)
     ignored = () if private_mounts else seccomp.IGNORED_WITHOUT_MOUNTS
     if number > kernel.NEWEST_SYSCALL or name == "clone3":
@@ -59,25 +58,22 @@ def test_on_both_processors_the_filter_refuses_what_it_lists_and_nothing_else(
     assert decide(program, number, arguments, arch ^ 1) == 0x80000000
 
 
-@pytest.mark.parametrize(("name", "arguments", "may_fork", "refused"), [
-    ("clone", [0x003D0F00], False, False), ("clone", [0x01200011], False, True),
-    ("clone", [0x01200011], True, False),
-    ("clone", [0x10000011], True, True), ("clone", [0x20000011], True, True),
-    ("clone", [0x40010011], False, True),
-    ("kill", [4321], False, False), ("kill", [4322], False, True), ("kill", [2**32 - 1], False, True),
-    ("kill", [4322], True, False), ("mmap", [0, 0, 0, 0x22], False, False),
-    ("mmap", [0, 0, 0, 0x21], False, True),
-    ("mmap", [0, 0, 0, 0x01], False, False), ("socketpair", [1, 0x80001], False, False),
-    ("socketpair", [1, 2], False, True), ("socketpair", [2, 1], False, True), ("prctl", [1], True, True),
-    ("prctl", [15], True, False), ("prlimit64", [0], False, False), ("prlimit64", [99], False, True),
+@pytest.mark.parametrize(("name", "arguments", "refused"), [
+    ("clone", [0x003D0F00], False), ("clone", [0x01200011], True), ("clone", [0x10010F00], True),
+    ("clone", [0x10000011], True), ("clone", [0x20000011], True), ("clone", [0x40010011], True),
+    ("kill", [4321], False), ("kill", [4322], True), ("kill", [2**32 - 1], True),
+    ("mmap", [0, 0, 0, 0x22], False), ("mmap", [0, 0, 0, 0x21], True), ("mmap", [0, 0, 0, 0x01], False),
+    ("socketpair", [1, 0x80001], False), ("socketpair", [1, 2], True), ("socketpair", [2, 1], True),
+    ("prctl", [1], True), ("prctl", [15], False), ("prlimit64", [0], False), ("prlimit64", [99], True),
+    ("ioctl", [0, 0x5412], True), ("ioctl", [0, 0x541C], True), ("ioctl", [0, 0x8901], True), ("ioctl", [0, 0x5401], False),
 ])  # fmt: skip
 def test_arguments_decide_where_a_call_is_both_needed_and_dangerous(
-    name: str, arguments: list[int], may_fork: bool, refused: bool
+    name: str, arguments: list[int], refused: bool
 ) -> None:
     for index, arch in ((0, 0xC000003E), (1, 0xC00000B7)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernel, "machine_index", partial(int, index))
-            program = seccomp.assemble(may_fork=may_fork, private_mounts=True, own_pid=4321)
+            program = seccomp.assemble(private_mounts=True, own_pid=4321)
         number = kernel.SYSCALLS[name][index]
         assert number is not None
         answer = decide(program, number, [*arguments, 0, 0, 0, 0, 0, 0][:6], arch)

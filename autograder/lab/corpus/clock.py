@@ -53,7 +53,7 @@ def clock_times(rng: Random) -> Pair:
     part = pick(rng, tuple(DAY_PARTS))
     hour = whole(rng, *DAY_PARTS[part])
     reading = clock_reading(rng, hour, counting_down=False)
-    english = f"{reading.english} {in_the_part(part, hour)}"
+    english = f"{reading.english} {_in_the_part(part, hour)}"
     return make_pair("clock_times", f"{part} {reading.chinese}", english, reading.combination)
 
 
@@ -89,7 +89,7 @@ def clock_reading(rng: Random, hour: int, counting_down: bool = True) -> ClockRe
     return ClockReading(chinese, f"{english_number(minute)}{unit} to {name}", f"clock {hour}|-{minute}")
 
 
-def in_the_part(part: str, hour: int) -> str:
+def _in_the_part(part: str, hour: int) -> str:
     """The English of a part of the day after a clock time."""
     if part == "凌晨":
         return "in the early morning"

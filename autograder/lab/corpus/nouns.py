@@ -18,7 +18,7 @@ from .draws import chance, pick, pick_weighted, whole
 from .numerals import chinese_count, chinese_number, english_number, english_ordinal, spaced
 from .pair import Pair, make_pair
 
-ADJECTIVES = {
+_ADJECTIVES = {
     "新": "new", "旧": "old", "好": "good", "大": "big", "小": "small", "红": "red", "白": "white",
     "黑": "black", "热": "hot", "冷": "cold", "长": "long", "高": "tall",
 }  # fmt: skip
@@ -166,7 +166,7 @@ def measures(rng: Random) -> Pair:
     noun = pick(rng, tuple(NOUNS.values()))
     adjective = pick(rng, noun.adjectives) if noun.adjectives and chance(rng, 0.4) else ""
     after = f"{noun.measure} {adjective} {noun.chinese}"
-    described = ADJECTIVES[adjective] if adjective else ""
+    described = _ADJECTIVES[adjective] if adjective else ""
     combination = f"adjective {adjective}|{noun.chinese}" if adjective else ""
     if form == "count":
         value = count(rng)

@@ -60,9 +60,9 @@ def chinese_count(value: int) -> str:
     return "两" if value == 2 else chinese_number(value)
 
 
-def chinese_digits(value: int, zero: str = "〇") -> str:
+def chinese_digits(value: int) -> str:
     """The decimal digits one by one, as years are read: 2026 gives 二〇二六."""
-    return "".join(zero if digit == "0" else DIGITS[int(digit)] for digit in str(value))
+    return "".join("〇" if digit == "0" else DIGITS[int(digit)] for digit in str(value))
 
 
 def english_number(value: int) -> str:

@@ -18,7 +18,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,8 +36,7 @@ def confine(
     limits: Limits,
     *,
     keep: Iterable[int] = (1, 2),
-    environment: Mapping[str, str] | None = None,
-    parent: int | None = None,
+    parent: int,
     namespaces: bool = True,
 ) -> None:
     """Confine the calling process; returns in the process that is to run the learner's code, and only there.
@@ -52,11 +51,9 @@ def confine(
                  course folder: name the packages inside it that the submission needs
     keep         descriptors that stay open. Give 1 and 2 a pipe each beforehand, and one more for the
                  answers; descriptor 0 becomes /dev/null
-    environment  variables to add to the short list that learner code gets
-    parent       process id of the warm process, taken before the fork: with it a parent that died in between
-                 is noticed
+    parent       process id of the warm process, taken before the fork: a parent that died in between is noticed
     namespaces   False leaves namespaces out and relies on Landlock and the system call filter alone, for
-                 kernels and containers that refuse namespaces. `limits.may_fork` must then be off
+                 kernels and containers that refuse namespaces
 
     What the walls cannot do: the child inherits the memory of the warm process. Whatever that process has
     ever held (expected values, hidden cases, tokens in variables) a submission can read. Keep it out of
@@ -64,8 +61,6 @@ def confine(
     """
     if len(os.listdir("/proc/self/task")) != 1:
         raise SandboxError("confine needs a child with one thread: call it right after the fork.")
-    if not namespaces and limits.may_fork:
-        raise SandboxError("Without namespaces a submission may not start processes: nothing could end them surely.")
     folder = os.path.realpath(workdir)
     if not os.path.isdir(folder):
         raise SandboxError(f"The working folder {workdir} does not exist.")
@@ -95,7 +90,7 @@ def confine(
         kernel.unshare(_NAMESPACES_OF_SUBMISSION)
         filesystem.build_root(folder, paths, limits.folder_bytes, (user, group))
     os.chdir(folder)
-    _set_environment(folder, environment or {})
+    _set_environment(folder)
     os.umask(0o077)
     _replace_input()
     kernel.lower_capability_bound()
@@ -112,14 +107,14 @@ def confine(
         os._exit(1)  # the supervisor was gone before its death could reach us
     kernel.close_descriptors_except(kept | {0})
     _set_resource_limits(limits, memory, own_tasks=namespaces and (was_root or _kernel_release() >= (5, 14)))
-    landlock.restrict(_landlock_rules(folder, paths, limits.may_fork))
-    seccomp.install(may_fork=limits.may_fork, private_mounts=namespaces)
+    landlock.restrict(_landlock_rules(folder, paths))
+    seccomp.install(private_mounts=namespaces)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
 
-def _die_with_parent(parent: int | None) -> None:
+def _die_with_parent(parent: int) -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != parent:
         os._exit(1)
 
 
@@ -203,7 +198,7 @@ def _leave_like(status: int) -> NoReturn:
     os._exit(os.WEXITSTATUS(status))
 
 
-def _set_environment(folder: str, extra: Mapping[str, str]) -> None:
+def _set_environment(folder: str) -> None:
     os.environ.update(
         {
             "PATH": f"{os.path.join(sys.prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin",
@@ -218,7 +213,6 @@ def _set_environment(folder: str, extra: Mapping[str, str]) -> None:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
     )
-    os.environ.update(extra)
     tempfile.tempdir = None
 
 
@@ -271,8 +265,8 @@ def _set_resource_limits(limits: Limits, inherited: tuple[int, int], *, own_task
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 1))
 
 
-def _landlock_rules(folder: str, paths: Sequence[str], may_fork: bool) -> list[tuple[str, int]]:
-    proc = ("/proc",) if may_fork else filesystem.PROC_FILES  # /proc/self names this process, not its children
-    rules = [(path, landlock.READ) for path in (*filesystem.SYSTEM_FOLDERS, *filesystem.SYSTEM_FILES, *paths, *proc)]
+def _landlock_rules(folder: str, paths: Sequence[str]) -> list[tuple[str, int]]:
+    read = (*filesystem.SYSTEM_FOLDERS, *filesystem.SYSTEM_FILES, *paths, *filesystem.PROC_FILES)
+    rules = [(path, landlock.READ) for path in read]
     rules += [(path, landlock.WRITE_EXISTING) for path in filesystem.DEVICES]
     return [*rules, (folder, landlock.READ_WRITE)]

@@ -33,7 +33,7 @@ def python_folders() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folder for folder in folders if folder not in too_wide))
 
 
-def outermost(paths: Sequence[str]) -> list[str]:
+def _outermost(paths: Sequence[str]) -> list[str]:
     """The paths that lie inside no other, shortest first: binding an outer one brings the inner ones."""
     kept: list[str] = []
     for path in sorted(dict.fromkeys(paths), key=lambda path: (path.count("/"), path)):
@@ -78,7 +78,7 @@ def build_root(workdir: str, readable: Sequence[str], folder_bytes: int, owner: 
         os.symlink(target.lstrip("/"), root + folder)
     wanted = [path for path in (*SYSTEM_FOLDERS, *SYSTEM_FILES) if os.path.exists(path) and path not in links]
     wanted += [path for path in readable if not any(PurePosixPath(path).is_relative_to(link) for link in links)]
-    for path in outermost(wanted):
+    for path in _outermost(wanted):
         _bind(path, root, kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
     for path in DEVICES:
         if os.path.exists(path):

@@ -45,7 +45,6 @@ class Isolation:
 
     system: str
     root: bool
-    landlock_version: int
     walls: Walls
     facts: tuple[Fact, ...]
     missing: tuple[str, ...]
@@ -70,10 +69,10 @@ def available() -> Isolation:
     if sys.platform != "linux":
         name = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, sys.platform)
         reason = f"The sandbox is made of Linux kernel features, and this is {name}: run the grader on Linux."
-        return Isolation(name, False, 0, "none", (), (reason,))
+        return Isolation(name, False, "none", (), (reason,))
     if kernel.machine_index() is None:
         reason = "The sandbox knows 64-bit x86_64 and aarch64 processors only."
-        return Isolation("Linux", os.geteuid() == 0, 0, "none", (), (reason,))
+        return Isolation("Linux", os.geteuid() == 0, "none", (), (reason,))
     root = os.geteuid() == 0
     abi = landlock.version()
     facts = [*_namespace_facts(root), *_process_facts(abi)]
@@ -90,7 +89,7 @@ def available() -> Isolation:
     if walls == "none":
         needed = ("landlock", "seccomp", "no_new_privs", "rlimits", "rehearsal")
         missing = tuple(fact.sentence for fact in facts if fact.name in needed and not fact.holds)
-    return Isolation("Linux", root, abi, walls, tuple(facts), missing)
+    return Isolation("Linux", root, walls, tuple(facts), missing)
 
 
 def require(mode: Mode, isolation: Isolation | None = None) -> Isolation:
@@ -154,7 +153,7 @@ def _namespace_facts(root: bool) -> list[Fact]:
 def _process_facts(abi: int) -> list[Fact]:
     def install_filter() -> None:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        seccomp.install(may_fork=False, private_mounts=False)
+        seccomp.install(private_mounts=False)
         try:
             kernel.call("ptrace", 0, 0, 0, 0)
         except PermissionError:

@@ -13,14 +13,12 @@ MEBIBYTE = 1 << 20
 class Limits:
     """Bounds for one submission. Sizes are in bytes, times in seconds.
 
-    memory      private memory that one process may add to what it inherited by the fork (RLIMIT_DATA)
-    tasks       processes and threads together (RLIMIT_NPROC)
-    may_fork    whether learner code may start processes. Off, `memory` bounds the submission as a whole and
-                no daemon can exist. On, the bound is `memory` times the processes that fit in `tasks`
-    cpu         processor seconds of one process, all its threads together (RLIMIT_CPU)
+    memory      private memory that it may add to what it inherited by the fork (RLIMIT_DATA)
+    tasks       its threads together (RLIMIT_NPROC); a process it cannot start
+    cpu         processor seconds, all threads together (RLIMIT_CPU)
     wall        elapsed seconds; the supervisor beside the submission holds it, not the submission
     file_size   largest file that can be written (RLIMIT_FSIZE)
-    open_files  descriptors in one process (RLIMIT_NOFILE)
+    open_files  descriptors (RLIMIT_NOFILE)
     output      bytes of printed output that the *reader* keeps. The kernel has no such limit: whoever reads
                 the pipe has to stop here (`collect` does)
     folder_bytes     all files in the working folder together. Held by a private memory file system; where mount
@@ -29,7 +27,6 @@ class Limits:
 
     memory: int = 1536 * MEBIBYTE
     tasks: int = 64
-    may_fork: bool = False
     cpu: int = 60
     wall: float = 90.0
     file_size: int = 64 * MEBIBYTE

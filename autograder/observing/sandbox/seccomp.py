@@ -27,7 +27,8 @@ _NAMESPACE_FLAGS = (
     | kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWTIME
 )  # fmt: skip
 
-# Refused always. memfd_create, System V memory and message queues are here because no rlimit bounds them.
+# memfd_create, System V memory and message queues are here because no rlimit bounds them; fork and its kind since a
+# submission is one process, and whatever reaches another process.
 REFUSED = (
     "acct add_key adjtimex bind bpf chroot clock_adjtime clock_settime connect delete_module "
     "fanotify_init finit_module fsconfig fsmount fsopen fspick init_module io_setup io_uring_enter "
@@ -36,11 +37,7 @@ REFUSED = (
     "move_pages mq_open msgget name_to_handle_at nfsservctl open_by_handle_at open_tree open_tree_attr "
     "perf_event_open personality pidfd_getfd pivot_root process_madvise process_mrelease process_vm_readv "
     "process_vm_writev ptrace quotactl quotactl_fd reboot request_key semget setdomainname sethostname "
-    "setns settimeofday shmget socket swapoff swapon syslog umount2 unshare uselib userfaultfd vhangup"
-).split()
-
-# Refused where the submission is one process: starting another, and whatever reaches another.
-REFUSED_ALONE = (
+    "setns settimeofday shmget socket swapoff swapon syslog umount2 unshare uselib userfaultfd vhangup "
     "fork ioprio_set pidfd_open pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo setpriority tkill vfork"
 ).split()
 
@@ -57,7 +54,7 @@ IGNORED_WITHOUT_MOUNTS = "chmod fchmod fchmodat fchmodat2 futimesat utime utimen
 
 
 @dataclass(frozen=True)
-class ArgumentRule:
+class _ArgumentRule:
     """Refuse `syscall` where its `argument & mask`, of 32 bits, is (`unless`: is not) one of `values`."""
 
     syscall: str
@@ -69,32 +66,30 @@ class ArgumentRule:
 
 _EVERY_BIT = 0xFFFFFFFF
 _SHARED_ANONYMOUS = 0x21  # MAP_SHARED | MAP_ANONYMOUS: memory that RLIMIT_DATA does not count
-ARGUMENT_RULES = (
-    ArgumentRule("clone", 0, _NAMESPACE_FLAGS, (0,), unless=True),
-    ArgumentRule("mmap", 3, _SHARED_ANONYMOUS, (_SHARED_ANONYMOUS,)),
-    # A datagram socket could still name a destination in sendmsg; a connected stream cannot.
-    ArgumentRule("socketpair", 0, _EVERY_BIT, (1,), unless=True),  # AF_UNIX
-    ArgumentRule("socketpair", 1, 0xF, (1,), unless=True),  # SOCK_STREAM, whatever its flags
-    ArgumentRule("prctl", 0, _EVERY_BIT, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE)),
-    ArgumentRule("ioctl", 1, _EVERY_BIT, (0x5412, 0x541C)),  # TIOCSTI, TIOCLINUX: typing into a terminal
-)
 
 
-def _argument_rules_alone(own_pid: int) -> tuple[ArgumentRule, ...]:
+def _argument_rules(own_pid: int) -> tuple[_ArgumentRule, ...]:
     myself = (0, own_pid)
     return (
-        ArgumentRule("clone", 0, kernel.CLONE_THREAD, (kernel.CLONE_THREAD,), unless=True),
-        ArgumentRule("kill", 0, _EVERY_BIT, (own_pid,), unless=True),
-        ArgumentRule("tgkill", 0, _EVERY_BIT, (own_pid,), unless=True),
-        ArgumentRule("prlimit64", 0, _EVERY_BIT, myself, unless=True),
-        ArgumentRule("sched_setaffinity", 0, _EVERY_BIT, myself, unless=True),
-        ArgumentRule("sched_setscheduler", 0, _EVERY_BIT, myself, unless=True),
-        ArgumentRule("sched_setparam", 0, _EVERY_BIT, myself, unless=True),
-        ArgumentRule("sched_setattr", 0, _EVERY_BIT, myself, unless=True),
+        _ArgumentRule("clone", 0, _NAMESPACE_FLAGS, (0,), unless=True),
+        _ArgumentRule("mmap", 3, _SHARED_ANONYMOUS, (_SHARED_ANONYMOUS,)),
+        # A datagram socket could still name a destination in sendmsg; a connected stream cannot.
+        _ArgumentRule("socketpair", 0, _EVERY_BIT, (1,), unless=True),  # AF_UNIX
+        _ArgumentRule("socketpair", 1, 0xF, (1,), unless=True),  # SOCK_STREAM, whatever its flags
+        _ArgumentRule("prctl", 0, _EVERY_BIT, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE)),
+        _ArgumentRule("clone", 0, kernel.CLONE_THREAD, (kernel.CLONE_THREAD,), unless=True),
+        _ArgumentRule("kill", 0, _EVERY_BIT, (own_pid,), unless=True),
+        _ArgumentRule("tgkill", 0, _EVERY_BIT, (own_pid,), unless=True),
+        _ArgumentRule("prlimit64", 0, _EVERY_BIT, myself, unless=True),
+        _ArgumentRule("sched_setaffinity", 0, _EVERY_BIT, myself, unless=True),
+        _ArgumentRule("sched_setscheduler", 0, _EVERY_BIT, myself, unless=True),
+        _ArgumentRule("sched_setparam", 0, _EVERY_BIT, myself, unless=True),
+        _ArgumentRule("sched_setattr", 0, _EVERY_BIT, myself, unless=True),
         # F_SETOWN, F_SETSIG and F_SETOWN_EX (FIOSETOWN, SIOCSPGRP) let a descriptor send any signal to any
         # process.
-        ArgumentRule("fcntl", 1, _EVERY_BIT, (8, 10, 15)),
-        ArgumentRule("ioctl", 1, _EVERY_BIT, (0x8901, 0x8902)),
+        _ArgumentRule("fcntl", 1, _EVERY_BIT, (8, 10, 15)),
+        # TIOCSTI and TIOCLINUX type into a terminal.
+        _ArgumentRule("ioctl", 1, _EVERY_BIT, (0x5412, 0x541C, 0x8901, 0x8902)),
     )
 
 
@@ -109,7 +104,7 @@ def _refuse(name: str, number: int) -> bytes:
     return _instruction(_JUMP_EQUAL, syscall, 0, 1) + _instruction(_RETURN, _ERRNO | number)
 
 
-def _refuse_argument(rule: ArgumentRule) -> bytes:
+def _refuse_argument(rule: _ArgumentRule) -> bytes:
     syscall = kernel.syscall_number(rule.syscall)
     if syscall is None:
         return b""
@@ -127,7 +122,7 @@ def _refuse_argument(rule: ArgumentRule) -> bytes:
     return _instruction(_JUMP_EQUAL, syscall, 0, len(body) // 8) + body
 
 
-def assemble(*, may_fork: bool, private_mounts: bool, own_pid: int) -> bytes:
+def assemble(*, private_mounts: bool, own_pid: int) -> bytes:
     """The filter as an array of `struct sock_filter`, 8 bytes an instruction."""
     index = kernel.machine_index()
     if index is None:
@@ -138,23 +133,18 @@ def assemble(*, may_fork: bool, private_mounts: bool, own_pid: int) -> bytes:
     program += _instruction(_JUMP_AT_LEAST, kernel.NEWEST_SYSCALL + 1, 0, 1)
     program += _instruction(_RETURN, _ERRNO | errno.ENOSYS)
     program += _refuse("clone3", errno.ENOSYS)
-    names = [
-        *REFUSED,
-        *([] if may_fork else REFUSED_ALONE),
-        *([] if private_mounts else REFUSED_WITHOUT_MOUNTS),
-    ]
-    for name in names:
+    for name in REFUSED if private_mounts else [*REFUSED, *REFUSED_WITHOUT_MOUNTS]:
         program += _refuse(name, errno.EPERM)
     for name in () if private_mounts else IGNORED_WITHOUT_MOUNTS:
         program += _refuse(name, 0)
-    for rule in (*ARGUMENT_RULES, *(() if may_fork else _argument_rules_alone(own_pid))):
+    for rule in _argument_rules(own_pid):
         program += _refuse_argument(rule)
     return program + _instruction(_RETURN, _ALLOW)
 
 
-def install(*, may_fork: bool, private_mounts: bool) -> None:
+def install(*, private_mounts: bool) -> None:
     """Filter this thread and all that it starts, for good. The last wall; needs no_new_privs."""
-    program = assemble(may_fork=may_fork, private_mounts=private_mounts, own_pid=os.getpid())
+    program = assemble(private_mounts=private_mounts, own_pid=os.getpid())
     instructions = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(instructions))
     request = ctypes.create_string_buffer(header, len(header))

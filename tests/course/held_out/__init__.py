@@ -1,6 +1,6 @@
 """Implementations that no check was made from: does it tell right from wrong, and does it name the mistake?
 
-Each file `UNIT.py` of this folder holds pieces below headers:
+Each file `answers/UNIT.txt` holds pieces below headers:
 
     # %% before
     import numpy as np                                   what each piece of the file may use

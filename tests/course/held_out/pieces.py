@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "answers"
 HEADER = re.compile(r"^# %% (?:(before)|(\w+) (wrong|right)(?: \[([^\]]+)\])? · (.+))$")
 
 
@@ -23,16 +23,16 @@ class Piece:
     """Of its header, in the unit's file."""
 
     def __str__(self) -> str:
-        return f"{self.unit}.py:{self.line}: {self.exercise} {'right' if self.right else 'wrong'} · {self.what}"
+        return f"{self.unit}.txt:{self.line}: {self.exercise} {'right' if self.right else 'wrong'} · {self.what}"
 
 
 def units_with_pieces() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.py"))
+    return sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.txt"))
 
 
 def read_pieces(unit: str) -> list[Piece]:
     """All pieces of a unit's file. Raises ValueError, with file and line, for a header that cannot be read."""
-    path = FOLDER / f"{unit}.py"
+    path = FOLDER / f"{unit}.txt"
     found: list[tuple[re.Match[str], int, list[str]]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if line.startswith("# %%"):
