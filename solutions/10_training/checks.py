@@ -29,6 +29,8 @@ def build_vocabulary(
     return dict(zip(names.tolist(), range(len(names)), strict=True))
 
 # %% exercise="build_vocabulary" part="variants"
+without("one: kinds", because="there must be words to count")
+
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
 WORDS = "river two books apple zebra in the morning yesterday a we bought o'clock one five train machine learning kite quiet".split()
 
@@ -266,6 +268,8 @@ def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int = 
     return pad(source, batch_first=True, padding_value=pad_id), pad(target, batch_first=True, padding_value=pad_id)
 
 # %% exercise="collate" part="variants"
+without("one", because="the cases speak of single pairs and equal lengths themselves")
+
 def drawn_pairs(rng, batch, longest_source, longest_target, low=4):
     """Pairs that end in EOS; the longest source and the longest target lie in different pairs."""
     def one(length):
@@ -471,6 +475,8 @@ def label_smoothed_loss(logits: Tensor, targets: Tensor, pad_id: int = 0, smooth
     return total.masked_fill(~real, 0.0).sum() / real.sum()
 
 # %% exercise="label_smoothed_loss" part="variants"
+without("one: seq", "one: vocab", because="the smoothing mass needs other tokens, and padding a token beside it")
+
 def drawn_loss(rng, batch, seq, vocab, pad_id=None, scale=1.5, **more):
     """Random logits; every row but the first ends in padding, rows of unequal length."""
     pad = pad_id or 0
@@ -909,6 +915,8 @@ def optimizer_of_it(kind: str, rate: float, momentum: float = 0.0) -> torch.opti
     return torch.optim.SGD(weights, lr=rate, momentum=momentum)
 
 # %% exercise="train_step" part="variants"
+without("one: s", "one: t", because="a sentence has a word and its EOS")
+
 SIZE = 13
 
 def one_step(rng, batch, s, t, d, scale, kind="sgd", rate=0.5, momentum=0.0, left_over=False, evaluated=False, output_scale=None):

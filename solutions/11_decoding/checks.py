@@ -213,6 +213,8 @@ def small_transformer(init: dict, state: dict) -> nn.Module:
     return model.eval()
 
 # %% exercise="beam_search" part="variants"
+without("one", because="its cases search for scripts in which each rule is needed")
+
 from autograder.library import build_fixture
 from autograder.library.unit_09_decoder import Transformer
 from autograder.library.unit_11_decoding import _ScriptedModel, scripted_model, small_transformer
@@ -895,6 +897,8 @@ def corpus_bleu(hypotheses: list[list[str]], references: list[list[str]]) -> flo
     return float(sacrebleu.corpus_bleu(texts[0], [texts[1]], smooth_method="none", force=True, tokenize="none").score)
 
 # %% exercise="corpus_bleu" part="variants"
+without("one", because="its cases search for corpora in which each rule is needed")
+
 WORDS = "the cat sat on a mat and saw old dog run by".split()
 
 def disturbed(rng, tokens, words, much=0.18):

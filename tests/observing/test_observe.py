@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from torch.nn import functional
 from torch.utils import _python_dispatch
 
 from autograder.formats.cases import Call
-from autograder.library import build_fixture
+from autograder.library import build_fixture, part
 from autograder.library.quiet import is_paused, paused, quiet
 from autograder.observing.observe import observe
 from tests.judging.exercises import Affine, affine_call, doubled
@@ -223,3 +225,51 @@ def test_what_was_not_changed_is_not_put_back() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@torch.jit.script
+def _scripted(x: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(x, -1)
+
+
+def _in_a_thread(x: torch.Tensor) -> torch.Tensor:
+    found: list[torch.Tensor] = []
+    thread = threading.Thread(target=lambda: found.append(torch.softmax(x, -1)))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        _scripted,
+        _in_a_thread,
+        lambda x: torch._masked_softmax(x, torch.zeros_like(x, dtype=torch.bool), x.ndim - 1, 0),
+        lambda x: torch.ops.aten._softmax(x, -1, False),
+    ],
+    ids=["scripted", "in a thread", "under another name", "by the dispatcher's name"],
+)
+def test_an_operator_is_noticed_wherever_pytorch_runs_it(weights: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    plan = {"0.0.0": Call("a row", {"x": Tensor(np.ones((2, 3), np.float32), "float32")}, 1)}
+    assert sight(weights, plan, forbids=("softmax",)).forbidden == ("softmax",)
+
+
+def test_an_operator_inside_another_one_is_noticed() -> None:
+    def attend(x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.aten._scaled_dot_product_attention_math(x, x, x)[0]
+
+    plan = {"0.0.0": Call("tokens", {"x": Tensor(np.ones((1, 1, 2, 3), np.float32), "float32")}, 1)}
+    assert "scaled_dot_product_attention" in sight(attend, plan, forbids=("scaled_dot_product_attention",)).forbidden
+
+
+def test_parts_that_come_later_are_noticed_and_earlier_ones_are_not() -> None:
+    softmax = part("softmax")
+    plan = {"0.0.0": Call("a row", {"x": np.ones(3)}, 1)}
+
+    def forbidden(allowed: frozenset[str]) -> tuple[str, ...]:
+        return observe(lambda x: softmax(x), plan, build=build_fixture, allowed=allowed).forbidden
+
+    assert forbidden(frozenset({"softmax"})) == ()
+    assert forbidden(frozenset()) == ("use_part('softmax')",)
+    assert not hasattr(softmax, "__wrapped__")

@@ -1,0 +1,52 @@
+"""Slips are made wherever a reference has a place for them, and each says what its numbers fit."""
+
+import numpy as np
+import pytest
+
+from autograder.authoring.slips import Slip, slips
+
+pytestmark = pytest.mark.quick
+
+SCORES = '''
+def scores(q, keys, scale=1.0):
+    """One query's scores."""
+    return scale * (keys @ q) / np.sqrt(q.shape[0])
+'''
+
+
+def made(source: str, name: str) -> dict[str, Slip]:
+    return {slip.name: slip for slip in slips(source, name)}
+
+
+def run(slip: Slip, name: str, *arguments: object, **named: object) -> object:
+    space: dict[str, object] = {"np": np}
+    exec(slip.source, space)
+    return space[name](*arguments, **named)  # type: ignore[operator]
+
+
+def test_half_stands_for_the_root_and_the_sentence_says_so() -> None:
+    slip = made(SCORES, "scores")["slip-half-for-root"]
+    assert np.allclose(run(slip, "scores", np.ones(4), np.eye(4)), 1 / 2)
+    assert "half of a number where its root belongs" in slip.says
+
+
+def test_an_argument_that_is_not_used_is_named() -> None:
+    slip = made(SCORES, "scores")["slip-default"]
+    assert slip.says == "your code takes 1.0 for `scale`, whatever it is given: use the argument."
+    assert np.allclose(run(slip, "scores", np.ones(4), np.eye(4), scale=3.0), 1 / 2)
+
+
+def test_a_transpose_becomes_a_reshape() -> None:
+    slip = made("def turned(x):\n    return x.T", "turned")["slip-reshaped-not-transposed"]
+    assert np.array_equal(run(slip, "turned", np.arange(6).reshape(2, 3)), np.arange(6).reshape(3, 2))  # type: ignore[arg-type]
+
+
+def test_every_place_is_changed_once_and_none_gives_the_reference_itself() -> None:
+    found = list(slips("def f(a, b, c):\n    return a + b - c", "f"))
+    assert len({slip.source for slip in found}) == len(found)
+    assert all(slip.source != "def f(a, b, c):\n    return a + b - c" for slip in found)
+    assert {slip.name for slip in found} >= {"slip-sign", "slip-sign-2"}
+
+
+def test_code_without_a_place_for_a_slip_has_none() -> None:
+    assert list(slips("def f(x):\n    return x", "f")) == []

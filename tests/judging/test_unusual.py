@@ -1,0 +1,109 @@
+"""What every exercise is asked besides its own cases, and what a learner reads whose code fails there alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autograder.formats.cases import Call, ExerciseCases
+from autograder.judging.probes import keeps_inputs, matches
+from autograder.judging.unusual import NAME
+from autograder.judging.verdict import Verdict, judge
+from autograder.library import build_fixture
+from autograder.observing.observe import observe
+from tests.judging.exercises import doubled, doubling, seen_by
+
+pytestmark = pytest.mark.quick
+
+FIRST = np.array([1.0, -2.0, 3.0])
+UNUSUAL = {
+    "one: n": Call("1 number", {"x": np.array([4.0])}, 1),
+    "scattered": Call("three numbers", {"x": FIRST}, 1, scattered=True),
+    "ties": Call("three numbers", {"x": np.array([0.0, 1.0, 0.0])}, 1),
+    "whole numbers": Call("three numbers", {"x": np.array([1, -2, 3])}, 1),
+    "again": Call("three numbers", {"x": FIRST[::-1].copy()}, 1, before=({"x": FIRST}, {"x": FIRST})),
+}
+
+
+def cases() -> ExerciseCases:
+    return replace(doubling(), unusual=UNUSUAL, unusual_expected=seen_by(doubled, UNUSUAL))
+
+
+def verdict_on(target: object) -> Verdict:
+    asked = cases()
+    return judge(asked, (keeps_inputs, matches), observe(target, asked.calls, build=build_fixture))
+
+
+def test_right_code_passes_and_is_told_so() -> None:
+    verdict = verdict_on(doubled)
+    assert verdict.passed
+    assert [(result.name, result.passed) for result in verdict.results][-1] == (NAME, True)
+
+
+def forgets_zeros(x: np.ndarray) -> np.ndarray:
+    return np.where(x == 0, 7.0, 2 * x)
+
+
+def cuts_off(x: np.ndarray) -> np.ndarray:
+    out = np.empty_like(x)
+    out[...] = 2.1 * x - 0.1 * x if x.dtype.kind == "f" else 2.9 * x
+    return out
+
+
+def in_order_of_memory(x: np.ndarray) -> np.ndarray:
+    return np.lib.stride_tricks.as_strided(x, x.shape, x.strides if x.ndim > 1 else (8,)) * 2
+
+
+def squeezed(x: np.ndarray) -> np.ndarray:
+    return np.squeeze(2 * x)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "words"),
+    [
+        (forgets_zeros, "ties-and-zeros", "Where entries are exactly 0 or equal to one another, the output[0] is 7"),
+        (cuts_off, "whole-numbers", "Where the arrays hold whole numbers (integers), the output[1] is -5"),
+        (in_order_of_memory, "memory-layout", "do not lie one behind the other in memory"),
+        (squeezed, "length-of-one", "On a case with a length of 1 (1 number), the output has shape ()"),
+    ],
+)
+def test_what_fails_on_one_kind_of_input_alone_is_told_which(
+    target: Callable[[np.ndarray], np.ndarray], name: str, words: str
+) -> None:
+    verdict = verdict_on(target)
+    assert (verdict.passed, verdict.score, verdict.diagnosis) == (False, 0.0, name)
+    assert words in verdict.message
+
+
+def test_an_answer_that_was_kept_is_told_as_such() -> None:
+    kept: dict[tuple[int, ...], np.ndarray] = {}
+    verdict = verdict_on(lambda x: kept.setdefault(x.shape, 2 * x))
+    assert verdict.diagnosis == "remembers"
+    assert "gave once more what belongs to the call before" in verdict.message
+
+
+def test_a_running_sum_is_told_as_something_that_is_left() -> None:
+    total: dict[tuple[int, ...], np.ndarray] = {}
+
+    def adds_up(x: np.ndarray) -> np.ndarray:
+        total[x.shape] = total.get(x.shape, np.zeros(x.shape)) + 2 * x
+        return total[x.shape].copy()
+
+    asked = cases()
+    once = {key: call for key, call in asked.calls.items() if key in asked.plan or key == "again"}
+    asked = replace(asked, unusual={"again": UNUSUAL["again"]})
+    verdict = judge(asked, (matches,), observe(adds_up, once, build=build_fixture))
+    assert verdict.diagnosis == "remembers"
+    assert verdict.message.endswith("Something of the earlier call is left.")
+
+
+def test_code_that_is_wrong_everywhere_is_not_told_of_unusual_inputs() -> None:
+    verdict = verdict_on(lambda x: 3 * x)
+    assert verdict.diagnosis is None
+    assert [result.passed for result in verdict.results if result.name == NAME] == [None]
+
+
+def test_what_was_not_seen_on_an_unusual_input_does_not_pass() -> None:
+    asked = cases()
+    assert not judge(asked, (matches,), observe(doubled, asked.plan, build=build_fixture)).passed
