@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
+from autograder.grading.record import Failure
 from autograder.grading.worker import Done
 
 
@@ -34,5 +35,5 @@ class Fragile(Executor):
             self._broken = True
             future.set_exception(BrokenExecutor("a worker has ended"))
         else:
-            future.set_result(Done(task.student, task.unit, None, "answered"))
+            future.set_result(Done(Failure(task.student, task.unit, "answered")))
         return future
