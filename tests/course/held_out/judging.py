@@ -8,7 +8,7 @@ import torch
 
 from autograder.authoring.hidden import hidden_cases
 from autograder.formats.cases import CASES_FILE, ExerciseCases, load_cases
-from autograder.formats.submission import Block
+from autograder.formats.notebook_file import Block
 from autograder.judging.verdict import Verdict, verdicts
 from autograder.observing.outside import observe_by
 from autograder.observing.processes import WarmProcess
