@@ -2,7 +2,7 @@
 
 The source notebook gives the cells and their order. A learner's solution is found by its grade id, or, where its
 metadata is lost, by the function or class that it defines. The learner's own further cells are kept behind the cell
-that they followed. Whatever had to be mended is written down: a note for the instructor, a sentence for the learner.
+that they followed. Every repair is written down: a note for the instructor, a sentence for the learner.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"
 
 @dataclass(frozen=True)
 class Repair:
-    """One thing that was mended. `note` is for the instructor, `sentence` for the learner ("" where it is no news)."""
+    """One repair. `note` is for the instructor, `sentence` for the learner ("" where it is no news)."""
 
     kind: Kind
     cell: str
@@ -30,7 +30,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The cells, each with its place in `metadata.autograder.place`, as messages call it; and what was mended."""
+    """The cells, each with its place in `metadata.autograder.place`, as messages call it; and the repairs."""
 
     cells: tuple[Cell, ...]
     repairs: tuple[Repair, ...]
@@ -113,7 +113,7 @@ class _Rebuilding:
                     "duplicate",
                     grade_id,
                     f"{len(same)} cells carry the grade id {grade_id}; one was kept",
-                    f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
+                    f"Your notebook has {len(same)} cells for {grade_id}; the last one you changed was graded.",
                 )
             )
         if is_solution(cell):
@@ -143,8 +143,8 @@ class _Rebuilding:
                 Repair(
                     "matched",
                     grade_id,
-                    f"the cell of {grade_id} had lost its metadata; matched by the name that it defines",
-                    f"The cell of {grade_id} had lost its marks and was found by its name.",
+                    f"the cell for {grade_id} had lost its metadata; it was matched by the name that it defines",
+                    f"The cell for {grade_id} had lost its metadata; it was found by the name that it defines.",
                 )
             )
         return found

@@ -79,7 +79,7 @@ def test_the_feedback_page_tells_what_a_person_gave(course: Path) -> None:
         assert (
             told.count("From your instructor") == 1 and "1.5 of 2" in told and "&lt;b&gt;Which&lt;/b&gt; axis?" in told
         )
-        assert "In all 2 of 22 points." in told and "+ 0.5" in told
+        assert "Total: 2 of 22 points." in told and "+ 0.5" in told
     with book_of(course) as book:
         book.find_grade("why", "small", UNIT, "ada").needs_manual_grade = True
         book.db.commit()

@@ -72,7 +72,7 @@ def test_the_report_tells_how_the_class_stands_and_who_is_stuck_where() -> None:
 
 def test_where_everybody_passed_the_report_says_so() -> None:
     told = words(report(record("ada")))
-    assert "Everybody passed everything." in told and "None: no notebook had to be mended" in told
+    assert "Everybody passed everything." in told and "None: no notebook needed a repair" in told
 
 
 def test_the_report_lists_what_was_mended_and_what_was_not_graded() -> None:
@@ -172,6 +172,6 @@ def test_a_persons_words_are_put_in_once_and_taken_out_again() -> None:
     told = words(page)
     assert told.count("From your instructor") == 1 and "<script" not in page
     assert "centre See me. why 1.5 of 2 + 0.5 Nearly." in told
-    assert "Handed in late: 1 points less." in told
-    assert "In all 5.5 of 22 points. Not all of your answers have been read yet." in told
+    assert "Handed in late: 1 point deducted." in told
+    assert "Total: 5.5 of 22 points. Not all of your answers have been read yet." in told
     assert words(with_words_of_a_person(page, [], row())) == words(feedback_page("A unit", record(), CELLS))
