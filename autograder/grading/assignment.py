@@ -94,20 +94,9 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     digest = hashlib.sha256()
     for piece in (source_text.encode(), released_text.encode(), cases_file, cases_digest(hidden), str(seed).encode()):
         digest.update(hashlib.sha256(piece).digest())
+    # Without nbformat's own classes, which a worker would have to import.
+    plain, plain_released = json.loads(json.dumps([source, released]))
+    cells, given = tuple(plain["cells"]), tuple(plain_released["cells"])
     return Assignment(
-        unit,
-        name,
-        tuple(_plain(source.cells)),
-        tuple(_plain(released.cells)),
-        _plain(source.metadata),
-        visible,
-        hidden,
-        cases_file,
-        seed,
-        digest.hexdigest(),
+        unit, name, cells, given, plain["metadata"], visible, hidden, cases_file, seed, digest.hexdigest()
     )
-
-
-def _plain(node: Any) -> Any:
-    """The same tree without nbformat's own classes."""
-    return json.loads(json.dumps(node))

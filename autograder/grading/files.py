@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ..formats.cases import CASES_FILE
 from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import grade_id_of, is_graded, is_solution
@@ -175,9 +177,8 @@ def only_writer(course: Path) -> Iterator[bool]:
 def recorded_seeds(course: Path) -> dict[str, int]:
     """The seed that each unit's hidden cases were last drawn from."""
     try:
-        seeds = json.loads((course / "autograded" / SEEDS_FILE).read_text(encoding="utf-8"))
-        return {str(unit): int(seed) for unit, seed in seeds.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return msgspec.json.decode((course / "autograded" / SEEDS_FILE).read_bytes(), type=dict[str, int])
+    except (OSError, msgspec.MsgspecError):
         return {}
 
 

@@ -28,17 +28,12 @@ from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
 
+_LOGGER = logging.getLogger("tornado.application")
+"""Where nbgrader logs a database's faults, with their tracebacks, before it raises them."""
+
 
 class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; one line says why and how to mend it."""
-
-
-def course_config(course: Path) -> Config:
-    """The course's `nbgrader_config.py`, with its root set."""
-    configured = (course / "nbgrader_config.py").is_file()
-    config: Config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
-    config.CourseDirectory.root = str(course)
-    return config
 
 
 def find_own_commands() -> None:
@@ -51,8 +46,10 @@ def find_own_commands() -> None:
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
-    def __init__(self, course: Path, config: Config | None = None) -> None:
-        self._config = config or course_config(course)
+    def __init__(self, course: Path) -> None:
+        configured = (course / "nbgrader_config.py").is_file()
+        self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
+        self._config.CourseDirectory.root = str(course)
         self._coursedir = CourseDirectory(config=self._config)
         find_own_commands()
         with self._guarded():
@@ -71,9 +68,10 @@ class GradebookWriter:
     def _guarded(self) -> Iterator[None]:
         """Faults of the database as one line; without what nbgrader warns of and logs on its own account."""
         try:
-            with warnings.catch_warnings(), _unlogged():
+            with warnings.catch_warnings():
                 told = r"Object of type <\w+> not in session, add operation along '\w+\.submissions' will not proceed"
                 warnings.filterwarnings("ignore", told, SAWarning)
+                _LOGGER.disabled = True
                 yield
         except InvalidEntry as error:
             # nbgrader's word for an entry that the database refused, and for a database that refuses every entry.
@@ -82,6 +80,8 @@ class GradebookWriter:
             raise GradebookError(_one_line(error.__context__ or error, self._coursedir.db_url)) from error
         except (SQLAlchemyError, OSError) as error:
             raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
+        finally:
+            _LOGGER.disabled = False
 
     def open_assignment(self, assignment: Assignment) -> None:
         """Make the unit's cells known to the gradebook, as `nbgrader generate_assignment` does. Raises GradebookError."""
@@ -207,17 +207,6 @@ def _row(unit: str, submission: Any) -> Row:
         max_score=submission.max_score,
         needs_manual_grade=submission.needs_manual_grade,
     )
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """nbgrader logs a database's faults with their tracebacks before it raises them."""
-    logger = logging.getLogger("tornado.application")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _create_whole(url: str, course_id: str) -> None:

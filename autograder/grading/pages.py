@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from ..judging.panel import inline
 
 
 def render(template: str, /, **values: Any) -> str:
@@ -37,9 +39,4 @@ def _share(part: int, whole: int) -> str:
 
 
 def _code(text: str) -> Markup:
-    """Escaped text with `backticks` as code."""
-    pieces = [escape(piece) for piece in text.split("`")]
-    if len(pieces) % 2 == 0:
-        return escape(text)
-    code = Markup("<code>{}</code>")
-    return Markup("").join(code.format(piece) if i % 2 else piece for i, piece in enumerate(pieces))
+    return Markup(inline(text))

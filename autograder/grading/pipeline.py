@@ -5,8 +5,10 @@ Anything that is a `concurrent.futures.Executor` will do: processes on this mach
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
+import pickle
 import secrets
 import signal
 import time
@@ -33,13 +35,14 @@ from .grade_one import Graded
 from .gradebook import GradebookError, GradebookWriter
 from .record import Failure, Record
 from .submission import submission_digest, submission_files
-from .worker import Conditions, Done, Packed, Task, start_worker, work
+from .worker import Conditions, Task, start_worker, work
 
 _ATTEMPTS = 3
 _AHEAD = 4
 """Submissions in hand for each worker: enough to keep it busy, few enough to stop soon."""
 
 MakeExecutor = Callable[[], Executor]
+Done = Graded | Failure
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,6 @@ class Outcome:
     failed: list[Failure] = field(default_factory=list)
     kept: int = 0
     seconds: float = 0.0
-    peak_memory: int = 0
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by phase, over all submissions; those of several workers add up."""
     finished: list[float] = field(default_factory=list)
@@ -141,20 +143,18 @@ def run(
 
 def _write_down(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> None:
     """Write one grade down; one that cannot be written for a reason of its own is a failure of that one."""
-    outcome.peak_memory = max(outcome.peak_memory, done.peak_memory)
     begun = time.perf_counter()
-    result = done.result
     try:
-        if isinstance(result, Graded):
-            _write(plan, book, result)
-            outcome.graded.append(result.record)
-            _add_up(outcome.phases, result.seconds)
+        if isinstance(done, Graded):
+            _write(plan, book, done)
+            outcome.graded.append(done.record)
+            _add_up(outcome.phases, done.seconds)
         else:
-            outcome.failed.append(result)
+            outcome.failed.append(done)
     except (GradebookError, OSError):
         raise
     except Exception as error:  # one submission must not stop the class
-        record = result.record if isinstance(result, Graded) else result
+        record = done.record if isinstance(done, Graded) else done
         outcome.failed.append(Failure(record.student, record.unit, f"{type(error).__name__}: {error}"))
     outcome.left -= 1
     _add_up(outcome.phases, {"gradebook and files": time.perf_counter() - begun})
@@ -170,9 +170,8 @@ def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     student, unit = graded.record.student, graded.record.unit
     assignment = plan.assignments[unit]
     timestamp = next(one.timestamp() for one in plan.todo if (one.student, one.unit) == (student, unit))
-    book.write(
-        graded, assignment.notebook_name, timestamp, read_answers(plan.course, student, unit, assignment.notebook_name)
-    )
+    answers = read_answers(plan.course, student, unit, assignment.notebook_name)
+    book.write(graded, assignment.notebook_name, timestamp, answers)
     write_graded(plan.course, assignment, graded, timestamp)
 
 
@@ -181,8 +180,8 @@ class _Attempt:
     submission: Submission
     number: int = 1
 
-    def failed(self, reason: str) -> Done:
-        return Done(Failure(self.submission.student, self.submission.unit, reason))
+    def failed(self, reason: str) -> Failure:
+        return Failure(self.submission.student, self.submission.unit, reason)
 
     def again(self) -> _Attempt:
         return _Attempt(self.submission, self.number + 1)
@@ -193,7 +192,7 @@ class _Grading:
 
     def __init__(self, plan: Plan, make_executor: MakeExecutor, conditions: Conditions, ahead: int) -> None:
         self.assignments = plan.assignments
-        self.packed = {unit: Packed.of(assignment) for unit, assignment in plan.assignments.items()}
+        self.packed = {unit: pickle.dumps(assignment) for unit, assignment in plan.assignments.items()}
         self.make_executor = make_executor
         self.conditions = conditions
         self.ahead = ahead
@@ -225,7 +224,7 @@ class _Grading:
                             done = attempt.failed(f"its worker ended {_ATTEMPTS} times while grading it")
                         if done is None:
                             lost.append(attempt.again())
-                        elif isinstance(done.result, Graded) and done.result.unsettled and attempt.number == 1:
+                        elif isinstance(done, Graded) and done.unsettled and attempt.number == 1:
                             self.waiting.append(attempt.again())  # last, and alone: then the machine is no reason
                         else:
                             yield done
@@ -244,7 +243,7 @@ class _Grading:
         return Task(submission.student, submission.unit, files, self.conditions)
 
 
-def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
+def _submit(executor: Executor, assignment: bytes, task: Task) -> Future[Done]:
     """Submit with Ctrl-C held back, so that a worker that is started here is born deaf to it."""
     if not hasattr(signal, "pthread_sigmask"):
         return executor.submit(work, assignment, task)
@@ -284,8 +283,5 @@ def _ended(executor: Executor) -> Iterator[Executor]:
 
 def local_executor(workers: int) -> MakeExecutor:
     """Processes on this machine, spawned clean: nothing of this process' memory is in them."""
-
-    def make() -> Executor:
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
-
-    return make
+    spawn = multiprocessing.get_context("spawn")
+    return functools.partial(ProcessPoolExecutor, workers, mp_context=spawn, initializer=start_worker)

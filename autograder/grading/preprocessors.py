@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,6 @@ from ..observing.sandbox import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells
-
-_assignments: dict[tuple[str, str, int], Assignment] = {}
-_warm: dict[bool, WarmProcess] = {}
 
 
 class HandedIn(NotebookExporter):
@@ -84,13 +82,10 @@ class JudgeOutside(NbGraderPreprocessor):
         if confined:
             require("sandbox")
         assignment = _assignment(self.parent, resources, self.seed)
-        if confined not in _warm:
-            _warm[confined] = WarmProcess(confined=confined)
-            atexit.register(_warm[confined].close)
         named, folders = resources["nbgrader"], _coursedir(self.parent)
         # nbgrader's copy of the submission in `autograded/` is not what is judged.
         submitted = folders.format_path(folders.submitted_directory, named["student"], named["assignment"])
-        judged = grade_cells(assignment, nb.cells, _warm[confined], Path(submitted))
+        judged = grade_cells(assignment, nb.cells, _warm_process(confined), Path(submitted))
         for incident in judged.incidents:
             self.log.warning("%s: %s", named["student"], incident)
         return nbformat.from_dict(nb), resources
@@ -100,10 +95,19 @@ def _assignment(parent: Any, resources: dict[str, Any], seed: int | None) -> Ass
     course = Path(_coursedir(parent).root)
     unit = resources["nbgrader"]["assignment"]
     chosen = seed if seed is not None else recorded_seeds(course).get(unit, 1)
-    key = (str(course), unit, chosen)
-    if key not in _assignments:
-        _assignments[key] = open_assignment(course, unit, chosen)
-    return _assignments[key]
+    return _opened(course, unit, chosen)
+
+
+@functools.cache
+def _opened(course: Path, unit: str, seed: int) -> Assignment:
+    return open_assignment(course, unit, seed)
+
+
+@functools.cache
+def _warm_process(confined: bool) -> WarmProcess:
+    warm = WarmProcess(confined=confined)
+    atexit.register(warm.close)
+    return warm
 
 
 def _coursedir(parent: Any) -> Any:

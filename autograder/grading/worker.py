@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import pickle
 import signal
@@ -45,38 +46,14 @@ class Task:
 
 _lock = threading.Lock()
 _warm: dict[Conditions, WarmProcess] = {}
-_opened: dict[str, Assignment] = {}
-"""Assignments that this process has unpacked, by digest."""
 
 
-@dataclass(frozen=True)
-class Packed:
-    """An assignment on its way to a worker: pickled once for the class, unpickled once by each worker."""
+def work(packed: bytes, task: Task) -> Graded | Failure:
+    """Grade one task. Never raises on what a submission does; a fault of the machine is told as such.
 
-    digest: str
-    data: bytes
-
-    @classmethod
-    def of(cls, assignment: Assignment) -> Packed:
-        return cls(assignment.digest, pickle.dumps(assignment))
-
-    def open(self) -> Assignment:
-        if self.digest not in _opened:
-            _opened[self.digest] = pickle.loads(self.data)
-        return _opened[self.digest]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of a task, and the warm process' peak memory in bytes."""
-
-    result: Graded | Failure
-    peak_memory: int = 0
-
-
-def work(packed: Packed, task: Task) -> Done:
-    """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
-    assignment, conditions = packed.open(), task.conditions
+    packed: the assignment, pickled once for the class
+    """
+    assignment, conditions = _unpacked(packed), task.conditions
     digest = submission_digest(task.files, assignment.wanted_files)
     with _lock, _folder() as folder_name:
         folder = Path(folder_name)
@@ -90,12 +67,19 @@ def work(packed: Packed, task: Task) -> Done:
                 )
                 if NOT_JUDGED in graded.unsettled:  # it may be the warm process that is broken
                     _forget(conditions)
-                return Done(graded, warm.peak_memory())
+                return graded
             except Exception as error:  # one submission must not stop the class
                 _forget(conditions)
                 if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
-                    return Done(Failure(task.student, task.unit, f"{type(error).__name__}: {error}"))
+                    return Failure(task.student, task.unit, f"{type(error).__name__}: {error}")
     raise AssertionError("the last try returns")
+
+
+@functools.lru_cache(maxsize=32)
+def _unpacked(packed: bytes) -> Assignment:
+    """Unpickled once by each worker."""
+    assignment: Assignment = pickle.loads(packed)
+    return assignment
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
