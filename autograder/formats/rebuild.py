@@ -108,18 +108,19 @@ class _Rebuilding:
         chosen = self._chosen(grade_id, same)
         self.used.update(same)
         if len(same) > 1:
-            self.repairs.append(
-                Repair(
-                    "duplicate",
-                    grade_id,
-                    f"{len(same)} cells carry the grade id {grade_id}; one was kept",
-                    f"Your notebook has {len(same)} cells for {grade_id}; the last one you changed was graded.",
-                )
+            self._note(
+                "duplicate",
+                grade_id,
+                f"{len(same)} cells carry the grade id {grade_id}; one was kept",
+                f"Your notebook has {len(same)} cells for {grade_id}; the last one you changed was graded.",
             )
         if is_solution(cell):
             # A copy that was turned into something else keeps the marks of the cell that it was copied from.
             self.strayed.update(i for i in same if i != chosen and not self._defines(grade_id, i))
         return chosen
+
+    def _note(self, kind: Kind, grade_id: str, note: str, sentence: str = "") -> None:
+        self.repairs.append(Repair(kind, grade_id, note, sentence))
 
     def _wanted(self, grade_id: str) -> set[str]:
         return set(defined_names(self.starters.get(grade_id, "")))
@@ -139,13 +140,11 @@ class _Rebuilding:
             and wanted & set(defined_names(other["source"]))
         ]
         if found:
-            self.repairs.append(
-                Repair(
-                    "matched",
-                    grade_id,
-                    f"the cell for {grade_id} had lost its metadata; it was matched by the name that it defines",
-                    f"The cell for {grade_id} had lost its metadata; it was found by the name that it defines.",
-                )
+            self._note(
+                "matched",
+                grade_id,
+                f"the cell for {grade_id} had lost its metadata; it was matched by the name that it defines",
+                f"The cell for {grade_id} had lost its metadata; it was found by the name that it defines.",
             )
         return found
 
@@ -186,13 +185,11 @@ class _Rebuilding:
         if grade_id and is_solution(cell):
             if theirs is None:
                 built["source"] = self.starters.get(grade_id, "")
-                self.repairs.append(
-                    Repair(
-                        "restored",
-                        grade_id,
-                        f"the cell {grade_id} was missing",
-                        f"Your notebook has no cell for {grade_id}.",
-                    )
+                self._note(
+                    "restored",
+                    grade_id,
+                    f"the cell {grade_id} was missing",
+                    f"Your notebook has no cell for {grade_id}.",
                 )
             else:
                 built["source"] = theirs["source"]
@@ -207,15 +204,13 @@ class _Rebuilding:
         grade_id = grade_id_of(cell)
         given = self.starters.get(grade_id, cell["source"])
         if theirs is None:
-            self.repairs.append(Repair("restored", grade_id, f"the check cell {grade_id} was missing and was put back"))
+            self._note("restored", grade_id, f"the check cell {grade_id} was missing and was put back")
         elif theirs["source"].strip() not in (given.strip(), cell["source"].strip()):
-            self.repairs.append(
-                Repair(
-                    "replaced",
-                    grade_id,
-                    f"the check cell {grade_id} had been edited; the original was used",
-                    f"The check cell {grade_id} had been changed; the original was used.",
-                )
+            self._note(
+                "replaced",
+                grade_id,
+                f"the check cell {grade_id} had been edited; the original was used",
+                f"The check cell {grade_id} had been changed; the original was used.",
             )
 
     def _own(self, position: int) -> tuple[Cell, int | None]:

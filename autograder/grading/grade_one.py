@@ -86,6 +86,7 @@ def grade_submission(
         judged = _nothing_judged(assignment, cells, reason)
     else:
         judged = grade_cells(assignment, cells, warm, folder, run_demos=run_demos)
+    seconds |= judged.seconds
     with _timed(seconds, "write down"):
         record = Record(
             student,
@@ -105,7 +106,7 @@ def grade_submission(
             tuple(_entries(assignment, cells, judged.verdicts)),
             json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True),
             feedback_page(assignment.visible.title, record, cells),
-            seconds | judged.seconds,
+            seconds,
             frozenset({NOT_JUDGED, WAITED} & {verdict.diagnosis for verdict in judged.verdicts.values()}),
         )
 
