@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..formats.notebook_file import Block, Unreadable, defined_names, read_notebook, read_python
+from ..formats.rebuild import blocks_of, rebuild
 from .arguments import UsageError, add_course, one_unit
 
 if TYPE_CHECKING:
     from ..formats.cases import ExerciseCases, UnitCases
-    from ..formats.notebook_file import Block
     from ..judging.verdict import Verdict
     from ..observing.processes import WarmProcess
 
@@ -39,7 +40,6 @@ class _File:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..formats.notebook_file import Unreadable
     from ..judging.panel import as_text
     from ..observing.processes import WarmProcess, modules_for
 
@@ -95,9 +95,6 @@ def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[E
 
 def _read(path: Path, unit: UnitCases) -> _File:
     """A file as it is run. Raises Unreadable."""
-    from ..formats.notebook_file import Unreadable, defined_names, read_notebook, read_python
-    from ..formats.rebuild import blocks_of, rebuild
-
     if path.suffix not in (".ipynb", ".py"):
         raise Unreadable("neither a notebook (.ipynb) nor a Python file (.py).")
     if path.suffix == ".py":

@@ -9,9 +9,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .arguments import UsageError, add_course, chosen_units
+
+if TYPE_CHECKING:
+    from ..grading.pipeline import Outcome, Plan
+    from ..grading.record import Record
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +33,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="grade everything again; without --seed, on new hidden cases"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where a run was stopped (this is the default)")
     parser.add_argument(
         "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
     )
@@ -49,22 +52,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--workers must be at least 1.")
     if options.seed is not None and options.seed < 0:
         raise UsageError("--seed must be 0 or more.")
-    if options.force and options.resume:
-        raise UsageError("--force grades everything again and --resume goes on: use one of the two.")
     confined = _confined(options.isolation, options.scheduler)
     units = chosen_units(course, options.assignment)
+    where = "put notebooks at submitted/STUDENT/UNIT/NAME.ipynb."
     if not (course / "submitted").is_dir():
-        raise UsageError(f"{course} has no folder submitted/. Put notebooks at submitted/STUDENT/UNIT/NAME.ipynb.")
+        raise UsageError(f"{course} has no folder submitted/: {where}")
     folders = [path.name for path in (course / "submitted").iterdir()]
-    known = {*folders, *map(shown_name, folders)}
-    if missing := [student for student in options.student if student not in known]:
+    if missing := sorted({*options.student} - {*folders, *map(shown_name, folders)}):
         raise UsageError(f"nothing was handed in by {', '.join(missing)}: there is no such folder in submitted/.")
     try:
         work = plan(course, units, options.student, seed=options.seed, force=options.force)
         if not work.todo and not work.kept:
-            raise UsageError(
-                f"nothing was handed in for {', '.join(units)}: put notebooks at submitted/STUDENT/UNIT/NAME.ipynb."
-            )
+            raise UsageError(f"nothing was handed in for {', '.join(units)}: {where}")
         return _grade(work, options, confined, begun)
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
@@ -72,47 +71,43 @@ def run(options: argparse.Namespace) -> int:
     except (NoAssignment, GradebookError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        named = f" ({error.filename})" if error.filename else ""
         raise UsageError(
-            f"grades cannot be written: {error.strerror or error}{where}. Free some space or fix the permissions of {course}, "
+            f"grades cannot be written: {error.strerror or error}{named}. Free some space or fix the permissions of {course}, "
             "then run the same command again: what is graded is kept."
         ) from error
 
 
-def _confined(mode: Any, scheduler: str | None) -> bool:
+def _confined(mode: str, scheduler: str | None) -> bool:
+    """Whether submissions run in the sandbox. On a cluster each worker finds out for itself whether it has one."""
     from ..observing.sandbox import IsolationRefused, require
 
     if mode == "none":
-        print(
-            "Isolation is off: submissions run with your own rights and can read and change your files.",
-            file=sys.stderr,
-        )
-        return False
-    if scheduler is None:
+        told = "Isolation is off: submissions run with your own rights and can read and change your files."
+        print(told, file=sys.stderr)
+    elif scheduler is None:
         try:
-            require(mode)
+            require("sandbox")
         except IsolationRefused as error:
             raise UsageError(str(error)) from error
-    return True
+    return mode != "none"
 
 
-def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float) -> int:
+def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float) -> int:
     """`begun`: when the command did, by `time.perf_counter`."""
     planned = time.perf_counter() - begun
     from tqdm import tqdm
 
-    from ..grading.pipeline import local_executor, records, run
+    from ..grading.cluster import NoCluster, cluster_executor
+    from ..grading.files import read_record
+    from ..grading.pipeline import local_executor, run
     from ..grading.reports import write_reports
 
     workers = min(options.workers, max(len(work.todo), 1))
-    make = local_executor(workers)
-    if options.scheduler:
-        from ..grading.cluster import NoCluster, cluster_executor
-
-        try:
-            make, workers = cluster_executor(options.scheduler)
-        except NoCluster as error:
-            raise UsageError(str(error)) from error
+    try:
+        make, workers = cluster_executor(options.scheduler) if options.scheduler else (local_executor(workers), workers)
+    except NoCluster as error:
+        raise UsageError(str(error)) from error
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
     print(f"{len(work.todo)} submissions to grade, {len(work.kept)} already graded. Seeds of the hidden cases: {seeds}")
     with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
@@ -125,36 +120,32 @@ def _grade(work: Any, options: argparse.Namespace, confined: bool, begun: float)
             progress=lambda done: bar.update(),
         )
     if outcome.interrupted:
-        print(
-            f"\nStopped. {len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to continue."
-        )
+        told = f"{len(outcome.graded)} graded and kept, {outcome.left} left: run the same command to continue."
+        print(f"\nStopped. {told}")
         return 130
     reporting = time.perf_counter()
-    found = records(options.course, [*work.todo, *work.kept])
-    written = write_reports(options.course, [(done.student, done.unit, done.failure) for done in outcome.failed])
-    print(summary(found, outcome))
-    print("\n".join(f"{path}" for path in written))
+    found = [read_record(options.course, one.student, one.unit) for one in (*work.todo, *work.kept)]
+    written = write_reports(options.course, outcome.failed)
+    print(summary([record for record in found if record], outcome))
+    print("\n".join(map(str, written)))
     if options.timings:
         whole = {"plan": planned, "grade": outcome.seconds, "report": time.perf_counter() - reporting}
-        told = {"command": whole, "phases": outcome.phases, "finished": outcome.finished}
-        options.timings.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        told_times = {"command": whole, "phases": outcome.phases, "finished": outcome.finished}
+        options.timings.write_text(json.dumps(told_times, indent=1) + "\n", encoding="utf-8")
     for failure in outcome.failed:
-        print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.failure}", file=sys.stderr)
+        print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.reason}", file=sys.stderr)
     return 1 if outcome.failed else 0
 
 
-def summary(found: Sequence[dict[str, Any]], outcome: Any) -> str:
+def summary(records: Sequence[Record], outcome: Outcome) -> str:
     """The table at the end: for each unit how many were graded, their mean, repairs and incidents."""
     lines = [f"{'unit':<28}{'graded':>8}{'mean':>8}{'of':>7}{'repaired':>10}{'incidents':>11}"]
-    for unit in sorted({record["unit"] for record in found}):
-        group = [record for record in found if record["unit"] == unit]
-        scores = [sum(row["score"] for row in record["exercises"]) for record in group]
-        most = sum(row["max_score"] for row in group[0]["exercises"])
-        repaired = sum(bool(record["repairs"]) for record in group)
-        incidents = sum(bool(record["incidents"]) for record in group)
-        lines.append(
-            f"{unit:<28}{len(group):>8}{sum(scores) / len(scores):>8.2f}{most:>7g}{repaired:>10}{incidents:>11}"
-        )
+    for unit in sorted({record.unit for record in records}):
+        group = [record for record in records if record.unit == unit]
+        mean = sum(record.score for record in group) / len(group)
+        repaired = sum(bool(record.repairs) for record in group)
+        incidents = sum(bool(record.incidents) for record in group)
+        lines.append(f"{unit:<28}{len(group):>8}{mean:>8.2f}{group[0].max_score:>7g}{repaired:>10}{incidents:>11}")
     if outcome.graded:
         rate = 60 * len(outcome.graded) / outcome.seconds
         lines.append(f"{len(outcome.graded)} graded in {outcome.seconds:.1f} s, {rate:.0f} a minute.")

@@ -62,9 +62,9 @@ def notebooks_folder(start: Path | None = None) -> Path:
     raise NoCourse(f"no {START_PAGE} in {here}, in its folder notebooks, or above: go to the course's folder first.")
 
 
-def unit_folder(name: str, start: Path | None = None) -> Path:
+def unit_folder(name: str) -> Path:
     """The folder of the unit with this name, or its two digits, that holds the learner's notebook. Raises NoCourse."""
-    here = (start or Path.cwd()).resolve()
+    here = Path.cwd()
     for folder in _candidates(here):
         for path in sorted(folder.glob(f"[0-9][0-9]_*/{CASES_FILE}")):
             if name in (path.parent.name, path.parent.name[:2], path.parent.name[3:]):

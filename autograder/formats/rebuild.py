@@ -2,13 +2,13 @@
 
 The source notebook gives the cells and their order. A learner's solution is found by its grade id, or, where its
 metadata is lost, by the function or class that it defines. The learner's own further cells are kept behind the cell
-that they followed. Whatever had to be mended is written down: a note for the instructor, a sentence for the learner.
+that they followed. Every repair is written down: a note for the instructor, a sentence for the learner.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ Kind = Literal["restored", "replaced", "duplicate", "matched", "dropped", "file"
 
 @dataclass(frozen=True)
 class Repair:
-    """One thing that was mended. `note` is for the instructor, `sentence` for the learner ("" where it is no news)."""
+    """One repair. `note` is for the instructor, `sentence` for the learner ("" where it is no news)."""
 
     kind: Kind
     cell: str
@@ -30,7 +30,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The cells, each with its place in `metadata.autograder.place`, as messages call it; and what was mended."""
+    """The cells, each with its place in `metadata.autograder.place`, as messages call it; and the repairs."""
 
     cells: tuple[Cell, ...]
     repairs: tuple[Repair, ...]
@@ -67,8 +67,8 @@ class _Rebuilding:
         self, source: Sequence[Mapping[str, Any]], released: Sequence[Mapping[str, Any]], submitted: Sequence[Cell]
     ) -> None:
         self.source = source
-        self.starters = {grade_id_of(cell): cell for cell in released if grade_id_of(cell)}
-        self.released_sources = {cell["source"].strip() for cell in released}
+        self.starters = {grade_id_of(cell): cell["source"] for cell in released if grade_id_of(cell)}
+        self.given = {"", *(cell["source"].strip() for cell in released)}
         self.submitted = list(submitted)
         self.used: set[int] = set()
         self.strayed: set[int] = set()
@@ -100,39 +100,36 @@ class _Rebuilding:
         if not grade_id:
             return self._first(lambda other: bool(cell.get("id")) and other["id"] == cell["id"])
         same = [i for i, other in enumerate(self.submitted) if i not in self.used and grade_id_of(other) == grade_id]
-        if not same and _is_solution(cell):
-            same = self._by_name(cell)
-        if not same and not _is_solution(cell):
-            return self._first(lambda other: other["source"].strip() == cell["source"].strip())
+        if not same and not is_solution(cell):
+            return self._first(lambda other: not _changed(cell, other))
+        same = same or self._by_name(grade_id)
         if not same:
             return None
-        chosen = self._chosen(cell, same)
+        chosen = self._chosen(grade_id, same)
         self.used.update(same)
         if len(same) > 1:
             self._note(
                 "duplicate",
                 grade_id,
                 f"{len(same)} cells carry the grade id {grade_id}; one was kept",
-                f"The cell of {grade_id} was there {len(same)} times; the last one you changed was graded.",
+                f"Your notebook has {len(same)} cells for {grade_id}; the last one you changed was graded.",
             )
-        if _is_solution(cell):
+        if is_solution(cell):
             # A copy that was turned into something else keeps the marks of the cell that it was copied from.
-            self.strayed.update(i for i in same if i != chosen and not self._defines(cell, i))
+            self.strayed.update(i for i in same if i != chosen and not self._defines(grade_id, i))
         return chosen
 
-    def _defines(self, cell: Mapping[str, Any], position: int) -> bool:
-        wanted = self._wanted(grade_id_of(cell))
-        return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
+    def _note(self, kind: Kind, grade_id: str, note: str, sentence: str = "") -> None:
+        self.repairs.append(Repair(kind, grade_id, note, sentence))
 
     def _wanted(self, grade_id: str) -> set[str]:
-        """The names that a solution is to define."""
-        return set(defined_names(self.starters[grade_id]["source"])) if grade_id in self.starters else set()
+        return set(defined_names(self.starters.get(grade_id, "")))
 
-    def _note(self, kind: Kind, cell: str, note: str, sentence: str = "") -> None:
-        self.repairs.append(Repair(kind, cell, note, sentence))
+    def _defines(self, grade_id: str, position: int) -> bool:
+        wanted = self._wanted(grade_id)
+        return not wanted or bool(wanted & set(defined_names(self.submitted[position]["source"])))
 
-    def _by_name(self, cell: Mapping[str, Any]) -> list[int]:
-        grade_id = grade_id_of(cell)
+    def _by_name(self, grade_id: str) -> list[int]:
         wanted = self._wanted(grade_id)
         found = [
             i
@@ -146,20 +143,18 @@ class _Rebuilding:
             self._note(
                 "matched",
                 grade_id,
-                f"the cell of {grade_id} had lost its metadata; matched by the name that it defines",
-                f"The cell of {grade_id} had lost its marks and was found by its name.",
+                f"the cell for {grade_id} had lost its metadata; it was matched by the name that it defines",
+                f"The cell for {grade_id} had lost its metadata; it was found by the name that it defines.",
             )
         return found
 
-    def _chosen(self, cell: Mapping[str, Any], same: Sequence[int]) -> int:
-        starter = self.starters.get(grade_id_of(cell))
-        changed = [
-            i for i in same if starter is None or self.submitted[i]["source"].strip() != starter["source"].strip()
-        ]
-        defining = [i for i in changed if self._defines(cell, i)]
+    def _chosen(self, grade_id: str, same: Sequence[int]) -> int:
+        starter = self.starters.get(grade_id)
+        changed = [i for i in same if starter is None or self.submitted[i]["source"].strip() != starter.strip()]
+        defining = [i for i in changed if self._defines(grade_id, i)]
         return (defining or changed or list(same))[-1]
 
-    def _first(self, fits: Any) -> int | None:
+    def _first(self, fits: Callable[[Cell], bool]) -> int | None:
         for i, other in enumerate(self.submitted):
             if i not in self.used and grade_id_of(other) not in self.starters and fits(other):
                 self.used.add(i)
@@ -178,10 +173,8 @@ class _Rebuilding:
                 followers.setdefault(last, []).append(i)
         return followers
 
-    def _is_own(self, cell: dict[str, Any]) -> bool:
-        if grade_id_of(cell) in self.starters:
-            return False
-        return bool(cell["source"].strip()) and cell["source"].strip() not in self.released_sources
+    def _is_own(self, cell: Cell) -> bool:
+        return grade_id_of(cell) not in self.starters and cell["source"].strip() not in self.given
 
     def _built(self, cell: Mapping[str, Any], position: int | None) -> list[tuple[Cell, int | None]]:
         grade_id = grade_id_of(cell)
@@ -189,23 +182,27 @@ class _Rebuilding:
         if built["cell_type"] == "code":
             built["outputs"], built["execution_count"] = [], None
         theirs = self.submitted[position] if position is not None else None
-        if grade_id and _is_solution(cell):
+        if grade_id and is_solution(cell):
             if theirs is None:
-                built["source"] = self.starters[grade_id]["source"] if grade_id in self.starters else ""
-                told = f"Your notebook has no cell for {grade_id}."
-                self._note("restored", grade_id, f"the cell {grade_id} was missing", told)
+                built["source"] = self.starters.get(grade_id, "")
+                self._note(
+                    "restored",
+                    grade_id,
+                    f"the cell {grade_id} was missing",
+                    f"Your notebook has no cell for {grade_id}.",
+                )
             else:
                 built["source"] = theirs["source"]
             return [(built, position)]
         if grade_id:
             self._note_check(cell, theirs)
-        elif position is not None and built["cell_type"] == "code" and _changed(cell, theirs):
+        elif position is not None and theirs is not None and built["cell_type"] == "code" and _changed(cell, theirs):
             return [(built, position), self._own(position)]  # both run: the course's, then the learner's
         return [(built, position)]
 
-    def _note_check(self, cell: Mapping[str, Any], theirs: dict[str, Any] | None) -> None:
+    def _note_check(self, cell: Mapping[str, Any], theirs: Cell | None) -> None:
         grade_id = grade_id_of(cell)
-        given = self.starters[grade_id]["source"] if grade_id in self.starters else cell["source"]
+        given = self.starters.get(grade_id, cell["source"])
         if theirs is None:
             self._note("restored", grade_id, f"the check cell {grade_id} was missing and was put back")
         elif theirs["source"].strip() not in (given.strip(), cell["source"].strip()):
@@ -218,29 +215,31 @@ class _Rebuilding:
 
     def _own(self, position: int) -> tuple[Cell, int | None]:
         cell = self.submitted[position]
-        made: Cell = {
-            "cell_type": cell["cell_type"],
-            "metadata": {"autograder": {"part": "own"}},
-            "source": cell["source"],
-        }
-        if made["cell_type"] == "code":
-            made |= {"outputs": [], "execution_count": None}
-        return made, position
+        kept = {name: cell[name] for name in ("cell_type", "source")}
+        not_run: Cell = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
+        return {**kept, "metadata": {"autograder": {"part": "own"}}, **not_run}, position
 
 
-def _changed(cell: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> bool:
-    return theirs is not None and theirs["source"].strip() != cell["source"].strip()
+def _changed(cell: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    return bool(theirs["source"].strip() != cell["source"].strip())
 
 
-def _marks(cell: Any) -> dict[str, Any]:
+def _marks(cell: Mapping[str, Any]) -> dict[str, Any]:
     marks = cell["metadata"].get("nbgrader")
     return marks if isinstance(marks, dict) else {}
 
 
-def grade_id_of(cell: Any) -> str:
+def grade_id_of(cell: Mapping[str, Any]) -> str:
+    """The name of a cell in nbgrader's gradebook; "" where it has none."""
     grade_id = _marks(cell).get("grade_id", "")
     return grade_id if isinstance(grade_id, str) else ""
 
 
-def _is_solution(cell: Any) -> bool:
+def is_solution(cell: Mapping[str, Any]) -> bool:
+    """Whether a learner writes in the cell."""
     return bool(_marks(cell).get("solution"))
+
+
+def is_graded(cell: Mapping[str, Any]) -> bool:
+    """Whether the cell has points in the gradebook. A cell that is graded and a solution is graded by a person."""
+    return bool(_marks(cell).get("grade"))

@@ -32,7 +32,7 @@ class Line:
 def report(course: Path | None = None, isolation: Isolation | None = None) -> list[Line]:
     """All lines, in reading order. `course` is the folder whose disk is asked about."""
     found = available() if isolation is None else isolation
-    lines = [_python(), *(_package(name) for name in ("torch", "numpy", "nbgrader"))]
+    lines = [_python(), *(_package(name) for name in ("torch", "numpy", "nbgrader", "msgspec"))]
     lines += [_alembic(), _disk(course or Path.cwd()), _processors()]
     return [*lines, *_isolation(found)]
 

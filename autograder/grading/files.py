@@ -1,4 +1,4 @@
-"""nbgrader's folders: what was submission in, and where graded notebooks, records and feedback go."""
+"""nbgrader's folders: what was handed in, and where graded notebooks, records and feedback go."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import nbformat
+import msgspec
 
 from ..formats.cases import CASES_FILE
+from ..formats.notebook_file import tidy_cells
+from ..formats.rebuild import grade_id_of, is_graded, is_solution
 from .assignment import Assignment
-from .grade_one import RECORD_FORMAT, Graded
-from .submission import TIMESTAMP, read_regular
+from .grade_one import Graded
+from .record import NoRecord, Record
+from .submission import MAX_TIMESTAMP, TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
 SEEDS_FILE = ".seeds.json"
@@ -36,7 +38,7 @@ class Submission:
     folder: Path
 
     def timestamp(self) -> str | None:
-        found = read_regular(self.folder / TIMESTAMP, 200)
+        found = read_regular(self.folder / TIMESTAMP, MAX_TIMESTAMP)
         return found.decode("utf-8", "replace") if found else None
 
 
@@ -47,7 +49,7 @@ def shown_name(folder_name: str) -> str:
     """The learner's name as gradebook and graded folders bear it: the folder's own, unless a page could run it.
 
     nbgrader puts the name into its pages' HTML and JavaScript as it stands, and a learner may choose the name of what
-    is submission in. One with such characters gets others that look alike, and a digest, so that no two become one.
+    is handed in. One with such characters gets others that look alike, and a digest, so that no two become one.
     """
     safe = folder_name.translate(_UNSAFE)
     if safe == folder_name:
@@ -77,47 +79,43 @@ def graded_folder(course: Path, student: str, unit: str) -> Path:
     return course / "autograded" / student / unit
 
 
-def read_record(course: Path, student: str, unit: str) -> dict[str, Any] | None:
+def read_record(course: Path, student: str, unit: str) -> Record | None:
     """What was written down when the submission was graded; None where there is nothing that can be read."""
     try:
-        record = json.loads((graded_folder(course, student, unit) / RECORD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return Record.from_json((graded_folder(course, student, unit) / RECORD_FILE).read_bytes())
+    except (OSError, NoRecord):
         return None
-    return record if isinstance(record, dict) and record.get("format") == RECORD_FORMAT else None
 
 
-def read_graded(course: Path, student: str, unit: str, notebook_name: str) -> nbformat.NotebookNode | None:
-    """The notebook that formgrader shows; None where there is none that can be read."""
+def all_records(course: Path) -> list[Record]:
+    """Every record under `autograded/`, by unit and student."""
+    paths = (course / "autograded").glob(f"[!.]*/[!.]*/{RECORD_FILE}")
+    found = (read_record(course, path.parents[1].name, path.parent.name) for path in paths)
+    return sorted((record for record in found if record), key=lambda record: (record.unit, record.student))
+
+
+def read_answers(course: Path, student: str, unit: str, notebook_name: str) -> dict[str, str]:
+    """The written answers that formgrader shows, by cell; empty where there are none that can be read."""
     try:
         text = (graded_folder(course, student, unit) / f"{notebook_name}.ipynb").read_text(encoding="utf-8")
-        notebook: nbformat.NotebookNode = nbformat.v4.reads(text)
-        return notebook
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+        cells = tidy_cells(json.loads(text)["cells"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {grade_id_of(cell): cell["source"] for cell in cells if is_graded(cell) and is_solution(cell)}
 
 
-def all_records(course: Path) -> list[dict[str, Any]]:
-    """Every record under `autograded/`, by unit and student."""
-    found = []
-    for path in sorted((course / "autograded").glob(f"*/*/{RECORD_FILE}")):
-        record = read_record(course, path.parents[1].name, path.parent.name)
-        if record is not None:
-            found.append(record)
-    return sorted(found, key=lambda record: (record["unit"], record["student"]))
-
-
-def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp: str | None, feedback: str) -> None:
+def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp: str | None) -> None:
     """Put a graded notebook, its record and its feedback page in place, each folder at once. Raises OSError."""
+    student, unit = graded.record.student, graded.record.unit
     files = {
         f"{assignment.notebook_name}.ipynb": graded.notebook.encode(),
         CASES_FILE: assignment.cases_file,
-        RECORD_FILE: json.dumps(graded.record, ensure_ascii=False, indent=1).encode(),
+        RECORD_FILE: graded.record.to_json(),
     }
     if timestamp:
         files[TIMESTAMP] = timestamp.encode()
-    page = {f"{assignment.notebook_name}.html": feedback.encode()}
-    _replace_folder(course / "feedback" / graded.student / graded.unit, page)
-    _replace_folder(graded_folder(course, graded.student, graded.unit), files)
+    _replace_folder(course / "feedback" / student / unit, {f"{assignment.notebook_name}.html": graded.page.encode()})
+    _replace_folder(graded_folder(course, student, unit), files)
 
 
 def _replace_folder(folder: Path, files: dict[str, bytes]) -> None:
@@ -179,9 +177,8 @@ def only_writer(course: Path) -> Iterator[bool]:
 def recorded_seeds(course: Path) -> dict[str, int]:
     """The seed that each unit's hidden cases were last drawn from."""
     try:
-        seeds = json.loads((course / "autograded" / SEEDS_FILE).read_text(encoding="utf-8"))
-        return {str(unit): int(seed) for unit, seed in seeds.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        return msgspec.json.decode((course / "autograded" / SEEDS_FILE).read_bytes(), type=dict[str, int])
+    except (OSError, msgspec.MsgspecError):
         return {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import os
 import shutil
@@ -11,7 +10,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,64 +18,38 @@ from typing import Any
 import nbformat
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades, SaveCells
-from nbgrader.utils import is_grade, is_solution, parse_utc
+from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from nbgrader.utils import parse_utc
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
 
 from .assignment import Assignment
 from .grade_one import Graded
+from .record import ByHand, Row
+
+_LOGGER = logging.getLogger("tornado.application")
+"""Where nbgrader logs a database's faults, with their tracebacks, before it raises them."""
 
 
 class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; one line says why and how to mend it."""
 
 
-@dataclass(frozen=True)
-class ByHand:
-    """What a person has given to one cell in formgrader."""
-
-    cell: str
-    points: float | None
-    """None where there is a comment alone."""
-    most: float
-    extra: float
-    comment: str
-
-
-def course_config(course: Path) -> Config:
-    """The course's `nbgrader_config.py`, with its root set."""
-    config: Config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if _has_config(course) else Config()
-    config.CourseDirectory.root = str(course)
-    return config
-
-
-def _has_config(course: Path) -> bool:
-    return (course / "nbgrader_config.py").is_file()
-
-
-def written_answers(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """The text of each cell that a person grades, by its name in the gradebook."""
-    return {
-        cell.metadata["nbgrader"]["grade_id"]: cell.source
-        for cell in notebook.cells
-        if is_grade(cell) and is_solution(cell)
-    }
-
-
 def find_own_commands() -> None:
     """Let nbgrader find `alembic`, which it calls by name, where the environment of this Python is not activated."""
-    own = Path(sys.executable).parent
-    if shutil.which("alembic") is None and shutil.which("alembic", path=str(own)):
-        os.environ["PATH"] = f"{own}{os.pathsep}{os.environ.get('PATH', '')}"
+    beside = str(Path(sys.executable).parent)
+    if shutil.which("alembic") is None and shutil.which("alembic", path=beside):
+        os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
-    def __init__(self, course: Path, config: Config | None = None) -> None:
-        self._config = config or course_config(course)
+    def __init__(self, course: Path) -> None:
+        configured = (course / "nbgrader_config.py").is_file()
+        self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
+        self._config.CourseDirectory.root = str(course)
         self._coursedir = CourseDirectory(config=self._config)
         find_own_commands()
         with self._guarded():
@@ -95,9 +68,10 @@ class GradebookWriter:
     def _guarded(self) -> Iterator[None]:
         """Faults of the database as one line; without what nbgrader warns of and logs on its own account."""
         try:
-            with warnings.catch_warnings(), _unlogged():
+            with warnings.catch_warnings():
                 told = r"Object of type <\w+> not in session, add operation along '\w+\.submissions' will not proceed"
                 warnings.filterwarnings("ignore", told, SAWarning)
+                _LOGGER.disabled = True
                 yield
         except InvalidEntry as error:
             # nbgrader's word for an entry that the database refused, and for a database that refuses every entry.
@@ -106,20 +80,17 @@ class GradebookWriter:
             raise GradebookError(_one_line(error.__context__ or error, self._coursedir.db_url)) from error
         except (SQLAlchemyError, OSError) as error:
             raise GradebookError(_one_line(error, self._coursedir.db_url)) from error
+        finally:
+            _LOGGER.disabled = False
 
     def open_assignment(self, assignment: Assignment) -> None:
         """Make the unit's cells known to the gradebook, as `nbgrader generate_assignment` does. Raises GradebookError."""
-        resources = {
-            "nbgrader": {
-                "notebook": assignment.notebook_name,
-                "assignment": assignment.unit,
-                "db_url": self._coursedir.db_url,
-            }
-        }
+        named = {"notebook": assignment.notebook_name, "assignment": assignment.unit, "db_url": self._coursedir.db_url}
+        notebook = nbformat.from_dict({"cells": assignment.source, "metadata": assignment.metadata})
         try:
             with self._guarded():
                 self._gradebook.update_or_create_assignment(assignment.unit)
-                SaveCells(config=self._config).preprocess(copy.deepcopy(assignment.source_notebook()), resources)
+                SaveCells(config=self._config).preprocess(notebook, {"nbgrader": named})
                 self._gradebook.db.expire_all()
         except GradebookError:
             raise
@@ -138,36 +109,25 @@ class GradebookWriter:
         except MissingEntry:
             return False
 
-    def write(
-        self, graded: Graded, notebook_name: str, timestamp_text: str | None, answers: Mapping[str, str] | None = None
-    ) -> None:
+    def write(self, graded: Graded, notebook_name: str, timestamp_text: str | None, answers: Mapping[str, str]) -> None:
         """Write one submission's grades in one transaction; manual points and comments stay. Raises GradebookError.
 
         timestamp_text: the text of `timestamp.txt`, where there is one
-        answers:   the written answers that lay in formgrader until now, by cell; one that has its points already and is
-                   still the same is not asked for again
+        answers:        the written answers that lay in formgrader until now, by cell
         """
-        book = self._gradebook
+        book, session = self._gradebook, self._gradebook.db
+        student, unit = graded.record.student, graded.record.unit
         timestamp = _timestamp(timestamp_text)
         more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
-        saver = SaveAutoGrades(config=self._config)
-        saver.notebook_id, saver.assignment_id, saver.student_id = notebook_name, graded.unit, graded.student
-        notebook = nbformat.v4.reads(graded.notebook)
-        session = book.db
         try:
             with self._guarded():
                 book.db = _Uncommitted(session)
-                book.update_or_create_student(graded.student)
-                submission = book.update_or_create_submission(graded.unit, graded.student, **more)
-                saver.gradebook = entries = _Entries(book, notebook_name, graded)
-                settled = entries.settled()
-                for index, cell in enumerate(notebook.cells):
-                    saver.preprocess_cell(cell, {}, index)
-                before = answers or {}
-                same = {cell for cell, text in written_answers(notebook).items() if before.get(cell) == text}
-                entries.leave_settled(settled & same)
+                book.update_or_create_student(student)
+                submission = book.update_or_create_submission(unit, student, **more)
+                notebook = book.find_submission_notebook(notebook_name, unit, student)
+                self._enter(graded, notebook, answers)
                 session.flush()
-                self._assign_penalty(submission, graded, notebook_name)
+                self._assign_penalty(submission, notebook)
                 session.commit()
         except BaseException:
             with contextlib.suppress(SQLAlchemyError):
@@ -176,71 +136,77 @@ class GradebookWriter:
         finally:
             book.db = session
 
-    def _assign_penalty(self, submission: Any, graded: Graded, notebook_name: str) -> None:
+    def _enter(self, graded: Graded, notebook: Any, answers: Mapping[str, str]) -> None:
+        """Points and comments as nbgrader's `SaveAutoGrades` enters them, without its five joins for each.
+
+        It asks a person to look again at whatever has points by hand. Here, an answer that has its points already and is
+        still the same is not asked for again.
+        """
+        entries = {entry.cell: entry for entry in graded.entries}
+        for grade, name in self._of(notebook, Grade):
+            entry, given = entries[name], grade.manual_score is not None
+            read = given and not grade.needs_manual_grade
+            unchanged = entry.answer is not None and entry.answer == answers.get(name)
+            grade.auto_score = entry.points
+            grade.needs_manual_grade = (given or entry.points is None) and not (read and unchanged)
+        for comment, name in self._of(notebook, Comment):
+            comment.auto_comment = "No response." if entries[name].unanswered else None
+
+    def _of(self, notebook: Any, kind: Any) -> Any:
+        """The notebook's grades or comments, each with its cell's name."""
+        query = self._gradebook.db.query(kind, BaseCell.name).join(BaseCell, BaseCell.id == kind.cell_id)
+        return query.filter(kind.notebook_id == notebook.id)
+
+    def _assign_penalty(self, submission: Any, notebook: Any) -> None:
         """The course's late policy, applied anew at each grading: no penalty of an earlier one stays."""
-        notebook = self._gradebook.find_submission_notebook(notebook_name, graded.unit, graded.student)
         notebook.late_submission_penalty = None
         late = submission.total_seconds_late
         if late > 0:
             self._gradebook.db.flush()
-            penalty = self._penalties.plugin_inst.late_submission_penalty(graded.student, notebook.score, late)
+            policy = self._penalties.plugin_inst
+            penalty = policy.late_submission_penalty(submission.student.id, notebook.score, late)
             if penalty is not None:
                 notebook.late_submission_penalty = min(max(float(penalty), 0.0), notebook.score)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a student and unit, as the gradebook has it: manual points and penalties included."""
+    def rows(self) -> list[Row]:
+        """One row a unit and student."""
         with self._guarded():
-            return self._rows()
+            return [
+                _row(assignment.name, submission)
+                for assignment in sorted(self._gradebook.assignments, key=lambda one: one.name)
+                for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
+            ]
 
     def given_by_hand(self) -> dict[tuple[str, str], list[ByHand]]:
         """Points and comments that people have given in formgrader, by (unit, student)."""
+        found: dict[tuple[str, str], dict[str, ByHand]] = {}
         with self._guarded():
-            found: dict[tuple[str, str], dict[str, ByHand]] = {}
             db = self._gradebook.db
             for grade in db.query(Grade).filter(Grade.manual_score.isnot(None) | (Grade.extra_credit > 0)):
-                where = found.setdefault((grade.assignment.name, grade.student.id), {})
-                where[grade.name] = ByHand(
-                    grade.name, grade.manual_score, grade.max_score, grade.extra_credit or 0.0, ""
-                )
-            for comment in db.query(Comment).filter(
-                Comment.manual_comment.isnot(None) & (Comment.manual_comment != "")
-            ):
-                where = found.setdefault((comment.assignment.name, comment.student.id), {})
-                given = where.get(comment.name, ByHand(comment.name, None, 0.0, 0.0, ""))
-                where[comment.name] = replace(given, comment=comment.manual_comment)
-        return {key: list(entries.values()) for key, entries in found.items()}
-
-    def _rows(self) -> list[dict[str, Any]]:
-        found = []
-        for assignment in sorted(self._gradebook.assignments, key=lambda one: one.name):
-            for submission in sorted(assignment.submissions, key=lambda s: s.student.id):
-                found.append(
-                    {
-                        "unit": assignment.name,
-                        "student": submission.student.id,
-                        "last_name": submission.student.last_name or "",
-                        "first_name": submission.student.first_name or "",
-                        "email": submission.student.email or "",
-                        "handed_in": submission.timestamp.isoformat() if submission.timestamp else "",
-                        "raw_score": submission.score,
-                        "late_penalty": submission.late_submission_penalty,
-                        "score": max(0.0, submission.score - submission.late_submission_penalty),
-                        "max_score": submission.max_score,
-                        "needs_manual_grade": submission.needs_manual_grade,
-                    }
-                )
-        return found
+                given = ByHand(grade.name, grade.manual_score, grade.max_score, grade.extra_credit or 0.0, "")
+                found.setdefault((grade.assignment.name, grade.student.id), {})[grade.name] = given
+            for comment in db.query(Comment).filter(Comment.manual_comment != ""):
+                cells = found.setdefault((comment.assignment.name, comment.student.id), {})
+                given = cells.get(comment.name, ByHand(comment.name, None, 0.0, 0.0, ""))
+                cells[comment.name] = replace(given, comment=comment.manual_comment)
+        return {key: list(cells.values()) for key, cells in found.items()}
 
 
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """nbgrader logs a database's faults with their tracebacks before it raises them."""
-    logger = logging.getLogger("tornado.application")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
+def _row(unit: str, submission: Any) -> Row:
+    student = submission.student
+    return Row(
+        unit,
+        student.id,
+        student.last_name or "",
+        student.first_name or "",
+        student.email or "",
+        handed_in=submission.timestamp.isoformat() if submission.timestamp else "",
+        raw_score=submission.score,
+        late_penalty=submission.late_submission_penalty,
+        score=max(0.0, submission.score - submission.late_submission_penalty),
+        max_score=submission.max_score,
+        needs_manual_grade=submission.needs_manual_grade,
+    )
 
 
 def _create_whole(url: str, course_id: str) -> None:
@@ -253,54 +219,6 @@ def _create_whole(url: str, course_id: str) -> None:
         with Gradebook(f"sqlite:///{fresh}", course_id):
             pass
         fresh.replace(path)
-
-
-class _Entries:
-    """One submission's grades and comments as nbgrader looks them up, fetched together: it asks for each by five joins."""
-
-    def __init__(self, book: Gradebook, notebook_name: str, graded: Graded) -> None:
-        notebook = book.find_submission_notebook(notebook_name, graded.unit, graded.student)
-        self.db = _Unflushed()
-        self._grades, self._comments = (
-            {
-                cell: entry
-                for entry, cell in book.db.query(kind, BaseCell.name)
-                .join(BaseCell, BaseCell.id == kind.cell_id)
-                .filter(kind.notebook_id == notebook.id)
-            }
-            for kind in (Grade, Comment)
-        )
-
-    def settled(self) -> set[str]:
-        """The cells to which a person has given points, and that wait for nothing."""
-        return {
-            cell
-            for cell, grade in self._grades.items()
-            if grade.manual_score is not None and not grade.needs_manual_grade
-        }
-
-    def leave_settled(self, cells: set[str]) -> None:
-        """nbgrader asks a person to look again at whatever has points by hand; at these there is nothing new to see."""
-        for cell in cells:
-            self._grades[cell].needs_manual_grade = False
-
-    def find_grade(self, cell: str, *where: str) -> Grade:
-        return self._found(self._grades, cell)
-
-    def find_comment(self, cell: str, *where: str) -> Comment:
-        return self._found(self._comments, cell)
-
-    def _found(self, entries: dict[str, Any], cell: str) -> Any:
-        if cell not in entries:
-            raise MissingEntry(f"the gradebook has no cell {cell}")
-        return entries[cell]
-
-
-class _Unflushed:
-    """The session that nbgrader commits after every cell: all are written together at the end."""
-
-    def commit(self) -> None:
-        pass
 
 
 class _Uncommitted:

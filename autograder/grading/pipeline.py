@@ -5,18 +5,19 @@ Anything that is a `concurrent.futures.Executor` will do: processes on this mach
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
+import pickle
 import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..observing.outside import TimeLimits
 from .assignment import Assignment, open_assignment
@@ -24,22 +25,24 @@ from .files import (
     Submission,
     find_submissions,
     only_writer,
-    read_graded,
+    read_answers,
     read_record,
     record_seed,
     recorded_seeds,
     write_graded,
 )
 from .grade_one import Graded
-from .gradebook import GradebookError, GradebookWriter, written_answers
+from .gradebook import GradebookError, GradebookWriter
+from .record import Failure, Record
 from .submission import submission_digest, submission_files
-from .worker import Done, Packed, Task, start_worker, task_for, work
+from .worker import Conditions, Task, start_worker, work
 
 _ATTEMPTS = 3
 _AHEAD = 4
 """Submissions in hand for each worker: enough to keep it busy, few enough to stop soon."""
 
 MakeExecutor = Callable[[], Executor]
+Done = Graded | Failure
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,11 @@ class Plan:
 class Outcome:
     """What one grading run did."""
 
-    graded: list[dict[str, Any]] = field(default_factory=list)
-    """Records, in order of completion."""
-    failed: list[Done] = field(default_factory=list)
+    graded: list[Record] = field(default_factory=list)
+    """In order of completion."""
+    failed: list[Failure] = field(default_factory=list)
     kept: int = 0
     seconds: float = 0.0
-    peak_memory: int = 0
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by phase, over all submissions; those of several workers add up."""
     finished: list[float] = field(default_factory=list)
@@ -94,11 +96,11 @@ def plan(course: Path, units: Sequence[str], students: Sequence[str], *, seed: i
 
 def _is_done(course: Path, assignment: Assignment, submission: Submission, book: GradebookWriter) -> bool:
     record = read_record(course, submission.student, submission.unit)
-    if record is None or record.get("assignment") != assignment.digest:
+    if record is None or record.assignment != assignment.digest:
         return False
     wanted = assignment.wanted_files
     try:
-        same = record.get("submission") == submission_digest(submission_files(submission.folder, wanted), wanted)
+        same = record.submission == submission_digest(submission_files(submission.folder, wanted), wanted)
     except OSError:
         return False
     return same and book.has(submission.unit, submission.student)
@@ -126,7 +128,8 @@ def run(
                 raise GradebookError("another grading of this course is running: wait for its end, or stop it.")
             for unit, assignment in plan.assignments.items():
                 record_seed(plan.course, unit, assignment.seed)
-            grading = _Grading(plan, make_executor, confined, workers, times or TimeLimits(), run_demos)
+            conditions = Conditions(confined, times or TimeLimits(), run_demos)
+            grading = _Grading(plan, make_executor, conditions, _AHEAD * workers)
             with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
                 for done in completed:
                     _write_down(plan, book, done, outcome)
@@ -140,103 +143,107 @@ def run(
 
 def _write_down(plan: Plan, book: GradebookWriter, done: Done, outcome: Outcome) -> None:
     """Write one grade down; one that cannot be written for a reason of its own is a failure of that one."""
-    outcome.peak_memory = max(outcome.peak_memory, done.peak_memory)
     begun = time.perf_counter()
     try:
-        if done.graded is not None:
-            _write(plan, book, done.graded, done.page)
-            outcome.graded.append(done.graded.record)
-            for phase, seconds in done.graded.seconds.items():
-                outcome.phases[phase] = outcome.phases.get(phase, 0.0) + seconds
+        if isinstance(done, Graded):
+            _write(plan, book, done)
+            outcome.graded.append(done.record)
+            _add_up(outcome.phases, done.seconds)
         else:
             outcome.failed.append(done)
     except (GradebookError, OSError):
         raise
     except Exception as error:  # one submission must not stop the class
-        outcome.failed.append(Done(done.student, done.unit, None, f"{type(error).__name__}: {error}"))
+        record = done.record if isinstance(done, Graded) else done
+        outcome.failed.append(Failure(record.student, record.unit, f"{type(error).__name__}: {error}"))
     outcome.left -= 1
-    outcome.phases["gradebook and files"] = outcome.phases.get("gradebook and files", 0.0) + time.perf_counter() - begun
+    _add_up(outcome.phases, {"gradebook and files": time.perf_counter() - begun})
 
 
-def _write(plan: Plan, book: GradebookWriter, graded: Graded, page: str) -> None:
+def _add_up(phases: dict[str, float], more: Mapping[str, float]) -> None:
+    for phase, seconds in more.items():
+        phases[phase] = phases.get(phase, 0.0) + seconds
+
+
+def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
-    assignment = plan.assignments[graded.unit]
-    submission = next(h for h in plan.todo if (h.student, h.unit) == (graded.student, graded.unit))
-    timestamp = submission.timestamp()
-    shown = read_graded(plan.course, graded.student, graded.unit, assignment.notebook_name)
-    book.write(graded, assignment.notebook_name, timestamp, written_answers(shown) if shown else {})
-    write_graded(plan.course, assignment, graded, timestamp, page)
+    student, unit = graded.record.student, graded.record.unit
+    assignment = plan.assignments[unit]
+    timestamp = next(one.timestamp() for one in plan.todo if (one.student, one.unit) == (student, unit))
+    answers = read_answers(plan.course, student, unit, assignment.notebook_name)
+    book.write(graded, assignment.notebook_name, timestamp, answers)
+    write_graded(plan.course, assignment, graded, timestamp)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    submission: Submission
+    number: int = 1
+
+    def failed(self, reason: str) -> Failure:
+        return Failure(self.submission.student, self.submission.unit, reason)
+
+    def again(self) -> _Attempt:
+        return _Attempt(self.submission, self.number + 1)
 
 
 class _Grading:
     """Hands submissions to an executor, and to a new one where a worker of it died."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        make_executor: MakeExecutor,
-        confined: bool,
-        workers: int,
-        times: TimeLimits,
-        run_demos: bool,
-    ) -> None:
-        self.plan = plan
-        self.packed = {unit: Packed.of(assignment) for unit, assignment in plan.assignments.items()}
+    def __init__(self, plan: Plan, make_executor: MakeExecutor, conditions: Conditions, ahead: int) -> None:
+        self.assignments = plan.assignments
+        self.packed = {unit: pickle.dumps(assignment) for unit, assignment in plan.assignments.items()}
         self.make_executor = make_executor
-        self.confined = confined
-        self.times = times
-        self.run_demos = run_demos
-        self.ahead = _AHEAD * workers
-        self.waiting = deque((submission, 1) for submission in plan.todo)
+        self.conditions = conditions
+        self.ahead = ahead
+        self.waiting = deque(map(_Attempt, plan.todo))
 
     def completed(self) -> Generator[Done, None, None]:
         """What came of each submission, in order of completion."""
         while self.waiting:
-            lost: list[tuple[Submission, int]] = []
-            running: dict[Future[Done], tuple[Submission, int]] = {}
+            lost: list[_Attempt] = []
+            running: dict[Future[Done], _Attempt] = {}
             with _ended(self.make_executor()) as executor:
                 while (self.waiting and not lost) or running:
                     while not lost and self._may_submit(running):
-                        submission, attempt = self.waiting.popleft()
+                        attempt = self.waiting.popleft()
                         try:
-                            task = self._task(submission)
+                            task = self._task(attempt.submission)
                         except (OSError, ValueError) as error:
-                            yield Done(submission.student, submission.unit, None, f"it cannot be read: {error}")
+                            yield attempt.failed(f"it cannot be read: {error}")
                             continue
                         try:
-                            running[_submit(executor, self.packed[submission.unit], task)] = (submission, attempt)
+                            running[_submit(executor, self.packed[task.unit], task)] = attempt
                         except BrokenExecutor:
-                            lost.append((submission, attempt))
+                            lost.append(attempt)
                     finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
                     for future in finished:
-                        submission, attempt = running.pop(future)
-                        done = _result(future, submission)
-                        if done is None and attempt >= _ATTEMPTS:
-                            told = f"its worker ended {_ATTEMPTS} times while grading it"
-                            done = Done(submission.student, submission.unit, None, told)
-                        if done is not None and done.graded and done.graded.unsettled and attempt == 1:
-                            self.waiting.append((submission, 2))  # at the end, and alone: then the machine is no reason
-                        elif done is not None:
-                            yield done
+                        attempt = running.pop(future)
+                        done = _result(future, attempt)
+                        if done is None and attempt.number >= _ATTEMPTS:
+                            done = attempt.failed(f"its worker ended {_ATTEMPTS} times while grading it")
+                        if done is None:
+                            lost.append(attempt.again())
+                        elif isinstance(done, Graded) and done.unsettled and attempt.number == 1:
+                            self.waiting.append(attempt.again())  # last, and alone: then the machine is no reason
                         else:
-                            lost.append((submission, attempt + 1))
+                            yield done
             self.waiting.extendleft(reversed(lost))
 
-    def _may_submit(self, running: Mapping[Future[Done], tuple[Submission, int]]) -> bool:
+    def _may_submit(self, running: Mapping[Future[Done], _Attempt]) -> bool:
         """What was in hand when a worker died is tried alone: then the one that ends workers is known by it."""
-        if not self.waiting or any(attempt > 1 for _, attempt in running.values()):
+        if not self.waiting or any(attempt.number > 1 for attempt in running.values()):
             return False
-        return len(running) < (1 if self.waiting[0][1] > 1 else self.ahead)
+        return len(running) < (1 if self.waiting[0].number > 1 else self.ahead)
 
     def _task(self, submission: Submission) -> Task:
-        submission.student.encode()  # raises ValueError: such a name can be neither stored nor shown
-        wanted = self.plan.assignments[submission.unit].wanted_files
-        return task_for(
-            submission.student, submission.unit, submission.folder, self.confined, self.times, self.run_demos, wanted
-        )
+        """Raises OSError, and ValueError for a name that can be neither stored nor shown."""
+        submission.student.encode()
+        files = submission_files(submission.folder, self.assignments[submission.unit].wanted_files)
+        return Task(submission.student, submission.unit, files, self.conditions)
 
 
-def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
+def _submit(executor: Executor, assignment: bytes, task: Task) -> Future[Done]:
     """Submit with Ctrl-C held back, so that a worker that is started here is born deaf to it."""
     if not hasattr(signal, "pthread_sigmask"):
         return executor.submit(work, assignment, task)
@@ -247,7 +254,7 @@ def _submit(executor: Executor, assignment: Packed, task: Task) -> Future[Done]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _result(future: Future[Done], submission: Submission) -> Done | None:
+def _result(future: Future[Done], attempt: _Attempt) -> Done | None:
     """A task's result; None where its worker died under it."""
     try:
         return future.result()
@@ -258,7 +265,7 @@ def _result(future: Future[Done], submission: Submission) -> Done | None:
     except BaseException as error:  # a cluster's own exceptions, of which a lost worker is one
         if "Killed" in type(error).__name__ or "Cancelled" in type(error).__name__:
             return None
-        return Done(submission.student, submission.unit, None, f"{type(error).__name__}: {error}")
+        return attempt.failed(f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -268,26 +275,13 @@ def _ended(executor: Executor) -> Iterator[Executor]:
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         for process in list(getattr(executor, "_processes", None) or {}):
-            _kill(process)
+            with suppress(OSError):
+                os.kill(process, signal.SIGTERM)
         raise
     executor.shutdown(wait=True)
 
 
-def _kill(process: int) -> None:
-    with suppress(OSError):
-        os.kill(process, signal.SIGTERM)
-
-
 def local_executor(workers: int) -> MakeExecutor:
     """Processes on this machine, spawned clean: nothing of this process' memory is in them."""
-
-    def make() -> Executor:
-        return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
-
-    return make
-
-
-def records(course: Path, submission: Iterable[Submission]) -> list[dict[str, Any]]:
-    """The records of submissions that have one."""
-    found = (read_record(course, one.student, one.unit) for one in submission)
-    return [record for record in found if record is not None]
+    spawn = multiprocessing.get_context("spawn")
+    return functools.partial(ProcessPoolExecutor, workers, mp_context=spawn, initializer=start_worker)

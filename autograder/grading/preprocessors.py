@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
 
 from ..formats.notebook_file import Unreadable, read_notebook, tidy_cells
+from ..formats.rebuild import rebuild
 from ..observing.processes import WarmProcess
 from ..observing.sandbox import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
-from .grade_one import grade_cells, notebook_of, rebuilt_notebook
-
-_assignments: dict[tuple[str, str, int], Assignment] = {}
-_warm: dict[bool, WarmProcess] = {}
+from .grade_one import grade_cells
 
 
 class HandedIn(NotebookExporter):
@@ -42,18 +41,17 @@ class HandedIn(NotebookExporter):
                 raise Unreadable("what was handed in under the notebook's name is no file.")
             cells = read_notebook(path)
         except Unreadable as error:
-            self.log.error("%s: nothing could be graded: %s", path, error)
-            cells = [
-                {"cell_type": "markdown", "metadata": {}, "source": f"Nothing could be graded: {error}", "id": "reason"}
-            ]
+            reason = f"Nothing could be graded: {error}"
+            self.log.error("%s: %s", path, reason)
+            cells = [{"cell_type": "markdown", "metadata": {}, "source": reason, "id": "reason"}]
+        not_run: dict[str, Any] = {"outputs": [], "execution_count": None}
         notebook = nbformat.v4.new_notebook()
-        notebook.cells = [nbformat.from_dict({**cell, **_RAN_NOTHING.get(cell["cell_type"], {})}) for cell in cells]
+        notebook.cells = [
+            nbformat.from_dict({**cell, **(not_run if cell["cell_type"] == "code" else {})}) for cell in cells
+        ]
         write: Any = self.from_notebook_node
         written: tuple[Any, dict[str, Any]] = write(notebook, resources=resources, **more)
         return written
-
-
-_RAN_NOTHING: dict[str, dict[str, Any]] = {"code": {"outputs": [], "execution_count": None}}
 
 
 class RepairNotebook(NbGraderPreprocessor):
@@ -61,10 +59,12 @@ class RepairNotebook(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         assignment = _assignment(self.parent, resources, None)
-        rebuilt = rebuilt_notebook(assignment, tidy_cells(nb.cells))
+        rebuilt = rebuild(assignment.source, assignment.released, tidy_cells(nb.cells))
         for repair in rebuilt.repairs:
             self.log.warning("Repaired: %s", repair.note)
-        return notebook_of(assignment, rebuilt), resources
+        notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(assignment.metadata))
+        notebook.cells = [nbformat.from_dict(cell) for cell in rebuilt.cells]
+        return notebook, resources
 
 
 class JudgeOutside(NbGraderPreprocessor):
@@ -82,34 +82,32 @@ class JudgeOutside(NbGraderPreprocessor):
         if confined:
             require("sandbox")
         assignment = _assignment(self.parent, resources, self.seed)
-        if confined not in _warm:
-            _warm[confined] = WarmProcess(confined=confined)
-            atexit.register(_warm[confined].close)
-        graded = grade_cells(assignment, nb, _warm[confined], _submitted_folder(self.parent, resources))
-        for incident in graded.incidents:
-            self.log.warning("%s: %s", resources["nbgrader"]["student"], incident)
-        return nb, resources
+        named, folders = resources["nbgrader"], _coursedir(self.parent)
+        # nbgrader's copy of the submission in `autograded/` is not what is judged.
+        submitted = folders.format_path(folders.submitted_directory, named["student"], named["assignment"])
+        judged = grade_cells(assignment, nb.cells, _warm_process(confined), Path(submitted))
+        for incident in judged.incidents:
+            self.log.warning("%s: %s", named["student"], incident)
+        return nbformat.from_dict(nb), resources
 
 
 def _assignment(parent: Any, resources: dict[str, Any], seed: int | None) -> Assignment:
-    course = Path(_root(parent))
+    course = Path(_coursedir(parent).root)
     unit = resources["nbgrader"]["assignment"]
     chosen = seed if seed is not None else recorded_seeds(course).get(unit, 1)
-    key = (str(course), unit, chosen)
-    if key not in _assignments:
-        _assignments[key] = open_assignment(course, unit, chosen)
-    return _assignments[key]
+    return _opened(course, unit, chosen)
 
 
-def _submitted_folder(parent: Any, resources: dict[str, Any]) -> Path:
-    """Where the submission was handed in: nbgrader's copy of it in `autograded/` is not what is judged."""
-    course = _coursedir(parent)
-    named = resources["nbgrader"]
-    return Path(course.format_path(course.submitted_directory, named["student"], named["assignment"]))
+@functools.cache
+def _opened(course: Path, unit: str, seed: int) -> Assignment:
+    return open_assignment(course, unit, seed)
 
 
-def _root(parent: Any) -> str:
-    return str(_coursedir(parent).root)
+@functools.cache
+def _warm_process(confined: bool) -> WarmProcess:
+    warm = WarmProcess(confined=confined)
+    atexit.register(warm.close)
+    return warm
 
 
 def _coursedir(parent: Any) -> Any:

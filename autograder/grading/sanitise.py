@@ -9,12 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
-
+Output = dict[str, Any]
 _MAX_TEXT = 20_000
 _MAX_PICTURE_BYTES = 2 * 1024 * 1024
 _MAX_PIXELS = 16_000_000
@@ -32,11 +30,9 @@ _MATH_COMMAND = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def output_of(kind: str, **fields: Any) -> NotebookNode:
-    """One output of a cell, as `nbformat.v4.new_output` makes it, without half a millisecond of validation."""
-    metadata: dict[str, Any] = {} if kind in ("stream", "error") else {"metadata": {}}
-    made: NotebookNode = nbformat.from_dict({"output_type": kind, **metadata, **fields})
-    return made
+def output_of(kind: str, **fields: Any) -> Output:
+    """One output of a cell, as `nbformat.v4.new_output` makes it."""
+    return {"output_type": kind, **({} if kind in ("stream", "error") else {"metadata": {}}), **fields}
 
 
 def safe_text(text: Any) -> str:
@@ -70,29 +66,25 @@ def clean(tree: Any) -> Any:
     return [clean(item) for item in tree] if isinstance(tree, (list, tuple)) else tree
 
 
-def safe_outputs(outputs: Any) -> list[NotebookNode]:
+def safe_outputs(outputs: Any) -> list[Output]:
     """Outputs as a submission's process described them, reduced to streams, plain text and PNG."""
-    kept: list[NotebookNode] = []
+    kept: list[Output] = []
     for output in outputs if isinstance(outputs, list) else []:
         if isinstance(output, dict) and len(kept) < _MAX_OUTPUTS:
             kept += _safe_output(output)
     return kept
 
 
-def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
+def _safe_output(output: dict[str, Any]) -> list[Output]:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
         return [output_of("stream", name=name, text=safe_text(output.get("text", "")))]
     if kind == "error":
-        return [
-            output_of(
-                "error",
-                ename=safe_text(output.get("ename", ""))[:200],
-                evalue=safe_text(output.get("evalue", ""))[:2000],
-                traceback=[safe_text(line) for line in _list(output.get("traceback"))[:60] if isinstance(line, str)],
-            )
-        ]
+        name, value = safe_text(output.get("ename", ""))[:200], safe_text(output.get("evalue", ""))[:2000]
+        lines = output.get("traceback")
+        told = [safe_text(line) for line in (lines if isinstance(lines, list) else [])[:60] if isinstance(line, str)]
+        return [output_of("error", ename=name, evalue=value, traceback=told)]
     data = output.get("data")
     if kind not in ("display_data", "execute_result") or not isinstance(data, dict):
         return []
@@ -101,14 +93,8 @@ def _safe_output(output: dict[str, Any]) -> Iterable[NotebookNode]:
         safe["text/plain"] = safe_text(data["text/plain"])
     if picture := _safe_picture(data.get("image/png")):
         safe["image/png"] = picture
-    if not safe:
-        return []
     # An execute_result of the learner's would be read as a score in a check cell: shown, it is display data.
-    return [output_of("display_data", data=safe)]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return [output_of("display_data", data=safe)] if safe else []
 
 
 def _safe_picture(data: Any) -> str | None:
@@ -126,11 +112,10 @@ def _safe_picture(data: Any) -> str | None:
     return base64.b64encode(raw).decode("ascii")
 
 
-def sanitise(notebook: NotebookNode, trusted: frozenset[str]) -> None:
+def sanitise(cells: Iterable[MutableMapping[str, Any]], trusted: frozenset[str]) -> None:
     """Make the cells of a rebuilt notebook harmless, in place. `trusted`: ids of cells that are the course's own text."""
-    for cell in notebook.cells:
-        cell.pop("attachments", None) if cell["id"] not in trusted else None
-        if cell.cell_type == "markdown" and cell["id"] not in trusted:
-            cell.source = safe_markdown(cell.source)
-        elif cell["id"] not in trusted:
-            cell.source = safe_text(cell.source)
+    for cell in cells:
+        if cell["id"] not in trusted:
+            cell.pop("attachments", None)
+            safe = safe_markdown if cell["cell_type"] == "markdown" else safe_text
+            cell["source"] = safe(cell["source"])

@@ -16,7 +16,7 @@ from ..judging.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
 TIMESTAMP = "timestamp.txt"
 MAX_TOTAL = 96 * 1024 * 1024
 """Bytes of one submission that are read."""
-_MAX_TIMESTAMP = 200
+MAX_TIMESTAMP = 200
 _MAX_FILES = 200
 _MAX_NAME = 80
 _MAX_CANDIDATES = 10
@@ -25,8 +25,8 @@ _MAX_CANDIDATES = 10
 def submission_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
     """A submission's files by name: notebooks and the time stamp with their content, others by name only.
 
-    A notebook is cut one byte past the size that is graded, and all together take no more than `MAX_TOTAL`. Folders, links and pipes count as other files, their
-    names marked. Raises OSError where the folder itself cannot be read.
+    A notebook is cut one byte past the size that is graded, and all together take no more than `MAX_TOTAL`. Folders,
+    links and pipes count as other files, their names marked. Raises OSError where the folder itself cannot be read.
 
     wanted: names of the unit's notebook and of further files that it asks for; they come first, with their content
     """
@@ -38,7 +38,7 @@ def submission_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, by
         if path.suffix != ".ipynb" and path.name != TIMESTAMP and path.name not in wanted:
             files.setdefault(_plain_name(path), b"")
             continue
-        most = MAX_BYTES if path.suffix == ".ipynb" else _MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
+        most = MAX_BYTES if path.suffix == ".ipynb" else MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
         data = read_regular(path, min(most + 1, left))
         left -= len(data or b"")
         if data is None:

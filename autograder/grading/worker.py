@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import pickle
 import signal
@@ -17,15 +18,20 @@ from ..observing.outside import NotStarted, TimeLimits
 from ..observing.processes import RunnerError, WarmProcess
 from ..observing.temporary import remove_temporary_folder, temporary_folder
 from .assignment import Assignment
-from .feedback import feedback_page
 from .grade_one import Graded, grade_submission
-from .submission import submission_files
+from .record import Failure
+from .submission import submission_digest
 
 _TRIES = 2
-_lock = threading.Lock()
-_warm: dict[tuple[bool, TimeLimits], WarmProcess] = {}
-_opened: dict[str, Assignment] = {}
-"""Assignments that this process has unpacked, by digest."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How submissions are run: in the sandbox or with the grader's own rights, for how long, with experiments or not."""
+
+    confined: bool
+    times: TimeLimits = field(default_factory=TimeLimits)
+    run_demos: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,74 +41,45 @@ class Task:
     student: str
     unit: str
     files: dict[str, bytes]
-    confined: bool
-    times: TimeLimits = field(default_factory=TimeLimits)
-    run_demos: bool = False
+    conditions: Conditions
 
 
-@dataclass(frozen=True)
-class Packed:
-    """An assignment on its way to a worker: pickled once for the class, unpickled once by each worker."""
-
-    digest: str
-    data: bytes
-
-    @classmethod
-    def of(cls, assignment: Assignment) -> Packed:
-        return cls(assignment.digest, pickle.dumps(assignment))
-
-    def open(self) -> Assignment:
-        if self.digest not in _opened:
-            _opened[self.digest] = pickle.loads(self.data)
-        return _opened[self.digest]
+_lock = threading.Lock()
+_warm: dict[Conditions, WarmProcess] = {}
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of a task: a grade and the warm process' peak memory, or the reason why there is no grade."""
+def work(packed: bytes, task: Task) -> Graded | Failure:
+    """Grade one task. Never raises on what a submission does; a fault of the machine is told as such.
 
-    student: str
-    unit: str
-    graded: Graded | None
-    failure: str = ""
-    peak_memory: int = 0
-    page: str = ""
-    """The learner's feedback page."""
-
-
-def task_for(
-    student: str,
-    unit: str,
-    folder: Path,
-    confined: bool,
-    times: TimeLimits | None = None,
-    run_demos: bool = False,
-    wanted: tuple[str, ...] = (),
-) -> Task:
-    """Read a submission's folder: notebooks, time stamp and `wanted` files whole, others by name. Raises OSError."""
-    return Task(student, unit, submission_files(folder, wanted), confined, times or TimeLimits(), run_demos)
-
-
-def work(packed: Packed, task: Task) -> Done:
-    """Grade one task. Never raises on what a submission does; a fault of the machine is told as such."""
-    assignment = packed.open()
+    packed: the assignment, pickled once for the class
+    """
+    assignment, conditions = _unpacked(packed), task.conditions
+    digest = submission_digest(task.files, assignment.wanted_files)
     with _lock, _folder() as folder_name:
         folder = Path(folder_name)
         for tried in range(1, _TRIES + 1):
             try:
                 for name, data in task.files.items():
                     (folder / name).write_bytes(data)
-                warm = _warm_process(task)
-                graded = grade_submission(assignment, task.student, folder, warm, run_demos=task.run_demos)
+                warm = _warm_process(conditions)
+                graded = grade_submission(
+                    assignment, task.student, folder, digest, warm, run_demos=conditions.run_demos
+                )
                 if NOT_JUDGED in graded.unsettled:  # it may be the warm process that is broken
-                    _forget((task.confined, task.times))
-                page = feedback_page(assignment, graded)
-                return Done(task.student, task.unit, graded, peak_memory=warm.peak_memory(), page=page)
+                    _forget(conditions)
+                return graded
             except Exception as error:  # one submission must not stop the class
-                _forget((task.confined, task.times))
+                _forget(conditions)
                 if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
-                    return Done(task.student, task.unit, None, f"{type(error).__name__}: {error}")
+                    return Failure(task.student, task.unit, f"{type(error).__name__}: {error}")
     raise AssertionError("the last try returns")
+
+
+@functools.lru_cache(maxsize=32)
+def _unpacked(packed: bytes) -> Assignment:
+    """Unpickled once by each worker."""
+    assignment: Assignment = pickle.loads(packed)
+    return assignment
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
@@ -114,8 +91,8 @@ def start_worker() -> None:
     tempfile.tempdir = str(temporary_folder())
 
     def end(*told: Any) -> None:
-        for key in list(_warm):
-            _forget(key)
+        for conditions in list(_warm):
+            _forget(conditions)
         remove_temporary_folder()
         if told:
             os._exit(1)
@@ -136,15 +113,13 @@ def _end_with_parent(end: Any) -> None:
         end("the parent has ended")
 
 
-def _warm_process(task: Task) -> WarmProcess:
-    key = (task.confined, task.times)
-    if key not in _warm:
-        _warm[key] = WarmProcess(confined=task.confined, times=task.times)
-        atexit.register(_forget, key)
-    return _warm[key]
+def _warm_process(conditions: Conditions) -> WarmProcess:
+    if conditions not in _warm:
+        _warm[conditions] = WarmProcess(confined=conditions.confined, times=conditions.times)
+        atexit.register(_forget, conditions)
+    return _warm[conditions]
 
 
-def _forget(key: tuple[bool, TimeLimits]) -> None:
-    warm = _warm.pop(key, None)
-    if warm is not None:
+def _forget(conditions: Conditions) -> None:
+    if warm := _warm.pop(conditions, None):
         warm.close()

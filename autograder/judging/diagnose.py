@@ -24,9 +24,9 @@ def diagnose(
     """The known mistake that explains what was seen, or None where no cause can be claimed.
 
     A variant explains a sighting when it equals it on every call that was seen. Where none does, one that equals it on
-    several wrong cases, at least half of those that gave numbers, may still be at work in code that has another fault
-    besides: it is named with the cases on which it was seen, unless a case speaks against it (one that is right, and on
-    which the variant gives other numbers). One case alone is evidence only where no other gave wrong numbers.
+    several wrong cases, at least half of those that gave numbers, is named with the cases on which it was seen, and
+    nothing is claimed of the others. One case alone is evidence only where no other case gave wrong numbers, and no right
+    one speaks against it.
     Of several such variants the one that also raises where the code raised comes first.
     An exception alone explains only an exception of the same type and text. Returned values are compared as `view`
     shows them: what is not judged in them tells no mistake from another.
@@ -53,7 +53,7 @@ def diagnose(
         telling = [key for key in numeric if same(key, variant.seen[key])]
         if 2 * len(telling) < len(numeric) or all(_is_blank(seen[key].value) for key in telling):
             continue
-        if len(telling) < min(2, len(numeric)) or not all(same(key, variant.seen[key]) for key in right):
+        if len(telling) == 1 and (len(numeric) > 1 or not all(same(key, variant.seen[key]) for key in right)):
             continue
         rank = (len(telling), sum(_same_type_of_fault(seen[key], variant.seen[key]) for key in raised))
         if best is None or rank > best[0]:

@@ -72,19 +72,19 @@ def as_text(verdict: Verdict) -> str:
 
 def as_html(verdict: Verdict) -> str:
     """The verdict as a panel that reads well in light and dark themes and to a screen reader."""
-    parts = [f'<p class="head">{_code(headline(verdict))}</p>']
+    parts = [f'<p class="head">{inline(headline(verdict))}</p>']
     if not verdict.passed:
-        parts.append(f"<p>{_code(verdict.message)}</p>")
+        parts.append(f"<p>{inline(verdict.message)}</p>")
         if verdict.label:
-            parts.append(f'<p class="quiet">Seen on: {_code(verdict.label)}.</p>')
+            parts.append(f'<p class="quiet">Seen on: {inline(verdict.label)}.</p>')
         if verdict.difference is not None:
             parts.append(_html_difference(verdict.difference))
     if verdict.examples:
         parts.append(_examples(verdict.examples))
     if verdict.results and not verdict.passed:
-        items = "".join(f"<li>{_spoken_mark(result)} {_code(result.title)}</li>" for result in verdict.results)
+        items = "".join(f"<li>{_spoken_mark(result)} {inline(result.title)}</li>" for result in verdict.results)
         parts.append(f"<ul>{items}</ul>")
-    parts += [f'<p class="quiet">Note: {_code(note)}</p>' for note in verdict.notes]
+    parts += [f'<p class="quiet">Note: {inline(note)}</p>' for note in verdict.notes]
     if verdict.passed and promise(verdict):
         parts.append(f'<p class="quiet">{html.escape(promise(verdict))}</p>')
     if not verdict.passed and verdict.hints and not verdict.hidden:
@@ -120,7 +120,7 @@ def folded_hints(hints: Sequence[str]) -> str:
     inner = ""
     for position in range(len(hints), 0, -1):
         title = f"Hint {position} of {len(hints)} (costs nothing)"
-        inner = f"<details><summary>{title}</summary><p>{_code(hints[position - 1])}</p>{inner}</details>"
+        inner = f"<details><summary>{title}</summary><p>{inline(hints[position - 1])}</p>{inner}</details>"
     return inner
 
 
@@ -134,8 +134,8 @@ def _spoken_mark(result: ProbeResult) -> str:
     return f'<span role="img" aria-label="{word}">{_mark(result)}</span>'
 
 
-def _code(text: str) -> str:
-    """Escaped text with `backticks` as code and *asterisks* as emphasis."""
+def inline(text: str) -> str:
+    """A sentence as HTML, escaped, with `backticks` as code and *asterisks* as emphasis."""
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:
         return html.escape(text)
@@ -184,22 +184,19 @@ def _html_difference(difference: Difference) -> str:
         return ""
     finite = [data[np.isfinite(data)] for _, data in sides if data.dtype.kind == "f"]
     scale = max((float(np.abs(values).max()) for values in finite if values.size), default=1.0) or 1.0
+    marked = bool(difference.index)
     tables = []
     for title, data in sides:
         shown, first, cut = _plane(difference, data)
         rows = "".join(
-            "<tr>"
-            + "".join(
-                _html_cell(value, scale, (r, c) == first and bool(difference.index)) for c, value in enumerate(row)
-            )
-            + "</tr>"
+            f"<tr>{''.join(_html_cell(value, scale, marked and (r, c) == first) for c, value in enumerate(row))}</tr>"
             for r, row in enumerate(shown)
         )
         caption = f"{html.escape(difference.place or 'output')}{cut}, {title}, shape {html.escape(str(data.shape))}"
         tables.append(f'<div><span class="quiet">{caption}</span><table aria-label="{caption}">{rows}</table></div>')
     note = ""
-    if difference.index:
-        place = ", ".join(str(position) for position in difference.index)
+    if marked:
+        place = ", ".join(map(str, difference.index))
         note = f'<p class="quiet">The first entry that differs is framed: [{place}].</p>'
     return f'<div class="sides">{"".join(tables)}</div>{note}'
 

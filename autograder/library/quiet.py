@@ -122,7 +122,8 @@ def quiet(part: Any) -> Any:
         with paused():
             return part(*args, **kwargs)
 
-    function.__signature__ = inspect.signature(part)  # type: ignore[attr-defined]
+    with contextlib.suppress(ValueError):  # a builtin function need not have one
+        function.__signature__ = inspect.signature(part)  # type: ignore[attr-defined]
     del function.__wrapped__  # it would give the part away, unseen
     return function
 

@@ -109,16 +109,6 @@ class WarmProcess:
             self._process.wait()
         self._process = self._control = self._lines = None
 
-    def peak_memory(self) -> int:
-        """Bytes that the warm process has had resident at most; 0 where the system does not tell."""
-        if self._process is None:
-            return 0
-        with contextlib.suppress(OSError, ValueError):
-            for line in Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-        return 0
-
     def submit(
         self, request: bytes, files: Mapping[str, bytes] | None = None, *, folder: Path | None = None
     ) -> Process:

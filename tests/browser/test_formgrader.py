@@ -65,5 +65,5 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(
     assert "ada" in rows and "21.5" in rows
     feedback = (course / "feedback" / "ada" / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
     assert (
-        "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "In all 21.5 of 22 points." in feedback
+        "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "Total: 21.5 of 22 points." in feedback
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
-from autograder.grading.worker import Done
+from autograder.grading.record import Failure
 
 
 class Inline(Executor):
@@ -20,7 +20,7 @@ class Fragile(Executor):
     def __init__(self, killers: set[str], seen: list[list[str]]) -> None:
         self._killers = killers
         self._in_hand: list[str] = []
-        self._futures: list[Future[Done]] = []
+        self._futures: list[Future[Failure]] = []
         self._broken = False
         seen.append(self._in_hand)
 
@@ -29,10 +29,10 @@ class Fragile(Executor):
             raise BrokenExecutor("a worker has ended")
         task = args[1]
         self._in_hand.append(task.student)
-        future: Future[Done] = Future()
+        future: Future[Failure] = Future()
         if task.student in self._killers:
             self._broken = True
             future.set_exception(BrokenExecutor("a worker has ended"))
         else:
-            future.set_result(Done(task.student, task.unit, None, "answered"))
+            future.set_result(Failure(task.student, task.unit, "answered"))
         return future

@@ -3,8 +3,11 @@
 Made here, so that no change of a lesson changes what these tests mean.
 """
 
+import atexit
+import functools
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +150,17 @@ def by_library(query, key, value):
 
 
 def write_small_course(course: Path) -> Path:
-    """A course root as the build leaves it: lesson, solved notebook, cases, released notebook, configuration."""
+    """A course root as the build leaves it: lesson, solved notebook, cases, released notebook, configuration.
+
+    It is built once in a run of the tests, and copied.
+    """
+    return Path(shutil.copytree(_built_course(), course, dirs_exist_ok=True))
+
+
+@functools.cache
+def _built_course() -> Path:
+    course = Path(tempfile.mkdtemp(prefix="small-course-"))
+    atexit.register(shutil.rmtree, course, ignore_errors=True)
     source = course / "solutions" / UNIT
     source.mkdir(parents=True)
     shutil.copy(REPOSITORY / "nbgrader_config.py", course)

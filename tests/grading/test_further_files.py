@@ -20,6 +20,7 @@ from autograder.formats.cases import CASES_FILE, save_cases
 from autograder.grading.files import read_record
 from autograder.grading.gradebook import GradebookWriter
 from autograder.grading.pipeline import plan, run
+from autograder.grading.record import Record
 from autograder.grading.sample_class import make_class
 from autograder.grading.submission import submission_digest, submission_files
 from autograder.judging.weights import MAX_FILE_BYTES
@@ -125,10 +126,10 @@ def hand_in(course: Path, student: str, file: bytes | None, code: str = f'return
     return folder
 
 
-def grade(course: Path) -> dict[str, dict]:
+def grade(course: Path) -> dict[str, Record]:
     outcome = run(plan(course, [UNIT], [], seed=5, force=False), Inline, confined=confined, workers=1, times=TIMES)
     assert outcome.failed == []
-    return {record["student"]: record for record in outcome.graded}
+    return {record.student: record for record in outcome.graded}
 
 
 def test_a_class_with_every_kind_of_file(course: Path, weights: bytes, tmp_path: Path) -> None:
@@ -153,11 +154,11 @@ def test_a_class_with_every_kind_of_file(course: Path, weights: bytes, tmp_path:
     told["link"] = (link, 0.0, "is no plain file")
     records = grade(course)
     for student, (_, score, words) in told.items():
-        (row,) = records[student]["exercises"]
-        assert row["score"] == score, (student, row)
-        assert words in row["message"], (student, row["message"])
-    assert records["good"]["repairs"] == []
-    assert "→" not in json.dumps(records, ensure_ascii=False)
+        (row,) = records[student].exercises
+        assert row.score == score, (student, row)
+        assert words in row.message, (student, row.message)
+    assert records["good"].repairs == ()
+    assert not [record for record in records.values() if "→" in record.to_json().decode()]
 
 
 def test_the_feedback_page_shows_translations_of_visible_sources_only(course: Path, weights: bytes) -> None:
@@ -171,16 +172,16 @@ def test_other_files_are_still_left_out_and_a_new_file_is_graded_again(course: P
     folder = hand_in(course, "ann", None)
     (folder / "more.safetensors").write_bytes(weights)
     record = grade(course)["ann"]
-    assert record["exercises"][0]["score"] == 0.0
-    assert "more.safetensors" in record["repairs"][0]["note"]
+    assert record.score == 0.0
+    assert "more.safetensors" in record.repairs[0].note
     assert grade(course) == {}
     (folder / FILE).write_bytes(weights)
-    assert grade(course)["ann"]["exercises"][0]["score"] == 10.0
+    assert grade(course)["ann"].score == 10.0
     (folder / "more.safetensors").unlink()
     assert grade(course) == {}
     record_now = read_record(course, "ann", UNIT)
     assert record_now is not None
-    assert record_now["exercises"][0]["passed"] is True
+    assert record_now.exercises[0].passed
 
 
 def test_what_is_read_of_a_submission_is_bounded(tmp_path: Path) -> None:

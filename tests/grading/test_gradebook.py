@@ -1,8 +1,6 @@
 """nbgrader's gradebook after our grading: what a person wrote there stays, what a rule decides is decided anew."""
 
 import csv
-import io
-import json
 import os
 import shutil
 import subprocess
@@ -17,7 +15,7 @@ from sqlalchemy.exc import SAWarning
 
 from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
 from autograder.grading.pipeline import plan, run
-from autograder.grading.reports import canvas_csv, grades_csv, gradescope_results, write_reports
+from autograder.grading.reports import write_reports
 from tests.grading.executors import Inline
 from tests.grading.small_course import UNIT, Submission, submitted_folder
 
@@ -81,7 +79,7 @@ def test_the_feedback_page_tells_what_a_person_gave(course: Path) -> None:
         assert (
             told.count("From your instructor") == 1 and "1.5 of 2" in told and "&lt;b&gt;Which&lt;/b&gt; axis?" in told
         )
-        assert "In all 2 of 22 points." in told and "+ 0.5" in told
+        assert "Total: 2 of 22 points." in told and "+ 0.5" in told
     with book_of(course) as book:
         book.find_grade("why", "small", UNIT, "ada").needs_manual_grade = True
         book.db.commit()
@@ -177,7 +175,7 @@ def test_grades_are_written_whole_or_not_at_all(course: Path, monkeypatch: pytes
         GradebookWriter, "_assign_penalty", lambda *a: (_ for _ in ()).throw(RuntimeError("in the middle"))
     )
     outcome = run(plan(course, [UNIT], [], seed=1, force=True), Inline, confined=False, workers=1)
-    assert [done.failure for done in outcome.failed] == ["RuntimeError: in the middle"]
+    assert [failure.reason for failure in outcome.failed] == ["RuntimeError: in the middle"]
     with book_of(course) as book:
         assert book.assignment_submissions(UNIT) == []
 
@@ -227,33 +225,3 @@ def test_only_the_warnings_of_nbgraders_own_queries_are_silenced(course: Path) -
                           "will not proceed (...)", SAWarning, stacklevel=1)  # fmt: skip
         with pytest.raises(SAWarning), book._guarded():
             warnings.warn("something else", SAWarning, stacklevel=1)
-
-
-def row(student: str, **more: object) -> dict[str, object]:
-    return {
-        "unit": UNIT,
-        "student": student,
-        "last_name": "",
-        "first_name": "",
-        "score": 3.0,
-        "max_score": 22.0,
-        **more,
-    }
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "＝"])
-def test_no_cell_of_an_export_is_a_formula(start: str) -> None:
-    rows = [row(f"{start}1+1", last_name=f"{start}cmd")]
-    for text in (grades_csv(rows), canvas_csv(rows)):
-        cells = [cell for line in csv.reader(io.StringIO(text, newline="")) for cell in line]
-        assert any("1+1" in cell for cell in cells)
-        assert not any(cell.lstrip().startswith(formula) for cell in cells for formula in "=+-@＝")
-
-
-def test_gradescope_gets_each_exercise(course: Path) -> None:
-    hand_in(course)
-    grade(course)
-    record = json.loads((course / "autograded/ada" / UNIT / "record.json").read_text(encoding="utf-8"))
-    tests = gradescope_results(record)["tests"]
-    assert [(test["name"], test["score"], test["max_score"], test["status"]) for test in tests] == [
-        ("centre", 0, 5, "failed"), ("softmax", 0, 5, "failed"), ("attend", 0, 10, "failed")]  # fmt: skip

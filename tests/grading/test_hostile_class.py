@@ -2,12 +2,10 @@
 
 import csv
 import hashlib
-import json
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
@@ -15,6 +13,7 @@ from nbgrader.api import Gradebook
 
 from autograder.grading.files import graded_folder, shown_name
 from autograder.grading.pipeline import Outcome, local_executor, plan, run
+from autograder.grading.record import ExerciseGrade, Record
 from autograder.grading.reports import write_reports
 from autograder.observing.outside import TimeLimits
 from autograder.observing.sandbox import available
@@ -35,7 +34,7 @@ HURRIED = TimeLimits(cell=2, cells=6, exercise=2, grace=1.5, submission=30, impo
 class GradedClass:
     course: Path
     outcome: Outcome
-    records: dict[str, dict[str, Any]]
+    records: dict[str, Record]
     scores: dict[str, float]
     """From the gradebook."""
     host_before: dict[str, str]
@@ -56,7 +55,7 @@ def graded(built_course: Path, tmp_path_factory: pytest.TempPathFactory) -> Grad
     write_reports(course)
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         scores = {submission.student.id: submission.score for submission in book.assignment_submissions(UNIT)}
-    records = {record["student"]: record for record in outcome.graded}
+    records = {record.student: record for record in outcome.graded}
     return GradedClass(course, outcome, records, scores, host, host_files(course), wait_for_none(before))
 
 
@@ -83,14 +82,13 @@ def test_there_are_at_least_sixty_of_them() -> None:
 @pytest.mark.parametrize("case", CASES, ids=[ascii(case.student)[1:40] for case in CASES])
 def test_each_gets_what_it_earned_and_a_reason(graded: GradedClass, case: Case) -> None:
     record = graded.records[shown_name(case.student)]
-    score = sum(row["score"] for row in record["exercises"])
-    told = [row["message"] for row in record["exercises"] if row["message"]], record["incidents"], record["repairs"]
+    told = [row.message for row in record.exercises if row.message], record.incidents, record.repairs
     if case.at_most:
-        assert score <= case.points, told
+        assert record.score <= case.points, told
     else:
-        assert score == case.points, told
-    assert case.says in json.dumps(record, ensure_ascii=False)
-    assert all(row["passed"] or row["message"] for row in record["exercises"])
+        assert record.score == case.points, told
+    assert case.says in record.to_json().decode()
+    assert all(row.passed or row.message for row in record.exercises)
 
 
 def test_every_submission_has_a_record_and_none_failed(graded: GradedClass) -> None:
@@ -109,18 +107,17 @@ def test_a_second_grading_with_the_seed_agrees_to_the_last_point(graded: GradedC
     )
     assert outcome.failed == [] and len(outcome.graded) == len(again)
     for record in outcome.graded:
-        before = graded.records[record["student"]]
-        assert (record["seed"], record["assignment"]) == (before["seed"], before["assignment"])
-        assert [points_of(row) for row in record["exercises"]] == [points_of(row) for row in before["exercises"]]
+        before = graded.records[record.student]
+        assert (record.seed, record.assignment) == (before.seed, before.assignment)
+        assert [points_of(row) for row in record.exercises] == [points_of(row) for row in before.exercises]
 
 
-def points_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["exercise"], row["visible"], row["hidden"], row["score"], row["max_score"], row["passed"]
+def points_of(row: ExerciseGrade) -> tuple[object, ...]:
+    return row.exercise, row.visible, row.hidden, row.score, row.max_score, row.passed
 
 
 def test_the_gradebook_says_the_same_as_the_records(graded: GradedClass) -> None:
-    said = {student: sum(row["score"] for row in record["exercises"]) for student, record in graded.records.items()}
-    assert graded.scores == said
+    assert graded.scores == {student: record.score for student, record in graded.records.items()}
     assert max(graded.scores.values()) == FULL
 
 

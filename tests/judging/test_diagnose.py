@@ -45,5 +45,6 @@ def test_what_agrees_on_several_cases_is_named_with_these_cases() -> None:
     )
 
 
-def test_a_right_case_speaks_against_a_mistake_that_would_show_there() -> None:
-    assert found(3, 3, 2, 2, mistake=(3, 3, 3, 3)) is None
+def test_where_one_case_alone_is_wrong_a_right_one_speaks_against_a_mistake_that_would_show_there() -> None:
+    assert found(3, 2, 2, 2, mistake=(3, 3, 3, 3)) is None
+    assert found(3, 2, 2, 2, mistake=(3, 2, 2, 2)) is not None

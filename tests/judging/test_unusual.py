@@ -42,7 +42,7 @@ def test_right_code_passes_and_is_told_so() -> None:
 
 
 def forgets_zeros(x: np.ndarray) -> np.ndarray:
-    return np.where(x == 0, 7.0, 2 * x)
+    return np.where((x == 0) & (x.size == 3), 7.0, 2 * x)
 
 
 def cuts_off(x: np.ndarray) -> np.ndarray:

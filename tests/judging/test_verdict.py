@@ -121,10 +121,15 @@ def test_the_order_of_a_dicts_entries_hides_no_known_mistake(probe: Probe) -> No
     assert judge(cases, (probe,), Sighting({key: Observation({"b": 1, "a": 2})})).passed
 
 
-def test_a_mistake_on_some_cases_only_is_named_with_the_case() -> None:
-    verdict = verdict_on(lambda x: x**2 if x.ndim == 1 else x * 7)
+def test_a_mistake_on_some_cases_only_is_named_with_the_cases() -> None:
+    cases = with_more_cases({"squares": lambda x: x**2}, np.full(4, 7.0))
+    verdict = verdict_on(lambda x: x**2 if x.ndim == 1 else x * 7, cases)
     assert verdict.diagnosis == "squares"
-    assert verdict.message.startswith("On three numbers: your output is the square")
+    assert verdict.message.startswith("On three numbers and on case 2: squares.")
+
+
+def test_agreement_on_one_of_two_wrong_cases_names_nothing() -> None:
+    assert verdict_on(lambda x: x**2 if x.ndim == 1 else x * 7).diagnosis is None
 
 
 def with_more_cases(mistakes: dict[str, Callable[[np.ndarray], np.ndarray]], *more: np.ndarray) -> ExerciseCases:

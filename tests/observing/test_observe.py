@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils import _python_dispatch
 
 from autograder.formats.cases import Call
+from autograder.formats.values import Tensor
 from autograder.library import build_fixture, part
 from autograder.library.quiet import is_paused, paused, quiet
 from autograder.observing.observe import observe
