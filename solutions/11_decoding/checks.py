@@ -213,7 +213,7 @@ def small_transformer(init: dict, state: dict) -> nn.Module:
     return model.eval()
 
 # %% exercise="beam_search" part="variants"
-without("one", because="its cases search for scripts in which each rule is needed")
+without("one", "again", because="its cases search for scripts in which each rule is needed")
 
 from autograder.library import build_fixture
 from autograder.library.unit_09_decoder import Transformer
