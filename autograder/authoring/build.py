@@ -24,12 +24,12 @@ from ..formats.cases import (
     UnitCases,
     save_cases,
 )
-from .assess import assess, assess_rounding, kept_file, missing_files
-from .cache import look_again, outputs_of
+from .assess import assess, assess_rounding
+from .cache import Memory, look_again, memory_of
 from .closing import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
-from .parse import Lesson, LessonError, parse_lesson, unit_stem
+from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
 from .stored import same_but_for_mistakes, same_cases, same_exercise, stable_variants, stored_cases
 from .workbench import Workpiece, draw_cases, open_workbench
 
@@ -167,7 +167,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
-    remembered = outputs_of(lesson)
+    memory = memory_of(lesson)
     exercises: list[ExerciseCases] = []
     problems: list[str] = []
     for piece in _chosen(open_workbench(lesson), only, known):
@@ -175,17 +175,27 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
         if before and only and piece.source.name != only:
             exercises.append(before)
             continue
-        cases = draw_cases(piece, remembered=remembered)
+        cases = draw_cases(piece, remembered=memory)
         kept = fingerprinted(cases)
-        found = assess(piece, seed=None, cases=cases, stored=kept).problems
-        if not found and (before is None or not same_exercise(before, cases)):
-            found = assess_rounding(piece, seed=None, cases=cases, stable=stable_variants(before, cases))
+        found = assess(piece, seed=None, cases=cases, stored=kept, memory=memory).problems
+        found = found or _hanging(piece, cases, before, memory)
         problems += found
         exercises.append(kept)
-    remembered.forget_old()
+    memory.forget_old()
     if problems:
         raise LessonError("\n".join(problems))
     return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
+
+
+def _hanging(
+    piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory
+) -> tuple[str, ...]:
+    """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
+    shown = memory.shown(piece, "rounding", None)
+    if shown is None and before is not None and same_exercise(before, cases):
+        return ()
+    stable = shown.mistakes if shown else stable_variants(before, cases)
+    return assess_rounding(piece, seed=None, cases=cases, stable=stable, memory=memory)
 
 
 def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:

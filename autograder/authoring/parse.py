@@ -94,6 +94,17 @@ def units(solutions: Path) -> tuple[str, ...]:
     return tuple(sorted(folder.name for folder in found if (folder / f"{unit_stem(folder.name)}.py").is_file()))
 
 
+def kept_file(lesson: Lesson, name: str) -> Path:
+    """Where the course keeps its own copy of a file that learners hand in: nbgrader leaves names with a dot alone."""
+    return lesson.path.parent / f".{name}"
+
+
+def missing_files(lesson: Lesson) -> list[Path]:
+    """The course's own copies of handed-in files that are not there yet: executing the solved notebook makes them."""
+    paths = [kept_file(lesson, name) for exercise in lesson.exercises for name in exercise.files]
+    return [path for path in paths if not path.is_file()]
+
+
 def parse_lesson(path: Path) -> Lesson:
     """Read one lesson and what its checks know. Raises LessonError, naming file, exercise and cure."""
     checks = path.with_name(CHECKS_FILE)

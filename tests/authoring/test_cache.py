@@ -7,7 +7,7 @@ import pytest
 
 from autograder.authoring import cache, workbench
 from autograder.authoring.build import visible_cases
-from autograder.authoring.cache import FOLDER, outputs_of
+from autograder.authoring.cache import FOLDER, memory_of
 from autograder.authoring.parse import LessonError
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
@@ -36,7 +36,7 @@ MORE = 'wrong("triples", ("2 * x", "3 * x"), says="your output is three times x.
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the known mistakes that were run, as they are run."""
     names: list[str] = []
-    watch = cache.Outputs.draw
+    watch = cache.Memory.draw
 
     def noting(self: Any, piece: Any, wrong: Any, plan: Any, really: Any) -> Any:
         def run() -> Any:
@@ -45,14 +45,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return watch(self, piece, wrong, plan, run)
 
-    monkeypatch.setattr(cache.Outputs, "draw", noting)
+    monkeypatch.setattr(cache.Memory, "draw", noting)
     return names
 
 
 def drawn(folder: Path, *edits: tuple[str, str]) -> workbench.ExerciseCases:
     made = lesson(folder, ("@right", HALVES), *edits)
     (piece,) = open_workbench(made)
-    return draw_cases(piece, remembered=outputs_of(made))
+    return draw_cases(piece, remembered=memory_of(made))
 
 
 def test_nothing_is_run_twice_and_what_is_remembered_is_what_was_seen(tmp_path: Path, ran: list[str]) -> None:
@@ -114,7 +114,7 @@ def test_other_code_of_the_package_or_another_environment_runs_all_again(
     cache.look_again()
     drawn(tmp_path)
     assert ran == ["squares", "halves", "thirds"] * 2
-    monkeypatch.setattr(cache, "_own_code", lambda: iter([Path(cache.__file__)]))
+    monkeypatch.setattr(cache, "_code_of_the_package", lambda: iter([Path(cache.__file__)]))
     cache.look_again()
     drawn(tmp_path)
     assert ran == ["squares", "halves", "thirds"] * 3
