@@ -78,7 +78,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     _reload_library()
     before = stored_cases(paths.cases)
     cases = visible_cases(lesson, before, only=exercise)
-    if not same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, before, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
     if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
@@ -118,7 +118,7 @@ def check_unit(course: Path, unit: str) -> list[str]:
     if stored is None:
         return [f"{paths.cases} is not there, or cannot be read; {cure}"]
     cases = visible_cases(lesson, stored)
-    if not same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, stored, cases):
         stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
         return stale
     if _bytes(paths.cases) != _bytes(paths.learner_cases):
@@ -187,9 +187,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
 
 
-def _hanging(
-    piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory
-) -> tuple[str, ...]:
+def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory) -> tuple[str, ...]:
     """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
     shown = memory.shown(piece, "rounding", None)
     if shown is None and before is not None and same_exercise(before, cases):

@@ -13,7 +13,6 @@ import ast
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -91,7 +90,9 @@ class Memory:
 
     def _shown_path(self, piece: Workpiece, question: Question, seed: int | None) -> Path:
         cases = "visible" if seed is None else f"seed-{seed}"
-        return self._folder / piece.lesson.unit / f"{piece.source.name}-{question}-{cases}-{_all_but_mistakes(piece)}.json"
+        return (
+            self._folder / piece.lesson.unit / f"{piece.source.name}-{question}-{cases}-{_all_but_mistakes(piece)}.json"
+        )
 
     def forget_old(self) -> None:
         """Delete what nobody has asked for in a month."""
@@ -229,7 +230,7 @@ def _surroundings() -> bytes:
     """A digest of what every variant depends on besides its lesson. A build that rewrites a library module clears it."""
     import torch
 
-    packages = sorted({f"{one.metadata['Name']} {one.version}" for one in importlib.metadata.distributions()})
+    packages = sorted({info.name for place in sys.path for info in Path(place).glob("*.*-info")})
     machine = (
         sys.version,
         platform.machine(),

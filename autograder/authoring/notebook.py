@@ -28,7 +28,9 @@ KERNEL = {
 _SCHEMA = 3
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 """What nbgrader writes in a solution's place."""
-_SOLVED = re.compile(r"^([ \t]*)[^\n]*BEGIN SOLUTION(?:(?!BEGIN SOLUTION).)*?END SOLUTION[^\n]*", re.DOTALL | re.MULTILINE)
+_SOLVED = re.compile(
+    r"^([ \t]*)[^\n]*BEGIN SOLUTION(?:(?!BEGIN SOLUTION).)*?END SOLUTION[^\n]*", re.DOTALL | re.MULTILINE
+)
 
 
 def solved_notebook(lesson: Lesson) -> NotebookNode:

@@ -88,9 +88,13 @@ def unit_stem(unit: str) -> str:
     return unit.split("_", 1)[1]
 
 
+def is_unit_name(name: str) -> bool:
+    return _UNIT_NAME.match(name) is not None
+
+
 def units(solutions: Path) -> tuple[str, ...]:
     """The units that have a lesson, in order."""
-    found = (folder for folder in solutions.iterdir() if _UNIT_NAME.match(folder.name)) if solutions.is_dir() else ()
+    found = (folder for folder in solutions.iterdir() if is_unit_name(folder.name)) if solutions.is_dir() else ()
     return tuple(sorted(folder.name for folder in found if (folder / f"{unit_stem(folder.name)}.py").is_file()))
 
 

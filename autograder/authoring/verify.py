@@ -9,6 +9,7 @@ from pathlib import Path
 from .assess import Assessment, assess, assess_rounding, assessment
 from .cache import Memory, memory_of
 from .parse import LessonError, missing_files, parse_lesson, unit_stem
+from .rules import broken_rules
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -27,6 +28,7 @@ def verify_unit(course: Path, unit: str, seeds: Sequence[int]) -> Verified:
     try:
         lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
         problems += [f"{path} is not there; run `python -m autograder build {unit}`" for path in missing_files(lesson)]
+        problems += broken_rules(lesson)
         memory = memory_of(lesson)
         for piece in open_workbench(lesson):
             for seed in (None, *seeds):
