@@ -20,11 +20,11 @@ from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
 from .cache import Memory
-from .fingerprints import APART, fingerprinted
+from .fingerprints import APART, fingerprinted, full_seen
 from .notebook import starter_source
 from .parse import kept_file
 from .rounding import rounding_problems
-from .workbench import PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
+from .workbench import PATIENCE, Workpiece, tolerance_of, watch_trusted
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,18 @@ def assess(
     piece: Workpiece,
     *,
     seed: int | None,
-    cases: ExerciseCases | None = None,
-    stored: ExerciseCases | None = None,
-    memory: Memory | None = None,
+    cases: ExerciseCases,
+    memory: Memory,
 ) -> Assessment:
     """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones.
 
-    cases:  with all that the variants give
-    stored: the same as they are stored: variants must be told apart and named by that
-    memory: where what was found in order before is left out, and what is found in order now is noted
+    cases:  with all that the variants give; they must be told apart and named by what is stored of that
+    memory: what was found in order before is left out, and what is found in order now is noted
     """
-    cases = cases or draw_cases(piece, seed=seed)
-    stored = stored or fingerprinted(cases)
-    shown = memory.shown(piece, "assessed", seed) if memory else None
-    found = _problems(piece, cases, stored, shown.mistakes if shown else None)
+    shown = memory.shown(piece, "assessed", seed)
+    found = _problems(piece, cases, shown.mistakes if shown else None)
     problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
-    if memory and not problems:
+    if not problems:
         memory.note(piece, "assessed", seed, len(cases.plan))
     return assessment(piece, seed, len(cases.plan), problems)
 
@@ -127,9 +123,7 @@ def beside_its_files(piece: Workpiece) -> Iterator[None]:
             yield
 
 
-def _problems(
-    piece: Workpiece, cases: ExerciseCases, stored: ExerciseCases, known: frozenset[str] | None
-) -> Iterator[str]:
+def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | None) -> Iterator[str]:
     """known: mistakes that were in order before, with all of the exercise but its other mistakes; None where nothing was"""
     if piece.judged:
         with beside_its_files(piece):
@@ -137,6 +131,7 @@ def _problems(
         return
     if known is None:
         yield from _problems_of_answers(piece, cases)
+    stored = fingerprinted(cases)
     for variant in cases.variants:
         if variant.name not in (known or ()):
             yield from _variant_problems(stored, variant)
@@ -198,11 +193,11 @@ def _values_only(observation: Observation) -> Observation:
 
 def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
     """cases: as they are stored; variant: with all that it gives"""
-    wide = tolerance_of(cases, APART)
-    if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
+    wide, seen = tolerance_of(cases, APART), full_seen(variant)
+    if all(same_observation(seen[key], cases.expected[key], wide) for key in cases.plan):
         yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
         return
-    verdict = judge(cases, named_probes(cases.probes), Sighting(dict(variant.seen)))
+    verdict = judge(cases, named_probes(cases.probes), Sighting(dict(seen)))
     if verdict.passed:
         yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
     elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
@@ -220,7 +215,7 @@ def _twin_problems(cases: ExerciseCases, stored: ExerciseCases, known: frozenset
     known: variants that were told apart before
     """
     wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
-    viewed = [{key: as_viewed(seen, view) for key, seen in variant.seen.items()} for variant in cases.variants]
+    viewed = [{key: as_viewed(seen, view) for key, seen in full_seen(variant).items()} for variant in cases.variants]
     for i, one in enumerate(cases.variants):
         for other in stored.variants[i + 1 :]:
             if one.name in known and other.name in known:

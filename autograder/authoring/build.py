@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from .closing import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
-from .stored import same_but_for_mistakes, same_cases, same_exercise, stable_variants, stored_cases
+from .stored import same_but_for_mistakes, same_cases, same_exercise, stored_cases
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -81,7 +82,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     if not same_cases(paths.cases, before, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
-    if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
+    if _bytes(paths.learner_cases) != _bytes(paths.cases):
         paths.learner_cases.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
@@ -92,9 +93,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     changed += _write_text(paths.learner, learner)
     # a known mistake changes nothing that the solved notebook shows
     rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
-    kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
-    if kept is not None:
-        changed += _write_text(paths.solved, notebook_text(kept))
+    rewritten = rewritten or bool(missing_files(lesson))
+    if not rewritten and (kept := with_outputs_of(paths.solved, solved)) is not None:
+        if not _same_sources(paths.solved, solved):
+            changed += _write_text(paths.solved, notebook_text(kept))
     elif run:
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
@@ -163,7 +165,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
     stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
-            looked at for what hangs on rounding again, which takes as long as to draw them. (`verify` always looks.)
+            looked at for what hangs on rounding again, which takes as long as to draw them
     only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
@@ -175,11 +177,10 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
         if before and only and piece.source.name != only:
             exercises.append(before)
             continue
-        cases = draw_cases(piece, remembered=memory)
+        cases = draw_cases(piece, draw=memory.draw)
         kept = fingerprinted(cases)
-        found = assess(piece, seed=None, cases=cases, stored=kept, memory=memory).problems
-        found = found or _hanging(piece, cases, before, memory)
-        problems += found
+        found = assess(piece, seed=None, cases=kept, memory=memory).problems
+        problems += found or _hanging(piece, cases, before, memory)
         exercises.append(kept)
     memory.forget_old()
     if problems:
@@ -192,8 +193,7 @@ def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | Non
     shown = memory.shown(piece, "rounding", None)
     if shown is None and before is not None and same_exercise(before, cases):
         return ()
-    stable = shown.mistakes if shown else stable_variants(before, cases)
-    return assess_rounding(piece, seed=None, cases=cases, stable=stable, memory=memory)
+    return assess_rounding(piece, seed=None, cases=cases, stable=shown.mistakes if shown else None, memory=memory)
 
 
 def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:
@@ -214,8 +214,6 @@ def _reload_library() -> None:
     library.part.cache_clear()
     library.exercise_names.cache_clear()
     importlib.invalidate_caches()
-    import sys
-
     for name in [name for name in sys.modules if name.startswith(f"{library.__name__}.unit_")]:
         del sys.modules[name]
 

@@ -18,7 +18,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from typing import Literal
 from ..formats.cases import Call, Observation, Sighting, call_tree, sighting_from, sighting_tree
 from ..formats.values import UnreadableValues, digest, pack, unpack
 from .parse import Lesson, kept_file
-from .workbench import Workpiece, WrongVariant
+from .workbench import Watch, Workpiece, WrongVariant
 
 FOLDER = ".known_mistakes"
 _KEPT_SECONDS = 30 * 24 * 3600
@@ -35,7 +35,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _REGISTERING = ("cases", "wrong", "right", "truth")
 _PROCESSOR = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 
-Watch = Callable[[], dict[str, Observation]]
 Question = Literal["assessed", "rounding", "rounding-of-inputs"]
 """What can be in order: verdicts on all answers; that nothing hangs on rounding; the same where inputs alone move."""
 

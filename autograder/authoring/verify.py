@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def _verified(piece: Workpiece, seed: int | None, memory: Memory) -> Assessment:
     rounded = memory.shown(piece, "rounding", seed) or memory.shown(piece, "rounding-of-inputs", seed)
     if told and told.complete and rounded and rounded.complete:
         return assessment(piece, seed, told.calls, remembered=True)
-    cases = draw_cases(piece, seed=seed, remembered=memory)
+    cases = draw_cases(piece, seed=seed, draw=memory.draw)
     row = assess(piece, seed=seed, cases=cases, memory=memory)
     stable = rounded.mistakes if rounded else None
     hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False, stable=stable, memory=memory)

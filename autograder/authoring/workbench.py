@@ -18,7 +18,8 @@ import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -102,16 +103,9 @@ class Workpiece:
         return f"{self.lesson.path}: exercise {self.source.name}"
 
 
-class Remembered(Protocol):
-    """What known mistakes gave when they were last run; see `cache.py`."""
-
-    def draw(
-        self,
-        piece: Workpiece,
-        wrong: WrongVariant,
-        plan: Mapping[str, Call],
-        watch: Callable[[], dict[str, Observation]],
-    ) -> dict[str, Observation]: ...
+Watch = Callable[[], dict[str, Observation]]
+Draw = Callable[[Workpiece, WrongVariant, Mapping[str, Call], Watch], dict[str, Observation]]
+"""Gives what a known mistake gives on a plan: by watching it, or from memory (see `cache.py`)."""
 
 
 def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
@@ -332,13 +326,10 @@ def _required(function: Any, given: Mapping[str, Any], skip_self: bool = False) 
     return count
 
 
-def draw_cases(piece: Workpiece, *, seed: int | None = None, remembered: Remembered | None = None) -> ExerciseCases:
-    """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`.
-
-    remembered: what known mistakes gave when they were last run
-    """
+def draw_cases(piece: Workpiece, *, seed: int | None = None, draw: Draw | None = None) -> ExerciseCases:
+    """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`."""
     cases = draw_expected(piece, seed=seed)
-    return replace(cases, variants=draw_variants(piece, cases, remembered))
+    return replace(cases, variants=draw_variants(piece, cases, draw))
 
 
 def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
@@ -385,18 +376,17 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     return replace(cases, expected=expected)
 
 
-def draw_variants(piece: Workpiece, cases: ExerciseCases, remembered: Remembered | None = None) -> tuple[Variant, ...]:
+def draw_variants(piece: Workpiece, cases: ExerciseCases, draw: Draw | None = None) -> tuple[Variant, ...]:
     """What each known mistake gives on these cases. Where translations are judged, there is nothing to tell them by."""
-    if piece.judged:
-        return ()
-
-    def seen_of(wrong: WrongVariant) -> dict[str, Observation]:
-        def watch() -> dict[str, Observation]:
-            return watch_trusted(wrong.target, cases.plan, piece.source)
-
-        return remembered.draw(piece, wrong, cases.plan, watch) if remembered else watch()
-
-    return tuple(Variant(wrong.name, wrong.says, seen_of(wrong)) for wrong in piece.wrongs)
+    draw = draw or (lambda piece, wrong, plan, watch: watch())
+    return tuple(
+        Variant(
+            wrong.name,
+            wrong.says,
+            draw(piece, wrong, cases.plan, partial(watch_trusted, wrong.target, cases.plan, piece.source)),
+        )
+        for wrong in (() if piece.judged else piece.wrongs)
+    )
 
 
 def watch_trusted(target: Any, plan: Mapping[str, Call], source: ExerciseSource) -> dict[str, Observation]:
