@@ -87,19 +87,14 @@ def assess_rounding(
     cases: ExerciseCases,
     thorough: bool = True,
     stable: frozenset[str] | None = None,
-    memory: Memory | None = None,
 ) -> tuple[str, ...]:
     """Sentences for the author: what of the exercise hangs on rounding. On hidden cases only the reference is looked at:
     known mistakes are told there to those alone who pass all visible cases.
 
     stable: known mistakes that were looked at before, with the reference; None where nothing was
-    memory: where it is noted that nothing does
     """
     found = rounding_problems(piece, cases, seed=seed or 0, variants=seed is None, thorough=thorough, stable=stable)
-    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
-    if memory and not problems:
-        memory.note(piece, "rounding" if thorough else "rounding-of-inputs", seed, len(cases.plan))
-    return problems
+    return tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
 
 
 def _which(piece: Workpiece, seed: int | None) -> str:

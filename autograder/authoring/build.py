@@ -26,12 +26,12 @@ from ..formats.cases import (
     save_cases,
 )
 from .assess import assess, assess_rounding
-from .cache import Memory, look_again, memory_of
+from .cache import Memory, Question, look_again, memory_of
 from .closing import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
-from .stored import same_but_for_mistakes, same_cases, same_exercise, stored_cases
+from .stored import same_but_for_mistakes, same_cases, stable_variants, stored_cases
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -190,10 +190,17 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
 
 def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory) -> tuple[str, ...]:
     """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
-    shown = memory.shown(piece, "rounding", None)
-    if shown is None and before is not None and same_exercise(before, cases):
-        return ()
-    return assess_rounding(piece, seed=None, cases=cases, stable=shown.mistakes if shown else None, memory=memory)
+    question: Question = "rounding"
+    shown = memory.shown(piece, question, None)
+    stable = shown.mistakes if shown else None
+    if stable is None:
+        shown = memory.shown(piece, "rounding-elsewhere", None)
+        stable = shown.mistakes if shown else stable_variants(before, cases)
+        question = "rounding" if stable is None else "rounding-elsewhere"
+    found = assess_rounding(piece, seed=None, cases=cases, stable=stable)
+    if not found:
+        memory.note(piece, question, None, len(cases.plan))
+    return found
 
 
 def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:

@@ -35,8 +35,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _REGISTERING = ("cases", "wrong", "right", "truth")
 _PROCESSOR = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 
-Question = Literal["assessed", "rounding", "rounding-of-inputs"]
-"""What can be in order: verdicts on all answers; that nothing hangs on rounding; the same where inputs alone move."""
+Question = Literal["assessed", "rounding", "rounding-elsewhere", "rounding-of-inputs"]
+"""What can be in order: verdicts on all answers; that nothing hangs on rounding, as seen here, or as the build has seen
+that has stored the same cases; the same where inputs alone move."""
 
 
 @dataclass(frozen=True)

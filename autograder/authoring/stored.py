@@ -14,6 +14,7 @@ from ..formats.cases import (
     Observation,
     Tolerance,
     UnitCases,
+    Variant,
     load_cases,
     save_cases,
 )
@@ -88,3 +89,21 @@ def same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
         return same_observation(as_viewed(seen, view), as_viewed(kept, view), by)
 
     return all(list(a) == list(b) and all(same(a[key], b[key], by) for key in b) for a, b, by in pairs)
+
+
+def stable_variants(before: ExerciseCases | None, fresh: ExerciseCases) -> frozenset[str] | None:
+    """The known mistakes that an earlier build found not to hang on rounding; None where it looked at another exercise."""
+    bare = replace(fresh, variants=())
+    if before is None or not same_exercise(replace(before, variants=()), bare):
+        return None
+    old, view = {variant.name: variant for variant in before.variants}, common_view(named_probes(fresh.probes))
+    amplified = tolerance_of(fresh, AMPLIFIED)
+
+    def same(variant: Variant) -> bool:
+        kept = old.get(variant.name)
+        return kept is not None and all(
+            same_observation(as_viewed(seen, view), as_viewed(kept.seen[key], view), amplified)
+            for key, seen in variant.seen.items()
+        )
+
+    return frozenset(variant.name for variant in fresh.variants if same(variant))

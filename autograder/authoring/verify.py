@@ -50,5 +50,7 @@ def _verified(piece: Workpiece, seed: int | None, memory: Memory) -> Assessment:
     cases = draw_cases(piece, seed=seed, draw=memory.draw)
     row = assess(piece, seed=seed, cases=cases, memory=memory)
     stable = rounded.mistakes if rounded else None
-    hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False, stable=stable, memory=memory)
+    hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False, stable=stable)
+    if not hanging:
+        memory.note(piece, "rounding-of-inputs", seed, len(cases.plan))
     return replace(row, problems=row.problems + hanging)
