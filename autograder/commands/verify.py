@@ -51,13 +51,13 @@ def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> Verified:
 
 
 def _remembered(rows: list[Assessment]) -> str:
-    """What of all this was not computed now, and how to have it computed."""
+    """What of all this was not looked at now, and how to have it looked at."""
     count = sum(row.remembered for row in rows)
     if not count:
-        return "All of it was computed now."
+        return "All of it was looked at now."
     return (
-        f"{len(rows) - count} sets of cases were computed now; {count} were found in order before, by `build` or `verify`, for the same "
-        "files, package and machine (delete .known_mistakes/ to have them computed again)."
+        f"{len(rows) - count} sets of cases were looked at now; {count} were found in order before, by `build` or `verify`, for the same "
+        "files, package and machine (delete .known_mistakes/ to have them looked at again)."
     )
 
 
