@@ -19,11 +19,12 @@ from ..judging.probes.probe import common_view
 from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
-from .fingerprints import fingerprinted
+from .cache import Memory
+from .fingerprints import fingerprinted, full_seen
 from .notebook import starter_source
-from .parse import Lesson
+from .parse import kept_file
 from .rounding import rounding_problems
-from .workbench import APART, PATIENCE, Workpiece, draw_cases, tolerance_of, watch_trusted
+from .workbench import APART, PATIENCE, Workpiece, tolerance_of, watch_trusted
 
 
 @dataclass(frozen=True)
@@ -38,28 +39,44 @@ class Assessment:
     right: int
     truths: int
     problems: tuple[str, ...]
+    remembered: bool = False
+    """Whether nothing was computed: all of it was found in order before."""
 
 
 def assess(
-    piece: Workpiece, *, seed: int | None, cases: ExerciseCases | None = None, stored: ExerciseCases | None = None
+    piece: Workpiece,
+    *,
+    seed: int | None,
+    cases: ExerciseCases,
+    memory: Memory,
 ) -> Assessment:
     """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones.
 
-    cases:  with all that the variants give
-    stored: the same as they are stored: variants must be told apart and named by that
+    cases:  with all that the variants give; they must be told apart and named by what is stored of that
+    memory: what was found in order before is left out, and what is found in order now is noted
     """
-    cases = cases or draw_cases(piece, seed=seed)
-    stored = stored or fingerprinted(cases)
-    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in _problems(piece, cases, stored))
+    shown = memory.shown(piece, "assessed", seed)
+    found = _problems(piece, cases, shown.mistakes if shown else None)
+    problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
+    if not problems:
+        memory.note(piece, "assessed", seed, len(cases.plan))
+    return assessment(piece, seed, len(cases.plan), problems)
+
+
+def assessment(
+    piece: Workpiece, seed: int | None, calls: int, problems: tuple[str, ...] = (), *, remembered: bool = False
+) -> Assessment:
+    """The row of one exercise on the visible cases (seed None) or hidden ones, with what was found."""
     return Assessment(
         piece.lesson.unit,
         piece.source.name,
         "visible" if seed is None else f"seed {seed}",
-        len(cases.plan),
-        len(cases.variants) or len(piece.wrongs),
+        calls,
+        len(piece.wrongs),
         len(piece.rights),
         len(piece.truths),
         problems,
+        remembered,
     )
 
 
@@ -84,15 +101,7 @@ def _which(piece: Workpiece, seed: int | None) -> str:
     return f"{piece.where} ({'visible cases' if seed is None else f'hidden cases, seed {seed}'})"
 
 
-def kept_file(lesson: Lesson, name: str) -> Path:
-    """Where the course keeps its own copy of a file that learners hand in: nbgrader leaves names with a dot alone."""
-    return lesson.path.parent / f".{name}"
-
-
-def missing_files(lesson: Lesson) -> list[Path]:
-    """The course's own copies of handed-in files that are not there yet: executing the solved notebook makes them."""
-    paths = [kept_file(lesson, name) for exercise in lesson.exercises for name in exercise.files]
-    return [path for path in paths if not path.is_file()]
+_STARTER_PASSES = "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
 
 
 @contextlib.contextmanager
@@ -109,17 +118,29 @@ def beside_its_files(piece: Workpiece) -> Iterator[None]:
             yield
 
 
-def _problems(piece: Workpiece, cases: ExerciseCases, stored: ExerciseCases) -> Iterator[str]:
+def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | None) -> Iterator[str]:
+    """known: mistakes that were in order before, with all of the exercise but its other mistakes; None where nothing was"""
     if piece.judged:
         with beside_its_files(piece):
-            yield from _problems_of_judged(piece, cases)
+            yield from _problems_of_judged(piece, cases, known)
         return
+    if known is None:
+        yield from _problems_of_answers(piece, cases)
+    stored = fingerprinted(cases)
+    for variant in cases.variants:
+        if variant.name not in (known or ()):
+            yield from _variant_problems(stored, variant)
+    yield from _twin_problems(cases, stored, known or frozenset())
+
+
+def _problems_of_answers(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+    """Solution, starter, right alternatives and truths: all but the known mistakes."""
     verdict = verdict_on(piece.reference, cases)
     if not verdict.passed:
         yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes."
     starter = verdict_on(starter_of(piece), cases)
     if starter.score != 0:
-        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+        yield _STARTER_PASSES
     for name, right in piece.rights.items():
         verdict = verdict_on(right, cases)
         if not verdict.passed:
@@ -135,22 +156,22 @@ def _problems(piece: Workpiece, cases: ExerciseCases, stored: ExerciseCases) -> 
                 what = f"{fault.type_name}: {fault.message}" if fault else found.what if found else ""
                 yield f"the truth {name} disagrees with the solution on {call.label!r}: {what}"
                 break
-    for variant in cases.variants:
-        yield from _variant_problems(stored, variant)
-    yield from _twin_problems(cases, stored)
 
 
-def _problems_of_judged(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:
+def _problems_of_judged(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | None) -> Iterator[str]:
     """What is wanted is its own truth. Variants are not in the cases: they are run here, and named by a probe."""
-    if verdict_on(starter_of(piece), cases).score != 0:
-        yield "its starter passes the check; leave more to write between BEGIN SOLUTION and END SOLUTION."
+    if known is None and verdict_on(starter_of(piece), cases).score != 0:
+        yield _STARTER_PASSES
     if any(not kept_file(piece.lesson, name).is_file() for name in piece.source.files):
         return  # on the first build: the notebook that makes the file has not been executed
-    for name, right in ({"its own solution": piece.reference} | piece.rights).items():
+    answers = {"its own solution": piece.reference} | piece.rights if known is None else {}
+    for name, right in answers.items():
         verdict = verdict_on(right, cases)
         if not verdict.passed:
             yield f"{name} fails its check: {verdict.message} Mend it or the probes."
     for wrong in piece.wrongs:
+        if wrong.name in (known or ()):
+            continue
         verdict = verdict_on(wrong.target, cases)
         if verdict.passed:
             yield f"variant {wrong.name!r} passes; add a probe or a case that catches it."
@@ -167,11 +188,11 @@ def _values_only(observation: Observation) -> Observation:
 
 def _variant_problems(cases: ExerciseCases, variant: Variant) -> Iterator[str]:
     """cases: as they are stored; variant: with all that it gives"""
-    wide = tolerance_of(cases, APART)
-    if all(same_observation(variant.seen[key], cases.expected[key], wide) for key in cases.plan):
+    wide, seen = tolerance_of(cases, APART), full_seen(variant)
+    if all(same_observation(seen[key], cases.expected[key], wide) for key in cases.plan):
         yield f"variant {variant.name!r} cannot be told from the solution on these cases; add a case that tells them apart."
         return
-    verdict = judge(replace(cases, unusual={}), named_probes(cases.probes), Sighting(dict(variant.seen)))
+    verdict = judge(replace(cases, unusual={}), named_probes(cases.probes), Sighting(dict(seen)))
     if verdict.passed:
         yield f"variant {variant.name!r} passes; add a probe or a case that catches it."
     elif verdict.diagnosis != variant.name and variant.says not in _says(cases, verdict.diagnosis):
@@ -183,12 +204,17 @@ def _says(cases: ExerciseCases, diagnosis: str | None) -> tuple[str, ...]:
     return tuple(variant.says for variant in cases.variants if variant.name == diagnosis)
 
 
-def _twin_problems(cases: ExerciseCases, stored: ExerciseCases) -> Iterator[str]:
-    """Two variants are told apart where what one gives differs from what is stored of the other."""
+def _twin_problems(cases: ExerciseCases, stored: ExerciseCases, known: frozenset[str]) -> Iterator[str]:
+    """Two variants are told apart where what one gives differs from what is stored of the other.
+
+    known: variants that were told apart before
+    """
     wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
-    viewed = [{key: as_viewed(seen, view) for key, seen in variant.seen.items()} for variant in cases.variants]
+    viewed = [{key: as_viewed(seen, view) for key, seen in full_seen(variant).items()} for variant in cases.variants]
     for i, one in enumerate(cases.variants):
         for other in stored.variants[i + 1 :]:
+            if one.name in known and other.name in known:
+                continue
             alike = all(same_observation(viewed[i][key], as_viewed(other.seen[key], view), wide) for key in cases.plan)
             if alike and one.says != other.says:
                 yield (

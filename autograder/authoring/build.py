@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,13 @@ from ..formats.cases import (
     UnitCases,
     save_cases,
 )
-from .assess import assess, assess_rounding, kept_file, missing_files
-from .cache import look_again, outputs_of
+from .assess import assess, assess_rounding
+from .cache import Memory, Question, look_again, memory_of
 from .closing import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
-from .parse import Lesson, LessonError, parse_lesson, unit_stem
-from .stored import same_but_for_mistakes, same_cases, same_exercise, stable_variants, stored_cases
+from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
+from .stored import same_but_for_mistakes, same_cases, stable_variants, stored_cases
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -78,10 +79,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     _reload_library()
     before = stored_cases(paths.cases)
     cases = visible_cases(lesson, before, only=exercise)
-    if not same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, before, cases):
         save_cases(cases, paths.cases)
         changed.append(paths.cases)
-    if not paths.learner_cases.is_file() or paths.learner_cases.read_bytes() != paths.cases.read_bytes():
+    if _bytes(paths.learner_cases) != _bytes(paths.cases):
         paths.learner_cases.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(paths.cases, paths.learner_cases)
         changed.append(paths.learner_cases)
@@ -92,9 +93,10 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     changed += _write_text(paths.learner, learner)
     # a known mistake changes nothing that the solved notebook shows
     rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
-    kept = None if rewritten or missing_files(lesson) else with_outputs_of(paths.solved, solved)
-    if kept is not None:
-        changed += _write_text(paths.solved, notebook_text(kept))
+    rewritten = rewritten or bool(missing_files(lesson))
+    if not rewritten and (kept := with_outputs_of(paths.solved, solved)) is not None:
+        if not _same_sources(paths.solved, solved):
+            changed += _write_text(paths.solved, notebook_text(kept))
     elif run:
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
@@ -118,7 +120,7 @@ def check_unit(course: Path, unit: str) -> list[str]:
     if stored is None:
         return [f"{paths.cases} is not there, or cannot be read; {cure}"]
     cases = visible_cases(lesson, stored)
-    if not same_cases(paths.cases, cases):
+    if not same_cases(paths.cases, stored, cases):
         stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
         return stale
     if _bytes(paths.cases) != _bytes(paths.learner_cases):
@@ -163,11 +165,11 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
     stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
-            looked at for what hangs on rounding again, which takes as long as to draw them. (`verify` always looks.)
+            looked at for what hangs on rounding again, which takes as long as to draw them
     only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
-    remembered = outputs_of(lesson)
+    memory = memory_of(lesson)
     exercises: list[ExerciseCases] = []
     problems: list[str] = []
     for piece in _chosen(open_workbench(lesson), only, known):
@@ -175,17 +177,30 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
         if before and only and piece.source.name != only:
             exercises.append(before)
             continue
-        cases = draw_cases(piece, remembered=remembered)
+        cases = draw_cases(piece, draw=memory.draw)
         kept = fingerprinted(cases)
-        found = assess(piece, seed=None, cases=cases, stored=kept).problems
-        if not found and (before is None or not same_exercise(before, cases)):
-            found = assess_rounding(piece, seed=None, cases=cases, stable=stable_variants(before, cases))
-        problems += found
+        found = assess(piece, seed=None, cases=kept, memory=memory).problems
+        problems += found or _hanging(piece, cases, before, memory)
         exercises.append(kept)
-    remembered.forget_old()
+    memory.forget_old()
     if problems:
         raise LessonError("\n".join(problems))
     return UnitCases(lesson.unit, lesson.title, tuple(exercises), code_cells(lesson))
+
+
+def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory) -> tuple[str, ...]:
+    """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
+    question: Question = "rounding"
+    shown = memory.shown(piece, question, None)
+    stable = shown.mistakes if shown else None
+    if stable is None:
+        shown = memory.shown(piece, "rounding-elsewhere", None)
+        stable = shown.mistakes if shown else stable_variants(before, cases)
+        question = "rounding" if stable is None else "rounding-elsewhere"
+    found = assess_rounding(piece, seed=None, cases=cases, stable=stable)
+    if not found:
+        memory.note(piece, question, None, len(cases.plan))
+    return found
 
 
 def _chosen(pieces: tuple[Workpiece, ...], only: str, known: Mapping[str, ExerciseCases]) -> tuple[Workpiece, ...]:
@@ -206,8 +221,6 @@ def _reload_library() -> None:
     library.part.cache_clear()
     library.exercise_names.cache_clear()
     importlib.invalidate_caches()
-    import sys
-
     for name in [name for name in sys.modules if name.startswith(f"{library.__name__}.unit_")]:
         del sys.modules[name]
 

@@ -1,9 +1,10 @@
-"""What known mistakes gave when they were last run: one more mistake costs no new run of the others.
+"""What known mistakes gave when they were last run, and what was found in order: one more mistake costs itself alone.
 
 Each variant's outputs lie in a file whose name is a digest of all that they depend on: the variant's text, the lesson's
 setup and solutions up to its exercise, the plan with every number in it, this package's own code, every installed
 package, and what the processor can do. Where any of these changes, the name does, and the variant is run again.
-The folder may be deleted at any time.
+What was found in order of an exercise lies beside them, under a digest of all but its known mistakes; these are listed
+in the file, each with a digest of its own. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import ast
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
+import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from ..formats.cases import Call, Observation, Sighting, call_tree, sighting_from, sighting_tree
 from ..formats.values import UnreadableValues, digest, pack, unpack
-from .parse import Lesson
-from .workbench import Workpiece, WrongVariant
+from .parse import Lesson, kept_file
+from .workbench import Watch, Workpiece, WrongVariant
 
 FOLDER = ".known_mistakes"
 _KEPT_SECONDS = 30 * 24 * 3600
@@ -32,11 +35,23 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _REGISTERING = ("cases", "wrong", "right", "truth")
 _PROCESSOR = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 
-Watch = Callable[[], dict[str, Observation]]
+Question = Literal["assessed", "rounding", "rounding-elsewhere", "rounding-of-inputs"]
+"""What can be in order: verdicts on all answers; that nothing hangs on rounding, as seen here, or as the build has seen
+that has stored the same cases; the same where inputs alone move."""
 
 
-class Outputs:
-    """The known mistakes' outputs of one lesson's course, remembered in a folder."""
+@dataclass(frozen=True)
+class Shown:
+    """What was found in order of an exercise, for the same texts, package and machine: all of it but new mistakes."""
+
+    calls: int
+    mistakes: frozenset[str]
+    complete: bool
+    """Whether no known mistake is new."""
+
+
+class Memory:
+    """Of one lesson's course: what its known mistakes gave, and what was found in order."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,9 +70,33 @@ class Outputs:
             _write(path, pack(sighting_tree(Sighting(seen))))
         return seen
 
+    def shown(self, piece: Workpiece, question: Question, seed: int | None) -> Shown | None:
+        """What was found in order on these cases (visible: seed None); None where the exercise itself is another."""
+        path = self._shown_path(piece, question, seed)
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            os.utime(path)
+            mistakes = frozenset(
+                wrong.name for wrong in piece.mistakes if kept["mistakes"].get(wrong.name) == _told(piece, wrong)
+            )
+            return Shown(int(kept["calls"]), mistakes, len(mistakes) == len(piece.mistakes))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def note(self, piece: Workpiece, question: Question, seed: int | None, calls: int) -> None:
+        """All of the exercise, its known mistakes included, is in order."""
+        kept = {"calls": calls, "mistakes": {wrong.name: _told(piece, wrong) for wrong in piece.mistakes}}
+        _write(self._shown_path(piece, question, seed), json.dumps(kept).encode())
+
+    def _shown_path(self, piece: Workpiece, question: Question, seed: int | None) -> Path:
+        cases = "visible" if seed is None else f"seed-{seed}"
+        return (
+            self._folder / piece.lesson.unit / f"{piece.source.name}-{question}-{cases}-{_all_but_mistakes(piece)}.json"
+        )
+
     def forget_old(self) -> None:
         """Delete what nobody has asked for in a month."""
-        for path in self._folder.glob("*/*.npz"):
+        for path in self._folder.glob("*/*-*.*"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
                     path.unlink()
@@ -67,9 +106,9 @@ _OF_THE_DAY = ("OutOfTime", "Waited", "NotAsked", "Died", "KeyboardInterrupt", "
 """Faults that may be the machine's and not the code's."""
 
 
-def outputs_of(lesson: Lesson) -> Outputs:
-    """The course's remembered outputs."""
-    return Outputs(lesson.path.resolve().parents[2] / FOLDER)
+def memory_of(lesson: Lesson) -> Memory:
+    """What is remembered of a lesson's course."""
+    return Memory(lesson.path.resolve().parents[2] / FOLDER)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -82,14 +121,39 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _name(piece: Workpiece, wrong: WrongVariant, plan: Mapping[str, Call]) -> str:
-    hashed = hashlib.sha256(_surroundings())
-    names = [exercise.name for exercise in piece.lesson.exercises]
-    before = piece.lesson.exercises[: names.index(piece.source.name) + 1]
-    texts = [piece.lesson.unit, piece.lesson.setup, *(exercise.solution for exercise in before)]
-    for text in (*texts, piece.source.kind, str(piece.source.time_limit), variant_text(piece, wrong)):
-        hashed.update(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest())
+    hashed = _hashed(*_texts(piece), piece.source.kind, str(piece.source.time_limit), variant_text(piece, wrong))
     hashed.update(_plan_digest(plan))
     return hashed.hexdigest()[:40]
+
+
+def _all_but_mistakes(piece: Workpiece) -> str:
+    """A digest of what decides about an exercise besides its known mistakes."""
+    source = replace(piece.source, hints=(), minutes=0, difficulty=0, library="", variants="")
+    statements = _statements(piece.source.variants)
+    own = [one for one in statements if (_registers(one) or ("",))[0] != "wrong"]
+    hashed = _hashed(*_texts(piece), repr(source), *map(ast.unparse, _with_what_it_reads(statements, own)))
+    for name in piece.source.files:
+        path = kept_file(piece.lesson, name)
+        hashed.update(path.read_bytes() if path.is_file() else b"")
+    return hashed.hexdigest()[:40]
+
+
+def _told(piece: Workpiece, wrong: WrongVariant) -> str:
+    return _hashed(variant_text(piece, wrong), wrong.says).hexdigest()[:40]
+
+
+def _texts(piece: Workpiece) -> tuple[str, ...]:
+    """What stands before and in an exercise's solution."""
+    names = [exercise.name for exercise in piece.lesson.exercises]
+    before = piece.lesson.exercises[: names.index(piece.source.name) + 1]
+    return piece.lesson.unit, piece.lesson.setup, *(exercise.solution for exercise in before)
+
+
+def _hashed(*texts: str) -> hashlib._Hash:
+    hashed = hashlib.sha256(_surroundings())
+    for text in texts:
+        hashed.update(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest())
+    return hashed
 
 
 _last_plan: tuple[Mapping[str, Call], bytes] | None = None
@@ -103,27 +167,35 @@ def _plan_digest(plan: Mapping[str, Call]) -> bytes:
     return _last_plan[1]
 
 
+@functools.lru_cache(maxsize=8)
+def _statements(block: str) -> list[ast.stmt]:
+    return ast.parse(block).body
+
+
 def variant_text(piece: Workpiece, wrong: WrongVariant) -> str:
     """All that a variant is made from: its solution cell with the mistake in it; or, where it is a function of the
     checks' own, its definition with whatever else of the block that may use."""
     if wrong.source is not None:
         return wrong.source
     block = piece.source.variants
-    statements = ast.parse(block).body
+    statements = _statements(block)
     own = [one for one in statements if _registers(one) == ("wrong", wrong.name)]
     if len(own) != 1:  # made by a loop or by another function: all of these have one text, and each its own name
         return f"{wrong.name}\n{block}"
-    needed = [one for one in statements if one is own[0] or _registers(one) is None]
-    bound = {one: _bound(one) for one in statements}
-    while True:
-        read = {node.id for one in needed for node in ast.walk(one) if isinstance(node, ast.Name)}
-        more = [one for one in statements if one not in needed and bound[one] & read]
-        if not more:
-            break
-        needed += more
-    return "\n".join(ast.get_source_segment(block, one) or ast.dump(one) for one in statements if one in needed) + (
+    needed = _with_what_it_reads(statements, [one for one in statements if one is own[0] or _registers(one) is None])
+    return "\n".join(ast.get_source_segment(block, one) or ast.dump(one) for one in needed) + (
         "\n" + "\n".join(ast.unparse(decorator) for decorator in _decorators(own[0])[:-1])
     )
+
+
+def _with_what_it_reads(statements: list[ast.stmt], needed: list[ast.stmt]) -> list[ast.stmt]:
+    """Some of a block's statements, with those that define what they read; in the block's order."""
+    while True:
+        read = {node.id for one in needed for node in ast.walk(one) if isinstance(node, ast.Name)}
+        more = [one for one in statements if one not in needed and _bound(one) & read]
+        if not more:
+            return [one for one in statements if one in needed]
+        needed = needed + more
 
 
 def _decorators(statement: ast.stmt) -> list[ast.expr]:
@@ -158,7 +230,7 @@ def _surroundings() -> bytes:
     """A digest of what every variant depends on besides its lesson. A build that rewrites a library module clears it."""
     import torch
 
-    packages = sorted({f"{one.metadata['Name']} {one.version}" for one in importlib.metadata.distributions()})
+    packages = sorted({info.name for place in sys.path for info in Path(place).glob("*.*-info")})
     machine = (
         sys.version,
         platform.machine(),
@@ -176,7 +248,7 @@ def _surroundings() -> bytes:
 
 def _code_of_the_package() -> Iterator[Path]:
     """The rooms that run a variant, or that one may use."""
-    for room in ("formats", "library", "observing", "judging", "lab", "authoring"):
+    for room in ("formats", "library", "observing", "judging", "notebook", "lab", "authoring"):
         yield from sorted((_PACKAGE / room).rglob("*.py"))
 
 

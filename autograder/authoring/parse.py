@@ -89,10 +89,25 @@ def unit_stem(unit: str) -> str:
     return unit.split("_", 1)[1]
 
 
+def is_unit_name(name: str) -> bool:
+    return _UNIT_NAME.match(name) is not None
+
+
 def units(solutions: Path) -> tuple[str, ...]:
     """The units that have a lesson, in order."""
-    found = (folder for folder in solutions.iterdir() if _UNIT_NAME.match(folder.name)) if solutions.is_dir() else ()
+    found = (folder for folder in solutions.iterdir() if is_unit_name(folder.name)) if solutions.is_dir() else ()
     return tuple(sorted(folder.name for folder in found if (folder / f"{unit_stem(folder.name)}.py").is_file()))
+
+
+def kept_file(lesson: Lesson, name: str) -> Path:
+    """Where the course keeps its own copy of a file that learners hand in: nbgrader leaves names with a dot alone."""
+    return lesson.path.parent / f".{name}"
+
+
+def missing_files(lesson: Lesson) -> list[Path]:
+    """The course's own copies of handed-in files that are not there yet: executing the solved notebook makes them."""
+    paths = [kept_file(lesson, name) for exercise in lesson.exercises for name in exercise.files]
+    return [path for path in paths if not path.is_file()]
 
 
 def parse_lesson(path: Path) -> Lesson:

@@ -76,7 +76,7 @@ def rounding_problems(
     if not variants:
         return
     plan = nudged_plan(cases.plan, seed)
-    wrongs = {wrong.name: wrong for wrong in (*piece.wrongs, *piece.slips)}
+    wrongs = {wrong.name: wrong for wrong in piece.mistakes}
     for variant in cases.variants:
         if stable and variant.name in stable:
             continue

@@ -34,10 +34,12 @@ def stored_cases(path: Path) -> UnitCases | None:
         return None
 
 
-def same_cases(path: Path, cases: UnitCases) -> bool:
-    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance."""
-    stored = stored_cases(path)
-    if stored is None:
+def same_cases(path: Path, stored: UnitCases | None, cases: UnitCases) -> bool:
+    """Whether a cases file says the same: all but floats exactly, floats within a quarter of the tolerance.
+
+    stored: what was read from `path`
+    """
+    if stored is None or _mistakes(stored) != _mistakes(cases):
         return False
     with tempfile.TemporaryDirectory() as holder:  # through the file format, so that both have been packed once
         fresh_file = Path(holder) / CASES_FILE
@@ -49,6 +51,10 @@ def same_cases(path: Path, cases: UnitCases) -> bool:
         return False
     full = [replace(a, variants=b.variants) for a, b in zip(fresh.exercises, cases.exercises, strict=True)]
     return all(was_read(b) or same_exercise(a, b) for a, b in zip(stored.exercises, full, strict=True))
+
+
+def _mistakes(cases: UnitCases) -> list[tuple[str, str]]:
+    return [(variant.name, variant.says) for exercise in cases.exercises for variant in exercise.variants]
 
 
 def same_but_for_mistakes(stored: UnitCases, fresh: UnitCases) -> bool:

@@ -21,7 +21,8 @@ import inspect
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -111,20 +112,18 @@ class Workpiece:
     """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
 
     @property
+    def mistakes(self) -> tuple[WrongVariant, ...]:
+        """What the lesson knows, and the slips that can be made."""
+        return (*self.wrongs, *self.slips)
+
+    @property
     def where(self) -> str:
         return f"{self.lesson.path}: exercise {self.source.name}"
 
 
-class Remembered(Protocol):
-    """What known mistakes gave when they were last run; see `cache.py`."""
-
-    def draw(
-        self,
-        piece: Workpiece,
-        wrong: WrongVariant,
-        plan: Mapping[str, Call],
-        watch: Callable[[], dict[str, Observation]],
-    ) -> dict[str, Observation]: ...
+Watch = Callable[[], dict[str, Observation]]
+Draw = Callable[[Workpiece, WrongVariant, Mapping[str, Call], Watch], dict[str, Observation]]
+"""Gives what a known mistake gives on a plan: by watching it, or from memory (see `cache.py`)."""
 
 
 def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
@@ -397,13 +396,10 @@ def _required(function: Any, given: Mapping[str, Any], skip_self: bool = False) 
     return count
 
 
-def draw_cases(piece: Workpiece, *, seed: int | None = None, remembered: Remembered | None = None) -> ExerciseCases:
-    """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`.
-
-    remembered: what known mistakes gave when they were last run
-    """
+def draw_cases(piece: Workpiece, *, seed: int | None = None, draw: Draw | None = None) -> ExerciseCases:
+    """All that judging one exercise needs, on the visible cases (seed None) or on hidden ones drawn from `seed`."""
     cases = draw_expected(piece, seed=seed)
-    return replace(cases, variants=draw_variants(piece, cases, remembered))
+    return replace(cases, variants=draw_variants(piece, cases, draw))
 
 
 def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
@@ -479,21 +475,19 @@ def _numpy_floats(tree: Any) -> Iterator[np.ndarray[Any, Any]]:
         yield tree
 
 
-def draw_variants(piece: Workpiece, cases: ExerciseCases, remembered: Remembered | None = None) -> tuple[Variant, ...]:
+def draw_variants(piece: Workpiece, cases: ExerciseCases, draw: Draw | None = None) -> tuple[Variant, ...]:
     """What each known mistake gives on these cases: those of the lesson, and of the slips what they have not said.
 
     Where translations are judged, there is nothing to tell them by.
     """
     if piece.judged:
         return ()
+    draw = draw or (lambda piece, wrong, plan, watch: watch())
 
-    def seen_of(wrong: WrongVariant, limit: float) -> dict[str, Observation]:
-        def watch() -> dict[str, Observation]:
-            return watch_trusted(wrong.target, cases.plan, piece.source, limit)
+    def seen_of(wrong: WrongVariant, limit: float | None = None) -> dict[str, Observation]:
+        return draw(piece, wrong, cases.plan, partial(watch_trusted, wrong.target, cases.plan, piece.source, limit))
 
-        return remembered.draw(piece, wrong, cases.plan, watch) if remembered else watch()
-
-    known = [Variant(one.name, one.says, seen_of(one, PATIENCE * piece.source.time_limit)) for one in piece.wrongs]
+    known = [Variant(one.name, one.says, seen_of(one)) for one in piece.wrongs]
     for slip in piece.slips:
         seen = seen_of(slip, _SECONDS_OF_A_SLIP)
         if not _adds_nothing(seen, cases, known):

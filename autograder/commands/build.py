@@ -74,14 +74,18 @@ def _check(course: Path, unit: str) -> tuple[int, str]:
 
 
 def _build(course: Path, unit: str, run: bool, exercise: str) -> tuple[int, str]:
-    from ..authoring.build import build_unit
-    from ..authoring.parse import LessonError
+    from ..authoring.build import Paths, build_unit
+    from ..authoring.parse import LessonError, parse_lesson
+    from ..authoring.rules import broken_rules
 
     try:
         changed = build_unit(course, unit, run=run, exercise=exercise)
+        # words are nothing that one exercise's checks are built from
+        lacking = () if exercise else broken_rules(parse_lesson(Paths(course, unit).lesson))
     except LessonError as error:
         return 1, str(error)
-    return 0, f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date")
+    told = f"{unit}: " + (f"wrote {', '.join(changed)}" if changed else "up to date")
+    return 0, "\n".join([told, *(f"before it is shared: {found}" for found in lacking)])
 
 
 def _start_page(course: Path, *, write: bool) -> tuple[int, str]:

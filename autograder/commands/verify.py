@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from .processes import add_workers, side_by_side
 
 if TYPE_CHECKING:
     from ..authoring.assess import Assessment
+    from ..authoring.verify import Verified
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     course: Path = options.course
     units = chosen_units(course, options.units)
     found = side_by_side(_verify_unit, [(course, unit, tuple(options.seeds)) for unit in units], options.workers)
-    rows = [row for rows_of_unit, _ in found for row in rows_of_unit]
-    problems = [problem for _, problems_of_unit in found for problem in problems_of_unit]
+    rows = [row for unit in found for row in unit.rows]
+    problems = [problem for unit in found for problem in unit.problems]
     print(_table(rows))
     for problem in problems:
         print(problem)
@@ -40,33 +40,25 @@ def run(options: argparse.Namespace) -> int:
             else "every starter gets 0, every solution full points, every known mistake is named, nothing hangs on rounding"
         )
     )
+    print(_remembered(rows))
     return 1 if problems else 0
 
 
-def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> tuple[list[Assessment], list[str]]:
-    """One unit's assessments and problems."""
-    from ..authoring.assess import assess, assess_rounding, missing_files
-    from ..authoring.cache import outputs_of
-    from ..authoring.parse import LessonError, parse_lesson, unit_stem
-    from ..authoring.workbench import draw_cases, open_workbench
+def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> Verified:
+    from ..authoring.verify import verify_unit
 
-    rows: list[Assessment] = []
-    problems: list[str] = []
-    try:
-        lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
-        problems += [f"{path} is not there; run `python -m autograder build {unit}`" for path in missing_files(lesson)]
-        for piece in open_workbench(lesson):
-            for seed in (None, *seeds):
-                try:
-                    cases = draw_cases(piece, seed=seed, remembered=outputs_of(lesson))
-                    row = assess(piece, seed=seed, cases=cases)
-                    hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False)
-                    rows.append(replace(row, problems=row.problems + hanging))
-                except LessonError as error:
-                    problems.append(str(error))
-    except LessonError as error:
-        problems.append(str(error))
-    return rows, problems + [problem for row in rows for problem in row.problems]
+    return verify_unit(course, unit, seeds)
+
+
+def _remembered(rows: list[Assessment]) -> str:
+    """What of all this was not looked at now, and how to have it looked at."""
+    count = sum(row.remembered for row in rows)
+    if not count:
+        return "All of it was looked at now."
+    return (
+        f"{len(rows) - count} sets of cases were looked at now; {count} were found in order before, by `build` or `verify`, for the same "
+        "files, package and machine (delete .known_mistakes/ to have them looked at again)."
+    )
 
 
 def _table(rows: list[Assessment]) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 
 import nbformat
 
-from ..authoring.assess import kept_file
-from ..authoring.parse import LessonError, parse_lesson, unit_stem
+from ..authoring.parse import LessonError, kept_file, parse_lesson, unit_stem
 from ..authoring.workbench import variant_sources
 
 KINDS = ("solved", "half", "wrong", "untouched")

@@ -8,7 +8,7 @@
 # - write BLEU, equal to the standard tool to the last digit, and say what it does not see;
 # - read an error table by kind, find one cause behind many errors, mend it, and measure that it is mended.
 #
-# **Time:** about two hours, 75 minutes of them for the exercises.
+# **Time:** about two hours, 60 minutes of them for the exercises.
 # **You need:** unit 09 (`greedy_decode`: how a decoder writes word after word) and a look at unit 10 (training).
 
 # %% part="setup"

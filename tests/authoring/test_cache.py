@@ -1,14 +1,16 @@
 """What known mistakes gave is remembered as long as nothing that it depends on has changed, and no longer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder.authoring import cache, workbench
+from autograder.authoring import assess, cache, workbench
 from autograder.authoring.build import visible_cases
-from autograder.authoring.cache import FOLDER, outputs_of
+from autograder.authoring.cache import FOLDER, memory_of
 from autograder.authoring.parse import LessonError
+from autograder.authoring.verify import verify_unit
 from autograder.authoring.workbench import draw_cases, open_workbench
 from autograder.judging.compare import same_observation
 
@@ -36,7 +38,7 @@ MORE = 'wrong("triples", ("2 * x", "3 * x"), says="your output is three times x.
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the known mistakes that were run, as they are run."""
     names: list[str] = []
-    watch = cache.Outputs.draw
+    watch = cache.Memory.draw
 
     def noting(self: Any, piece: Any, wrong: Any, plan: Any, really: Any) -> Any:
         def run() -> Any:
@@ -45,14 +47,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return watch(self, piece, wrong, plan, run)
 
-    monkeypatch.setattr(cache.Outputs, "draw", noting)
+    monkeypatch.setattr(cache.Memory, "draw", noting)
     return names
 
 
 def drawn(folder: Path, *edits: tuple[str, str]) -> workbench.ExerciseCases:
     made = lesson(folder, ("@right", HALVES), *edits)
     (piece,) = open_workbench(made)
-    return draw_cases(piece, remembered=outputs_of(made))
+    return draw_cases(piece, draw=memory_of(made).draw)
 
 
 def test_nothing_is_run_twice_and_what_is_remembered_is_what_was_seen(tmp_path: Path, ran: list[str]) -> None:
@@ -114,7 +116,7 @@ def test_other_code_of_the_package_or_another_environment_runs_all_again(
     cache.look_again()
     drawn(tmp_path)
     assert ran == ["squares", "halves", "thirds"] * 2
-    monkeypatch.setattr(cache, "_own_code", lambda: iter([Path(cache.__file__)]))
+    monkeypatch.setattr(cache, "_code_of_the_package", lambda: iter([Path(cache.__file__)]))
     cache.look_again()
     drawn(tmp_path)
     assert ran == ["squares", "halves", "thirds"] * 3
@@ -166,9 +168,91 @@ def test_of_a_changed_exercise_only_new_mistakes_are_looked_at_for_rounding(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(
-        "autograder.authoring.build.assess_rounding", lambda piece, **given: asked.append(given["stable"]) or ()
+        "autograder.authoring.assess.rounding_problems", lambda *_, **given: asked.append(given["stable"]) or ()
     )
     stored = visible_cases(lesson(tmp_path))
     visible_cases(lesson(tmp_path, ("@right", MORE)), stored)
     visible_cases(lesson(tmp_path, ("dict(n=5)", "dict(n=6)")), stored)
     assert asked == [None, frozenset({"squares"}), None]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is judged: known mistakes by name, and "answers" for solution, starter, alternatives and truths."""
+    names: list[str] = []
+    variant, answers = assess._variant_problems, assess._problems_of_answers
+    monkeypatch.setattr(
+        assess, "_variant_problems", lambda cases, one: [names.append(one.name), *variant(cases, one)][1:]
+    )
+    monkeypatch.setattr(
+        assess, "_problems_of_answers", lambda piece, cases: [names.append("answers"), *answers(piece, cases)][1:]
+    )
+    return names
+
+
+def test_what_was_found_in_order_is_not_judged_again(tmp_path: Path, judged: list[str]) -> None:
+    stored = visible_cases(lesson(tmp_path, ("@right", HALVES)))
+    assert judged == ["answers", "squares", "halves", "thirds"]
+    judged.clear()
+    visible_cases(lesson(tmp_path, ("@right", HALVES)), stored)
+    assert judged == []
+    visible_cases(lesson(tmp_path, ("@right", HALVES), ("@right", MORE)), stored)
+    assert judged == ["triples"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "again"),
+    [
+        (("return x + x", "return (x + x) * 1"), ["answers", "squares", "halves", "thirds"]),
+        (("value + value for", "2 * value for"), ["answers", "squares", "halves", "thirds"]),
+        (("keeps_inputs, matches)", "matches)"), ["answers", "squares", "halves", "thirds"]),
+        (("dict(n=3)", "dict(n=4)"), ["answers", "squares", "halves", "thirds"]),
+        (("is half of x", "is one half of x"), ["halves"]),
+        (('"x ** 2"', '"x ** 2 + 1"'), ["squares"]),
+        (("# - Add x to itself.", "# - What is x and x?"), []),
+        (("# Double it.", "# Double it, please."), []),
+    ],
+)
+def test_what_has_changed_is_judged_again(
+    tmp_path: Path, judged: list[str], edit: tuple[str, str], again: list[str]
+) -> None:
+    visible_cases(lesson(tmp_path, ("@right", HALVES)))
+    judged.clear()
+    visible_cases(lesson(tmp_path, ("@right", HALVES), edit))
+    assert judged == again
+
+
+def test_a_new_mistake_that_looks_like_a_known_one_is_refused_and_nothing_is_remembered_of_it(tmp_path: Path) -> None:
+    stored = visible_cases(lesson(tmp_path))
+    for place in ("wrong(", "@right"):  # before the known one, and behind it
+        twin = ('wrong("power", ("2 * x", "x * x"), says="your output is a power.")\n\n' + place,)
+        for _ in range(2):
+            with pytest.raises(LessonError, match="give the same outputs"):
+                visible_cases(lesson(tmp_path, (place, *twin)), stored)
+
+
+def test_verify_computes_what_build_has_not(tmp_path: Path, ran: list[str], judged: list[str]) -> None:
+    course, unit = tmp_path, "97_made_up"
+    visible_cases(lesson(tmp_path))
+    judged.clear()
+    first = verify_unit(course, unit, (1,))
+    assert judged == ["answers", "squares"]
+    assert [(row.cases, row.remembered) for row in first.rows] == [("visible", True), ("seed 1", False)]
+    judged.clear()
+    again = verify_unit(course, unit, (1,))
+    assert judged == []
+    assert [replace(row, remembered=False) for row in again.rows] == [
+        replace(row, remembered=False) for row in first.rows
+    ]
+    ran.clear()
+    lesson(tmp_path, ("@right", MORE))
+    verify_unit(course, unit, (1,))
+    assert judged == ["triples", "triples"]
+    assert ran == ["triples", "triples"]
+
+
+def test_verify_without_anything_remembered_computes_everything(tmp_path: Path, judged: list[str]) -> None:
+    lesson(tmp_path)
+    found = verify_unit(tmp_path, "97_made_up", (1, 2))
+    assert judged == ["answers", "squares"] * 3
+    assert not any(row.remembered for row in found.rows)

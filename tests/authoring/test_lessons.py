@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,29 @@ def test_the_starter_holds_nothing_of_the_solution(tmp_path: Path) -> None:
     starter = starter_source(lesson(tmp_path).exercises[0])
     assert "raise NotImplementedError" in starter
     assert "2 * x" not in starter
+
+
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION",
+        "def double(x):\n    y = 1\n\n    ### BEGIN SOLUTION\n    y = x\n\n    ### END SOLUTION\n    return y",
+        "class double:\n\t# BEGIN SOLUTION\n\ta = 1\n\t# END SOLUTION\n\tdef b(self):\n\t\t### BEGIN SOLUTION\n\t\t### END SOLUTION",
+        "def double(x):\n    return 2 * x",
+    ],
+)
+def test_the_starter_is_what_nbgrader_makes_of_the_solution(tmp_path: Path, solution: str) -> None:
+    from nbformat.v4 import new_code_cell
+    from nbgrader.preprocessors import ClearSolutions
+
+    marks = {"nbgrader": {"solution": True, "grade": False, "locked": False, "grade_id": "double"}}
+    cleared, _ = ClearSolutions().preprocess_cell(new_code_cell(solution, metadata=marks), {"language": "python"}, 0)
+    assert starter_source(replace(lesson(tmp_path).exercises[0], solution=solution)) == cleared.source
+
+
+def test_a_solution_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LessonError, match="needs one ### END SOLUTION behind it"):
+        visible_cases(lesson(tmp_path, ("    ### END SOLUTION\n", "")))
 
 
 def test_hidden_cases_differ_with_the_seed_and_are_the_same_for_one_seed(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_what_an_earlier_build_has_found_stable_is_not_looked_at_again(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "autograder.authoring.build.assess_rounding", lambda piece, **unused: asked.append(piece.source.name) or ()
+        "autograder.authoring.assess.rounding_problems",
+        lambda piece, cases, *, stable, **unused: () if stable else asked.append(piece.source.name) or (),
     )
     stored = visible_cases(lesson(tmp_path))
     assert asked == ["double"]

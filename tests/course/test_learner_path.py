@@ -18,8 +18,7 @@ from nbgrader.api import Gradebook
 
 from autograder import library
 from autograder.__main__ import main
-from autograder.authoring.assess import kept_file
-from autograder.authoring.parse import Lesson, parse_lesson, unit_stem, units
+from autograder.authoring.parse import Lesson, kept_file, parse_lesson, unit_stem, units
 from autograder.formats.course import KEEP_NOTHING
 from autograder.notebook import my_transformer
 from autograder.observing.sandbox import available

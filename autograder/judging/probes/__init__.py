@@ -1,7 +1,6 @@
 """The properties that a check asks for, by name. `check(softmax, keeps_inputs, sums_to_one, matches)` reads them here.
 
-Each probe is inputs to observe (the cases themselves, and calls that it derives from them) plus a pure judge over
-what came back. A probe runs none of the learner's code.
+docs/probes.md says what a probe is and how to add one.
 """
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice

@@ -1,4 +1,7 @@
-"""What a probe is."""
+"""What a probe is.
+
+docs/probes.md says what each field means, how the keys of derived calls are made, and how to write a probe.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ class Trial:
     seen: Observation
     expected: Observation
     derived: Mapping[str, tuple[Call, Observation, Observation]]
-    """The probe's own derived calls by their short key: the call, what was seen, what is expected."""
     tolerance: Tolerance
     returns: tuple[str, ...] = ()
 
@@ -29,13 +31,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a probe holds against an output: one whole sentence, and the numbers where there are any.
-
-    share:    the part of the points that what was seen is worth all the same; at 1 the property holds, and the
-              finding is there for its examples
-    name:     the mistake's short name, where it is known
-    examples: rows to show, each (given, expected, seen)
-    """
+    """What a probe holds against an output: one whole sentence, and the numbers where there are any."""
 
     message: str
     difference: Difference | None = None
@@ -50,15 +46,13 @@ def _no_calls(call: Call) -> dict[str, Call]:
 
 @dataclass(frozen=True)
 class Probe:
-    """A named property. `title` completes the sentence "This exercise ...", e.g. "leaves its inputs unchanged"."""
+    """A named property: calls to observe, and a pure judge over what came back."""
 
     name: str
     title: str
     judge: Callable[[Trial], Finding | None]
     derive: Callable[[Call], dict[str, Call]] = _no_calls
-    """Further calls made from a case, by short key; the reference is observed on them as well."""
     view: Callable[[Any], Any] | None = None
-    """What of a returned value is judged, where that is not all of it: values with equal views are equal answers."""
 
     @property
     def looks_at_one_call(self) -> bool:

@@ -1,0 +1,56 @@
+"""Does a unit keep what it promises? Its rules, and each exercise on its visible cases and on freshly drawn hidden ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .assess import Assessment, assess, assess_rounding, assessment
+from .cache import Memory, memory_of
+from .parse import LessonError, missing_files, parse_lesson, unit_stem
+from .rules import broken_rules
+from .workbench import Workpiece, draw_cases, open_workbench
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One unit's assessments, an exercise and a set of cases each; and what its author must mend, a sentence each."""
+
+    rows: tuple[Assessment, ...]
+    problems: tuple[str, ...]
+
+
+def verify_unit(course: Path, unit: str, seeds: Sequence[int]) -> Verified:
+    """Look at everything that was not found in order before, for the very same files, package and machine."""
+    rows: list[Assessment] = []
+    problems: list[str] = []
+    try:
+        lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
+        problems += [f"{path} is not there; run `python -m autograder build {unit}`" for path in missing_files(lesson)]
+        problems += broken_rules(lesson)
+        memory = memory_of(lesson)
+        for piece in open_workbench(lesson):
+            for seed in (None, *seeds):
+                try:
+                    rows.append(_verified(piece, seed, memory))
+                except LessonError as error:
+                    problems.append(str(error))
+    except LessonError as error:
+        problems.append(str(error))
+    return Verified(tuple(rows), (*problems, *(problem for row in rows for problem in row.problems)))
+
+
+def _verified(piece: Workpiece, seed: int | None, memory: Memory) -> Assessment:
+    told = memory.shown(piece, "assessed", seed)
+    # what a build lets move includes what this does
+    rounded = memory.shown(piece, "rounding", seed) or memory.shown(piece, "rounding-of-inputs", seed)
+    if told and told.complete and rounded and rounded.complete:
+        return assessment(piece, seed, told.calls, remembered=True)
+    cases = draw_cases(piece, seed=seed, draw=memory.draw)
+    row = assess(piece, seed=seed, cases=cases, memory=memory)
+    stable = rounded.mistakes if rounded else None
+    hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False, stable=stable)
+    if not hanging:
+        memory.note(piece, "rounding-of-inputs", seed, len(cases.plan))
+    return replace(row, problems=row.problems + hanging)

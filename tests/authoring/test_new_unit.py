@@ -1,0 +1,78 @@
+"""A unit begins by one command, and is built and verified at once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder.__main__ import main
+from autograder.authoring.parse import parse_lesson
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    shutil.copy(REPOSITORY / "nbgrader_config.py", tmp_path)
+    (tmp_path / "solutions").mkdir()
+    return tmp_path
+
+
+@pytest.mark.quick
+def test_two_files_are_written_that_are_a_lesson(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new-unit", "5", "small_steps", "--title", "Small steps: one at a time", "--course", str(course)]) == 0
+    lesson = parse_lesson(course / "solutions" / "05_small_steps" / "small_steps.py")
+    assert lesson.title == "05 · Small steps: one at a time"
+    assert [exercise.name for exercise in lesson.exercises] == ["small_steps_example"]
+    assert "my_topic" not in lesson.path.read_text(encoding="utf-8")
+    assert "python -m autograder build 05" in capsys.readouterr().out
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("number", "name", "told"),
+    [
+        ("5", "another", "there is 05_small_steps already"),
+        ("17", "small_steps", "there is 05_small_steps already"),
+        ("17", "My-Topic", "17 My-Topic names no unit: write two digits and a name of small letters"),
+        ("17", "2nd", "17 2nd names no unit"),
+        ("170", "topic", "170 topic names no unit"),
+        ("x", "topic", "x topic names no unit"),
+        ("17", "../out", "17 ../out names no unit"),
+    ],
+)
+def test_a_number_that_is_taken_and_a_bad_name_are_refused_in_one_line(
+    course: Path, capsys: pytest.CaptureFixture[str], number: str, name: str, told: str
+) -> None:
+    main(["new-unit", "05", "small_steps", "--course", str(course)])
+    before = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main(["new-unit", number, name, "--course", str(course)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == before
+
+
+def test_a_new_unit_builds_and_verifies_as_it_stands_and_verify_computes_nothing_twice(course: Path) -> None:
+    shutil.copytree(REPOSITORY / "autograder", course / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def command(*words: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(course)}
+        done = subprocess.run(
+            [sys.executable, "-m", "autograder", *words], cwd=course, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    command("new-unit", "17", "my_topic")
+    assert "before it is shared" not in command("build", "17")
+    assert (course / "notebooks" / "17_my_topic" / "my_topic.ipynb").is_file()
+    first = command("verify", "17", "--seeds", "1")
+    assert "1 sets of cases were looked at now; 1 were found in order before" in first
+    assert "0 sets of cases were looked at now; 2 were found" in command("verify", "17", "--seeds", "1")
+    shutil.rmtree(course / ".known_mistakes")
+    assert "All of it was looked at now." in command("verify", "17", "--seeds", "1")
