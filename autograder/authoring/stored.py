@@ -69,19 +69,20 @@ def same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
     """Whether fresh cases, with all that their variants give, agree with what is stored."""
 
     def bare(cases: ExerciseCases) -> ExerciseCases:
-        return replace(cases, plan={}, expected={}, variants=())
+        return replace(cases, plan={}, expected={}, variants=(), unusual={}, unusual_expected={})
 
     names = [(variant.name, variant.says) for variant in stored.variants]
     if bare(stored) != bare(fresh) or names != [(variant.name, variant.says) for variant in fresh.variants]:
         return False
-    if list(stored.plan) != list(fresh.plan) or any(repr(stored.plan[k]) != repr(fresh.plan[k]) for k in fresh.plan):
+    asked, now = stored.calls, fresh.calls
+    if list(asked) != list(now) or any(repr(asked[key]) != repr(now[key]) for key in now):
         return False
     # float32 sums differ between thread counts and processors, by up to a tenth of the tolerance (unit 05)
     near = tolerance_of(fresh, 0.25)
     # a known mistake may amplify rounding (unit 04's second differences: by 50 tolerances between processors)
     amplified = tolerance_of(fresh, AMPLIFIED)
     pairs: list[tuple[Mapping[str, Observation], Mapping[str, Observation], Tolerance]]
-    pairs = [(fresh.expected, stored.expected, near)]
+    pairs = [(fresh.expected, stored.expected, near), (fresh.unusual_expected, stored.unusual_expected, near)]
     pairs += [(full_seen(b), a.seen, amplified) for a, b in zip(stored.variants, fresh.variants, strict=True)]
     view = common_view(named_probes(fresh.probes))
 

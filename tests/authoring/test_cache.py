@@ -36,13 +36,13 @@ MORE = 'wrong("triples", ("2 * x", "3 * x"), says="your output is three times x.
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the known mistakes that were run, as they are run."""
+    """The names of the lesson's known mistakes that were run, as they are run; slips come with the solution."""
     names: list[str] = []
     watch = cache.Memory.draw
 
     def noting(self: Any, piece: Any, wrong: Any, plan: Any, really: Any) -> Any:
         def run() -> Any:
-            names.append(wrong.name)
+            names.extend([wrong.name] if not wrong.name.startswith("slip-") else [])
             return really()
 
         return watch(self, piece, wrong, plan, run)
@@ -130,7 +130,7 @@ def test_known_mistakes_that_a_loop_makes_are_told_apart(tmp_path: Path) -> None
 @right"""
     for _ in range(2):
         fresh = drawn(tmp_path, ("@right", loop))
-        *_, third, fourth = fresh.variants
+        third, fourth = (variant for variant in fresh.variants if variant.name.startswith("power-"))
         for key, call in fresh.plan.items():
             assert (third.seen[key].value == call.given["x"] ** 3).all()
             assert (fourth.seen[key].value == call.given["x"] ** 4).all()
@@ -159,7 +159,7 @@ def test_one_exercise_is_built_alone_and_the_others_stay_as_stored(tmp_path: Pat
     stored = visible_cases(made)
     ran.clear()
     with_more = visible_cases(lesson(tmp_path, ("@right", MORE)), stored, only="double")
-    assert [variant.name for variant in with_more.exercises[0].variants] == ["squares", "triples"]
+    assert [variant.name for variant in with_more.exercises[0].variants][:2] == ["squares", "triples"]
     assert ran == ["triples"]
 
 
@@ -173,7 +173,8 @@ def test_of_a_changed_exercise_only_new_mistakes_are_looked_at_for_rounding(
     stored = visible_cases(lesson(tmp_path))
     visible_cases(lesson(tmp_path, ("@right", MORE)), stored)
     visible_cases(lesson(tmp_path, ("dict(n=5)", "dict(n=6)")), stored)
-    assert asked == [None, frozenset({"squares"}), None]
+    assert [stable and "squares" in stable for stable in asked] == [None, True, None]
+    assert "triples" not in asked[1]
 
 
 @pytest.fixture
@@ -182,7 +183,12 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     variant, answers = assess._variant_problems, assess._problems_of_answers
     monkeypatch.setattr(
-        assess, "_variant_problems", lambda cases, one: [names.append(one.name), *variant(cases, one)][1:]
+        assess,
+        "_variant_problems",
+        lambda cases, one: [
+            names.extend([one.name] if not one.name.startswith("slip-") else []),
+            *variant(cases, one),
+        ][1:],
     )
     monkeypatch.setattr(
         assess, "_problems_of_answers", lambda piece, cases: [names.append("answers"), *answers(piece, cases)][1:]

@@ -223,7 +223,7 @@ def test_known_mistakes_on_hidden_cases_are_drawn_when_looked_at_and_travel_with
     (cases,) = hidden_cases(tmp_path, "97_made_up", 1).exercises
     sent = pickle.loads(pickle.dumps(cases))
     shutil.rmtree(tmp_path / "solutions")
-    (drawn,) = sent.variants
+    drawn, *_ = sent.variants
     (piece,) = open_workbench(made)
     assert (drawn.name, drawn.says) == ("squares", "your output is the square of x.")
     assert list(drawn.seen) == list(draw_cases(piece, seed=1).plan)
