@@ -6,11 +6,12 @@ import html
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..formats.values import Array
-from .compare import Difference, number
+from .compare import Difference, number, numbers_apart
 from .verdict import NOT_JUDGED, ProbeResult, Verdict
 
 _MOST_ROWS, _MOST_COLUMNS = 6, 8
@@ -24,6 +25,7 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 .ag .head{font-weight:600}.ag .quiet{opacity:.75}
 .ag table{border-collapse:collapse;margin:.2em 0;font:12px/1.4 var(--jp-code-font-family,monospace)}
 .ag td{padding:.15em .45em;border:1px solid var(--ag-line);text-align:right;background:none}
+.ag .sides td{white-space:nowrap;overflow-wrap:normal}.ag .sides>div{max-width:100%;overflow-x:auto}
 .ag tr.words td,.ag th{text-align:left;padding:.15em .45em}
 .ag table.wide{font:inherit}.ag table.wide th,.ag table.wide td{border:1px solid var(--ag-line);background:none}
 .ag td.first{outline:2px solid var(--ag-no);outline-offset:-2px;font-weight:700}
@@ -171,7 +173,7 @@ def _text_difference(difference: Difference) -> list[str]:
         lines.append(f"{difference.place or 'output'}{cut}, {title}, shape {data.shape}:")
         for r, row in enumerate(shown):
             cells = [
-                f"{'>' if (r, c) == first and difference.index else ' '}{number(value):>9}"
+                f"{'>' if (r, c) == first and difference.index else ' '}{_shown(difference, title, value, (r, c) == first):>9}"
                 for c, value in enumerate(row)
             ]
             lines.append("  " + " ".join(cells))
@@ -189,7 +191,12 @@ def _html_difference(difference: Difference) -> str:
     for title, data in sides:
         shown, first, cut = _plane(difference, data)
         rows = "".join(
-            f"<tr>{''.join(_html_cell(value, scale, marked and (r, c) == first) for c, value in enumerate(row))}</tr>"
+            "<tr>"
+            + "".join(
+                _html_cell(value, _shown(difference, title, value, (r, c) == first), scale, marked and (r, c) == first)
+                for c, value in enumerate(row)
+            )
+            + "</tr>"
             for r, row in enumerate(shown)
         )
         caption = f"{html.escape(difference.place or 'output')}{cut}, {title}, shape {html.escape(str(data.shape))}"
@@ -201,8 +208,17 @@ def _html_difference(difference: Difference) -> str:
     return f'<div class="sides">{"".join(tables)}</div>{note}'
 
 
-def _html_cell(value: float, scale: float, first: bool) -> str:
+def _shown(difference: Difference, title: str, value: Any, is_first: bool) -> str:
+    """A number of a table; the one that differs with as many digits as it takes to see that it does."""
+    seen, expected = difference.seen, difference.expected
+    if not is_first or not difference.index or seen is None or expected is None or seen.shape != expected.shape:
+        return number(value)
+    yours, wanted = numbers_apart(seen[difference.index], expected[difference.index])
+    return yours if title == "yours" else wanted
+
+
+def _html_cell(value: float, shown: str, scale: float, first: bool) -> str:
     share = min(1.0, abs(float(value)) / scale) if np.isfinite(value) else 0.0
     colour = "9,105,218" if float(value) >= 0 else "207,34,46"
     mark = ' class="first"' if first else ""
-    return f'<td{mark} style="background:rgba({colour},{0.35 * share:.2f})">{number(value)}</td>'
+    return f'<td{mark} style="background:rgba({colour},{0.35 * share:.2f})">{shown}</td>'

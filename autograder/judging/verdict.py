@@ -321,7 +321,7 @@ def _cure(fault: Fault) -> str:
     )
 
 
-_WHERE = re.compile(r"^(?:\S*[/\\])?ipykernel_\d+[/\\]\d+\.py:(\d+):")
+_WHERE = re.compile(r"^(?:(?:\S*[/\\])?ipykernel_\d+[/\\]\d+\.py|<ipython-input-[^>]*>|<string>):(\d+):")
 """How a warning names a cell: a file that nobody can find."""
 
 

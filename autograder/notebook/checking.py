@@ -95,13 +95,41 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
                 "this cell asks for other properties than its exercise does; the exercise's own were checked",
             ),
         )
-    if verdict.passed:
-        verdict = replace(verdict, notes=(*verdict.notes, *_keep_passing(target, exercise, sighting)))
+    more = _keep_passing(target, exercise, sighting) if verdict.passed else _kept_before(exercise)
+    verdict = replace(verdict, notes=(*verdict.notes, *more))
     show(verdict)
     if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
         # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.
         print(verdict.message, file=sys.stderr)
-    return float(verdict.score)
+    return _told_by_panel(float(verdict.score))
+
+
+_last_score = 0.0
+
+
+def _told_by_panel(score: float) -> float:
+    """The very number, which the notebook does not show below the panel that has told it; what nbgrader reads stays there."""
+    global _last_score
+    _last_score = score
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        shell.display_formatter.formatters["text/html"].for_type(
+            float, lambda value: "" if value is _last_score else None
+        )
+    return score
+
+
+def _kept_before(exercise: ExerciseCases) -> tuple[str, ...]:
+    """What a learner who has broken a passed part wants to know."""
+    if not my_transformer.is_on() or is_grading() or _folder is None:
+        return ()
+    if my_transformer.read(my_transformer.package_folder(_folder), exercise.name) is None:
+        return ()
+    return (
+        f"an earlier version of yours that passed is kept in {my_transformer.PACKAGE}, and other notebooks go on using it. "
+        "The grade is for what stands in this notebook.",
+    )
 
 
 def _keep_passing(target: Any, exercise: ExerciseCases, sighting: Sighting) -> tuple[str, ...]:

@@ -33,11 +33,16 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     except NotReady as reason:
         print(reason, file=sys.stderr)
         return 1
+    status = 0
     for text in texts:
+        if trouble := translator.trouble(text):
+            print(trouble, file=sys.stderr)
+            status = 1
+            continue
         print(translator(text))
         if unknown := translator.unknown(text):
             print(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})", file=sys.stderr)
-    return 0
+    return status
 
 
 def _missing_parts(folder: Path) -> list[str]:
@@ -82,6 +87,21 @@ class Translator:
         from ..lab.training import translate_text
 
         return translate_text(self.model, text, self.vocabularies, self.greedy_decode)
+
+    def trouble(self, text: str) -> str:
+        """Why a text cannot be translated, in one line; empty where it can."""
+        from ..lab.corpus import chinese_tokens
+
+        tokens = chinese_tokens(text)
+        shown = f"“{text.strip()[:20]}{'…' if len(text.strip()) > 20 else ''}”"
+        most = len(self.model.source_embedding.positions) - 1
+        if not tokens:
+            return "There is nothing to translate: the text is empty."
+        if len(tokens) > most:
+            return f"{shown} is too long: it has {len(tokens)} tokens, and your model reads {most} at most. Translate it in pieces."
+        if not any("\u4e00" <= character <= "\u9fff" for character in text):
+            return f"{shown} holds no Chinese: your model has learnt from Chinese alone."
+        return ""
 
     def unknown(self, text: str) -> list[str]:
         from ..lab.corpus import chinese_tokens

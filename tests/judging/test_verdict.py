@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.formats.cases import Call, ExerciseCases, Fault, Observation, Sighting, Variant
+from autograder.formats.cases import Call, ExerciseCases, Fault, Observation, Sighting, Tolerance, Variant
 from autograder.formats.values import Tensor
 from autograder.judging.panel import as_html, as_text, folded_hints
 from autograder.judging.probes import (
@@ -310,3 +310,17 @@ def test_who_passes_the_visible_cases_and_fails_a_hidden_one_is_told_the_mistake
     on_visible = judge(visible, ALL, Sighting(visible.expected))
     told = judge_hidden(hidden, ALL, Sighting(seen_by(lambda x: x * x, hidden.plan)), visible, on_visible)
     assert (on_visible.passed, told.passed, told.diagnosis) == (True, False, "squares")
+
+
+def test_the_marked_cell_shows_as_many_digits_as_differ() -> None:
+    cases = replace(doubling(), tolerance=Tolerance(1e-9, 1e-9))
+    verdict = verdict_on(lambda x: 2 * x + 1e-6, cases)
+    assert "2.000001" in as_html(verdict)
+    assert "2.000001" in as_text(verdict)
+
+
+def test_a_warning_of_a_cell_is_told_with_its_line_alone() -> None:
+    printed = "<ipython-input-7-abc>:3: RuntimeWarning: overflow encountered in exp"
+    cases = doubling()
+    verdict = judge(cases, ALL, Sighting(seen_by(lambda x: 2 * x, cases.plan), printed=printed))
+    assert verdict.notes == ("your code printed: line 3: RuntimeWarning: overflow encountered in exp",)

@@ -139,3 +139,23 @@ def test_two_parts_that_use_each_other_end(package: Path, capsys: pytest.Capture
     text = "from autograder import use_part\n\n\nshift_right = use_part('shift_right')\n\n\n"
     keep_part(package, "Transformer", text + "from autograder.library.unit_09_decoder import Transformer\n")
     assert main(package, [PAIR.chinese]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "There is nothing to translate: the text is empty."),
+        ("  ", "There is nothing to translate: the text is empty."),
+        ("good morning", "“good morning” holds no Chinese: your model has learnt from Chinese alone."),
+        ("三" * 500, "“三三三三三三三三三三三三三三三三三三三三…” is too long: it has 500 tokens, and your model reads"),
+    ],
+    ids=["empty", "blank", "English", "too long"],
+)
+def test_what_cannot_be_translated_is_told_in_one_line(
+    package: Path, text: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(package, [text, PAIR.chinese]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(told)
+    assert said.err.count("\n") == 1
+    assert said.out == f"{PAIR.english}\n"
