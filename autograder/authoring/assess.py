@@ -39,6 +39,10 @@ class Assessment:
     right: int
     truths: int
     problems: tuple[str, ...]
+    slips: int = 0
+    """How many slips of `slips.py` can be made."""
+    unseen: tuple[str, ...] = ()
+    """Those that no case tells from the solution; empty where nothing was computed."""
     remembered: bool = False
     """Whether nothing was computed: all of it was found in order before."""
 
@@ -76,6 +80,8 @@ def assessment(
         len(piece.rights),
         len(piece.truths),
         problems,
+        len(piece.slips),
+        () if remembered else tuple(sorted(piece.unseen_slips)),
         remembered,
     )
 

@@ -108,6 +108,8 @@ class Workpiece:
     """Kinds of unusual inputs that the exercise cannot take, each with the reason."""
     slips: list[WrongVariant] = field(default_factory=list)
     """What of `slips.py` can be made in the reference."""
+    unseen_slips: set[str] = field(default_factory=set)
+    """Those that give what the reference gives on the cases drawn last: equal to it, or a case is missing."""
     judged: bool = False
     """Whether its cases say what is wanted. Then nothing of the reference or of a variant is stored with the cases."""
 
@@ -490,7 +492,9 @@ def draw_variants(piece: Workpiece, cases: ExerciseCases, draw: Draw | None = No
     known = [Variant(one.name, one.says, seen_of(one)) for one in piece.wrongs]
     for slip in piece.slips:
         seen = seen_of(slip, _SECONDS_OF_A_SLIP)
-        if not _adds_nothing(seen, cases, known):
+        if _same_seen(seen, cases.expected, cases):
+            piece.unseen_slips.add(slip.name)
+        elif not _ends_in_errors(seen) and not any(_same_seen(seen, variant.seen, cases) for variant in known):
             known.append(Variant(slip.name, slip.says, seen))
     return tuple(known)
 
@@ -500,19 +504,16 @@ APART = 10.0
 """Variants must differ from the reference, and from one another, by more than this many tolerances."""
 
 
-def _adds_nothing(seen: Mapping[str, Observation], cases: ExerciseCases, known: Sequence[Variant]) -> bool:
-    """Whether a slip's exceptions say all, or it gives what the reference gives or what a known mistake gives."""
-    if all(one.fault for key, one in seen.items() if "/" not in key):
-        return True
-    if any(one.fault and one.fault.type_name in ("OutOfTime", "Waited") for one in seen.values()):
-        return True
+def _ends_in_errors(seen: Mapping[str, Observation]) -> bool:
+    """Whether what is raised says all, or time ran out: on another machine it might not."""
+    return all(one.fault for key, one in seen.items() if "/" not in key) or any(
+        one.fault and one.fault.type_name in ("OutOfTime", "Waited") for one in seen.values()
+    )
+
+
+def _same_seen(seen: Mapping[str, Observation], other: Mapping[str, Observation], cases: ExerciseCases) -> bool:
     wide, view = tolerance_of(cases, APART), common_view(named_probes(cases.probes))
-    viewed = {key: as_viewed(one, view) for key, one in seen.items()}
-
-    def same(other: Mapping[str, Observation]) -> bool:
-        return all(same_observation(viewed[key], as_viewed(other[key], view), wide) for key in cases.plan)
-
-    return same(cases.expected) or any(same(variant.seen) for variant in known)
+    return all(same_observation(as_viewed(seen[key], view), as_viewed(other[key], view), wide) for key in cases.plan)
 
 
 def watch_trusted(

@@ -19,13 +19,17 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def side_by_side(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[Result]:
-    """`work` called with each of `arguments`, results in their order. In this process where one is enough."""
+    """`work` called with each of `arguments`, results in their order. In this process where one is enough.
+
+    The last are begun first: later units are the larger ones.
+    """
     _one_thread()
     if workers < 2 or len(arguments) < 2:
         return [work(*each) for each in arguments]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(arguments)), mp_context=context, initializer=_one_thread) as pool:
-        return list(pool.map(work, *zip(*arguments, strict=True)))
+        begun = [pool.submit(work, *each) for each in reversed(arguments)]
+        return [future.result() for future in reversed(begun)]
 
 
 def _one_thread() -> None:

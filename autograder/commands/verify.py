@@ -61,8 +61,14 @@ def _remembered(rows: list[Assessment]) -> str:
     )
 
 
+def _unseen(group: list[Assessment]) -> set[str]:
+    """Slips that no set of cases tells from the solution: equal to it, or a case is missing."""
+    looked = [set(row.unseen) for row in group if not row.remembered]
+    return set.intersection(*looked) if looked else set()
+
+
 def _table(rows: list[Assessment]) -> str:
-    head = ("unit", "exercise", "cases", "calls", "wrong", "right", "truths", "")
+    head = ("unit", "exercise", "cases", "calls", "wrong", "right", "truths", "slips", "unseen", "")
     merged: dict[tuple[str, str], list[Assessment]] = {}
     for row in rows:
         merged.setdefault((row.unit, row.exercise), []).append(row)
@@ -75,6 +81,8 @@ def _table(rows: list[Assessment]) -> str:
             str(group[0].wrong),
             str(group[0].right),
             str(group[0].truths),
+            str(group[0].slips),
+            str(len(_unseen(group))) if not all(row.remembered for row in group) else "–",
             "ok" if not any(row.problems for row in group) else "PROBLEM",
         )
         for (unit, exercise), group in merged.items()

@@ -104,5 +104,6 @@ def build_fixture(fixture: Fixture) -> Any:
 
 
 def _member(unit: str, name: str) -> Any:
-    module = importlib.import_module(f"{__name__}.{module_name(unit)}")
+    with paused():
+        module = importlib.import_module(f"{__name__}.{module_name(unit)}")
     return getattr(module, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -195,13 +196,41 @@ def import_what_modes_need() -> None:
 
 @contextlib.contextmanager
 def observing(allowed: frozenset[str] | None, used: set[str]) -> Iterator[None]:
-    """Inside the block, parts other than the `allowed` ones are noted as used; None: whichever are."""
+    """Inside the block, parts other than the `allowed` ones are noted as used; None: whichever are.
+
+    Those in the library's own modules are noted too, however a submission comes by the module.
+    """
     global _observed
     before, _observed = _observed, None if allowed is None else (allowed, used.add)
+    replaced: list[tuple[dict[str, Any], str, Any]] = []
+    finder = _Importing()
+    if allowed is not None:
+        for module in [module for name, module in sys.modules.items() if name.startswith(_UNIT_MODULES)]:
+            for name, value in list(vars(module).items()):
+                if getattr(value, "__module__", None) == module.__name__ and name not in allowed and callable(value):
+                    replaced.append((vars(module), name, value))
+                    vars(module)[name] = _quiet_once(value)
+        sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         _observed = before
+        for space, name, value in replaced:
+            space[name] = value
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+
+_UNIT_MODULES = f"{__package__}.unit_"
+_quiet_once = functools.cache(quiet)
+
+
+class _Importing:
+    """Notes that a submission imports one of the library's modules by itself; finds nothing."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.startswith(_UNIT_MODULES) and _observed and not _paused:
+            _observed[1](name)
 
 
 @functools.cache

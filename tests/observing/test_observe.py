@@ -1,5 +1,6 @@
 """What an observation writes down of a learner's code, whatever that code does."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -274,3 +275,15 @@ def test_parts_that_come_later_are_noticed_and_earlier_ones_are_not() -> None:
     assert forbidden(frozenset({"softmax"})) == ()
     assert forbidden(frozenset()) == ("use_part('softmax')",)
     assert not hasattr(softmax, "__wrapped__")
+
+
+def test_the_librarys_own_modules_are_no_way_around() -> None:
+    def through_the_module(x: np.ndarray) -> np.ndarray:
+        module = importlib.import_module("autograder." + "library.unit_" + "02_attention_scores")
+        return module.softmax(x)
+
+    plan = {"0.0.0": Call("a row", {"x": np.ones(3)}, 1)}
+    for _ in range(2):  # imported for the first time, and there already
+        seen = observe(through_the_module, plan, build=build_fixture, allowed=frozenset())
+        assert any("softmax" in name or "unit_02" in name for name in seen.forbidden), seen
+    assert observe(through_the_module, plan, build=build_fixture, allowed=frozenset({"softmax"})).forbidden == ()
