@@ -29,7 +29,8 @@ def unusual_finding(
 def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> tuple[Finding, str] | None:
     """The finding, where what was seen can have no other reason than that something of an earlier call is left.
 
-    Either the earlier call's own answer was given again, or nothing but the later call is wrong.
+    Either the earlier call was right and its answer was given again, or nothing but the later call is wrong. (Code that
+    gives one wrong number for both keeps nothing.)
     """
     call, seen = cases.unusual.get(AGAIN), sighting.observations.get(AGAIN)
     first = next(iter(cases.plan))
@@ -37,8 +38,9 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         return None
     if not (finding := _finding(AGAIN, cases, probes, seen)):
         return None
+    right_before = same_observation(sighting.observations[first], cases.expected[first], cases.tolerance)
     before = replace(sighting.observations[first], facts={})
-    if same_observation(replace(seen, facts={}), before, cases.tolerance) and not seen.fault:
+    if right_before and not seen.fault and same_observation(replace(seen, facts={}), before, cases.tolerance):
         told = (
             f"{_words(AGAIN, call)}, your code gave once more what belongs to the call before. Something of it is kept."
         )

@@ -83,6 +83,13 @@ def test_an_answer_that_was_kept_is_told_as_such() -> None:
     assert "gave once more what belongs to the call before" in verdict.message
 
 
+@pytest.mark.parametrize("target", [lambda x: np.zeros(x.shape), lambda x: np.full(x.shape, (3 * x).sum())])
+def test_what_was_wrong_at_the_first_call_already_is_not_told_as_kept(
+    target: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    assert verdict_on(target).diagnosis is None
+
+
 def test_a_running_sum_is_told_as_something_that_is_left() -> None:
     total: dict[tuple[int, ...], np.ndarray] = {}
 
