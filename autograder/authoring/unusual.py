@@ -45,7 +45,10 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
     def again(call: Call) -> Call:
         """Arrays are drawn a second time: read backwards, two of them may come to the same number."""
         other = _turned(call.given)
-        if is_numpy(call) and (drawn := sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {})) is not None:
+        if (
+            is_numpy(call)
+            and (drawn := sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {})) is not None
+        ):
             other = drawn.given
         return replace(call, given=other, before=(call.given, call.given))
 
