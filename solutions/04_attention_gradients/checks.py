@@ -683,7 +683,7 @@ wrong("list", (RESULT, "return (weights * (grad_weights - mean)).tolist()"), say
 wrong("transposed", (RESULT, "return (weights * (grad_weights - mean)).T"), says="your result is transposed: it must have the shape of `weights`.")
 wrong("flat", (RESULT, "return (weights * (grad_weights - mean)).reshape(-1)"), says="your result is one long row. It must have the shape of `weights`.")
 wrong("at-least-two-axes", (RESULT, "return np.atleast_2d(weights * (grad_weights - mean))"), says="where one row comes in, a table with one row comes back. The result has the shape of `weights`.")
-wrong("small-weights-dropped", (RESULT, "return np.where(weights < 1e-3, 0, weights) * (grad_weights - mean)"),
+wrong("small-weights-dropped", (RESULT, "return np.where(weights < 5e-4, 0, weights) * (grad_weights - mean)"),
       says="your result is 0 where a weight is small. However small the weight, w · (g − mean) counts: g may be large.")
 wrong("type-of-the-gradients", (RESULT, "out = np.zeros_like(grad_weights)\n    out[...] = weights * (grad_weights - mean)\n    return out"),
       says="your result has the type of `grad_weights`, and where these are whole numbers its decimals are cut off. Make it with `np.zeros(weights.shape)`.")
