@@ -105,6 +105,28 @@ def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         )
 
 
+def _whole_root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    if isinstance(node, ast.expr) and next(_root(node), None):
+        for name, done in (("int", "cut"), ("round", "rounded")):
+            whole = ast.Call(ast.Name(name, ast.Load()), [copy.deepcopy(node)], [])
+            yield whole, f"a root is {done} to a whole number. Keep it as it is: √5 is neither 2 nor 3."
+
+
+def _root_in_two_steps(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """`y / x ** 0.5` as `y / x ** 1 / 2`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and (inner := next(_root(node.right), None)):
+        assert isinstance(inner[0], ast.BinOp)
+        once = ast.BinOp(copy.deepcopy(node.left), ast.Div(), inner[0].left)
+        twice = ast.BinOp(once, ast.Div(), ast.Constant(2))
+        yield (
+            twice,
+            (
+                "your numbers are divided by a number and then by 2, where its root belongs. (`y / x ** 1 / 2` is "
+                "`(y / x) / 2`: a power comes first, and divisions are done from left to right. A root is `x ** 0.5`.)"
+            ),
+        )
+
+
 def _elementwise(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         product = ast.BinOp(copy.deepcopy(node.left), ast.Mult(), copy.deepcopy(node.right))
@@ -279,6 +301,8 @@ def _is_module(node: ast.expr) -> bool:
 
 _CHANGES: dict[str, Change] = {
     "half-for-root": _root,
+    "root-in-two-steps": _root_in_two_steps,
+    "whole-root": _whole_root,
     "elementwise-product": _elementwise,
     "reshaped-not-transposed": _reshaped,
     "other-summary": _other_summary,

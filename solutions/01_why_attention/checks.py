@@ -640,6 +640,11 @@ def far(rng, hundreds, reach):
     """each kind, a distance of {hundreds}00, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=100 * hundreds, kernel_size=reach + 1) for kind in KINDS]
 
+@cases(dict(hundreds=2))
+def one_place_too_far(rng, hundreds):
+    """the kind "cnn", kernels that reach {hundreds}00 places back, a distance of one place more"""
+    return dict(kind="cnn", distance=100 * hundreds + 1, kernel_size=100 * hundreds + 1)
+
 RNN, CNN, ATT = "return distance", "return -(-distance // (kernel_size - 1))", "return 1  # directly"
 rnn = {
     "rnn-one": ("return 0 + 1", 'for "rnn" your number is 1. The state is handed on once for each place.'),
@@ -673,6 +678,8 @@ cnn = {
     "cnn-kernel": ("return kernel_size", 'for "cnn" your number is the kernel\'s width. Count the layers that are needed for the distance.'),
     "cnn-receptive-field": ("return 1 + distance * (kernel_size - 1)", 'for "cnn" your number is a receptive field. Here it is the other way round: how many layers for a given distance?'),
     "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large: 1 is added after rounding up.'),
+    "cnn-rounded-half-up": ("return int(distance / (kernel_size - 1) + 0.5)", 'for "cnn" you round to the nearest number. A rest of the way, however small, needs one more layer: round up.'),
+    "cnn-one-place-less": ("return -(-(distance - 1) // (kernel_size - 1))", 'for "cnn" you take 1 from the distance before you round up. The distance counts the places between the two tokens already.'),
     "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small: 1 is subtracted after rounding up (or 1 from the distance, and rounded down).'),
     "cnn-half-the-reach": ("return -(-2 * distance // (kernel_size - 1))", 'for "cnn" a layer reaches half of what it should in your formula, as centred windows do. A causal window lies all on one side: it reaches `kernel_size` − 1 places.'),
     "cnn-times-width": ("return distance * kernel_size", 'for "cnn" you multiply the distance by the width. A wider kernel needs fewer layers: divide.'),

@@ -195,8 +195,8 @@ check(causal_conv1d, keeps_inputs, right_shape, finite, blind_to_later_rows("x")
 
 # %% [markdown] exercise="causal_conv1d" part="hints"
 # - How many zero rows must stand before the first token, so that the first window is full and ends at token 0?
-# - After padding, window $t$ is rows $t$ to $t + \text{width} - 1$. Each of these rows meets the matrix with the same place in the window.
-# - You need a loop over the width only: for place $w$, take one long slice with a row for every $t$, and multiply it by one matrix. Add these up.
+# - After padding, window t is rows t to t + width − 1. Each of these rows meets the matrix with the same place in the window.
+# - You need a loop over the width only: for place w, take one long slice with a row for every t, and multiply it by one matrix. Add these up.
 
 # %% [markdown]
 # ### How far back does a stack see?
