@@ -88,19 +88,36 @@ def _default_for_argument(defaults: dict[str, ast.expr], node: ast.AST) -> Itera
         yield copy.deepcopy(value), says
 
 
-def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    inner: ast.expr | None = None
+def _under_root(node: ast.AST) -> ast.expr | None:
+    """Of what a root is taken; None where none is."""
     if isinstance(node, ast.Call) and _called(node) == "sqrt" and len(node.args) == 1:
-        inner = node.args[0]
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
-        inner = node.left
-    if inner is not None:
+        return node.args[0]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
+        return node.left
+    return None
+
+
+def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    if inner := _under_root(node):
         half = ast.BinOp(copy.deepcopy(inner), ast.Div(), ast.Constant(2))
         yield (
             half,
             (
                 "your numbers are those of half of a number where its root belongs. (`x ** 1/2` is `(x ** 1) / 2`: a power "
                 "comes before a division.)"
+            ),
+        )
+
+
+def _power_before_division(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """`a / x ** 0.5` as `a / x ** 1/2`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and (inner := _under_root(node.right)):
+        whole = ast.BinOp(copy.deepcopy(node.left), ast.Div(), copy.deepcopy(inner))
+        yield (
+            ast.BinOp(whole, ast.Div(), ast.Constant(2)),
+            (
+                "your numbers are those of a division by a number and by 2, where a division by its root belongs. (`a / x ** 1/2` "
+                "is `a / x / 2`: a power comes before a division. Write `x ** 0.5`.)"
             ),
         )
 
@@ -279,6 +296,7 @@ def _is_module(node: ast.expr) -> bool:
 
 _CHANGES: dict[str, Change] = {
     "half-for-root": _root,
+    "power-before-division": _power_before_division,
     "elementwise-product": _elementwise,
     "reshaped-not-transposed": _reshaped,
     "other-summary": _other_summary,

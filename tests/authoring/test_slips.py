@@ -30,6 +30,12 @@ def test_half_stands_for_the_root_and_the_sentence_says_so() -> None:
     assert "half of a number where its root belongs" in slip.says
 
 
+def test_a_power_of_1_over_2_below_a_line_divides_twice() -> None:
+    slip = made(SCORES, "scores")["slip-power-before-division"]
+    assert np.allclose(run(slip, "scores", np.ones(6), np.eye(6)), 1 / 6 / 2)
+    assert "`a / x ** 1/2` is `a / x / 2`" in slip.says
+
+
 def test_an_argument_that_is_not_used_is_named() -> None:
     slip = made(SCORES, "scores")["slip-default"]
     assert slip.says == "your code takes 1.0 for `scale`, whatever it is given: use the argument."
