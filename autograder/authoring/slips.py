@@ -88,13 +88,17 @@ def _default_for_argument(defaults: dict[str, ast.expr], node: ast.AST) -> Itera
         yield copy.deepcopy(value), says
 
 
-def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    inner: ast.expr | None = None
+def _under_root(node: ast.AST) -> ast.expr | None:
+    """Of what a root is taken; None where none is."""
     if isinstance(node, ast.Call) and _called(node) == "sqrt" and len(node.args) == 1:
-        inner = node.args[0]
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
-        inner = node.left
-    if inner is not None:
+        return node.args[0]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
+        return node.left
+    return None
+
+
+def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    if inner := _under_root(node):
         half = ast.BinOp(copy.deepcopy(inner), ast.Div(), ast.Constant(2))
         yield (
             half,

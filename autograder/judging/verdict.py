@@ -13,6 +13,7 @@ from ..formats.cases import ExerciseCases, Fault, Sighting
 from . import unusual
 from .compare import Difference
 from .diagnose import Diagnosis, diagnose
+from .exceptions import explained
 from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
@@ -309,7 +310,7 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     if fault.stage == "gradients":
         return "gradients", f"no gradient could be computed through your code: {what}{where}."
     doing = "building your class" if fault.stage == "construct" else "running your code"
-    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}."
+    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}. {explained(fault)}".rstrip()
 
 
 _OURS = ("NotDefined", "NotRun", "NotAsked", "OutOfTime", "Waited", "Died", "File")

@@ -50,6 +50,15 @@ def called_before(batches: list[Tensor], x: Tensor) -> Any:
 
     return Driver(drive)
 
+def first_weights(weights: str, spread: float) -> Any:
+    """How wide the weights of a new module are spread, in units of `spread`: two digits."""
+    from autograder.formats.fixtures import Driver
+
+    def drive(module: Any) -> float:
+        return float(f"{module.get_parameter(weights).std().item() / spread:.2g}")
+
+    return Driver(drive)
+
 
 class TransformerEmbedding(nn.Module):
     """PyTorch's embedding lookup and scaled addition. The table is a buffer that is not saved."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.formats.cases import Call, ExerciseCases
+from autograder.formats.cases import Call, ExerciseCases, Sighting
 from autograder.judging.probes import keeps_inputs, matches
 from autograder.judging.unusual import NAME
 from autograder.judging.verdict import Verdict, judge
@@ -88,6 +88,28 @@ def test_what_was_wrong_at_the_first_call_already_is_not_told_as_kept(
     target: Callable[[np.ndarray], np.ndarray],
 ) -> None:
     assert verdict_on(target).diagnosis is None
+
+
+def test_one_wrong_answer_to_everything_is_nothing_that_was_kept() -> None:
+    verdict = verdict_on(np.ones_like)
+    assert verdict.diagnosis != "remembers"
+    assert "call before" not in verdict.message
+
+
+def test_an_answer_that_is_kept_with_its_graph_is_told_as_such_though_its_gradients_are_wrong_too() -> None:
+    asked = doubling()
+    again = replace(UNUSUAL["again"], gradients=False)
+    seen = seen_by(doubled, {**asked.plan, "again": again})
+    first = next(iter(asked.plan))
+    asked = replace(
+        asked,
+        unusual={"again": again},
+        unusual_expected={"again": seen["again"]},
+        expected={key: replace(seen[key], facts={"gradients": {"x": np.ones(3)}}) for key in asked.plan},
+    )
+    wrong = {key: replace(seen[key], facts={"gradients": {"x": np.zeros(3)}}) for key in asked.plan}
+    verdict = judge(asked, (matches,), Sighting(wrong | {"again": seen[first]}))
+    assert verdict.diagnosis == "remembers"
 
 
 def test_a_running_sum_is_told_as_something_that_is_left() -> None:
