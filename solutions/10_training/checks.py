@@ -1017,7 +1017,6 @@ edits = {
     "own-optimizer": ([(STEP, "    torch.optim.Adam(model.parameters(), lr=1e-3).step()\n")], "your step makes an optimizer of its own in place of the one that it is given."),
     "by-hand": ([(STEP, "    with torch.no_grad():\n        for p in model.parameters():\n            p -= 0.01 * p.grad\n")], "your step changes the weights by hand, with a rate of its own. The optimizer that it is given does that."),
     "by-hand-group-rate": ([(STEP, "    with torch.no_grad():\n        for p in model.parameters():\n            p -= optimizer.param_groups[0][\"lr\"] * p.grad\n")], "your step changes the weights by hand, as plain gradient descent does. The optimizer that it is given may be another one, such as Adam."),
-    "returns-tensor": ([(RETURN, "return loss")], "your function returns a tensor, and with it all that led to the loss: kept in a list, the losses of a training fill the memory. Return a Python number: `.item()` makes one."),
     "returns-none": ([(RETURN, "pass")], "your function ends without giving anything back: the loss is asked for."),
     "returns-loss-after": ([(RETURN, "return label_smoothed_loss(model(source, shift_right(target)), target).item()")], "your function returns the loss after the update. The loss of this batch is the one that the gradients came from."),
     "returns-sum": ([(RETURN, "return loss.item() * len(target)")], "your function returns the loss times the number of sentences. Return the loss."),
