@@ -1081,7 +1081,7 @@ def whole_target_read(model, batch, optimizer):
     return loss.detach().item()
 
 @right
-def tensor_returned(model, batch, optimizer):
+def array_of_one_number(model, batch, optimizer):
     model.train(True)
     optimizer.zero_grad(set_to_none=True)
     loss = label_smoothed_loss(model(batch[0], shift_right(batch[1])), batch[1])
@@ -1091,7 +1091,7 @@ def tensor_returned(model, batch, optimizer):
     for g in gradients:
         g *= factor
     optimizer.step()
-    return loss.detach()
+    return loss.detach().numpy()
 
 @right
 def cleared_twice(model, batch, optimizer):
@@ -1197,14 +1197,16 @@ def rates_by_step(rates: Sequence[float]) -> Callable[[int], float]:
 
 
 def watcher() -> Any:
-    """A function that writes down what it is told, and a look at that."""
+    """A function that writes down what it is told and the sum of the model's first weight by then; and a look at that."""
     from autograder.formats.fixtures import Watched
 
     told: list[Any] = []
+    model = _MADE[-1]
 
     def watch(*args: Any, **kwargs: Any) -> None:
         plain = (value.item() if isinstance(value, Tensor) and value.numel() == 1 else value for value in (*args, *kwargs.values()))
-        told.append([float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain])
+        words = [float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain]
+        told.append([*words, float(next(model.parameters()).detach().double().sum())])
 
     return Watched(watch, lambda: told)
 
@@ -1216,7 +1218,7 @@ def one_by_one(batches: Sequence[tuple[Tensor, Tensor]]) -> Any:
 # %% exercise="train" part="variants"
 SIZE = 13
 
-def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, scale=0.7):
+def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, idle=False, scale=0.7):
     state = small_state(rng, d, scale)
     batches = [small_batch(rng, 2 + i % 2, 4 + i % 3, 5 - i % 2) for i in range(steps)]
     given = dict(
@@ -1225,15 +1227,16 @@ def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, sca
         optimizer=fixture("optimizer_of_it", kind=kind, rate=0.05 if kind == "adam" else 0.4),
     )
     if schedule:
-        given["schedule"] = fixture("rates_by_step", rates=[float(r) for r in rng.uniform(0.05, 0.9, size=steps)])
+        rates = [float(r) for r in rng.uniform(0.05, 0.9, size=steps)]
+        given["schedule"] = fixture("rates_by_step", rates=[0.0 if idle and i == 1 else r for i, r in enumerate(rates)])
     if watch:
         given["watch"] = fixture("watcher")
     return given
 
 @cases(dict(steps=4, d=5), dict(steps=3, d=8), low=3)
 def drawn(rng, steps, d):
-    """{steps} batches with a schedule and a watcher"""
-    return run_of(rng, steps, d + 2)
+    """{steps} batches with a schedule, whose second rate is 0, and a watcher"""
+    return run_of(rng, steps, d + 2, idle=True)
 
 @cases(dict(steps=3, d=6), low=3)
 def plain(rng, steps, d):
@@ -1286,6 +1289,9 @@ edits = {
     "watch-swapped": ([(WATCH, "watch(loss, step)")], "your watcher is told the loss first and the step second: `watch(step, loss)`."),
     "watch-loss-only": ([(WATCH, "watch(loss, loss)")], "your watcher is told the loss in place of the step: `watch(step, loss)`."),
     "watch-at-the-end": ([("        if watch is not None:\n            watch(step, loss)\n", ""), ("    " + BACK, "    if watch is not None and losses:\n        watch(step, loss)\n    return losses")], "your watcher is told once, after the last step. It is told after each one."),
+    "watch-after-all": ([("        if watch is not None:\n            watch(step, loss)\n", ""), ("    " + BACK, "    for step, loss in enumerate(losses, start=1):\n        if watch is not None:\n            watch(step, loss)\n    return losses")], "your watcher is told of all steps when the last one is over. It is told of each step after it, before the next one begins."),
+    "rate-of-0-passed-over": ([("        if schedule is not None:\n", "        if schedule is not None and schedule(step):\n")], "a rate of 0 is passed over in your training: that step keeps the rate of the one before. What the schedule says is the rate, 0 as well."),
+    "rate-of-its-own": ([("        if schedule is not None:\n", "        schedule = schedule or (lambda step: 1e-3)\n        if schedule is not None:\n")], "without a schedule your optimizer gets a rate of 0.001. With `None` it keeps the rate that it has."),
     "watch-from-zero": ([(WATCH, "watch(step - 1, loss)")], f"your watcher is told a step that is counted from 0. {FIRST}"),
     "watch-mean": ([(WATCH, "watch(step, sum(losses) / len(losses))")], "your watcher is told the mean of all losses so far. It is told the loss of this step."),
     "watch-running-sum": ([(WATCH, "watch(step, sum(losses))")], "your watcher is told the sum of all losses so far. It is told the loss of this step."),

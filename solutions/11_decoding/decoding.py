@@ -137,22 +137,25 @@ check(length_penalty, matches)
 #
 # 1. Begin with **one** hypothesis, BOS alone, with the sum 0.
 # 2. Extend every live hypothesis by every token. The sum of such a candidate is the old sum plus $\log P(\text{token})$.
-# 3. Of all candidates of this sentence keep the `beam_size` with the largest sums.
-# 4. Those that end in EOS are **finished**. Put them aside with their score $s / lp(t)$: they leave the beam, and nothing
-#    is ever added to them. The others stay live and go on with step 2.
-# 5. After `max_len` tokens, live hypotheses are put aside as well, with the score for that length and without an EOS.
+# 3. Of all candidates of this sentence keep the `beam_size` with the largest sums. There are so many places in every step,
+#    whatever has been finished before.
+# 4. Those that end in EOS are **finished**. Put them aside with their score $s / lp(t)$: they leave the beam, nothing is
+#    ever added to them, and no other candidate moves up. The others stay live and go on with step 2.
+# 5. After `max_len` tokens, live hypotheses are put aside as well, with the score for that length and without an EOS,
+#    whether others are finished or not.
 # 6. The answer is the one put aside with the **largest score**.
 #
 # | argument | | meaning |
 # |---|---|---|
 # | `model` | | has `encode` and `decode`; it is in eval mode |
 # | `source` | `(batch, seq)`, integers | source ids, padded with 0 |
-# | `beam_size`, `max_len`, `alpha` | numbers | as above |
+# | `beam_size`, `max_len`, `alpha` | numbers | as above; `alpha` is 0 or more |
 # | returns `ids` | `(batch, longest)`, integers | as from `greedy_decode`: without BOS, EOS at the end, 0 behind it |
 # | returns `scores` | `(batch,)` | the score of each answer |
 #
 # `PAD`, `BOS` and `EOS` hold the three ids, and `length_penalty` is there. You may stop as soon as no live hypothesis can
-# win any more. With `beam_size=1` you get what greedy decoding gives. You may search sentence by sentence, or all at once.
+# win any more; how many are finished by then does not matter. (A sum only falls, and no penalty is larger than $lp$ of
+# `max_len`.) With `beam_size=1` you get what greedy decoding gives. You may search sentence by sentence, or all at once.
 
 # %% exercise="beam_search" part="solution"
 @torch.no_grad()
