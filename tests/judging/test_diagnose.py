@@ -48,3 +48,22 @@ def test_what_agrees_on_several_cases_is_named_with_these_cases() -> None:
 def test_where_one_case_alone_is_wrong_a_right_one_speaks_against_a_mistake_that_would_show_there() -> None:
     assert found(3, 2, 2, 2, mistake=(3, 3, 3, 3)) is None
     assert found(3, 2, 2, 2, mistake=(3, 2, 2, 2)) is not None
+
+
+def test_where_the_values_agree_the_gradients_of_a_wrong_value_speak_against_no_cause() -> None:
+    cases = replace(
+        doubling(),
+        plan={"0.0.0": Call("3 numbers", {"x": X["0.0.0"]}, 1, gradients=True)},
+        expected={"0.0.0": Observation(2 * X["0.0.0"], facts={"gradients": {"x": np.full(3, 2.0)}})},
+        variants=(
+            Variant(
+                "known",
+                "the known mistake.",
+                {"0.0.0": Observation(3 * X["0.0.0"], facts={"gradients": {"x": np.full(3, 3.0)}})},
+            ),
+        ),
+    )
+    one = diagnose(cases, Sighting({"0.0.0": Observation(3 * X["0.0.0"], facts={"gradients": {"x": np.zeros(3)}})}))
+    assert one is not None and one.sentence.startswith("on 3 numbers: ")
+    right_value = Observation(2 * X["0.0.0"], facts={"gradients": {"x": np.zeros(3)}})
+    assert diagnose(cases, Sighting({"0.0.0": right_value})) is None
