@@ -376,13 +376,16 @@ def ids_on_two_devices(ids: Tensor) -> Any:
     """`ids` as they are, and where the mask of these is right, once more on PyTorch's "meta" device, which computes shapes only."""
     from autograder.formats.fixtures import Driver
     from autograder.library.devices import works_on_another_device
+    from autograder.library.quiet import paused
 
     def drive(function: Any) -> dict[str, Any]:
         def elsewhere() -> bool:
             return works_on_another_device(lambda device: function(ids.to(device)))
 
         mask = function(ids)
-        right = isinstance(mask, Tensor) and mask.dtype == torch.bool and torch.equal(mask, decoder_mask(ids))
+        with paused():  # the course asks itself here, and not the learner's code
+            due = decoder_mask(ids)
+        right = isinstance(mask, Tensor) and mask.dtype == torch.bool and torch.equal(mask, due)
         return {"mask": mask, "works on another device": not right or elsewhere()}
 
     return Driver(drive)
