@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from autograder.grading.collect.archives import Unusable
 from autograder.grading.collect.collecting import collect, table
-from autograder.grading.collect.contents import Unit
 from autograder.grading.collect.listing import Collected, read_listing
 from autograder.grading.collect.matching import safe_name
 from autograder.grading.roster import Learner, Roster
@@ -43,6 +42,12 @@ def test_a_notebook_is_found_by_what_is_in_it(tmp_path: Path, name: str) -> None
     assert notes(rows)["ada"] == f"{Path(name).name} was taken as small.ipynb" and notes(rows)["bob"] == ""
 
 
+@pytest.mark.parametrize("name", ["small-2.ipynb", "small (1).ipynb", "small(1).ipynb"])
+def test_a_number_that_a_platform_or_a_browser_adds_is_no_repair(tmp_path: Path, name: str) -> None:
+    (row,) = collected(tmp_path, {f"doeada_1_30_{name}": notebook("x")})
+    assert (row.status, row.note) == ("collected", "")
+
+
 def test_a_notebook_of_another_unit_gives_way_to_one_of_this(tmp_path: Path) -> None:
     files = {"ada/small.ipynb": notebook("other", ids=("elsewhere",)), "ada/x.ipynb": notebook("x")}
     collected(tmp_path, files | {"bob/y.ipynb": notebook("y")})
@@ -50,9 +55,9 @@ def test_a_notebook_of_another_unit_gives_way_to_one_of_this(tmp_path: Path) -> 
 
 
 def test_a_notebook_of_another_unit_alone_is_collected_and_told(tmp_path: Path) -> None:
-    rows = collected(tmp_path, {"ada/x.ipynb": notebook("x", ids=("elsewhere",)), "bob/y.ipynb": b"{broken"})
+    rows = collected(tmp_path, {"ada/x.ipynb": notebook("x", ids=("elsewhere",)), "bob/small.ipynb": b"{broken"})
     assert "holds no cell of 90_small" in notes(rows)["ada"] and "its JSON is broken" in notes(rows)["bob"]
-    assert {row.status for row in rows} == {"repaired"}
+    assert {row.student: row.status for row in rows} == {"ada": "repaired", "bob": "collected"}
     assert (tmp_path / "submitted" / "bob" / UNIT.name / "small.ipynb").read_bytes() == b"{broken"
 
 
@@ -262,7 +267,7 @@ def test_what_else_is_in_an_archive_is_taken_though_one_of_its_files_is_not(tmp_
 def test_a_download_that_is_no_zip_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match=r"download\.zip is a broken archive"):
         collected(tmp_path, b"<html>please log in</html>")
-    with pytest.raises(Unusable, match="nowhere is neither a zip nor a folder"):
+    with pytest.raises(Unusable, match="nowhere is not there"):
         collect(tmp_path, UNIT, [tmp_path / "nowhere"], Roster())
 
 
@@ -392,8 +397,3 @@ def held_marks(files: dict[str, bytes], zipped: bool) -> list[set[str]]:
 def packed_as_written(files: dict[str, bytes]) -> bytes:
     """Also names that no system would make."""
     return packed({name.encode("utf-8", "replace").decode(): data for name, data in files.items()})
-
-
-def test_a_unit_without_a_roster_of_its_own_cells_takes_any_notebook(tmp_path: Path) -> None:
-    collected(tmp_path, {"ada/x.ipynb": notebook("x")}, unit=Unit("90_small", "small", frozenset()))
-    assert lies_there(tmp_path) == {"ada": "x"}

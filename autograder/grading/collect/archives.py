@@ -46,15 +46,15 @@ class Item:
 @contextmanager
 def opened(source: Path) -> Iterator[list[Item]]:
     """The files of a zip, a folder, or one file; they can be read within the block. Raises Unusable."""
+    if not source.exists():
+        raise Unusable("is not there.")
     if source.is_dir():
         yield list(_in_folder(source))
     elif source.suffix.lower() == ".zip":
         with _archive(source) as archive:
             yield _in_archive(archive, MAX_FILES)
-    elif source.is_file():
-        yield [Item((source.name,), partial(_read_file, source))]
     else:
-        raise Unusable("is neither a zip nor a folder.")
+        yield [Item((source.name,), partial(_read_file, source))]
 
 
 def unpacked(data: bytes, most: int) -> list[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -148,14 +149,11 @@ def _put(
         note = _joined(f"what lies there is newer than {row.file}", told)
         return replace(before, note=note) if before else replace(row, status="collected", note=note)
     repairs = [*contents.notes]
-    if notebook.file.name != name:
+    if not re.fullmatch(rf"{re.escape(unit.stem)}(?:-\d+|\s?\(\d+\))?\.ipynb", notebook.file.name):
         repairs.insert(0, f"{shown(notebook.file.name)} was taken as {name}")
-    if notebook.trouble:
-        repairs.append(notebook.trouble)
-    elif not notebook.ids:
-        repairs.append(f"it holds no cell of {unit.name}")
+    trouble = notebook.trouble or ("" if notebook.ids else f"it holds no cell of {unit.name}")
     status: Status = "repaired" if repairs else "collected"
-    return replace(row, status=status, note=_joined(*repairs, told))
+    return replace(row, status=status, note=_joined(*repairs, trouble, told))
 
 
 def _is_older(row: Collected, before: Collected | None) -> bool | None:

@@ -71,18 +71,18 @@ def recognised(items: Sequence[Item], stem: str, roster: Roster, zone: tzinfo | 
     zone: of times for which the platform names none; None for this machine's
     """
     items = _without_wrapper(items, roster)
-    metadata = next((item for item in items if item.path == (_METADATA,)), None)
     form = _form_of({item.path[0] for item in items})
     metadata = next((item for item in items if item.path == (_METADATA,)), None)
     if form is _GRADESCOPE and metadata:
         yield from _gradescope(metadata, items)
         return
-    read: Callable[[Item], HandedIn | None] = {
+    readers: dict[re.Pattern[str] | None, Callable[[Item], HandedIn | None]] = {
         _CANVAS: _canvas,
         _MOODLE: _moodle(roster, zone),
         _BLACKBOARD: _blackboard(items, zone),
         _GOOGLE: _google,
-    }.get(form, _nobody)
+    }
+    read = readers.get(form, _nobody)
     stamps = {item.path[0]: item for item in items if item.path[1:] == (TIMESTAMP,)}
     for item in items:
         found = read(item)
