@@ -20,6 +20,7 @@ COMMANDS = {
     "progress": "show what has passed so far, and where to go on",
     "check": "check a notebook or a Python file",
     "preflight": "look at a notebook before it is handed in, and repair it",
+    "collect": "put a platform's download into submitted/, and say who is missing",
     "grade": "grade what was handed in, outside the learners' processes",
     "doctor": "say what grading can rely on here",
     "build": "build notebooks and cases from the lessons",

@@ -10,7 +10,7 @@ from autograder.grading.class_report import class_report
 from autograder.grading.feedback import feedback_page, with_words_of_a_person
 from autograder.grading.record import ByHand, Failure
 from autograder.grading.sanitise import output_of
-from tests.grading.plain import UNIT, grade, record, row
+from tests.grading.plain import UNIT, grade, record, row, stand
 
 pytestmark = pytest.mark.quick
 HOSTILE = "<script>alert(1)</script>"
@@ -45,8 +45,9 @@ def words(page: str) -> str:
 
 
 def report(*records: object, **more: object) -> str:
-    given: dict = {"rows": [], "failed": [], **more}
-    return class_report(records, **given)  # type: ignore[arg-type]
+    """`rows` become standings; the rest is handed on."""
+    rows = more.pop("rows", [])
+    return class_report(records, stand(*rows), **more)  # type: ignore[arg-type, misc]
 
 
 # The class report
