@@ -12,10 +12,10 @@ from autograder.grading.roster import (
     Learner,
     Roster,
     RosterError,
-    moment,
     read_extensions,
     read_roster,
 )
+from autograder.grading.times import moment
 from tests.grading.plain import UNIT, record, row, stand
 
 pytestmark = pytest.mark.quick

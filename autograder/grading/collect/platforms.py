@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from ..roster import Roster, moment
+from ..roster import Roster
 from ..submission import MAX_TIMESTAMP, TIMESTAMP
+from ..times import moment
 from .archives import Item, Unusable
 
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
