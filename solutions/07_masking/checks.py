@@ -778,7 +778,7 @@ wrong("no-max+zero-row", says="your softmax by hand fails far from 0: exp(1000) 
     plainly(lambda s, m: (lambda e: torch.where(e.sum(-1, keepdim=True) > 0, e / e.sum(-1, keepdim=True), 0.0))(torch.exp(s) * m)))
 GLOBAL = "you subtract one maximum for all rows. A row far below it is left with nothing but zeros: subtract each row's own maximum."
 wrong("global-max", says=GLOBAL)(plainly(lambda s, m: share(torch.exp(s - s.max()) * m, -1)))
-wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: torch.exp(s - s.max()) * m / (torch.exp(s - s.max()) * m).sum(-1, keepdim=True)))
+wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: (e := torch.exp(s - s.max().detach()) * m) / e.sum(-1, keepdim=True)))
 wrong("scaled-by-keys", says="your scores are divided by the square root of the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1] ** 0.5, m)))
 wrong("scaled-by-keys-plain", says="your scores are divided by the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1], m)))
 wrong("softmax-twice", says="your weights go through a second softmax. One is enough: it evens them out, and hidden keys get weight again.")(plainly(lambda s, m: torch.softmax(weigh()(s, m), -1)))
