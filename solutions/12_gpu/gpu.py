@@ -347,8 +347,8 @@ check(online_softmax_sum, keeps_inputs, right_shape, finite, works_in_blocks, ma
 # %% [markdown] exercise="online_softmax_sum" part="hints"
 # - Three things are carried from block to block: the largest score so far, the sum of exponentials so far, and the weighted
 #   sum of values so far. The last two are measured against the largest score so far.
-# - A block brings a larger score. What was summed before is measured against the old maximum $m$. By which factor must it be
-#   multiplied so that it is measured against the new one, $m'$? Look at $e^{s-m}$ and $e^{s-m'}$.
+# - A block brings a larger score. What was summed before is measured against the old maximum m. By which factor must it be
+#   multiplied so that it is measured against the new one, n? Look at `exp(s - m)` and `exp(s - n)`.
 # - Divide once, at the very end.
 # - NaN? As long as everything was hidden, the largest score so far is −∞, and −∞ − (−∞) is NaN. What can be done with
 #   such a block?
