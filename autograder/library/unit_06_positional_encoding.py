@@ -51,11 +51,12 @@ def called_before(batches: list[Tensor], x: Tensor) -> Any:
     return Driver(drive)
 
 def first_weights(weights: str, spread: float) -> Any:
-    """How wide the weights of a new module are spread, in units of `spread`: two digits."""
+    """How wide the weights of a new module are spread, in units of `spread`: the nearest power of 2."""
     from autograder.formats.fixtures import Driver
 
     def drive(module: Any) -> float:
-        return float(f"{module.get_parameter(weights).std().item() / spread:.2g}")
+        wide = module.get_parameter(weights).std().item() / spread
+        return 2.0 ** round(math.log2(wide)) if wide else 0.0
 
     return Driver(drive)
 
