@@ -169,11 +169,12 @@ def moment(text: str, zone: Any = UTC) -> datetime | None:
 
     try:
         found: datetime = parser.parse(text.replace("o'clock", " "), tzinfos=_ZONES)
-    except (ValueError, OverflowError, TypeError):
+        if found.tzinfo is None:
+            found = found.astimezone() if zone is None else found.replace(tzinfo=zone)
+        found.astimezone(UTC)
+    except Exception:  # a date parser on any text at all
         return None
-    if found.tzinfo is not None:
-        return found
-    return found.astimezone() if zone is None else found.replace(tzinfo=zone)
+    return found
 
 
 _ZONES = {

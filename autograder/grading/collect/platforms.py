@@ -22,6 +22,7 @@ _METADATA = "submission_metadata.yml"
 _GOOGLE = re.compile(r"(?P<name>.+?) - (?P<rest>.+)", re.DOTALL)
 _FORMS = (_CANVAS, _MOODLE, _BLACKBOARD, _GRADESCOPE, _GOOGLE)
 _ENDINGS = re.compile(r"(?:\.ipynb|\.zip|\.json|\.txt|\.safetensors|\.tar|\.gz|\.7z|\.rar)+$", re.IGNORECASE)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ADDED = r"(?:\s*\(\d+\)|-\d+|[\s_-](?:final|copy|new|v\d+))*$"
 
 
@@ -62,6 +63,11 @@ class HandedIn:
     """The platform's number of the file: later ones are higher."""
     stamp: str = ""
     """The text of a `timestamp.txt` that lay beside it."""
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Later ones compare as greater."""
+        return self.time or _LONG_AGO, self.number
 
 
 def recognised(items: Sequence[Item], stem: str, roster: Roster, zone: tzinfo | None) -> Iterator[HandedIn]:
