@@ -56,12 +56,15 @@ def test_a_download_becomes_submissions_a_table_and_a_list(course: Path, capsys:
 
 def test_the_reports_show_everybody_before_anything_is_graded(course: Path) -> None:
     (course / "roster.csv").write_text(CLASS)
-    (course / "extensions.csv").write_text("student,unit,excused\nbob,02,yes\n")
+    (course / "extensions.csv").write_text("student,unit,excused\nbob,02,yes\nbbo,02,yes\n")
     run(course, "02", str(course / "download.zip"))
     write_reports(course)
     with (course / "reports" / "grades.csv").open(newline="", encoding="utf-8") as stream:
         status = {line["student"]: line["status"] for line in csv.DictReader(stream)}
     assert status == {"bob": "excused", "jdoe": "not graded yet", "raymond_99": "not graded yet; not on the roster"}
+    assert "names bbo, whom the roster does not have" in (course / "reports" / "report.html").read_text(
+        encoding="utf-8"
+    )
     assert "11,S1,jdoe,A" in (course / "reports" / "canvas.csv").read_text(encoding="utf-8")
 
 

@@ -121,7 +121,10 @@ def test_nothing_in_a_report_is_taken_for_html() -> None:
 
 
 def test_the_report_of_a_class_and_its_collection_is_whole_and_takes_nothing_for_html() -> None:
-    rows = [Collected(HOSTILE, "skipped", HOSTILE, late="LATE", note=HOSTILE), Collected("", "skipped", note="nobody's")]
+    rows = [
+        Collected(HOSTILE, "skipped", HOSTILE, late="LATE", note=HOSTILE),
+        Collected("", "skipped", note="nobody's"),
+    ]
     page = class_report([], stand(units=(UNIT,), refused={(UNIT, HOSTILE): HOSTILE}), (), {HOSTILE: rows}, [HOSTILE])
     assert "<script" not in page
     told = words(page)
