@@ -21,7 +21,7 @@ from .contents import Contents, Found, Unit, contents_of, shown
 from .listing import Collected, Status, merged, read_listing, with_missing, write_listing
 from .matching import by_folder
 from .placing import count_kept, keep, kept_name, place, remove_left_over
-from .platforms import HandedIn, recognised
+from .platforms import HandedIn, download_at, recognised
 
 _FOR_ALL = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM}
 """What no other learner's submission would fare better with."""
@@ -52,7 +52,7 @@ def collect(
     listed = read_listing(course, unit.name)
     for source in sources:
         try:
-            with opened(source) as items:
+            with opened(download_at(source, roster)) as items:
                 listed = merged(listed, list(_from_download(root, unit, items, roster, zone, listed)))
         except Unusable as error:
             raise Unusable(f"{source} {error}") from error
