@@ -76,7 +76,13 @@ def _class(course: Path, listings: Mapping[str, Sequence[Collected]]) -> tuple[R
         due=read(lambda: due_dates(course), {}),
         extensions=read(lambda: read_extensions(course / EXTENSIONS_FILE), ()),
     )
-    return read(lambda: class_roster(course), Roster()), handed, trouble
+    roster = read(lambda: class_roster(course), Roster())
+    strangers = sorted(
+        {one.student for one in handed.extensions if one.student != "*" and not roster.of_folder(one.student)}
+    )
+    if strangers and roster.learners:
+        trouble.append(f"{EXTENSIONS_FILE} names {', '.join(strangers)}, whom the roster does not have.")
+    return roster, handed, trouble
 
 
 def _add_words_of_a_person(course: Path, row: Row, given: Sequence[ByHand]) -> None:

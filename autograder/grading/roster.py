@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ _COLUMNS = {
     "handed_in": ("last modified (submission)",),
 }
 """Columns as Canvas, Moodle, Gradescope, Blackboard and nbgrader name them."""
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|\ud800-\udfff]')
+_TAKEN_BY_WINDOWS = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
+_MAX_BYTES = 120
 _OF_CANVAS = {"sis user id", "sis login id"}
 _YES = {"yes", "y", "true", "1", "x", "excused"}
 
@@ -115,6 +119,21 @@ class Roster:
 def squashed(name: str) -> str:
     """Letters and digits alone, in one case: `Doe, Jane` and `doejane` are the same."""
     return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
+
+
+def safe_name(name: str) -> str:
+    """A folder's name on every system, the same for the same learner, another for another."""
+    safe = _FORBIDDEN.sub("_", name).strip(" .")
+    if _TAKEN_BY_WINDOWS.fullmatch(safe) or not safe:
+        safe = f"{safe}_"
+    if safe == name and len(name.encode()) <= _MAX_BYTES:
+        return name
+    return f"{safe.encode()[:_MAX_BYTES].decode('utf-8', 'ignore')}_{digest_of(name)}"
+
+
+def digest_of(text: str) -> str:
+    """Eight digits that tell this text from others."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def read_roster(path: Path) -> Roster:
@@ -232,6 +251,8 @@ def _learner(path: Path, number: int, values: Mapping[str, str], canvas: tuple[s
     told["id"] = next((one for one in ids if one), "")
     if not told["id"]:
         raise RosterError(f"{path}, line {number}: {name or 'a learner'} has no id.")
+    if told["id"] != safe_name(told["id"]):
+        told |= {"id": safe_name(told["id"]), "login": told.get("login") or told["id"]}
     known = {field.name for field in fields(Learner)}
     return Learner(**{key: value for key, value in told.items() if key in known}, canvas=canvas)
 

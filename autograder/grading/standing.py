@@ -64,7 +64,8 @@ def standings(rows: Iterable[Row], roster: Roster, units: Iterable[str], handed:
 def _standing(
     unit: str, student: str, learner: Learner | None, row: Row | None, listed: bool, handed: HandIns
 ) -> Standing:
-    names = (student, *((learner.id, learner.login, learner.sis_id, learner.email) if learner else ()))
+    ids = (learner.id, learner.login, learner.sis_id, learner.platform_id, learner.email) if learner else ()
+    names = (student, *ids)
     granted = list(extensions_of(handed.extensions, names, unit))
     excused = any(one.excused for one in granted)
     until = max((one.until for one in granted if one.until), default=None)

@@ -62,5 +62,5 @@ def moment(text: str, zone: tzinfo | None = UTC) -> datetime | None:
         read = read.astimezone(zone) if read.tzinfo is None and zone is None else read
         read = read.replace(tzinfo=zone) if read.tzinfo is None else read
         return read.astimezone(UTC) and read  # raises where it lies outside the calendar
-    except (ValueError, OverflowError, TypeError, AttributeError):  # a date parser on any text at all
+    except Exception:  # a date parser on any text at all
         return None

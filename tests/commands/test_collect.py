@@ -5,8 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
+from autograder.grading.files import only_writer
 from autograder.grading.gradebook import GradebookWriter
 from autograder.grading.reports import write_reports
 from tests.grading.downloads import packed
@@ -16,11 +18,20 @@ UNIT = "02_attention_scores"
 CLASS = 'Student,ID,SIS User ID,SIS Login ID,Section\n    Points Possible,,,,\n"Doe, Jane",11,S1,jdoe,A\n"Ray, Bob",12,S2,bob,A\n'
 
 
+@pytest.fixture(scope="module")
+def gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty one: to make it takes nbgrader a process of its own."""
+    course = tmp_path_factory.mktemp("empty")
+    with GradebookWriter(course):
+        return course / "gradebook.db"
+
+
 @pytest.fixture
-def course(tmp_path: Path) -> Path:
+def course(tmp_path: Path, gradebook: Path) -> Path:
     for room in ("solutions", "notebooks"):
         shutil.copytree(REPOSITORY / room / UNIT, tmp_path / "course" / room / UNIT)
-    shutil.copy(REPOSITORY / "nbgrader_config.py", tmp_path / "course")
+    for file in (REPOSITORY / "nbgrader_config.py", gradebook):
+        shutil.copy(file, tmp_path / "course")
     notebook = (REPOSITORY / "notebooks" / UNIT / "attention_scores.ipynb").read_bytes()
     download = {"doejane_LATE_11_201_my work.ipynb": notebook, "raymond_99_202_attention_scores-1.ipynb": notebook}
     (tmp_path / "course" / "download.zip").write_bytes(packed(download))
@@ -45,12 +56,15 @@ def test_a_download_becomes_submissions_a_table_and_a_list(course: Path, capsys:
 
 def test_the_reports_show_everybody_before_anything_is_graded(course: Path) -> None:
     (course / "roster.csv").write_text(CLASS)
-    (course / "extensions.csv").write_text("student,unit,excused\nbob,02,yes\n")
+    (course / "extensions.csv").write_text("student,unit,excused\nbob,02,yes\nbbo,02,yes\n")
     run(course, "02", str(course / "download.zip"))
     write_reports(course)
     with (course / "reports" / "grades.csv").open(newline="", encoding="utf-8") as stream:
         status = {line["student"]: line["status"] for line in csv.DictReader(stream)}
     assert status == {"bob": "excused", "jdoe": "not graded yet", "raymond_99": "not graded yet; not on the roster"}
+    assert "names bbo, whom the roster does not have" in (course / "reports" / "report.html").read_text(
+        encoding="utf-8"
+    )
     assert "11,S1,jdoe,A" in (course / "reports" / "canvas.csv").read_text(encoding="utf-8")
 
 
@@ -64,10 +78,6 @@ def test_a_roster_that_cannot_be_used_keeps_no_report_back(course: Path, capsys:
 def test_nbgraders_students_are_the_class_where_there_is_no_other_list(
     course: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with GradebookWriter(course):
-        pass
-    from nbgrader.api import Gradebook
-
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         book.add_student("jdoe", first_name="Jane", last_name="Doe", lms_user_id="11")
         book.add_student("zoe")
@@ -105,8 +115,6 @@ def test_a_course_that_cannot_be_written_to_is_one_line(
 
 
 def test_two_at_once_are_told_to_wait(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from autograder.grading.files import only_writer
-
     with only_writer(course) as free:
         assert free
         assert run(course, "02", str(course / "download.zip")) == 2

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from autograder.grading.collect.archives import Unusable
 from autograder.grading.collect.collecting import collect, table
 from autograder.grading.collect.listing import Collected, read_listing
-from autograder.grading.collect.matching import safe_name
-from autograder.grading.roster import Learner, Roster
+from autograder.grading.roster import Learner, Roster, safe_name
 from tests.grading.downloads import UNIT, collected, kept, lies_there, mark_of, notebook, notes, packed, stamp, tree
 
 pytestmark = pytest.mark.quick

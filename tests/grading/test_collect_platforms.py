@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from autograder.grading.collect.collecting import collect
 from autograder.grading.roster import Learner, Roster
-from tests.grading.downloads import collected, lies_there, notebook, notes, packed, stamp
+from tests.grading.downloads import UNIT, collected, lies_there, notebook, notes, packed, stamp
 
 pytestmark = pytest.mark.quick
 
@@ -37,6 +38,8 @@ submission_71:
     :email: jane@x.org
   :created_at: 2027-03-01 17:55:10.834417000 Z
   :score:
+  :results: !ruby/object:Results
+    :tests: []
 submission_72:
   :submitters:
   - :name: Jane Doe
@@ -214,7 +217,38 @@ def test_a_time_that_lies_beside_is_taken_as_it_stands_but_not_from_an_archive(t
         {
             "ada/small.ipynb": notebook("a"),
             "ada/timestamp.txt": b"2027-03-01 05:30 PM EST\n",
+            "eve/90_small/small.ipynb": notebook("e"),
+            "eve/90_small/timestamp.txt": b"2027-03-01 17:30 UTC",
+            "zoe/small.ipynb": notebook("z"),
+            "zoe/more/timestamp.txt": b"1999-01-01 00:00 UTC",
             "bob/hw.zip": packed({"small.ipynb": notebook("b"), "timestamp.txt": b"1999-01-01 00:00 UTC"}),
         },
     )
-    assert (stamp(tmp_path, "ada"), stamp(tmp_path, "bob")) == ("2027-03-01 05:30 PM EST", "")
+    told = {name: stamp(tmp_path, name) for name in ("ada", "bob", "eve", "zoe")}
+    assert told == {"ada": "2027-03-01 05:30 PM EST", "bob": "", "eve": "2027-03-01 17:30 UTC", "zoe": ""}
+
+
+def test_a_stray_file_beside_is_nobodys_and_no_learner(tmp_path: Path) -> None:
+    rows = collected(
+        tmp_path, {"ada/small.ipynb": notebook(), "bob/small.ipynb": notebook(), "all.tar.gz": b"", "readme.txt": b""}
+    )
+    assert [(row.student, row.file) for row in rows if row.status == "skipped"] == [
+        ("", "all.tar.gz"),
+        ("", "readme.txt"),
+    ]
+
+
+def test_a_folder_may_hold_the_platforms_zip(tmp_path: Path) -> None:
+    archive = tmp_path / "downloaded"
+    archive.mkdir()
+    (archive / "submissions.zip").write_bytes(packed({f"class/{name}": data for name, data in CANVAS.items()}))
+    collect(tmp_path, UNIT, [archive], CLASS)
+    assert lies_there(tmp_path).keys() == {"jdoe", "jdoe2", "bob"}
+
+
+def test_a_learners_zip_alone_in_a_folder_is_no_platforms(tmp_path: Path) -> None:
+    archive = tmp_path / "downloaded"
+    archive.mkdir()
+    (archive / "bob.zip").write_bytes(packed(CANVAS))
+    collect(tmp_path, UNIT, [archive], CLASS)
+    assert lies_there(tmp_path).keys() == {"bob"}

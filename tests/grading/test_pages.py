@@ -7,6 +7,7 @@ import pytest
 
 from autograder.formats.rebuild import Cell, Repair
 from autograder.grading.class_report import class_report
+from autograder.grading.collect.listing import Collected
 from autograder.grading.feedback import feedback_page, with_words_of_a_person
 from autograder.grading.record import ByHand, Failure
 from autograder.grading.sanitise import output_of
@@ -117,6 +118,18 @@ def test_nothing_in_a_report_is_taken_for_html() -> None:
     hostile = record(HOSTILE, grade(HOSTILE, passed=False, diagnosis=HOSTILE, message=f"`{HOSTILE}` {HOSTILE}"),
                      reason=HOSTILE, incidents=(HOSTILE,))  # fmt: skip
     assert "<script" not in report(hostile, failed=[Failure(HOSTILE, HOSTILE, HOSTILE)], rows=[row(HOSTILE)])
+
+
+def test_the_report_of_a_class_and_its_collection_is_whole_and_takes_nothing_for_html() -> None:
+    rows = [
+        Collected(HOSTILE, "skipped", HOSTILE, late="LATE", note=HOSTILE),
+        Collected("", "skipped", note="nobody's"),
+    ]
+    page = class_report([], stand(units=(UNIT,), refused={(UNIT, HOSTILE): HOSTILE}), (), {HOSTILE: rows}, [HOSTILE])
+    assert "<script" not in page
+    told = words(page)
+    assert "Nothing is graded yet. 1 handed in, but not collected" in told and "? &lt;script&gt;" in told
+    assert "marked late by the platform" in told
 
 
 # The feedback page

@@ -14,6 +14,7 @@ from autograder.grading.roster import (
     RosterError,
     read_extensions,
     read_roster,
+    safe_name,
 )
 from autograder.grading.times import moment
 from tests.grading.plain import UNIT, record, row, stand
@@ -66,6 +67,13 @@ def test_lists_of_other_platforms_are_read_too(tmp_path: Path, text: str, wanted
 def test_what_a_spreadsheet_makes_of_a_list_can_be_read(tmp_path: Path, encoding: str, delimiter: str) -> None:
     text = f"sep={delimiter}\r\nid,first_name,last_name\r\n\r\nada,Zoë,Müller\r\n,,\r\n".replace(",", delimiter)
     assert listed(tmp_path, text, encoding).learners == (Learner("ada", "Zoë", "Müller"),)
+
+
+def test_an_id_that_is_no_name_of_a_folder_gets_one_and_is_still_known(tmp_path: Path) -> None:
+    roster = listed(tmp_path, "id\n../ada\nS/12\n")
+    for learner, written in zip(roster.learners, ("../ada", "S/12"), strict=True):
+        assert learner.id == safe_name(written) and "/" not in learner.id
+        assert roster.of_folder(learner.id) == roster.of_folder(written) == learner
 
 
 @pytest.mark.parametrize(

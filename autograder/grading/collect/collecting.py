@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -16,12 +16,12 @@ from ...formats.rebuild import grade_id_of
 from ..files import shown_name
 from ..roster import Learner, Roster
 from ..submission import TIMESTAMP
-from .archives import Unusable, opened
+from .archives import Item, Unusable, opened
 from .contents import Contents, Found, Unit, contents_of, shown
-from .listing import Collected, Status, merged, read_listing, write_listing
+from .listing import Collected, Status, merged, read_listing, with_missing, write_listing
 from .matching import by_folder
 from .placing import count_kept, keep, kept_name, place, remove_left_over
-from .platforms import HandedIn, recognised
+from .platforms import HandedIn, download_at, recognised
 
 _FOR_ALL = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM}
 """What no other learner's submission would fare better with."""
@@ -49,28 +49,31 @@ def collect(
     root = course / "submitted"
     root.mkdir(exist_ok=True)
     remove_left_over(root)
-    before = read_listing(course, unit.name)
-    placed = {row.student: row for row in before if row.in_place}
-    rows: list[Collected] = []
+    listed = read_listing(course, unit.name)
     for source in sources:
         try:
-            with opened(source) as items:
-                files = recognised(items, unit.stem, roster, zone)
-                existing = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-                groups, learners, nobody = by_folder(files, roster, existing)
-                for student, group in sorted(groups.items()):
-                    learner = learners.get(student)
-                    row = _collected(root, student, unit, group, learner, placed.get(student))
-                    if roster.learners and learner is None:
-                        row = replace(row, note=_joined(row.note, "not on the roster"))
-                    placed |= {student: row} if row.in_place else {}
-                    rows = [*(one for one in rows if one.student != student or one.in_place > row.in_place), row]
-                rows += _without_owner(nobody)
+            with opened(download_at(source, roster)) as items:
+                listed = merged(listed, list(_from_download(root, unit, items, roster, zone, listed)))
         except Unusable as error:
             raise Unusable(f"{source} {error}") from error
-    listed = merged(before, rows, _missing(root, unit.name, roster, [*before, *rows]))
+    listed = with_missing(listed, _missing(root, unit.name, roster, listed))
     write_listing(course, unit.name, listed)
     return listed
+
+
+def _from_download(
+    root: Path, unit: Unit, items: Sequence[Item], roster: Roster, zone: tzinfo | None, listed: Iterable[Collected]
+) -> Iterator[Collected]:
+    existing = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    files = recognised(items, unit.stem, roster, zone)
+    groups, learners, nobody = by_folder(files, roster, existing)
+    placed = {row.student: row for row in listed if row.in_place}
+    for student, group in sorted(groups.items()):
+        learner = learners.get(student)
+        row = _taken(root, student, unit, group, learner, placed.get(student))
+        strange = bool(roster.learners) and learner is None
+        yield replace(row, note=_joined(row.note, "not on the roster")) if strange else row
+    yield from _without_owner(nobody)
 
 
 def _missing(root: Path, unit: str, roster: Roster, rows: Iterable[Collected]) -> list[str]:
@@ -88,26 +91,36 @@ def _without_owner(nobody: Iterable[tuple[HandedIn, str]]) -> list[Collected]:
     return [Collected("", "skipped", name, note=reason) for name, reason in found.items()]
 
 
-def _collected(
-    root: Path,
-    student: str,
-    unit: Unit,
-    group: Sequence[HandedIn],
-    learner: Learner | None,
-    before: Collected | None,
+def _taken(
+    root: Path, student: str, unit: Unit, group: Sequence[HandedIn], learner: Learner | None, before: Collected | None
 ) -> Collected:
     """Put one learner's submission in place, or say why not."""
+    refused = Collected(student, "skipped", shown("/".join(group[0].item.path)))
+    try:
+        return _collected(root, student, unit, group, learner, before)
+    except Unusable as error:
+        return replace(refused, note=str(error))
+    except OSError as error:
+        if error.errno in _FOR_ALL:
+            raise
+        return replace(refused, note=f"cannot be written: {error.strerror}")
+    except Exception as error:  # one submission must not stop the class
+        return replace(refused, note=shown(f"{type(error).__name__}: {error}"))
+
+
+def _collected(
+    root: Path, student: str, unit: Unit, group: Sequence[HandedIn], learner: Learner | None, before: Collected | None
+) -> Collected:
     contents = contents_of(group, unit)
-    newest = max(group, key=lambda file: Found(file, b"", 0).age)
-    chosen = contents.notebook.file if contents.notebook else newest
+    counts = contents.notebook.file if contents.notebook else max(group, key=lambda file: file.age)
     row = Collected(
         student,
         "skipped",
-        shown("/".join(chosen.item.path if chosen.item.path[0] == newest.item.path[0] else newest.item.path)),
-        chosen.time.isoformat() if chosen.time else chosen.stamp,
-        "LATE" if chosen.late else "",
-        chosen.who.number,
-        chosen.number,
+        shown("/".join(counts.item.path)),
+        counts.time.isoformat() if counts.time else counts.stamp,
+        "LATE" if counts.late else "",
+        counts.who.number,
+        counts.number,
     )
     if contents.notebook is None:
         names = ", ".join(sorted({shown(name) for name in contents.names})[:5])
@@ -115,17 +128,10 @@ def _collected(
     known = (learner.platform_id, learner.participant, learner.login, learner.sis_id, learner.email) if learner else ()
     if before and before.platform_id and row.platform_id not in ("", before.platform_id, *known):
         told = (
-            f"user {row.platform_id} of the platform bears the name of user {before.platform_id}, whose work lies there"
+            f"user {row.platform_id} of the platform has the name of user {before.platform_id}, whose work lies there"
         )
         return replace(row, note=told)
-    try:
-        return _put(root, row, unit, contents, contents.notebook, before)
-    except Unusable as error:
-        return replace(row, note=str(error))
-    except OSError as error:
-        if error.errno in _FOR_ALL:
-            raise
-        return replace(row, note=f"cannot be written: {error.strerror}")
+    return _put(root, row, unit, contents, contents.notebook, before)
 
 
 def _put(

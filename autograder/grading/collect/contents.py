@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from ...formats.notebook_file import Unreadable, cells_in
@@ -16,7 +16,6 @@ from .platforms import HandedIn
 _MAX_INSIDE = 500
 _MAX_DEPTH = 3
 _NOTEBOOK_ENDINGS = {".ipynb", ".json", ".txt", ""}
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,6 @@ class Found:
     trouble: str = ""
     """Why it cannot be read as a notebook."""
 
-    @property
-    def age(self) -> tuple[datetime, int]:
-        """Later ones compare as greater."""
-        return self.file.time or _LONG_AGO, self.file.number
-
 
 @dataclass
 class Contents:
@@ -68,16 +62,16 @@ def contents_of(files: Iterable[HandedIn], unit: Unit) -> Contents:
     for file, data in _opened(files, contents):
         name = _further_name(file.name, unit)
         if name:
-            age = Found(file, b"", 0).age
-            if name not in further or age >= further[name]:
-                further[name], contents.files[name] = age, data
+            if name not in further or file.age >= further[name]:
+                further[name], contents.files[name] = file.age, data
         elif _may_be_notebook(file.name, data):
             notebooks.append(_looked_at(file, data, unit))
     if notebooks:
         most = max(found.ids for found in notebooks)
         enough = [found for found in notebooks if 2 * found.ids >= most and (found.ids or not most)]
         contents.notebook = max(
-            enough, key=lambda found: (not found.trouble, found.age, found.ids, found.file.name == f"{unit.stem}.ipynb")
+            enough,
+            key=lambda found: (not found.trouble, found.file.age, found.ids, found.file.name == f"{unit.stem}.ipynb"),
         )
         contents.others = [found for found in notebooks if found is not contents.notebook]
     return contents
@@ -103,8 +97,10 @@ def _opened(files: Iterable[HandedIn], contents: Contents) -> Iterator[tuple[Han
                 raise Unusable("is an archive in an archive in an archive: it was left alone.")
             else:
                 inside = unpacked(data, _MAX_INSIDE)
-                kept = [replace(file, item=item, name=item.name) for item in inside if item.name != TIMESTAMP]
-                waiting += [(one, depth + 1) for one in reversed(kept)]
+                for item in reversed(inside):
+                    if item.name != TIMESTAMP:
+                        within = replace(item, path=(*file.item.path, *item.path))
+                        waiting.append((replace(file, item=within, name=item.name), depth + 1))
         except Unusable as error:
             contents.notes.append(f"{shown(file.name)} {error}")
 

@@ -68,17 +68,22 @@ def write_listing(course: Path, unit: str, rows: Sequence[Collected]) -> None:
         write_text(path, text)
 
 
-def merged(before: Iterable[Collected], new: Iterable[Collected], missing: Iterable[str]) -> list[Collected]:
+def merged(before: Iterable[Collected], new: Sequence[Collected]) -> list[Collected]:
     """Rows of an earlier collection, brought up to date: what is in place stays listed until something takes its place."""
     placed = {row.student for row in new if row.in_place}
-    told = {(row.student, row.file) if not row.student else row.student for row in new if not row.in_place}
-    kept = [
+    told = {row.student or row.file for row in new if not row.in_place}
+    kept = (
         row
         for row in before
         if row.status != "missing"
-        and not (row.student in placed and row.student)
-        and not (not row.in_place and (row.student or (row.student, row.file)) in told)
-    ]
-    rows = [*kept, *new, *(Collected(student, "missing") for student in missing)]
+        and row.student not in placed
+        and (row.in_place or (row.student or row.file) not in told)
+    )
+    return [*kept, *new]
+
+
+def with_missing(rows: Iterable[Collected], missing: Iterable[str]) -> list[Collected]:
+    """Rows in order, those that need a look first, and one for each learner of whom there is nothing."""
     order = ("skipped", "repaired", "collected", "missing")
-    return sorted(rows, key=lambda row: (order.index(row.status), row.student, row.file))
+    both = (*rows, *(Collected(student, "missing") for student in missing))
+    return sorted(both, key=lambda row: (order.index(row.status), row.student, row.file))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..roster import Learner, Roster
+from ..roster import Learner, Roster, digest_of, safe_name
 from .platforms import HandedIn, Who
 
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|\ud800-\udfff]')
-_TAKEN_BY_WINDOWS = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
-_MAX_BYTES = 120
 _CURE = "use a roster with the platform's ids, or put it in a folder named by the learner's id."
 _Key = tuple[str, str]
 
@@ -112,23 +107,9 @@ def _distinct(wanted: Mapping[_Key, str], existing: Mapping[str, str]) -> dict[_
             found[key] = name
         else:
             marked = f"{name}_{_mark(key[1])}"
-            found[key] = f"{name}_{_digest(key[1])}" if marked.casefold() in bearers else marked
+            found[key] = f"{name}_{digest_of(key[1])}" if marked.casefold() in bearers else marked
     return found
 
 
-def safe_name(name: str) -> str:
-    """A folder's name on every system, the same for the same learner, another for another."""
-    safe = _FORBIDDEN.sub("_", name).strip(" .")
-    if _TAKEN_BY_WINDOWS.fullmatch(safe) or not safe:
-        safe = f"{safe}_"
-    if safe == name and len(name.encode()) <= _MAX_BYTES:
-        return name
-    return f"{safe.encode()[:_MAX_BYTES].decode('utf-8', 'ignore')}_{_digest(name)}"
-
-
 def _mark(identity: str) -> str:
-    return identity if identity.isdigit() and len(identity) < 16 else _digest(identity)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return identity if identity.isdigit() and len(identity) < 16 else digest_of(identity)

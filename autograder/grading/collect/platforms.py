@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
 from ..roster import Roster
 from ..submission import MAX_TIMESTAMP, TIMESTAMP
 from ..times import moment
-from .archives import Item, Unusable
+from .archives import Item, Unusable, opened
 
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<user>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)", re.DOTALL)
@@ -23,6 +24,7 @@ _METADATA = "submission_metadata.yml"
 _GOOGLE = re.compile(r"(?P<name>.+?) - (?P<rest>.+)", re.DOTALL)
 _FORMS = (_CANVAS, _MOODLE, _BLACKBOARD, _GRADESCOPE, _GOOGLE)
 _ENDINGS = re.compile(r"(?:\.ipynb|\.zip|\.json|\.txt|\.safetensors|\.tar|\.gz|\.7z|\.rar)+$", re.IGNORECASE)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ADDED = r"(?:\s*\(\d+\)|-\d+|[\s_-](?:final|copy|new|v\d+))*$"
 
 
@@ -64,6 +66,23 @@ class HandedIn:
     stamp: str = ""
     """The text of a `timestamp.txt` that lay beside it."""
 
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Later ones compare as greater."""
+        return self.time or _LONG_AGO, self.number
+
+
+def download_at(source: Path, roster: Roster) -> Path:
+    """The one zip in a folder, where it is a platform's download and no learner's; else what was given."""
+    inside = [path for path in source.iterdir() if not path.name.startswith(".")] if source.is_dir() else []
+    if len(inside) != 1 or inside[0].suffix.lower() != ".zip" or roster.of_folder(inside[0].stem):
+        return source
+    try:
+        with opened(inside[0]) as items:
+            return inside[0] if _form_of({item.path[0] for item in _without_wrapper(items, roster)}) else source
+    except Unusable:
+        return source
+
 
 def recognised(items: Sequence[Item], stem: str, roster: Roster, zone: tzinfo | None) -> Iterator[HandedIn]:
     """Every file, with its learner.
@@ -84,13 +103,13 @@ def recognised(items: Sequence[Item], stem: str, roster: Roster, zone: tzinfo | 
         _GOOGLE: _google,
     }
     read = readers.get(form, _nobody)
-    stamps = {item.path[0]: item for item in items if item.path[1:] == (TIMESTAMP,)}
+    stamps = {item.path[0]: item for item in items if _is_stamp(item, stem)}
     for item in items:
         found = read(item)
         if found is not None:
             yield found
-        elif item.path[1:] != (TIMESTAMP,):
-            yield _plain(item, stem, stamps, zone)
+        elif not _is_stamp(item, stem):
+            yield _plain(item, stem, stamps)
 
 
 def _form_of(names: Collection[str]) -> re.Pattern[str] | None:
@@ -175,7 +194,7 @@ def _google(item: Item) -> HandedIn | None:
     return HandedIn(Who(found["name"], found["name"]), item, found["rest"]) if found else None
 
 
-def _plain(item: Item, stem: str, stamps: Mapping[str, Item], zone: tzinfo | None) -> HandedIn:
+def _plain(item: Item, stem: str, stamps: Mapping[str, Item]) -> HandedIn:
     """A folder or a file a learner."""
     top = item.path[0]
     if len(item.path) > 1:
@@ -183,7 +202,13 @@ def _plain(item: Item, stem: str, stamps: Mapping[str, Item], zone: tzinfo | Non
         return HandedIn(Who(top, top, words=_words(top)), item, item.name, moment(stamp, UTC), stamp=stamp)
     name = _ENDINGS.sub("", top)
     own = re.sub(rf"(?i)(?:^|[\s_-]+){re.escape(stem)}{_ADDED}|^{re.escape(stem)}[\s_-]+", "", name).strip(" _-")
-    return HandedIn(Who(own or top, own, words=_words(name)), item, top)
+    known = re.search(r"(?i)\.(?:ipynb|zip|json)|^[^.]*$", top) is not None  # a stray file is no learner
+    return HandedIn(Who(own or top, own if known else "", words=_words(name)), item, top)
+
+
+def _is_stamp(item: Item, stem: str) -> bool:
+    """`STUDENT/timestamp.txt`, or `STUDENT/UNIT/timestamp.txt` as nbgrader's exchange leaves it."""
+    return item.name == TIMESTAMP and (len(item.path) == 2 or (len(item.path) == 3 and item.path[1][3:] == stem))
 
 
 def _words(name: str) -> tuple[str, ...]:
