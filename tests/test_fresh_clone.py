@@ -190,13 +190,16 @@ def test_an_instructors_commands(clone: Path) -> None:
     short = of_a_shell(told(clone / "README.md", "Teach"))
     ten = of_a_shell(told(clone / "INSTRUCTORS.md", "From clone to the first graded class"))
     assert "python -m autograder grade" in short and len(ten) >= 8
-    archive = clone / "downloaded" / UNIT / "archive"
-    archive.mkdir(parents=True)
     students = {
-        "ada": f"ada_123_456_{NAME}-1.ipynb", "bob_b": f"bob_b_LATE_9_8_{NAME}.ipynb", "cy": f"cy/{NAME}.ipynb",
-        "dee_d": f"dee_d_{NAME}.ipynb", "Eve E": f"Eve E_77_assignsubmission_file/{NAME}.ipynb",
-    }  # fmt: skip
-    with zipfile.ZipFile(archive / "class.zip", "w") as packed:
+        "ada": f"kingada_11_456_{NAME}-1.ipynb",
+        "bob": f"raybob_LATE_12_457_{NAME}.ipynb",
+        "cy": "leecy_13_458_my homework.ipynb",
+    }
+    lines = (f'"{student}, {student}",1{number},S{number},{student},A' for number, student in enumerate(students, 1))
+    (clone / "roster.csv").write_text(
+        "\n".join(["Student,ID,SIS User ID,SIS Login ID,Section", *lines]), encoding="utf-8"
+    )
+    with zipfile.ZipFile(clone / "submissions.zip", "w") as packed:
         for student, name in students.items():
             packed.write(clone / ("solutions" if student == "ada" else "notebooks") / UNIT / f"{NAME}.ipynb", name)
     # Without a sandbox `grade` refuses, and says so; this class is the course's own code.

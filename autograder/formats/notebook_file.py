@@ -51,9 +51,13 @@ def read_python(path: Path) -> Block:
 def read_notebook(path: Path) -> list[dict[str, Any]]:
     """The cells of a submitted notebook, each a dict with `cell_type`, `source` and `metadata`. Raises Unreadable."""
     try:
-        data = path.read_bytes()
+        return cells_in(path.read_bytes())
     except OSError as error:
         raise Unreadable(f"the file cannot be read ({error.strerror}).") from error
+
+
+def cells_in(data: bytes) -> list[dict[str, Any]]:
+    """`read_notebook` of a file's content. Raises Unreadable."""
     if len(data) > MAX_BYTES:
         raise Unreadable(
             f"the file is larger than {MAX_BYTES // 2**20} MB. Clear all outputs, save, and hand it in again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil import parser
@@ -23,8 +23,16 @@ def read_time(text: str) -> datetime | None:
 
     A text without a zone is in UTC, as nbgrader reads it.
     """
+    found = moment(text)
+    return found and found.astimezone(UTC).replace(tzinfo=None)
+
+
+def moment(text: str, zone: tzinfo | None = UTC) -> datetime | None:
+    """A date and time with its zone; None where the text does not say a moment beyond doubt.
+
+    zone: where the text names none; None for this machine's
+    """
     text = text.replace("\ufeff", "").strip()
-    zone: timezone | ZoneInfo | None = None
     if found := _ZONE.search(text):
         try:
             zone = ZoneInfo(found[1])
@@ -48,11 +56,11 @@ def read_time(text: str) -> datetime | None:
         return None
 
     try:
-        moment: datetime = parser.parse(text, tzinfos=known)
+        read: datetime = parser.parse(text.replace("o'clock", " "), tzinfos=known)
         if unknown:
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone or UTC)
-        return moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError, TypeError, AttributeError):  # a date parser on any text at all
+        read = read.astimezone(zone) if read.tzinfo is None and zone is None else read
+        read = read.replace(tzinfo=zone) if read.tzinfo is None else read
+        return read.astimezone(UTC) and read  # raises where it lies outside the calendar
+    except Exception:  # a date parser on any text at all
         return None

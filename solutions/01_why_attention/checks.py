@@ -48,6 +48,13 @@ def wide_awake(rng, d_in, d_hidden):
     z = given["x"] @ given["W_x"] + given["h"] @ given["W_h"]
     return given | dict(b=rng.permutation(np.linspace(-4, 4, d_hidden)) - z)
 
+@cases(dict(d_in=3, d_hidden=5), low=3)
+def saturated(rng, d_in, d_hidden):
+    """sums of hundreds and thousands before tanh (d_in = {d_in}, d_hidden = {d_hidden})"""
+    given = draw(rng, d_in, d_hidden)
+    z = given["x"] @ given["W_x"] + given["h"] @ given["W_h"]
+    return given | dict(b=rng.uniform(800, 3000, size=d_hidden) * rng.permutation(np.resize([-1, 1], d_hidden)) - z)
+
 X, H, B, SUM = "x @ W_x", "h @ W_h", " + b", "x @ W_x + h @ W_h + b"
 OUT = f"np.tanh({SUM})"
 inside = {
@@ -103,6 +110,9 @@ for one in ("no-tanh", "sigmoid", "relu"):
         wrong(f"{one}+{other}", (OUT, outside[one][0].format(inside[other][0])), says=two_things(outside[one][1], inside[other][1]))
 for other, text in {"state-matrix-transposed": "x @ W_x + W_h @ h", "both-transposed": "W_x @ x + W_h @ h", "matrices-swapped": "x @ W_h + h @ W_x", "state-without-matrix": "x @ W_x + h"}.items():
     wrong(f"no-bias+{other}", (SUM, text), says=two_things(inside['no-bias'][1], inside[other][1]))
+OVERFLOWS = "your tanh is written with exponentials (or with sinh and cosh), which overflow where the sum is large: infinity / infinity is NaN. `np.tanh` takes any number."
+wrong("tanh-by-exponentials", (OUT, f"(lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))({SUM})"), says=OVERFLOWS)
+wrong("tanh-by-one-exponential", (OUT, f"(lambda z: (np.exp(2 * z) - 1) / (np.exp(2 * z) + 1))({SUM})"), says=OVERFLOWS)
 wrong("bias-outside", (OUT, "np.tanh(x @ W_x + h @ W_h) + b"), says="the bias is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("state-outside", (OUT, "np.tanh(x @ W_x + b) + h @ W_h"), says="the state's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("token-outside", (OUT, "np.tanh(h @ W_h + b) + x @ W_x"), says="the token's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")

@@ -78,7 +78,7 @@ show(flow(boxes, arrows), alt="Three layers over four tokens. RNN: x1 reaches th
 # %% [markdown] exercise="rnn_step" part="prompt" points=5 difficulty=1 minutes=7
 # ### Exercise 1 · `rnn_step`
 #
-# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$.
+# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$. The sum may be large, in the hundreds and thousands.
 #
 # | argument | shape | meaning |
 # |---|---|---|

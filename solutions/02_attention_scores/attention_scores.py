@@ -285,7 +285,7 @@ print(table([(f"a{i} asks", *row) for i, row in enumerate(scores, start=1)], [""
 # %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8 relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `additive_score`
 #
-# Compute the additive score of two input vectors.
+# Compute the additive score of two input vectors. What goes into tanh may be large, in the hundreds and thousands.
 #
 # $$\alpha_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
 #

@@ -425,6 +425,12 @@ def square(rng, d):
     W_q, W_k = rng.normal(size=(2, d, d)) / np.sqrt(d)
     return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=w * np.sign(w @ np.tanh(W_q @ a_i + W_k @ a_j)))  # a positive score
 
+@cases(dict(d_in=4, d_k=3), low=3)
+def saturated(rng, d_in, d_k):
+    """sums of hundreds and thousands before tanh (d_in = {d_in}, d_k = {d_k})"""
+    return dict(a_i=2e3 * rng.normal(size=d_in), a_j=rng.normal(size=d_in), W_q=rng.uniform(1, 2, size=(d_k, d_in)) * rng.choice([-1, 1], size=(d_k, 1)),
+                W_k=rng.normal(size=(d_k, d_in)), w=rng.normal(size=d_k))
+
 @cases(dict(d_in=3, d_k=5), dict(d_in=6, d_k=4), low=3)
 def below_zero(rng, d_in, d_k):
     """a small negative score, the sum of large products (d_in = {d_in}, d_k = {d_k})"""
@@ -483,6 +489,9 @@ wrong("tanh-on-inputs", (QUERY, "W_q @ np.tanh(a_i)"), (KEY, "W_k @ np.tanh(a_j)
       says="your tanh is applied to the inputs, before the matrices. It belongs around the sum of query and key.")
 wrong("one-tanh-only", ("np.tanh(query + key)", "(np.tanh(query) + key)"), says="only the query goes through your tanh. It belongs around the sum of query and key: a bracket may stand in the wrong place.")
 wrong("other-tanh-only", ("np.tanh(query + key)", "(query + np.tanh(key))"), says="only the key goes through your tanh. It belongs around the sum of query and key: a bracket may stand in the wrong place.")
+OVERFLOWS = "your tanh is written with exponentials (or with sinh and cosh), which overflow where the sum is large: infinity / infinity is NaN. `np.tanh` takes any number."
+wrong("tanh-by-exponentials", (SCORE, "w @ (lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))(query + key)"), says=OVERFLOWS)
+wrong("tanh-by-one-exponential", (SCORE, "w @ (lambda z: (np.exp(2 * z) - 1) / (np.exp(2 * z) + 1))(query + key)"), says=OVERFLOWS)
 wrong("half-sum", ("query + key", "(query + key) / 2"), says="the tanh gets half the sum of query and key (their mean). Add them, no more.")
 wrong("scaled-inside", ("query + key", "(query + key) / np.sqrt(w.size)"), says="the sum inside the tanh is divided by √d_k. The additive score is not scaled.")
 wrong("dot-inside", (SCORE, "np.sum(w * np.tanh(query @ key))"), says="the tanh gets the dot product of query and key. In the additive score it gets their sum, a vector of d_k numbers.")

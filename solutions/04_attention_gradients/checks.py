@@ -590,11 +590,6 @@ def little_weight(rng):
     weights = np.array([[0.99987, 0.00008, 0.00005], [0.00004, 0.00003, 0.99993]])
     return dict(weights=weights, grad_weights=np.array([[1.5, 1e5, -2e5], [3e5, -1e5, -2.5]]))
 
-@cases(dict(n=4), low=4)
-def whole_gradients(rng, n):
-    """{n} gradients that are whole numbers (integers), as in the example"""
-    return dict(weights=softmax(rng.normal(size=n)), grad_weights=rng.permutation(np.arange(1, n + 1) ** 2))
-
 MEAN, RESULT, INSIDE = "np.sum(weights * grad_weights, axis=-1, keepdims=True)", "return weights * (grad_weights - mean)", "weights * grad_weights, axis=-1"
 formulas = [
     ("no-mean", (RESULT, "return weights * grad_weights"), "your result is w · g: only what each weight gains from its own score", "Everyone pays for it, too: the weighted mean of g is missing."),
@@ -685,8 +680,6 @@ wrong("flat", (RESULT, "return (weights * (grad_weights - mean)).reshape(-1)"), 
 wrong("at-least-two-axes", (RESULT, "return np.atleast_2d(weights * (grad_weights - mean))"), says="where one row comes in, a table with one row comes back. The result has the shape of `weights`.")
 wrong("small-weights-dropped", (RESULT, "return np.where(weights < 5e-4, 0, weights) * (grad_weights - mean)"),
       says="your result is 0 where a weight is small. However small the weight, w · (g − mean) counts: g may be large.")
-wrong("type-of-the-gradients", (RESULT, "out = np.zeros_like(grad_weights)\n    out[...] = weights * (grad_weights - mean)\n    return out"),
-      says="your result has the type of `grad_weights`, and where these are whole numbers its decimals are cut off. Make it with `np.zeros(weights.shape)`.")
 wrong("softmax-of-the-weights-in-the-mean", (MEAN, "np.sum(softmax(weights) * grad_weights, axis=-1, keepdims=True)"),
       says="in your mean, the weights go through the softmax once more. They have been through it already.")
 wrong("whole-numbers", (RESULT, "return (weights * (grad_weights - mean)).astype(int)"), says="your result is cut to whole numbers.")

@@ -80,6 +80,11 @@ def chinese(rng):
     return dict(sequences=[tuple("三百二十五"), tuple("二百二十"), tuple("五")])
 
 @cases()
+def capitals(rng):
+    """tokens that differ in a capital letter, a full stop or a space only"""
+    return dict(sequences=[["The", "river", "the", "May"], ["may", "the", "river.", "THE"], ["river", " river", "May"]])
+
+@cases()
 def plenty(rng):
     """max_size=50 with few tokens, max_size=4, and no sequences at all"""
     few = sentences(rng, 3, 5)
@@ -110,6 +115,8 @@ orders = {
     "ties-by-last": (last_seen, "your ties are broken by where a token appears last. Where it appears first decides."),
     "ties-by-length": (lambda s: sorted(dict.fromkeys(flat(s)), key=lambda t: (-Counter(flat(s))[t], len(t))), f"your ties are broken by the length of the token. {APPEAR}"),
     "by-sequences": (lambda s: [t for t, _ in Counter(t for q in s for t in dict.fromkeys(q)).most_common()], "your counts say in how many sequences a token stands. Every time that it stands there counts."),
+    "lower-case": (lambda s: [t for t, _ in Counter(t.lower() for t in flat(s)).most_common()], "your tokens are made lower case. \"The\" and \"the\" are two tokens: take them as they are."),
+    "stripped": (lambda s: [t for t, _ in Counter(t.strip(" .") for t in flat(s)).most_common()], "something is cut off from your tokens: full stops or spaces. Take them as they are."),
     "last-sequence": (lambda s: [t for t, _ in Counter(s[-1] if s else []).most_common()], "your counts know the last sequence only: are they started anew for each one?"),
     "first-sequence": (lambda s: [t for t, _ in Counter(s[0] if s else []).most_common()], "your counts know the first sequence only."),
     "not-the-last": (lambda s: [t for t, _ in Counter(flat(s[:-1])).most_common()], "your counts leave out the last sequence."),
@@ -936,6 +943,11 @@ def gentle(rng, batch, s, t, d):
     """{batch} pairs, gradients of a norm below 1"""
     return one_step(rng, batch, s, t, d + 2, 0.25)
 
+@cases(dict(batch=3, s=5, t=3, d=4), low=3)
+def faint(rng, batch, s, t, d):
+    """{batch} pairs, gradients of a norm far below 1"""
+    return one_step(rng, batch, s, t, d + 2, 0.01)
+
 @cases(dict(batch=3, s=4, t=5, d=7), low=3)
 def left_over(rng, batch, s, t, d):
     """{batch} pairs, a model that comes with gradients left over from an earlier step"""
@@ -1012,6 +1024,9 @@ edits = {
     "first-pair": ([("source, target = batch", "source, target = batch[0][:1], batch[1][:1]")], "your step learns from the first pair of the batch only."),
     "summed": ([(LOSS, LOSS + " * (target != 0).sum()")], "your loss is a sum over the tokens. It is a mean, as `label_smoothed_loss` gives it."),
     "times-batch": ([(LOSS, LOSS + " / len(target)")], "your loss is divided by the number of sentences. It is the mean over tokens already."),
+    "backward-of-ten-times": ([(BACKWARD, "    (10 * loss).backward()\n")], "your gradients are those of a loss multiplied by 10, so that nearly all of them are clipped. They are those of the loss itself."),
+    "backward-of-the-sum": ([(BACKWARD, "    (loss * (target != 0).sum()).backward()\n")], "your gradients are those of a sum over the tokens, so that nearly all of them are clipped. They are those of the mean, as `label_smoothed_loss` gives it."),
+    "backward-times-batch": ([(BACKWARD, "    (loss * len(target)).backward()\n")], "your gradients are those of a loss multiplied by the number of sentences. They are those of the mean, as `label_smoothed_loss` gives it."),
     "backward-twice": ([(BACKWARD, "    loss.backward(retain_graph=True)\n    loss.backward()\n")], "your gradients are computed twice and added up."),
     "upwards": ([(BACKWARD, "    (-loss).backward()\n")], "your step goes uphill: the sign of the loss is turned before `backward()`."),
     "own-optimizer": ([(STEP, "    torch.optim.Adam(model.parameters(), lr=1e-3).step()\n")], "your step makes an optimizer of its own in place of the one that it is given."),

@@ -204,8 +204,8 @@ check(beam_search, keeps_inputs, no_bos, ends_at_eos, searches_each_sentence_by_
 #   can be a loop around it; what each sentence needs is `encoder_output[i : i + 1]` and `source[i : i + 1]`.
 # - All live hypotheses have the same length, so one call of `decode` serves all: stack them to rows, and repeat the
 #   encoder's output and the source so that each row has its own (`expand`, or `repeat_interleave` for a whole batch).
-# - Add the sums `(beam, 1)` to `log_softmax` of the last logits `(beam, vocab)`, flatten, `topk(beam_size)`. A place $p$ in the
-#   flat row belongs to hypothesis $p$ `//` vocab and to token $p$ `%` vocab. The new beam is *that* hypothesis plus that token.
+# - Add the sums `(beam, 1)` to `log_softmax` of the last logits `(beam, vocab)`, flatten, `topk(beam_size)`. A place p in the
+#   flat row belongs to hypothesis `p // vocab` and to token `p % vocab`. The new beam is *that* hypothesis plus that token.
 # - In a batch, all rows must have the same number of hypotheses. A place without one can have the sum −∞: nothing that comes
 #   from it is ever among the best. At the start, all places but one are such places; so are those of finished hypotheses.
 # - Keep for each sentence the best finished answer so far and its score. Padding at the end: ids that start as all 0.

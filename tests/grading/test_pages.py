@@ -7,10 +7,11 @@ import pytest
 
 from autograder.formats.rebuild import Cell, Repair
 from autograder.grading.class_report import class_report
+from autograder.grading.collect.listing import Collected
 from autograder.grading.feedback import feedback_page, with_words_of_a_person
 from autograder.grading.record import ByHand, Failure
 from autograder.grading.sanitise import output_of
-from tests.grading.plain import UNIT, grade, record, row
+from tests.grading.plain import UNIT, grade, record, row, stand
 
 pytestmark = pytest.mark.quick
 HOSTILE = "<script>alert(1)</script>"
@@ -45,8 +46,9 @@ def words(page: str) -> str:
 
 
 def report(*records: object, **more: object) -> str:
-    given: dict = {"rows": [], "failed": [], **more}
-    return class_report(records, **given)  # type: ignore[arg-type]
+    """`rows` become standings; the rest is handed on."""
+    rows = more.pop("rows", [])
+    return class_report(records, stand(*rows), **more)  # type: ignore[arg-type, misc]
 
 
 # The class report
@@ -116,6 +118,18 @@ def test_nothing_in_a_report_is_taken_for_html() -> None:
     hostile = record(HOSTILE, grade(HOSTILE, passed=False, diagnosis=HOSTILE, message=f"`{HOSTILE}` {HOSTILE}"),
                      reason=HOSTILE, incidents=(HOSTILE,))  # fmt: skip
     assert "<script" not in report(hostile, failed=[Failure(HOSTILE, HOSTILE, HOSTILE)], rows=[row(HOSTILE)])
+
+
+def test_the_report_of_a_class_and_its_collection_is_whole_and_takes_nothing_for_html() -> None:
+    rows = [
+        Collected(HOSTILE, "skipped", HOSTILE, late="LATE", note=HOSTILE),
+        Collected("", "skipped", note="nobody's"),
+    ]
+    page = class_report([], stand(units=(UNIT,), refused={(UNIT, HOSTILE): HOSTILE}), (), {HOSTILE: rows}, [HOSTILE])
+    assert "<script" not in page
+    told = words(page)
+    assert "Nothing is graded yet. 1 handed in, but not collected" in told and "? &lt;script&gt;" in told
+    assert "marked late by the platform" in told
 
 
 # The feedback page

@@ -1,0 +1,71 @@
+"""`python -m autograder collect UNIT FILE.zip|FOLDER...`: put a platform's download into `submitted/`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from .arguments import UsageError, add_course, chosen_units
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("unit", metavar="UNIT", help="the unit's name, or its two digits")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="FILE.zip|FOLDER",
+        help="a download of Canvas, Moodle, Gradescope, Blackboard or Google Classroom, or a folder a learner",
+    )
+    parser.add_argument(
+        "--roster",
+        type=Path,
+        metavar="FILE.csv",
+        help="who is in the class (default: roster.csv, or nbgrader's students)",
+    )
+    parser.add_argument(
+        "--timezone", metavar="ZONE", help="of times without one, as Europe/Berlin (default: this machine's)"
+    )
+    add_course(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..grading.class_list import class_roster
+    from ..grading.collect.archives import Unusable
+    from ..grading.collect.collecting import collect, open_unit, table
+    from ..grading.collect.listing import listing_path
+    from ..grading.files import only_writer
+    from ..grading.roster import RosterError
+
+    course: Path = options.course
+    (name,) = chosen_units(course, [options.unit])
+    try:
+        zone = ZoneInfo(options.timezone) if options.timezone else None
+    except (ValueError, OSError, KeyError) as error:
+        raise UsageError(f"there is no time zone {options.timezone!r}: write it as Europe/Berlin.") from error
+    try:
+        unit = open_unit(course, name)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name} cannot be collected: {error}. Run `python -m autograder build {name}`.") from error
+    try:
+        roster = class_roster(course, options.roster)
+        with only_writer(course) as free:
+            if not free:
+                raise UsageError("this course is being graded or collected: wait for its end, then run this again.")
+            rows = collect(course, unit, options.sources, roster, zone)
+    except (Unusable, RosterError) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        named = f" ({error.filename})" if error.filename else ""
+        raise UsageError(
+            f"nothing more can be collected: {error.strerror or error}{named}. Free some space or fix the permissions, then "
+            "run the same command again: what is in place stays."
+        ) from error
+    if not roster.learners:
+        print(
+            "No roster: learners bear the platform's names, and nobody is known to be missing. Give one with --roster."
+        )
+    print(table(rows))
+    print(listing_path(course, name))
+    return 0
