@@ -88,6 +88,7 @@ def ids_under_watch(ids: Tensor) -> Any:
     """
     from autograder.formats.fixtures import Watched
     from autograder.library.devices import works_on_another_device
+    from autograder.library.quiet import paused
 
     met: list[nn.Module] = []
 
@@ -105,10 +106,12 @@ def ids_under_watch(ids: Tensor) -> Any:
         if not met:
             return {"learned tensors": 0, "works on another device": True, "further calls are like the first": True}
         module = met[0]
+        with paused():  # the course asks itself here, and not the learner's code
+            forgets = _remembers_nothing(module, ids)
         return {
             "learned tensors": len(list(module.parameters())),
             "works on another device": works_on_another_device(lambda device: copy.deepcopy(module).to(device)(ids.to(device))),
-            "further calls are like the first": _remembers_nothing(module, ids),
+            "further calls are like the first": forgets,
         }
 
     return Watched(ids, look)
