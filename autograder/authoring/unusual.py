@@ -45,10 +45,8 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
     def again(call: Call) -> Call:
         """Arrays are drawn a second time: read backwards, two of them may come to the same number."""
         other = _turned(call.given)
-        if (
-            is_numpy(call)
-            and (drawn := sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {})) is not None
-        ):
+        drawn = sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {}) if is_numpy(call) else None
+        if drawn is not None and _shapes(drawn.given) == _shapes(call.given):
             other = drawn.given
         return replace(call, given=other, before=(call.given, call.given))
 
@@ -156,6 +154,14 @@ def _turned(tree: Any) -> Any:
         return value + 1 if type(value) is int and not with_arrays else value
 
     return turned(tree)
+
+
+def _shapes(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _shapes(value) for key, value in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return [_shapes(value) for value in tree]
+    return getattr(tree.data if isinstance(tree, Tensor) else tree, "shape", None)
 
 
 def _backwards(array: Array) -> Array:

@@ -338,11 +338,10 @@ def _items(maker: CaseMaker, rng: np.random.Generator, sizes: dict[str, int]) ->
     return drawn if isinstance(drawn, list) else [drawn]
 
 
-def _sized_call(piece: Workpiece, number: int, sizes: dict[str, int]) -> Call | None:
+def _sized_call(piece: Workpiece, number: int, sizes: dict[str, int], seed: int | None) -> Call | None:
     maker = piece.makers[number]
-    rng = np.random.default_rng(
-        [zlib.crc32(f"{piece.lesson.unit}/{piece.source.name}/{sorted(sizes.items())}".encode())]
-    )
+    identity = zlib.crc32(f"{piece.lesson.unit}/{piece.source.name}/{sorted(sizes.items())}".encode())
+    rng = np.random.default_rng([identity] if seed is None else [identity, 1 + seed])
     try:
         item = _items(maker, rng, sizes)[0]
         return None if isinstance(item, JudgedCall) else _call(piece, _label(maker, sizes), item)
@@ -438,7 +437,7 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     )
     if wanted:
         return replace(cases, expected=wanted)
-    unusual = {} if hidden else unusual_calls(piece, plan, lambda number, sizes: _sized_call(piece, number, sizes))
+    unusual = unusual_calls(piece, plan, lambda number, sizes: _sized_call(piece, number, sizes, seed))
     seen = watch_trusted(piece.reference, {**plan, **unusual}, source)
     for key, observation in seen.items():
         if fault := observation.fault:

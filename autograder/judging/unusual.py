@@ -82,12 +82,14 @@ def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Obse
     words = _words(key, call)
     if fault := seen.fault:
         where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
-        what = f"{fault.type_name}: {fault.message}" if fault.message else fault.type_name
-        return Finding(f"{words}, your code raised {what}{where}.", name=name)
+        told = f"{fault.type_name}: {fault.message}" if fault.message and not cases.hidden else fault.type_name
+        return Finding(f"{words}, your code raised {told}{where}.", name=name)
     trial = Trial(call, seen, cases.unusual_expected[key], {}, cases.tolerance, cases.returns)
     for probe in probes:
         found = probe.judge(trial) if probe.looks_at_one_call else None
         if found and found.share < 1:
+            if cases.hidden:  # the kind of input is told, not its numbers
+                return Finding(f"{words}, your code gives something other than expected.", name=name)
             kept = " Something of the earlier call is left." if key == AGAIN else ""
             return Finding(f"{words}, {found.message}{kept}", found.difference, name=name)
     return None

@@ -149,3 +149,13 @@ def test_code_that_is_wrong_everywhere_is_not_told_of_unusual_inputs() -> None:
 def test_what_was_not_seen_on_an_unusual_input_does_not_pass() -> None:
     asked = cases()
     assert not judge(asked, (matches,), observe(doubled, asked.plan, build=build_fixture)).passed
+
+
+def test_of_hidden_cases_the_kind_of_input_is_told_and_no_number() -> None:
+    asked = replace(cases(), hidden=True)
+    verdict = judge(asked, (matches,), observe(forgets_zeros, asked.calls, build=build_fixture))
+    assert verdict.diagnosis == "ties-and-zeros"
+    assert verdict.message == (
+        "Where entries are exactly 0 or equal to one another, your code gives something other than expected."
+    )
+    assert verdict.difference is None
