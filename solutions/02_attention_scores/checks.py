@@ -412,6 +412,8 @@ def additive_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np.nd
     return float(torch.nn.functional.linear(state[0], torch.from_numpy(np.array(w))))
 
 # %% exercise="additive_score" part="variants"
+without("whole numbers", because="tanh gives none: PyTorch, too, wants floats throughout")
+
 @cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=7), low=3)
 def drawn(rng, d_in, d_k):
     """vectors of {d_in} numbers, matrices of shape ({d_k}, {d_in})"""
@@ -564,14 +566,12 @@ def by_python(a_i, a_j, W_q, W_k, w):
 
 # %% exercise="scaled_scores" part="library"
 def scaled_scores(q: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Read off PyTorch's attention weights: beside a key of zeros, whose score is 0, score = log(weight / its weight)."""
+    """PyTorch's product of a matrix and a vector, with a factor before it."""
     import torch
 
     q, keys = np.array(q, dtype=np.float64), np.array(keys, dtype=np.float64)
-    rows = torch.from_numpy(np.concatenate([keys, np.zeros((1, keys.shape[1]))]))
-    picks = torch.eye(len(rows), dtype=torch.float64)
-    weights = torch.nn.functional.scaled_dot_product_attention(torch.from_numpy(q)[None], rows, picks)[0]
-    return torch.log(weights[:-1] / weights[-1]).numpy()
+    none = torch.zeros(len(keys), dtype=torch.float64)
+    return torch.addmv(none, torch.from_numpy(keys), torch.from_numpy(q), alpha=len(q) ** -0.5).numpy()
 
 # %% exercise="scaled_scores" part="variants"
 @cases(dict(d_k=5, n=3), dict(d_k=3, n=7), low=3)
