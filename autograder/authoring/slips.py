@@ -88,19 +88,45 @@ def _default_for_argument(defaults: dict[str, ast.expr], node: ast.AST) -> Itera
         yield copy.deepcopy(value), says
 
 
-def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    inner: ast.expr | None = None
+def _under_root(node: ast.AST) -> ast.expr | None:
+    """Of what a root is taken; None where none is."""
     if isinstance(node, ast.Call) and _called(node) == "sqrt" and len(node.args) == 1:
-        inner = node.args[0]
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
-        inner = node.left
-    if inner is not None:
+        return node.args[0]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.right) == "0.5":
+        return node.left
+    return None
+
+
+def _root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    if inner := _under_root(node):
         half = ast.BinOp(copy.deepcopy(inner), ast.Div(), ast.Constant(2))
         yield (
             half,
             (
                 "your numbers are those of half of a number where its root belongs. (`x ** 1/2` is `(x ** 1) / 2`: a power "
                 "comes before a division.)"
+            ),
+        )
+
+
+def _whole_root(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    if isinstance(node, ast.expr) and next(_root(node), None):
+        for name, done in (("int", "cut"), ("round", "rounded")):
+            whole = ast.Call(ast.Name(name, ast.Load()), [copy.deepcopy(node)], [])
+            yield whole, f"a root is {done} to a whole number. Keep it as it is: √5 is neither 2 nor 3."
+
+
+def _root_in_two_steps(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """`y / x ** 0.5` as `y / x ** 1 / 2`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and (inner := next(_root(node.right), None)):
+        assert isinstance(inner[0], ast.BinOp)
+        once = ast.BinOp(copy.deepcopy(node.left), ast.Div(), inner[0].left)
+        twice = ast.BinOp(once, ast.Div(), ast.Constant(2))
+        yield (
+            twice,
+            (
+                "your numbers are divided by a number and then by 2, where its root belongs. (`y / x ** 1 / 2` is "
+                "`(y / x) / 2`: a power comes first, and divisions are done from left to right. A root is `x ** 0.5`.)"
             ),
         )
 
@@ -279,6 +305,8 @@ def _is_module(node: ast.expr) -> bool:
 
 _CHANGES: dict[str, Change] = {
     "half-for-root": _root,
+    "root-in-two-steps": _root_in_two_steps,
+    "whole-root": _whole_root,
     "elementwise-product": _elementwise,
     "reshaped-not-transposed": _reshaped,
     "other-summary": _other_summary,

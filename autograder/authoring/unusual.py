@@ -42,14 +42,27 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
     def given(change: Callable[[Array], Array]) -> Callable[[Call], Call]:
         return lambda call: replace(call, given=_changed(call.given, change))
 
-    add(SCATTERED, lambda call: _any_array(call.given, _is_long), lambda call: replace(call, scattered=True))
+    def again(call: Call) -> Call:
+        """Arrays are drawn a second time: read backwards, two of them may come to the same number."""
+        other = _turned(call.given)
+        if (
+            is_numpy(call)
+            and (drawn := sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {})) is not None
+        ):
+            other = drawn.given
+        return replace(call, given=other, before=(call.given, call.given))
+
+    wide = any(_any_array(call.given, _is_table) for call in plan.values())
+    add(
+        SCATTERED,
+        lambda call: _any_array(call.given, _is_table if wide else _is_long),
+        lambda call: replace(call, scattered=True),
+    )
     add(TIES, lambda call: _any_array(call.given, _is_float), given(_tied))
     add(WHOLE, is_numpy, given(_whole))
     add(FAR_APART, is_numpy, given(lambda array: 1000 * array))
     add(REVERSED, is_numpy, given(lambda array: -1000 * array))
-    add(
-        AGAIN, lambda call: True, lambda call: replace(call, given=_turned(call.given), before=(call.given, call.given))
-    )
+    add(AGAIN, lambda call: True, again)
     return found
 
 
@@ -73,6 +86,10 @@ def _is_float(array: Array) -> bool:
 
 def _is_long(array: Array) -> bool:
     return array.ndim > 0 and array.size > 1
+
+
+def _is_table(array: Array) -> bool:
+    return array.ndim > 1 and min(array.shape) > 1
 
 
 def _any_array(tree: Any, holds: Callable[[Array], bool], tensors: bool = True) -> bool:

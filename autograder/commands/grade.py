@@ -36,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be graded and why; write nothing")
     parser.add_argument("--timings", type=Path, metavar="FILE", help="write seconds by phase to this file, as JSON")
     add_course(parser)
 
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--workers must be at least 1.")
     if options.seed is not None and options.seed < 0:
         raise UsageError("--seed must be 0 or more.")
-    confined = _confined(options.isolation, options.scheduler)
+    confined = options.dry_run or _confined(options.isolation, options.scheduler)
     units = chosen_units(course, options.assignment)
     where = "put notebooks at submitted/STUDENT/UNIT/NAME.ipynb."
     if not (course / "submitted").is_dir():
@@ -61,9 +62,12 @@ def run(options: argparse.Namespace) -> int:
     if missing := sorted({*options.student} - {*folders, *map(shown_name, folders)}):
         raise UsageError(f"nothing was handed in by {', '.join(missing)}: there is no such folder in submitted/.")
     try:
-        work = plan(course, units, options.student, seed=options.seed, force=options.force)
+        work = plan(course, units, options.student, seed=options.seed, force=options.force, dry=options.dry_run)
         if not work.todo and not work.kept:
             raise UsageError(f"nothing was handed in for {', '.join(units)}: {where}")
+        if options.dry_run:
+            print(told_plan(work))
+            return 0
         return _grade(work, options, confined, begun)
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
@@ -110,6 +114,8 @@ def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float
         raise UsageError(str(error)) from error
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
     print(f"{len(work.todo)} submissions to grade, {len(work.kept)} already graded. Seeds of the hidden cases: {seeds}")
+    if told := _told_stale(work):
+        print(told)
     with tqdm(total=len(work.todo), unit="submission", disable=not work.todo, file=sys.stderr) as bar:
         outcome = run(
             work,
@@ -127,6 +133,8 @@ def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float
     found = [read_record(options.course, one.student, one.unit) for one in (*work.todo, *work.kept)]
     written = write_reports(options.course, outcome.failed)
     print(summary([record for record in found if record], outcome))
+    if outcome.penalties:
+        print(f"{outcome.penalties} late penalties changed with points that were given by hand.")
     print("\n".join(map(str, written)))
     if options.timings:
         whole = {"plan": planned, "grade": outcome.seconds, "report": time.perf_counter() - reporting}
@@ -135,6 +143,26 @@ def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float
     for failure in outcome.failed:
         print(f"NOT GRADED: {failure.student}, {failure.unit}: {failure.reason}", file=sys.stderr)
     return 1 if outcome.failed else 0
+
+
+def told_plan(work: Plan) -> str:
+    """What a run would do, a line for each submission with the reason."""
+    lines = [
+        f"{'grade' if submission in set(work.todo) else 'keep':<7}{submission.unit:<28}{submission.student:<30}{reason}"
+        for submission, reason in work.reasons.items()
+    ]
+    told = f"{len(work.todo)} would be graded, {len(work.kept)} would be kept. Nothing was written."
+    return "\n".join([*lines, told, *filter(None, [_told_stale(work)])])
+
+
+def _told_stale(work: Plan) -> str:
+    if not work.stale:
+        return ""
+    units = " ".join(sorted({submission.unit for submission in work.stale}))
+    return (
+        f"{len(work.stale)} other submissions were graded against other cases or points: run "
+        f"`python -m autograder grade --assignment {units}` to bring them up to date."
+    )
 
 
 def summary(records: Sequence[Record], outcome: Outcome) -> str:

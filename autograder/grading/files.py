@@ -26,6 +26,8 @@ RECORD_FILE = "record.json"
 SEEDS_FILE = ".seeds.json"
 """Hidden, so that no learner can bear the name."""
 LOCK_FILE = ".grading"
+FORCED_FILE = ".forced.json"
+"""What a forced run is at, until it ends: the same command goes on where it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -185,3 +187,39 @@ def recorded_seeds(course: Path) -> dict[str, int]:
 def record_seed(course: Path, unit: str, seed: int) -> None:
     seeds = recorded_seeds(course) | {unit: seed}
     write_text(course / "autograded" / SEEDS_FILE, json.dumps(seeds, indent=1, sort_keys=True) + "\n")
+
+
+@dataclass(frozen=True)
+class Forced:
+    """A run that grades again what was graded: what it was asked for, and when it began."""
+
+    units: tuple[str, ...]
+    students: tuple[str, ...]
+    seeds: dict[str, int]
+    begun: float
+
+
+def forced_before(course: Path, units: Sequence[str], students: Sequence[str]) -> Forced | None:
+    """The forced run of these units and students that was stopped, where there is one."""
+    try:
+        found = msgspec.json.decode((course / "autograded" / FORCED_FILE).read_bytes(), type=Forced)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if (found.units, found.students) == (tuple(units), tuple(sorted(students))) else None
+
+
+def note_forced(course: Path, forced: Forced | None) -> None:
+    """Write down what a forced run is at; None when it has ended."""
+    path = course / "autograded" / FORCED_FILE
+    if forced is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_text(path, msgspec.json.encode(forced).decode())
+
+
+def graded_at(course: Path, student: str, unit: str) -> float:
+    """When a submission's record was written, in seconds as `time.time`; 0 where there is none."""
+    try:
+        return (graded_folder(course, student, unit) / RECORD_FILE).stat().st_mtime
+    except OSError:
+        return 0.0

@@ -22,7 +22,8 @@ from .assignment import Assignment
 from .feedback import feedback_page
 from .record import Entry, ExerciseGrade, Record
 from .sanitise import Output, output_of, safe_outputs, sanitise
-from .submission import TIMESTAMP, find_notebook, read_regular
+from .submission import MAX_TIMESTAMP, TIMESTAMP, find_notebook, read_regular
+from .times import read_time
 
 _TELLING = (
     "autograder.library",
@@ -35,6 +36,10 @@ _TELLING = (
     "_getframe",
 )
 """Words in a learner's code that an instructor may want to look at. They decide nothing."""
+
+
+MAX_SHOWN = 1_500_000
+_CUT = "[cut here: what this notebook shows takes too much room]"
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def grade_submission(
             digest,
             tuple(_exercise_grade([judged.verdicts[cases.key] for cases in both]) for both in assignment.sets),
             repairs,
-            judged.incidents,
+            (*judged.incidents, *_unread_time(folder)),
             reason,
             "run" if run_demos else "skipped",
         ).cleaned()
@@ -158,6 +163,15 @@ def _usable(path: Path) -> bytes | None:
     return None if file_trouble(path) else read_regular(path, MAX_FILE_BYTES)
 
 
+def _unread_time(folder: Path) -> list[str]:
+    text = (read_regular(folder / TIMESTAMP, MAX_TIMESTAMP) or b"").decode("utf-8", "replace").strip()
+    if not text or read_time(text):
+        return []
+    return [
+        f"the time {text[:60]!r} in {TIMESTAMP} says no moment beyond doubt: the submission counts as handed in on time"
+    ]
+
+
 def _nothing_judged(assignment: Assignment, cells: Sequence[Cell], reason: str) -> Judged:
     """No points for any exercise, for one reason; the cells are those of the released notebook."""
 
@@ -172,7 +186,11 @@ def _nothing_judged(assignment: Assignment, cells: Sequence[Cell], reason: str) 
 def _write_outputs(
     cells: Sequence[Cell], outputs: Mapping[str, Any], verdicts: Mapping[str, Verdict], run_demos: bool
 ) -> None:
-    """Outputs of the cells that ran, and each check's verdict where nbgrader looks for its score."""
+    """Outputs of the cells that ran, and each check's verdict where nbgrader looks for its score.
+
+    What the submission's own cells have shown is kept up to `MAX_SHOWN` characters all together.
+    """
+    left = MAX_SHOWN
     for cell in cells:
         part = part_of(cell)
         if cell["cell_type"] != "code":
@@ -184,7 +202,9 @@ def _write_outputs(
                 output_of("display_data", data={"text/plain": "(An experiment: not run while grading.)"})
             ]
         else:
-            cell["outputs"] = safe_outputs(outputs.get(place_of(cell)))
+            shown = safe_outputs(outputs.get(place_of(cell)))
+            left -= len(json.dumps(shown, ensure_ascii=False))
+            cell["outputs"] = shown if left >= 0 or not shown else [output_of("stream", name="stdout", text=_CUT)]
 
 
 def _key(cell: Cell) -> str:

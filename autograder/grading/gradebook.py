@@ -19,7 +19,6 @@ import nbformat
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
-from nbgrader.utils import parse_utc
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
@@ -27,6 +26,7 @@ from traitlets.config.loader import load_pyconfig_files
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
+from .times import read_time
 
 _LOGGER = logging.getLogger("tornado.application")
 """Where nbgrader logs a database's faults, with their tracebacks, before it raises them."""
@@ -117,7 +117,7 @@ class GradebookWriter:
         """
         book, session = self._gradebook, self._gradebook.db
         student, unit = graded.record.student, graded.record.unit
-        timestamp = _timestamp(timestamp_text)
+        timestamp = read_time(timestamp_text) if timestamp_text else None
         more: dict[str, datetime] = {"timestamp": timestamp} if timestamp else {}
         try:
             with self._guarded():
@@ -167,6 +167,24 @@ class GradebookWriter:
             penalty = policy.late_submission_penalty(submission.student.id, notebook.score, late)
             if penalty is not None:
                 notebook.late_submission_penalty = min(max(float(penalty), 0.0), notebook.score)
+
+    def refresh_penalties(self, unit: str) -> int:
+        """Decide the late penalties of a unit anew, from the points as they stand; how many have changed."""
+        changed = 0
+        with self._guarded():
+            session = self._gradebook.db
+            session.expire_all()  # points may have been given in formgrader meanwhile
+            try:
+                for submission in self._gradebook.assignment_submissions(unit):
+                    for notebook in submission.notebooks:
+                        before = notebook.late_submission_penalty
+                        self._assign_penalty(submission, notebook)
+                        changed += (before or 0.0) != (notebook.late_submission_penalty or 0.0)
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+        return changed
 
     def rows(self) -> list[Row]:
         """One row a unit and student."""
@@ -232,17 +250,6 @@ class _Uncommitted:
 
     def commit(self) -> None:
         self._session.flush()
-
-
-def _timestamp(text: str | None) -> datetime | None:
-    """nbgrader's reading of a `timestamp.txt`; None where it says nothing that can be read."""
-    if not text or not text.strip():
-        return None
-    try:
-        found = parse_utc(text.strip())
-    except Exception:  # a date parser on any text at all
-        return None
-    return found if isinstance(found, datetime) else None
 
 
 def _one_line(error: BaseException, url: str) -> str:

@@ -22,8 +22,12 @@ from pathlib import Path
 from ..observing.outside import TimeLimits
 from .assignment import Assignment, open_assignment
 from .files import (
+    Forced,
     Submission,
     find_submissions,
+    forced_before,
+    graded_at,
+    note_forced,
     only_writer,
     read_answers,
     read_record,
@@ -54,6 +58,13 @@ class Plan:
     todo: tuple[Submission, ...]
     kept: tuple[Submission, ...]
     """Graded before, and nothing has changed since."""
+    reasons: dict[Submission, str]
+    """Why each is graded or kept."""
+    stale: tuple[Submission, ...] = ()
+    """Graded before against other cases or points than these, and not asked for now."""
+    forced: Forced | None = None
+    sets_seed: bool = True
+    """Whether the seeds of this run become the class's."""
 
 
 @dataclass
@@ -71,39 +82,76 @@ class Outcome:
     """When each was done, in seconds since the run began."""
     interrupted: bool = False
     left: int = 0
+    penalties: int = 0
+    """Late penalties of submissions that were not graded now, and that have changed with points given by hand."""
 
 
-def plan(course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool) -> Plan:
-    """Find what is to be graded. Raises NoAssignment, GradebookError."""
+def plan(
+    course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool, dry: bool = False
+) -> Plan:
+    """Find what is to be graded. Raises NoAssignment, GradebookError.
+
+    dry: write nothing, not even to the gradebook
+    """
     before = recorded_seeds(course)
     found = find_submissions(course, units, students)
-    assignments: dict[str, Assignment] = {}
-    for unit in units:
-        if not any(submission.unit == unit for submission in found):
-            continue
-        chosen = seed if seed is not None else None if force else before.get(unit)
-        assignments[unit] = open_assignment(course, unit, secrets.randbelow(2**31) if chosen is None else chosen)
+    present = [unit for unit in units if any(submission.unit == unit for submission in found)]
+    stopped = forced_before(course, present, students) if force else None
+    if stopped and seed is not None and set(stopped.seeds.values()) != {seed}:
+        stopped = None
+    anew = force and not students
+    chosen = {unit: seed if seed is not None else None if anew else before.get(unit) for unit in present}
+    chosen |= stopped.seeds if stopped else {}
+    seeds = {unit: secrets.randbelow(2**31) if one is None else one for unit, one in chosen.items()}
+    assignments = {unit: open_assignment(course, unit, one) for unit, one in seeds.items()}
+    forced = stopped or (Forced(tuple(present), tuple(sorted(students)), seeds, time.time()) if force else None)
+    reasons: dict[Submission, str] = {}
     todo: list[Submission] = []
-    kept: list[Submission] = []
+    if dry and not (course / "gradebook.db").is_file():
+        reasons = dict.fromkeys(found, "not graded before")
+        return Plan(course, assignments, tuple(found), (), reasons)
     with GradebookWriter(course) as book:
-        for assignment in assignments.values():
+        for assignment in assignments.values() if not dry else ():
             book.open_assignment(assignment)
         for submission in found:
-            done = not force and _is_done(course, assignments[submission.unit], submission, book)
-            (kept if done else todo).append(submission)
-    return Plan(course, assignments, tuple(todo), tuple(kept))
+            why = _why(course, assignments[submission.unit], submission, book, forced)
+            reasons[submission] = why or "graded before, nothing has changed"
+            todo += [submission] if why else []
+    kept = tuple(one for one in found if one not in set(todo))
+    # one learner graded on cases of their own does not change the class's
+    sets_seed = not students or seed is None or not set(present) <= set(before)
+    stale = tuple(_stale(course, assignments, set(found))) if students and sets_seed else ()
+    return Plan(course, assignments, tuple(todo), kept, reasons, stale, forced, sets_seed)
 
 
-def _is_done(course: Path, assignment: Assignment, submission: Submission, book: GradebookWriter) -> bool:
+def _stale(course: Path, assignments: Mapping[str, Assignment], asked: set[Submission]) -> Iterator[Submission]:
+    for submission in find_submissions(course, tuple(assignments), ()):
+        record = None if submission in asked else read_record(course, submission.student, submission.unit)
+        if record is not None and record.assignment != assignments[submission.unit].digest:
+            yield submission
+
+
+def _why(
+    course: Path, assignment: Assignment, submission: Submission, book: GradebookWriter, forced: Forced | None
+) -> str:
+    """Why a submission is to be graded; empty where it is not."""
     record = read_record(course, submission.student, submission.unit)
-    if record is None or record.assignment != assignment.digest:
-        return False
+    if record is None:
+        return "not graded before"
+    if record.assignment != assignment.digest:
+        return "the unit has changed: its cases, its points or its seed"
     wanted = assignment.wanted_files
     try:
         same = record.submission == submission_digest(submission_files(submission.folder, wanted), wanted)
     except OSError:
-        return False
-    return same and book.has(submission.unit, submission.student)
+        same = False
+    if not same:
+        return "something else was handed in"
+    if not book.has(submission.unit, submission.student):
+        return "the gradebook does not hold it"
+    if forced and graded_at(course, submission.student, submission.unit) < forced.begun:
+        return "--force"
+    return ""
 
 
 def run(
@@ -126,8 +174,10 @@ def run(
         with only_writer(plan.course) as free:
             if not free:
                 raise GradebookError("another grading of this course is running: wait for its end, or stop it.")
-            for unit, assignment in plan.assignments.items():
+            for unit, assignment in plan.assignments.items() if plan.sets_seed else ():
                 record_seed(plan.course, unit, assignment.seed)
+            if plan.forced:
+                note_forced(plan.course, plan.forced)
             conditions = Conditions(confined, times or TimeLimits(), run_demos)
             grading = _Grading(plan, make_executor, conditions, _AHEAD * workers)
             with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
@@ -135,6 +185,9 @@ def run(
                     _write_down(plan, book, done, outcome)
                     outcome.finished.append(time.perf_counter() - begun)
                     progress(done)
+                outcome.penalties = sum(map(book.refresh_penalties, plan.assignments))
+            if plan.forced:
+                note_forced(plan.course, None)
     except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.seconds = time.perf_counter() - begun

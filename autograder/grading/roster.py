@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .times import moment
+
 ROSTER_FILE = "roster.csv"
 EXTENSIONS_FILE = "extensions.csv"
 _COLUMNS = {
@@ -177,33 +179,6 @@ def read_extensions(path: Path, zone: Any = UTC) -> tuple[Extension, ...]:
             raise RosterError(f"{path}, line {number}: {until!r} is no date. Write it as 2027-03-01 18:00 UTC.")
         found.append(Extension(line["student"], line.get("unit") or "*", date, excused))
     return tuple(found)
-
-
-def moment(text: str, zone: Any = UTC) -> datetime | None:
-    """A date and time as platforms and people write them, with its zone; None where it says nothing that can be read.
-
-    zone: where the text names none; None for this machine's
-    """
-    from dateutil import parser
-
-    try:
-        found: datetime = parser.parse(text.replace("o'clock", " "), tzinfos=_ZONES)
-        if found.tzinfo is None:
-            found = found.astimezone() if zone is None else found.replace(tzinfo=zone)
-        found.astimezone(UTC)
-    except Exception:  # a date parser on any text at all
-        return None
-    return found
-
-
-_ZONES = {
-    name: 3600 * hours
-    for names, hours in (
-        ("EST CDT", -5), ("EDT", -4), ("CST MDT", -6), ("MST PDT", -7), ("PST", -8),
-        ("WET", 0), ("BST CET WEST", 1), ("CEST EET", 2), ("EEST", 3), ("JST KST", 9), ("AEST", 10), ("AEDT", 11),
-    )
-    for name in names.split()
-}  # fmt: skip
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..formats.notebook_file import MAX_BYTES, Unreadable, read_notebook
 from ..formats.rebuild import Repair, grade_id_of
 from ..judging.weights import MAX_FILE_BYTES, NO_PLAIN_FILE
@@ -25,8 +27,9 @@ _MAX_CANDIDATES = 10
 def submission_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, bytes]:
     """A submission's files by name: notebooks and the time stamp with their content, others by name only.
 
-    A notebook is cut one byte past the size that is graded, and all together take no more than `MAX_TOTAL`. Folders,
-    links and pipes count as other files, their names marked. Raises OSError where the folder itself cannot be read.
+    A notebook larger than `MAX_BYTES` comes without its outputs, which nothing is graded by; one that is larger even so is
+    cut one byte past that size. All together take no more than `MAX_TOTAL`. Folders, links and pipes count as other files,
+    their names marked. Raises OSError where the folder itself cannot be read.
 
     wanted: names of the unit's notebook and of further files that it asks for; they come first, with their content
     """
@@ -38,14 +41,38 @@ def submission_files(folder: Path, wanted: Collection[str] = ()) -> dict[str, by
         if path.suffix != ".ipynb" and path.name != TIMESTAMP and path.name not in wanted:
             files.setdefault(_plain_name(path), b"")
             continue
-        most = MAX_BYTES if path.suffix == ".ipynb" else MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
+        most = MAX_TOTAL if path.suffix == ".ipynb" else MAX_TIMESTAMP if path.name == TIMESTAMP else MAX_FILE_BYTES
         data = read_regular(path, min(most + 1, left))
         left -= len(data or b"")
+        if path.suffix == ".ipynb" and data and len(data) > MAX_BYTES:
+            data = _without_outputs(data)[: MAX_BYTES + 1]
         if data is None:
             files.setdefault(_plain_name(path) + NO_PLAIN_FILE, b"")
         else:
             files.setdefault(_plain_name(path), data)
     return files
+
+
+class _Cell(msgspec.Struct):
+    cell_type: Any = None
+    source: Any = None
+    metadata: Any = None
+    id: Any = None
+
+
+class _Notebook(msgspec.Struct):
+    cells: list[_Cell]
+    metadata: Any = None
+    nbformat: Any = 4
+    nbformat_minor: Any = 5
+
+
+def _without_outputs(data: bytes) -> bytes:
+    """A notebook's text without outputs, which are not even read into memory; the text itself where it is no notebook."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(data, type=_Notebook))
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return data
 
 
 def read_regular(path: Path, most: int) -> bytes | None:

@@ -95,7 +95,7 @@ def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"{_it(place)}{list(index) if index else ''}"
-    yours, wanted = numbers_apart(got[index], target[index])
+    yours, wanted = told_apart(got[index], target[index])
     return Difference(
         f"{where} is {yours}, expected {wanted}"
         f"{'' if got.size == 1 else f' ({int(wrong.sum())} of {got.size} entries differ)'}.",
@@ -250,7 +250,7 @@ def number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def numbers_apart(one: Any, other: Any) -> tuple[str, str]:
+def told_apart(one: Any, other: Any) -> tuple[str, str]:
     """Both numbers with as many digits as it takes to see that they differ."""
     if number(one) != number(other):
         return number(one), number(other)

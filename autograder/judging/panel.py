@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..formats.values import Array
-from .compare import Difference, number, numbers_apart
+from .compare import Difference, number, told_apart
 from .verdict import NOT_JUDGED, ProbeResult, Verdict
 
 _MOST_ROWS, _MOST_COLUMNS = 6, 8
@@ -213,7 +213,7 @@ def _shown(difference: Difference, title: str, value: Any, is_first: bool) -> st
     seen, expected = difference.seen, difference.expected
     if not is_first or not difference.index or seen is None or expected is None or seen.shape != expected.shape:
         return number(value)
-    yours, wanted = numbers_apart(seen[difference.index], expected[difference.index])
+    yours, wanted = told_apart(seen[difference.index], expected[difference.index])
     return yours if title == "yours" else wanted
 
 

@@ -13,6 +13,7 @@ from ..formats.cases import ExerciseCases, Fault, Sighting
 from . import unusual
 from .compare import Difference
 from .diagnose import Diagnosis, diagnose
+from .exceptions import explained
 from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
@@ -267,6 +268,9 @@ def _first_fault(cases: ExerciseCases, sighting: Sighting) -> tuple[Fault | None
 def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     """Short name and sentence for code that ended in an exception or could not be run."""
     where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
+    if cases.hidden and fault.type_name not in _OURS:
+        # The text is composed by the learner's code, which has hidden inputs in its hands.
+        fault = replace(fault, message="")
     what = f"{fault.type_name}: {fault.message}" if fault.message else fault.type_name
     match fault.type_name:
         case "NotImplementedError" if fault.source_line.startswith("raise NotImplementedError"):
@@ -302,11 +306,15 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
     if fault.stage == "define":
         return "not-callable", f"`{cases.name}` is no {cases.kind} but an object of type {fault.type_name}."
     if fault.stage == "load weights":
-        return "weights", f"the check could not load its weights into your class: {fault.message}."
+        return "weights", f"the check could not load its weights into your class: {what}."
     if fault.stage == "gradients":
         return "gradients", f"no gradient could be computed through your code: {what}{where}."
     doing = "building your class" if fault.stage == "construct" else "running your code"
-    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}."
+    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}. {explained(fault)}".rstrip()
+
+
+_OURS = ("NotDefined", "NotRun", "NotAsked", "OutOfTime", "Waited", "Died", "File")
+"""Faults whose text is the observer's own."""
 
 
 def _cure(fault: Fault) -> str:

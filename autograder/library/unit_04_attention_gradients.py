@@ -24,6 +24,13 @@ def watched_array(values: np.ndarray) -> Watched:
     return Watched(values, lambda: values)
 
 
+def scattered_array(values: np.ndarray) -> Watched:
+    """The same as a view into a larger array: its entries do not lie one behind the other in memory."""
+    view: np.ndarray = np.zeros((*values.shape[::-1], 2))[..., 0].T
+    view[...] = values
+    return Watched(view, lambda: view)
+
+
 def _taking(shape: tuple[int, ...], x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     if x.shape != shape:

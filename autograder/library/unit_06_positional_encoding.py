@@ -50,6 +50,16 @@ def called_before(batches: list[Tensor], x: Tensor) -> Any:
 
     return Driver(drive)
 
+def first_weights(weights: str, spread: float) -> Any:
+    """How wide the weights of a new module are spread, in units of `spread`: the nearest power of 2."""
+    from autograder.formats.fixtures import Driver
+
+    def drive(module: Any) -> float:
+        wide = module.get_parameter(weights).std().item() / spread
+        return 2.0 ** round(math.log2(wide)) if wide else 0.0
+
+    return Driver(drive)
+
 
 class TransformerEmbedding(nn.Module):
     """PyTorch's embedding lookup and scaled addition. The table is a buffer that is not saved."""

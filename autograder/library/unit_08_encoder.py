@@ -2,6 +2,7 @@
 
 from functools import reduce
 from types import SimpleNamespace
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,6 +57,12 @@ class EncoderBlock(nn.TransformerEncoderLayer):
 
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout(self.feed_forward(x))
+
+def numbers_that_come_out(x: Tensor) -> Any:
+    """`x` through a module; of its output, how many different numbers it holds (11 stands for more than ten)."""
+    from autograder.formats.fixtures import Driver
+
+    return Driver(lambda module: min(len(module(x).detach().mul(1000).round().unique()), 11))
 
 
 class Encoder(nn.Module):

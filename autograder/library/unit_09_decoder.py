@@ -148,19 +148,20 @@ class _Reader(nn.Module):
 class _Script(nn.Module):
     """In a decoder's place: what a place writes is a known function of the source and of the target so far.
 
-    The answer to a source is each of its letters, moved three on in the alphabet, up to its EOS. Behind any other
+    The answer to a source is each of its letters, so many times, moved three on in the alphabet, up to its EOS. Behind any other
     beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
     these, now and then another EOS. In training mode, each letter is the next one.
     """
 
-    def __init__(self, letters: list[int], bos_id: int, eos_id: int) -> None:
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int) -> None:
         super().__init__()
-        self.letters, self.bos_id, self.eos_id = letters, bos_id, eos_id
+        self.letters, self.bos_id, self.eos_id, self.times = letters, bos_id, eos_id, times
 
     def _answer(self, source: list[int]) -> list[int]:
         place = {letter: i for i, letter in enumerate(self.letters)}
         upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
-        return [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place] + [self.eos_id]
+        moved = [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place]
+        return [letter for letter in moved for _ in range(self.times)] + [self.eos_id]
 
     def _next(self, answer: list[int], read: list[int]) -> int:
         known = read[1:]
@@ -189,12 +190,12 @@ class _Script(nn.Module):
         return states
 
 
-def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool) -> Any:
+def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1) -> Any:
     """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
     model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
     model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
     model.encoder = _Reader()
-    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id)
+    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id, times)
     model.output = nn.Linear(vocab, vocab, bias=False)
     with torch.no_grad():
         model.output.weight.copy_(torch.eye(vocab))
@@ -209,23 +210,29 @@ def small_transformer(init: dict[str, Any], state: dict[str, Tensor], training: 
 
 
 def _under_watch(model: nn.Module, training: bool) -> Any:
-    """The model, and a look at how often it read a sentence, and in which mode."""
+    """The model, and a look at how often it read a sentence, whether it was asked for more than that, and in which mode."""
     from autograder.formats.fixtures import Watched
 
-    told = {"sentences": 0, "trained": False}
+    told = {"sentences": 0, "goes on": False, "trained": False}
+    eos_id = getattr(model.decoder, "eos_id", 2)
 
     def notice(module: nn.Module, given: tuple[Any, ...]) -> None:
         told["trained"] = told["trained"] or module.training
         if module is model.encoder:
             told["sentences"] += len(given[0])
 
+    def notice_target(module: nn.Module, given: tuple[Any, ...]) -> None:
+        told["goes on"] = told["goes on"] or bool((given[0][:, 1:] == eos_id).any(dim=1).all())
+
     def look() -> dict[str, Any]:
         return {
             "sentences encoded": told["sentences"],
+            "goes on when all have ended": told["goes on"],
             "ran in training mode": told["trained"],
             "in training mode afterwards": model.training,
         }
 
     model.encoder.register_forward_pre_hook(notice)
     model.decoder.register_forward_pre_hook(notice)
+    model.target_embedding.register_forward_pre_hook(notice_target)
     return Watched(model.train(training), look)

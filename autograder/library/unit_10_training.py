@@ -147,14 +147,16 @@ def rates_by_step(rates: Sequence[float]) -> Callable[[int], float]:
 
 
 def watcher() -> Any:
-    """A function that writes down what it is told, and a look at that."""
+    """A function that writes down what it is told and the sum of the model's first weight by then; and a look at that."""
     from autograder.formats.fixtures import Watched
 
     told: list[Any] = []
+    model = _MADE[-1]
 
     def watch(*args: Any, **kwargs: Any) -> None:
         plain = (value.item() if isinstance(value, Tensor) and value.numel() == 1 else value for value in (*args, *kwargs.values()))
-        told.append([float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain])
+        words = [float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain]
+        told.append([*words, float(next(model.parameters()).detach().double().sum())])
 
     return Watched(watch, lambda: told)
 

@@ -46,9 +46,9 @@ def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     facts = {"takes exp of all scores": False, "looks at all scores first": False}
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
-        if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1") and entries(result) >= len(scores):
+        if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1", "logcumsumexp") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
-        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax")
+        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax", "logsumexp")
         if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
             facts["looks at all scores first"] = True
 
@@ -67,15 +67,22 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor, block_size: int, 
     return torch.cat(pieces, dim=-2)
 
 
-def queries_under_watch(query: Tensor, table: int = 0, most: int = 0) -> Any:
-    """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`."""
+def queries_under_watch(query: Tensor, table: int = 0, most: int = 0, block: int = 0) -> Any:
+    """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`.
+
+    block: whether an exponential is taken of more scores than so many queries and so many keys have
+    """
     from autograder.formats.fixtures import Watched
     from autograder.library.operator_log import entries, noting
 
     facts = {"ignores block_size": False} if most else {"makes a table of all scores": False, "makes a mask of all pairs": False}
+    if block:
+        facts["takes more than a block of scores"] = False
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         made = entries(result)
+        if block and operator in ("exp", "exp2", "expm1", "pow", "logsumexp") and args and entries(args[0]) > query.shape[:-2].numel() * block**2:
+            facts["takes more than a block of scores"] = True
         if most and made > most:
             facts["ignores block_size"] = True
         if table and made >= table:

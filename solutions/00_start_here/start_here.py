@@ -257,9 +257,9 @@ check(group_last_axis, keeps_inputs, right_shape, entries_in_place("x"), matches
 
 # %% [markdown] exercise="group_last_axis" part="hints"
 # - The numbers need not move at all: in the long line they already stand in the right order. Only the shape changes.
-# - The new shape is all of the old one but its last entry, then $g$, then $k$. `x.shape` is a tuple, and tuples can be
+# - The new shape is all of the old one but its last entry, then `g`, then `k`. `x.shape` is a tuple, and tuples can be
 #   cut and joined.
-# - What is $k$? The last axis has $g \cdot k$ numbers. Divide with `//`: a shape holds whole numbers only.
+# - What is `k`? The last axis has g·k numbers. Divide with `//`: a shape holds whole numbers only.
 
 # %% [markdown]
 # ## An experiment: why no loops?

@@ -48,6 +48,13 @@ def wide_awake(rng, d_in, d_hidden):
     z = given["x"] @ given["W_x"] + given["h"] @ given["W_h"]
     return given | dict(b=rng.permutation(np.linspace(-4, 4, d_hidden)) - z)
 
+@cases(dict(d_in=3, d_hidden=5), low=3)
+def saturated(rng, d_in, d_hidden):
+    """sums of hundreds and thousands before tanh (d_in = {d_in}, d_hidden = {d_hidden})"""
+    given = draw(rng, d_in, d_hidden)
+    z = given["x"] @ given["W_x"] + given["h"] @ given["W_h"]
+    return given | dict(b=rng.uniform(800, 3000, size=d_hidden) * rng.permutation(np.resize([-1, 1], d_hidden)) - z)
+
 X, H, B, SUM = "x @ W_x", "h @ W_h", " + b", "x @ W_x + h @ W_h + b"
 OUT = f"np.tanh({SUM})"
 inside = {
@@ -103,6 +110,9 @@ for one in ("no-tanh", "sigmoid", "relu"):
         wrong(f"{one}+{other}", (OUT, outside[one][0].format(inside[other][0])), says=two_things(outside[one][1], inside[other][1]))
 for other, text in {"state-matrix-transposed": "x @ W_x + W_h @ h", "both-transposed": "W_x @ x + W_h @ h", "matrices-swapped": "x @ W_h + h @ W_x", "state-without-matrix": "x @ W_x + h"}.items():
     wrong(f"no-bias+{other}", (SUM, text), says=two_things(inside['no-bias'][1], inside[other][1]))
+OVERFLOWS = "your tanh is written with exponentials (or with sinh and cosh), which overflow where the sum is large: infinity / infinity is NaN. `np.tanh` takes any number."
+wrong("tanh-by-exponentials", (OUT, f"(lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))({SUM})"), says=OVERFLOWS)
+wrong("tanh-by-one-exponential", (OUT, f"(lambda z: (np.exp(2 * z) - 1) / (np.exp(2 * z) + 1))({SUM})"), says=OVERFLOWS)
 wrong("bias-outside", (OUT, "np.tanh(x @ W_x + h @ W_h) + b"), says="the bias is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("state-outside", (OUT, "np.tanh(x @ W_x + b) + h @ W_h"), says="the state's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
 wrong("token-outside", (OUT, "np.tanh(h @ W_h + b) + x @ W_x"), says="the token's part is added after tanh. It belongs inside: tanh is applied to the whole sum.")
@@ -640,6 +650,11 @@ def far(rng, hundreds, reach):
     """each kind, a distance of {hundreds}00, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=100 * hundreds, kernel_size=reach + 1) for kind in KINDS]
 
+@cases(dict(hundreds=2))
+def one_place_too_far(rng, hundreds):
+    """the kind "cnn", kernels that reach {hundreds}00 places back, a distance of one place more"""
+    return dict(kind="cnn", distance=100 * hundreds + 1, kernel_size=100 * hundreds + 1)
+
 RNN, CNN, ATT = "return distance", "return -(-distance // (kernel_size - 1))", "return 1  # directly"
 rnn = {
     "rnn-one": ("return 0 + 1", 'for "rnn" your number is 1. The state is handed on once for each place.'),
@@ -673,6 +688,8 @@ cnn = {
     "cnn-kernel": ("return kernel_size", 'for "cnn" your number is the kernel\'s width. Count the layers that are needed for the distance.'),
     "cnn-receptive-field": ("return 1 + distance * (kernel_size - 1)", 'for "cnn" your number is a receptive field. Here it is the other way round: how many layers for a given distance?'),
     "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large: 1 is added after rounding up.'),
+    "cnn-rounded-half-up": ("return int(distance / (kernel_size - 1) + 0.5)", 'for "cnn" you round to the nearest number. A rest of the way, however small, needs one more layer: round up.'),
+    "cnn-one-place-less": ("return -(-(distance - 1) // (kernel_size - 1))", 'for "cnn" you take 1 from the distance before you round up. The distance counts the places between the two tokens already.'),
     "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small: 1 is subtracted after rounding up (or 1 from the distance, and rounded down).'),
     "cnn-half-the-reach": ("return -(-2 * distance // (kernel_size - 1))", 'for "cnn" a layer reaches half of what it should in your formula, as centred windows do. A causal window lies all on one side: it reaches `kernel_size` − 1 places.'),
     "cnn-times-width": ("return distance * kernel_size", 'for "cnn" you multiply the distance by the width. A wider kernel needs fewer layers: divide.'),

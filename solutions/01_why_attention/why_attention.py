@@ -78,7 +78,7 @@ show(flow(boxes, arrows), alt="Three layers over four tokens. RNN: x1 reaches th
 # %% [markdown] exercise="rnn_step" part="prompt" points=5 difficulty=1 minutes=7
 # ### Exercise 1 · `rnn_step`
 #
-# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$.
+# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$. The sum may be large, in the hundreds and thousands.
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -195,8 +195,8 @@ check(causal_conv1d, keeps_inputs, right_shape, finite, blind_to_later_rows("x")
 
 # %% [markdown] exercise="causal_conv1d" part="hints"
 # - How many zero rows must stand before the first token, so that the first window is full and ends at token 0?
-# - After padding, window $t$ is rows $t$ to $t + \text{width} - 1$. Each of these rows meets the matrix with the same place in the window.
-# - You need a loop over the width only: for place $w$, take one long slice with a row for every $t$, and multiply it by one matrix. Add these up.
+# - After padding, window t is rows t to t + width − 1. Each of these rows meets the matrix with the same place in the window.
+# - You need a loop over the width only: for place w, take one long slice with a row for every t, and multiply it by one matrix. Add these up.
 
 # %% [markdown]
 # ### How far back does a stack see?

@@ -127,7 +127,8 @@ with np.errstate(over="ignore", invalid="ignore"):
 #
 # $$w_j = \frac{e^{s_j - c}}{\sum_m e^{s_m - c}}$$
 #
-# with a $c$ of your choice for each slice along `axis`. The check tries scores that are hundreds and thousands apart.
+# with a $c$ of your choice for each slice along `axis`. The check tries scores that are hundreds and thousands apart,
+# far above zero and far below it. Write it with NumPy: a library's own softmax would do the whole exercise and is not allowed.
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -250,7 +251,7 @@ def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np
 check(dot_product_score, keeps_inputs, right_shape, finite, matches)
 
 # %% [markdown] exercise="dot_product_score" part="hints"
-# - Two steps: first the query and the key, each a vector of $d_k$ numbers; then one number from the two.
+# - Two steps: first the query and the key, each a vector of `d_k` numbers; then one number from the two.
 # - A matrix of shape `(d_k, d_in)` stands to the left of a vector of shape `(d_in,)`. NumPy's `@` multiplies matrix and
 #   vector, and vector and vector too.
 
@@ -284,7 +285,7 @@ print(table([(f"a{i} asks", *row) for i, row in enumerate(scores, start=1)], [""
 # %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8 relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `additive_score`
 #
-# Compute the additive score of two input vectors.
+# Compute the additive score of two input vectors. What goes into tanh may be large, in the hundreds and thousands.
 #
 # $$\alpha_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
 #
@@ -315,8 +316,8 @@ check(additive_score, keeps_inputs, right_shape, finite, matches)
 
 # %% [markdown] exercise="additive_score" part="hints"
 # - Query and key are made as in exercise 2. What is new is how one number comes out of the two vectors.
-# - Work from the inside of the formula outwards: add the two vectors, squash each of the $d_k$ numbers with `np.tanh`,
-#   then take the dot product with $w$.
+# - Work from the inside of the formula outwards: add the two vectors, squash each of the `d_k` numbers with `np.tanh`,
+#   then take the dot product with `w`.
 
 # %% [markdown]
 # ### What is the tanh for?
@@ -408,7 +409,7 @@ check(scaled_scores, keeps_inputs, right_shape, finite, matches)
 # %% [markdown] exercise="scaled_scores" part="hints"
 # - A matrix times a vector is the dot product of each of the matrix's rows with the vector. Which of your two arrays is
 #   the matrix, and are the things you want to multiply in its rows?
-# - $d_k$ is how many numbers one key has, not how many keys there are. Read it from a shape.
+# - `d_k` is how many numbers one key has, not how many keys there are. Read it from a shape.
 
 # %% [markdown]
 # ### Experiment · What the scale saves
@@ -490,7 +491,8 @@ print(table([(d_k, name, float(c[k, 0, 1]), float(c[k, 1, 1])) for d_k, k in at.
 # %% [markdown] exercise="attend_one" part="prompt" points=10 difficulty=3 minutes=12 forbids="scaled_dot_product_attention"
 # ### Exercise 5 · `attend_one`
 #
-# Compute one output vector $b^i$ from all the input vectors.
+# Compute one output vector $b^i$ from all the input vectors. Your own functions from above may help; a library's finished attention,
+# such as PyTorch's `scaled_dot_product_attention`, is not allowed.
 #
 # $$q^i = W_q a^i, \quad k^j = W_k a^j, \quad v^j = W_v a^j, \qquad
 #   w_{i,1}, \dots, w_{i,n} = \mathrm{softmax}\!\left(\frac{q^i \cdot k^1}{\sqrt{d_k}}, \dots, \frac{q^i \cdot k^n}{\sqrt{d_k}}\right),

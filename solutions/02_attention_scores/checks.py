@@ -45,6 +45,11 @@ def rows_far_apart(rng):
     """rows on different levels: one around 0, one around −800, one around 900"""
     return dict(x=rng.normal(size=(3, 4)) + np.array([[0.0], [-800.0], [900.0]]))
 
+@cases()
+def far_below_zero(rng):
+    """scores all far below zero: [-4000, -1100, -1101, -4000]"""
+    return dict(x=np.array([-4000.0, -1100.0, -1101.0, -4000.0]))
+
 @cases(dict(n=4), low=3)
 def lengths_of_one(rng, n):
     """arrays of shape ({n}, 1) and (1, {n}), along the last axis"""
@@ -60,6 +65,8 @@ wrong("global-max", (MAX, "np.max(x)"),
            "maximum along `axis`.")
 wrong("mean-subtracted", ("np.max(x, axis=axis, keepdims=True)", "np.mean(x, axis=axis, keepdims=True)"),
       says="your softmax subtracts a number (the mean? the smallest score?) that the largest score may still be hundreds above, and exp overflows. Subtract the largest score.")
+wrong("first-subtracted", ("np.max(x, axis=axis, keepdims=True)", "np.take(x, [0], axis=axis)"),
+      says="your softmax subtracts the first score of each slice. Another may be hundreds above it, and exp overflows. Subtract the largest score.")
 wrong("global-max-hidden", (MAX, "np.max(x)"), (OUT, f"np.nan_to_num({OUT})"),
       says="your softmax subtracts the largest score of the whole array, and where a row far below it becomes 0 / 0, the NaN is replaced: that row's weights are all 0. Take the maximum along `axis`.")
 wrong("largest-size-subtracted", (MAX, "np.max(np.abs(x), axis=axis, keepdims=True)"),
@@ -418,6 +425,12 @@ def square(rng, d):
     W_q, W_k = rng.normal(size=(2, d, d)) / np.sqrt(d)
     return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=w * np.sign(w @ np.tanh(W_q @ a_i + W_k @ a_j)))  # a positive score
 
+@cases(dict(d_in=4, d_k=3), low=3)
+def saturated(rng, d_in, d_k):
+    """sums of hundreds and thousands before tanh (d_in = {d_in}, d_k = {d_k})"""
+    return dict(a_i=2e3 * rng.normal(size=d_in), a_j=rng.normal(size=d_in), W_q=rng.uniform(1, 2, size=(d_k, d_in)) * rng.choice([-1, 1], size=(d_k, 1)),
+                W_k=rng.normal(size=(d_k, d_in)), w=rng.normal(size=d_k))
+
 @cases(dict(d_in=3, d_k=5), dict(d_in=6, d_k=4), low=3)
 def below_zero(rng, d_in, d_k):
     """a small negative score, the sum of large products (d_in = {d_in}, d_k = {d_k})"""
@@ -435,6 +448,8 @@ mistakes = {
     "weighted-inside": ([(SCORE, "np.sum(np.tanh(w * (query + key)))")], "your `w` is multiplied in before the tanh. It weighs what comes out of the tanh."),
     "no-w": ([("w @ np.tanh(query + key)", "np.sum(np.tanh(query + key))")], "your score sums the numbers after the tanh without weighing them: `w` is not used."),
     "mean-without-w": ([("w @ np.tanh(query + key)", "np.mean(np.tanh(query + key))")], "your score is the mean of the numbers after the tanh: `w` is not used."),
+    "turned-difference": ([("query + key", "key - query")], "you take the difference of key and query; this score is called additive: add them."),
+    "tanh-of-tanh": ([(SCORE, "w @ np.tanh(np.tanh(query + key))")], "tanh is applied twice. Once is enough."),
     "difference": ([("query + key", "query - key")], "you take the difference of query and key; this score is called additive: add them."),
     "product": ([("query + key", "query * key")], "you multiply query and key; this score is called additive: add them."),
     "dot-product": ([(SCORE, "query @ key")], "your score is the dot-product score of exercise 2. Here query and key are added, go through tanh, and are weighed by `w`."),
@@ -474,6 +489,9 @@ wrong("tanh-on-inputs", (QUERY, "W_q @ np.tanh(a_i)"), (KEY, "W_k @ np.tanh(a_j)
       says="your tanh is applied to the inputs, before the matrices. It belongs around the sum of query and key.")
 wrong("one-tanh-only", ("np.tanh(query + key)", "(np.tanh(query) + key)"), says="only the query goes through your tanh. It belongs around the sum of query and key: a bracket may stand in the wrong place.")
 wrong("other-tanh-only", ("np.tanh(query + key)", "(query + np.tanh(key))"), says="only the key goes through your tanh. It belongs around the sum of query and key: a bracket may stand in the wrong place.")
+OVERFLOWS = "your tanh is written with exponentials (or with sinh and cosh), which overflow where the sum is large: infinity / infinity is NaN. `np.tanh` takes any number."
+wrong("tanh-by-exponentials", (SCORE, "w @ (lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))(query + key)"), says=OVERFLOWS)
+wrong("tanh-by-one-exponential", (SCORE, "w @ (lambda z: (np.exp(2 * z) - 1) / (np.exp(2 * z) + 1))(query + key)"), says=OVERFLOWS)
 wrong("half-sum", ("query + key", "(query + key) / 2"), says="the tanh gets half the sum of query and key (their mean). Add them, no more.")
 wrong("scaled-inside", ("query + key", "(query + key) / np.sqrt(w.size)"), says="the sum inside the tanh is divided by √d_k. The additive score is not scaled.")
 wrong("dot-inside", (SCORE, "np.sum(w * np.tanh(query @ key))"), says="the tanh gets the dot product of query and key. In the additive score it gets their sum, a vector of d_k numbers.")
@@ -622,7 +640,8 @@ wrong("negative", (RETURN, "-scores / np.sqrt(q.shape[0])"), says="your scores h
 wrong("rounded", (RETURN, "np.round(scores / np.sqrt(q.shape[0]), 2)"), says="your scores are rounded to two decimals. Round only what you print.")
 wrong("whole-numbers", (RETURN, "scores // np.sqrt(q.shape[0])"), says="your scores are whole numbers: `//` cuts off the decimals.")
 wrong("cut", (RETURN, "(scores / np.sqrt(q.shape[0])).astype(int)"), says="your scores are cut to whole numbers. Keep them as they come.")
-wrong("root-cut", (RETURN, "scores / int(np.sqrt(q.shape[0]))"), says="the root of d_k is cut or rounded down to a whole number. √d_k is seldom whole.")
+wrong("root-rounded", (RETURN, "scores / round(np.sqrt(q.shape[0]))"), says="the root of d_k is rounded to a whole number. √d_k is seldom whole.")
+wrong("root-cut", (RETURN, "scores / int(np.sqrt(q.shape[0]))"), says="the root of d_k is cut to a whole number. √d_k is seldom whole.")
 wrong("half-precision", (RETURN, "(keys.astype(np.float16) @ q.astype(np.float16)) / np.sqrt(q.shape[0])"), says="your scores are a little off, and infinite where they are large, as numbers of 16 bits are. Keep the arrays' own type.")
 wrong("half-precision-scores", (RETURN, "(scores / np.sqrt(q.shape[0])).astype(np.float16)"), says="your scores are cut down to 16 bits: three good digits, and infinite above 65504. Keep the arrays' own type.")
 wrong("products-not-summed", (SCORES, "keys * q"), says="your output is a matrix, the products of query and keys number by number. A dot product also sums them: one score for each key.")
@@ -746,6 +765,13 @@ def all_alike(rng, d):
     """n = d_in = d_k = d_v = {d}"""
     return given(rng, 2, d, d, d, d)
 
+@cases(dict(n=5, d_in=3, d_k=4, d_v=2), low=3)
+def one_is_zero(rng, n, d_in, d_k, d_v):
+    """{n} vectors, the second of which is all zeros: its score is exactly 0 (d_k = {d_k})"""
+    arguments = given(rng, 2, n, d_in, d_k, d_v)
+    arguments["a"][1] = 0
+    return arguments
+
 @cases(dict(n=4, d_in=3, d_k=5), low=3)
 def lengths_of_one(rng, n, d_in, d_k):
     """a single vector of {d_in} numbers (d_k = {d_k}); and {n} vectors whose values are one number each"""
@@ -827,6 +853,8 @@ wrong("row-convention", (QUERY, "a[i] @ W_q"), (KEYS, "a @ W_k"), (VALUES, "a @ 
 for name, edit in dict(query=(QUERY, "a[i] @ W_q"), keys=(KEYS, "a @ W_k"), values=(VALUES, "a @ W_v")).items():
     wrong(f"{name}-transposed", edit, says=f"the matrix `W_{name[0]}` is used transposed. Each of its rows meets the whole input vector: its shape is "
           + ("(d_v, d_in)." if name == "values" else "(d_k, d_in)."))
+wrong("keys-reshaped", (KEYS, "(W_k @ a.T).reshape(len(a), -1)"), says="your keys have the shape (n, d_k), but they are made of pieces of several keys: `reshape` reads `W_k @ a.T` row by row, and its keys are columns. Transpose it.")
+wrong("values-reshaped", (VALUES, "(W_v @ a.T).reshape(len(a), -1)"), says="your values have the shape (n, d_v), but they are made of pieces of several values: `reshape` reads `W_v @ a.T` row by row, and its values are columns. Transpose it.")
 wrong("columns-as-vectors", (QUERY, "W_q @ a[:, i]"), (KEYS, "(W_k @ a).T"), (VALUES, "(W_v @ a).T"), says="you take the input vectors from the columns of `a`. They are its rows.")
 wrong("values-by-the-wrong-axis", (SUM, "values @ weights"), says="your last product sums along the wrong axis of the values: it mixes the numbers within a value. Weight j belongs to value j, a row.")
 wrong("weights-reversed", (SUM, "weights[::-1] @ values"), says="the weights meet the values in the reverse order. Weight j belongs to value j.")

@@ -104,7 +104,8 @@ print("inputs: 4 tokens as columns, each with 3 numbers", inputs.shape)
 # %% [markdown] exercise="self_attention_columns" part="prompt" points=10 difficulty=2 minutes=15 returns="O A_hat" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 1 · `self_attention_columns`
 #
-# Write the lecture's formulas for a whole sequence. One formula becomes one line; no loop is needed.
+# Write the lecture's formulas for a whole sequence. One formula becomes one line; no loop is needed. Your `softmax` is
+# allowed; a library's finished attention, such as PyTorch's `scaled_dot_product_attention`, is not.
 #
 # $$A = \frac{(W^k I)^\top (W^q I)}{\sqrt{d_k}} \qquad \hat A = \text{softmax of each column of } A \qquad O = (W^v I)\, \hat A$$
 #
@@ -144,11 +145,11 @@ check(
 )
 
 # %% [markdown] exercise="self_attention_columns" part="hints"
-# - Write the shape beside each matrix, in the order of the formula: $(n, d_k)$ times $(d_k, n)$ gives $(n, n)$. In NumPy
+# - Write the shape beside each matrix, in the order of the formula: `(n, d_k)` times `(d_k, n)` gives `(n, n)`. In NumPy
 #   the matrix product is `@`, and `.T` is the transpose.
-# - The first axis (0) of $A$ counts keys, the second counts queries. The weights of one query sum to 1 over the keys.
+# - The first axis (0) of A counts keys, the second counts queries. The weights of one query sum to 1 over the keys.
 #   Which axis does `softmax` run along?
-# - $d_k$ is the length of one key: one of the two numbers in the shape of $K$. Which one, when a key is a column?
+# - `d_k` is the length of one key: one of the two numbers in the shape of K. Which one, when a key is a column?
 
 # %% [markdown]
 # Now let your function (or, until it passes, the course's own) work on the four tokens. Compare the first column of
@@ -211,12 +212,13 @@ check(to_row_convention, keeps_inputs, right_shape, matches)
 
 # %% [markdown] exercise="to_row_convention" part="hints"
 # - Compare the shapes in the docstring: what happens to the two sizes of each matrix?
-# - Swapping the two sizes is not enough: number $[r, c]$ must go to $[c, r]$. A reshape does not do that.
+# - Swapping the two sizes is not enough: number [r, c] must go to [c, r]. A reshape does not do that.
 
 # %% [markdown] exercise="self_attention" part="prompt" points=10 difficulty=2 minutes=15 returns="output weights" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 3 · `self_attention`
 #
-# Now the row form, the one you will use from here on. Tokens are rows, and there is no batch yet.
+# Now the row form, the one you will use from here on. Tokens are rows, and there is no batch yet. Again your `softmax` is allowed, and a library's
+# finished attention is not.
 #
 # $$Q = x W_q \qquad K = x W_k \qquad V = x W_v \qquad
 # \text{weights} = \text{softmax of each row of } \frac{Q K^\top}{\sqrt{d}} \qquad \text{output} = \text{weights}\; V$$
@@ -291,6 +293,8 @@ check(
 # | `output` | `(..., seq_q, d_v)` |
 # | `weights` | `(..., seq_q, seq_k)`, each row sums to 1 |
 #
+# Your `softmax` is allowed; a library's finished attention, such as PyTorch's function of the same name, is not.
+#
 # No loop over the batch is needed: `@` multiplies the last two axes and keeps the others. Count axes from the end,
 # and ask of each line: does it still do what I mean when two axes stand in front?
 
@@ -328,7 +332,7 @@ check(
 # - `.T` reverses **all** axes: (batch, seq_k, d_k) becomes (d_k, seq_k, batch). You want to exchange the last two only:
 #   `np.swapaxes` takes an array and two axes, and axes may be counted from the end.
 # - An axis counted from the front means something else as soon as a batch stands there. Check the axis of the softmax and
-#   the place in `shape` where you read $d_k$.
+#   the place in `shape` where you read `d_k`.
 
 # %% [markdown]
 # ## Experiment 1 · A loop against the matrix form

@@ -107,7 +107,8 @@ show(flow(boxes, forwards + [Arrow(*names, dashed=True) for names in backwards])
 # | returns | like `x` | the gradient |
 #
 # Two things to mind. `x` may have any number of axes: none, one, two or three. And when your function is done, `x` holds what
-# it held before. The check also takes large steps, such as 0.5: there a wrong formula cannot hide.
+# it held before. (It may be a view, such as the transpose of another array.) The check also takes large steps, such as 0.5: there a
+# wrong formula cannot hide.
 
 # %% exercise="numerical_gradient" part="solution"
 def numerical_gradient(function, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
@@ -135,7 +136,7 @@ check(numerical_gradient, restores("x"), right_shape, finite, right_size, matche
 # - You need two arrays that differ from `x` in a single entry: one with the step added there, one with it taken away. Two
 #   names for the same array are not two arrays: `x.copy()` makes a new one.
 # - `np.ndindex(x.shape)` goes through all the indices of an array, however many axes it has, and `x[index]` is the entry there.
-# - The two points lie $2h$ apart. Watch the brackets when you divide, and use the `step` that you are given.
+# - The two points lie 2h apart. Watch the brackets when you divide, and use the `step` that you are given.
 
 # %% [markdown]
 # ### Experiment · How small should a step be?
@@ -244,7 +245,8 @@ show(matrix(np.array(columns), "score that is nudged", "weight that answers", ti
 # | `grad_weights` | `(..., n)` | $g$, the gradient of the loss for each weight |
 # | returns | `(..., n)` | the gradient of the loss for each score |
 #
-# `...` stands for any number of leading axes, none included. Each row has a mean of its own.
+# `...` stands for any number of leading axes, none included. Each row has a mean of its own. Write it with NumPy: PyTorch's `backward` and
+# `autograd.grad` are not allowed, and neither is its own operator for this step.
 
 # %% exercise="softmax_backward" part="solution"
 def softmax_backward(weights: np.ndarray, grad_weights: np.ndarray) -> np.ndarray:
@@ -334,7 +336,8 @@ print("by formula:", softmax_backward_part(softmax(scores), g).round(6))
 # | `grad_output` | `(..., seq_q, d_v)` | the gradient of the loss for the output |
 # | returns | three arrays | `grad_query`, `grad_key`, `grad_value`, each in the shape of its array |
 #
-# All arguments have the same leading axes: none, one or two. Your `softmax_backward` does the middle step.
+# All arguments have the same leading axes: none, one or two. Your `softmax_backward` does the middle step. PyTorch's
+# `backward`, `autograd.grad` and attention are not allowed: they come afterwards, to compare.
 
 # %% exercise="attention_backward" part="solution"
 def attention_backward(
@@ -363,10 +366,10 @@ def attention_backward(
 check(attention_backward, keeps_inputs, right_shape, finite, right_size, each_gradient("grad_query", "grad_key", "grad_value"), matches)
 
 # %% [markdown] exercise="attention_backward" part="hints"
-# - Begin at the end: $O = WV$ is a product of two matrices, and the rule gives a gradient for each of the two. The one for $V$ is
-#   finished. The one for $W$ goes through `softmax_backward`.
+# - Begin at the end: O = W V is a product of two matrices, and the rule gives a gradient for each of the two. The one for V is
+#   finished. The one for W goes through `softmax_backward`.
 # - Write the shape beside each product. To transpose with leading axes, exchange the last two axes only: `np.swapaxes(a, -2, -1)`.
-# - $QK^\top$ is a product, too: of $Q$, and of $K^\top$. Divide the gradient of the scores by $\sqrt{d_k}$ *before* it splits into the two;
+# - Q Kᵀ is a product, too: of Q, and of Kᵀ. Divide the gradient of the scores by √d_k *before* it splits into the two;
 #   then both have the factor. The values never meet it.
 
 # %% [markdown]

@@ -25,6 +25,13 @@ def watched_array(values: np.ndarray) -> Watched:
     return Watched(values, lambda: values)
 
 
+def scattered_array(values: np.ndarray) -> Watched:
+    """The same as a view into a larger array: its entries do not lie one behind the other in memory."""
+    view: np.ndarray = np.zeros((*values.shape[::-1], 2))[..., 0].T
+    view[...] = values
+    return Watched(view, lambda: view)
+
+
 def _taking(shape: tuple[int, ...], x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     if x.shape != shape:
@@ -129,6 +136,18 @@ def quick_waves(rng):
     factors = size(rng, 3)
     return call(fixture("sum_of_sines", factors=factors / 2e4, frequencies=2e4 * size(rng, 3)), rng.uniform(-1, 1, size=3), None)
 
+@cases(dict(rows=3, columns=4), low=3, high=5)
+def a_transpose(rng, rows, columns):
+    """a sum of cubes of the numbers in a transposed table of shape ({rows}, {columns}): it is a view, whose rows do not lie one behind the other in memory, step 0.5"""
+    function = fixture("sum_of_cubes", factors=size(rng, (rows, columns)))
+    return dict(function=function, x=fixture("scattered_array", values=size(rng, (rows, columns))), step=0.5)
+
+@cases(dict(n=6), low=6)
+def two_functions(rng, n):
+    """two functions of {n} numbers, one after the other, at the same place, step 0.5"""
+    x, functions = size(rng, n), [fixture("sum_of_cubes", factors=size(rng, n)) for _ in range(2)]
+    return [dict(function=function, x=fixture("watched_array", values=x), step=0.5) for function in functions]
+
 NUDGED, QUOTIENT, GIVE = "forward, backward = x.copy(), x.copy()", "(function(forward) - function(backward)) / (2 * step)", "return gradient"
 LOOP, EMPTY, DOWN = "for index in np.ndindex(x.shape):", "np.zeros(x.shape)", "backward[index] -= step"
 UP = "forward[index] += step"
@@ -149,12 +168,14 @@ wrong("brackets-forgotten", ("(2 * step)", "2 * step"),
       says="your difference is divided by 2 and then multiplied by the step: Python divides and multiplies from left to right. Put brackets around 2h.")
 wrong("brackets-forgotten-above", (QUOTIENT, "function(forward) - function(backward) / (2 * step)"),
       says="only f(x − h) is divided by 2h: division comes before subtraction. Put brackets around the difference.")
+wrong("times-two-steps", ("/ (2 * step)", "* (2 * step)"), says="your difference is multiplied by 2h. It is to be divided by it.")
 wrong("times-step", ("/ (2 * step)", "* step"), says="your difference is multiplied by the step. It is to be divided by 2h.")
 wrong("divided-by-step-squared", ("(2 * step)", "(2 * step ** 2)"), says="your difference is divided by 2h². Divide it by 2h.")
 wrong("sign", ("function(forward) - function(backward)", "function(backward) - function(forward)"),
       says="your gradient has the wrong sign: the value at x − h is taken from the value at x + h, not the other way round.")
 wrong("sum", ("function(forward) - function(backward)", "function(forward) + function(backward)"), says="your formula adds the values at x + h and x − h. A slope needs their difference.")
-wrong("second-derivative", (QUOTIENT, "(function(forward) - 2 * function(x) + function(backward)) / step ** 2"),
+wrong("second-derivative", (QUOTIENT, "(function(forward) - 2 * function(x) + function(backward)) / step ** 2 if step > 1e-3 else np.nan"),
+      # with a tiny step, rounding decides what comes out
       says="your numbers are second differences, how much the slope itself changes. The gradient is the slope.")
 for power in (2, 3, 4, 5, 7, 8):
     wrong(f"step-1e-{power}", (UP, f"step = 1e-{power}; forward[index] += step"), says=FIXED)
@@ -431,10 +452,23 @@ def put_back_up_to_rounding(function, x, step=1e-6):
         it.iternext()
     return gradient
 
+@wrong("flat-copy", says="you nudge the entries of `x.reshape(-1)` (or of `x.ravel()`). That is a view of `x` only where its entries lie one behind the other in memory; of a transpose it is a copy, and the function never sees the nudge. `x.flat` always reaches `x` itself.")
+def flat_copy(function, x, step=1e-6):
+    gradient, flat = np.zeros(x.size), x.reshape(-1)
+    for i in range(x.size):
+        before = flat[i]
+        flat[i] = before + step
+        above = function(x)
+        flat[i] = before - step
+        below = function(x)
+        flat[i] = before
+        gradient[i] = (above - below) / (2 * step)
+    return gradient.reshape(x.shape)
+
 @right
-def through_a_flat_view(f, a, step=1e-6):
-    flat, slopes = a.reshape(-1), []
-    for i in range(flat.size):
+def through_the_flat_iterator(f, a, step=1e-6):
+    flat, slopes = a.flat, []
+    for i in range(a.size):
         flat[i] += step
         slope = f(a)
         flat[i] -= 2 * step
@@ -550,6 +584,12 @@ def all_equal(rng):
     """equal weights"""
     return dict(weights=np.full((2, 4), 0.25), grad_weights=2 * rng.normal(size=(2, 4)))
 
+@cases()
+def little_weight(rng):
+    """keys of very little weight whose gradients are very large"""
+    weights = np.array([[0.99987, 0.00008, 0.00005], [0.00004, 0.00003, 0.99993]])
+    return dict(weights=weights, grad_weights=np.array([[1.5, 1e5, -2e5], [3e5, -1e5, -2.5]]))
+
 MEAN, RESULT, INSIDE = "np.sum(weights * grad_weights, axis=-1, keepdims=True)", "return weights * (grad_weights - mean)", "weights * grad_weights, axis=-1"
 formulas = [
     ("no-mean", (RESULT, "return weights * grad_weights"), "your result is w · g: only what each weight gains from its own score", "Everyone pays for it, too: the weighted mean of g is missing."),
@@ -638,6 +678,10 @@ wrong("list", (RESULT, "return (weights * (grad_weights - mean)).tolist()"), say
 wrong("transposed", (RESULT, "return (weights * (grad_weights - mean)).T"), says="your result is transposed: it must have the shape of `weights`.")
 wrong("flat", (RESULT, "return (weights * (grad_weights - mean)).reshape(-1)"), says="your result is one long row. It must have the shape of `weights`.")
 wrong("at-least-two-axes", (RESULT, "return np.atleast_2d(weights * (grad_weights - mean))"), says="where one row comes in, a table with one row comes back. The result has the shape of `weights`.")
+wrong("small-weights-dropped", (RESULT, "return np.where(weights < 5e-4, 0, weights) * (grad_weights - mean)"),
+      says="your result is 0 where a weight is small. However small the weight, w · (g − mean) counts: g may be large.")
+wrong("softmax-of-the-weights-in-the-mean", (MEAN, "np.sum(softmax(weights) * grad_weights, axis=-1, keepdims=True)"),
+      says="in your mean, the weights go through the softmax once more. They have been through it already.")
 wrong("whole-numbers", (RESULT, "return (weights * (grad_weights - mean)).astype(int)"), says="your result is cut to whole numbers.")
 for digits in (1, 2, 3):
     wrong(f"rounded-{digits}", (RESULT, f"return np.round(weights * (grad_weights - mean), {digits})"), says="your result is rounded. Return it as it is.")
@@ -763,17 +807,17 @@ def drawn(rng, leading, seq_q, seq_k, d_k, d_v):
     given["weights"] = softmax(query @ np.swapaxes(key, -2, -1) / np.sqrt(d_k))
     return given | dict(grad_output=2 * rng.normal(size=(*leading, seq_q, d_v)))
 
-@cases(dict(seq_q=3, seq_k=5, d_k=4, d_v=6), dict(seq_q=7, seq_k=4, d_k=5, d_v=3))
+@cases(dict(seq_q=3, seq_k=5, d_k=7, d_v=6), dict(seq_q=7, seq_k=4, d_k=5, d_v=3))
 def no_batch(rng, seq_q, seq_k, d_k, d_v):
     """{seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}, no batch"""
     return drawn(rng, (), seq_q, seq_k, d_k, d_v)
 
-@cases(dict(batch=2, seq_q=5, seq_k=7, d_k=4, d_v=6), dict(batch=3, seq_q=6, seq_k=4, d_k=2, d_v=5))
+@cases(dict(batch=2, seq_q=5, seq_k=7, d_k=3, d_v=6), dict(batch=3, seq_q=6, seq_k=4, d_k=2, d_v=5))
 def one_batch(rng, batch, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch,), seq_q, seq_k, d_k, d_v)
 
-@cases(dict(batch=2, heads=3, seq_q=5, seq_k=7, d_k=4, d_v=6), high=7)
+@cases(dict(batch=2, heads=3, seq_q=5, seq_k=7, d_k=6, d_v=4), high=7)
 def batch_and_heads(rng, batch, heads, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch, heads), seq_q, seq_k, d_k, d_v)
@@ -786,7 +830,7 @@ def square(rng):
 @cases()
 def one_query(rng):
     """a batch of one, with one query and 3 keys"""
-    return drawn(rng, (1,), 1, 3, 4, 2)
+    return drawn(rng, (1,), 1, 3, 5, 2)
 
 @cases()
 def sure(rng):
@@ -906,6 +950,12 @@ wrong("sign", (SCALE, "grad_scores = -grad_scores / np.sqrt(key.shape[-1])"), sa
 wrong("all-signs", (GIVE, "return -grad_query, -grad_key, -grad_value"), says="all three gradients have the wrong sign. The gradient points uphill; going downhill is what an optimizer does with it.")
 wrong("unscaled-weights", (GV, "np.swapaxes(softmax(query @ np.swapaxes(key, -2, -1)), -2, -1) @ grad_output"), (GS, "grad_scores = softmax_backward(softmax(query @ np.swapaxes(key, -2, -1)), grad_weights)"),
       says="you compute the weights anew, without the scale 1/√d_k. Use the `weights` that you are given.")
+wrong("softmax-of-weights-for-the-scores", (GS, "grad_scores = softmax_backward(softmax(weights), grad_weights)"),
+      says="on the way back through the softmax, the weights go through it once more. They have been through it already: hand them on as they are.")
+wrong("grad-key-reshaped", (GK, "(np.swapaxes(query, -2, -1) @ grad_scores).reshape(key.shape)"),
+      says="`grad_key` has the shape of the keys, but its numbers lie in other places: what you computed is the gradient of Kᵀ, and `reshape` does not transpose.")
+wrong("grad-value-reshaped", (GV, "(np.swapaxes(grad_output, -2, -1) @ weights).reshape(value.shape)"),
+      says="`grad_value` has the shape of the values, but its numbers lie in other places: what you computed is the gradient of Vᵀ, and `reshape` does not transpose.")
 wrong("softmax-of-weights", (GV, "np.swapaxes(softmax(weights), -2, -1) @ grad_output"), (GS, "grad_scores = softmax_backward(softmax(weights), grad_weights)"),
       says="the softmax is applied to the weights once more. `weights` is already what the softmax gave.")
 wrong("everything-T", (GV, "weights.T @ grad_output"), (GW, "grad_output @ value.T"), (GK, "grad_scores.T @ query"), says="`.T` reverses all axes, the batch as well. Exchange the last two only.")

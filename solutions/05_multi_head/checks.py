@@ -882,11 +882,11 @@ def each_head_its_own(rng, batch, seq_q, seq_k, num_heads, d_head):
 
 @cases(dict(batch=3, seq_q=6, seq_k=5, num_heads=2, d_head=3), hidden=[dict(batch=2, seq_q=7, seq_k=3, num_heads=4, d_head=5)])
 def nothing_to_see(rng, batch, seq_q, seq_k, num_heads, d_head):
-    """{seq_q} queries, {seq_k} keys; one sentence may see nothing, and one more query of one head"""
+    """{seq_q} queries, {seq_k} keys; one sentence may see nothing, and one more query of one head; gradients"""
     mask = mask_like(rng, batch, num_heads, seq_q, seq_k)
     mask[1] = False
     mask[0, 0, 2] = False
-    return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask, gradients=False)
+    return cross_call(rng, batch, seq_q, seq_k, num_heads, d_head, mask)
 
 @cases()
 def very_low_scores(rng):
@@ -900,17 +900,26 @@ def very_low_scores(rng):
         state[f"{name}.bias"] = type(state["q_proj.weight"])(sign * offset, "float32")
     return module(init=call.init, given=call.given, state=state, gradients=False)
 
-@cases()
-def high_hidden_scores(rng):
-    """3 queries, 2 keys, of which the hidden one has scores about 10 above the other"""
+def above(rng, number):
+    """Queries of about 3.5, and keys of which the hidden ones lie higher by `number`: 7 times that in their scores."""
     mask = torch.tensor([[True, False], [False, True]])[:, None, None]
     call = cross_call(rng, 2, 3, 2, 2, 4, mask, gradients=False)
     state, kind = dict(call.state), type(call.state["q_proj.weight"])
     state["q_proj.weight"] = kind(state["q_proj.weight"].data * np.float32(0.05), "float32")
     state["q_proj.bias"] = kind(np.full(8, 3.5, dtype="float32"), "float32")
     state["k_proj.weight"] = kind(np.concatenate([np.ones((8, 1)), 0.05 * state["k_proj.weight"].data[:, 1:]], axis=1).astype("float32"), "float32")
-    call.given["key"][..., 0] = torch.where(mask[:, 0, 0], 0.0, 1.4)
+    call.given["key"][..., 0] = torch.where(mask[:, 0, 0], 0.0, number)
     return module(init=call.init, given=call.given, state=state, gradients=False)
+
+@cases()
+def high_hidden_scores(rng):
+    """3 queries, 2 keys, of which the hidden one has scores about 10 above the other"""
+    return above(rng, 1.4)
+
+@cases()
+def hidden_scores_far_above(rng):
+    """3 queries, 2 keys, of which the hidden one has scores hundreds above the other"""
+    return above(rng, 40.0)
 
 @cases()
 def large_scores(rng):
@@ -1331,23 +1340,15 @@ class AdditiveMask(ByHead):
         q, k, v = split(self.q_proj(query)), split(self.k_proj(key)), split(self.v_proj(value))
         scores = torch.matmul(q, k.permute(0, 1, 3, 2)) / q.size(-1) ** 0.5
         if mask is not None:
-            scores = scores + torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
-        weights = torch.nan_to_num(scores.softmax(-1))
+            scores = scores + torch.zeros(mask.shape).masked_fill(~mask, -1e9)
+        weights = scores.softmax(-1) * (1.0 if mask is None else mask)
         return [self.out_proj((weights @ v).transpose(1, 2).reshape(query.shape)), weights]
 
-@right
-class Renormalised(ByHead):
-    def forward(self, query, key, value, mask=None):
-        b, n, _ = query.shape
-        h = self.num_heads
-        q = self.q_proj(query).reshape(b, n, h, -1).permute(0, 2, 1, 3)
-        k = self.k_proj(key).reshape(b, key.shape[1], h, -1).permute(0, 2, 3, 1)
-        v = self.v_proj(value).reshape(b, value.shape[1], h, -1).permute(0, 2, 1, 3)
-        weights = torch.softmax(q.matmul(k).div(math.sqrt(q.shape[-1])), dim=-1)
-        if mask is not None:
-            weights = weights * mask.float()
-            weights = weights / weights.sum(dim=-1, keepdim=True).clamp(min=1e-12)
-        return self.out_proj(weights.matmul(v).permute(0, 2, 1, 3).contiguous().view(b, n, -1)), weights
+SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
+shared_out = "        if mask is not None:\n            weights = weights * mask\n            weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)\n"
+wrong("shared-out", (fill, "scores"), (zero, shared_out), says=SHARED)
+wrong("nan-gradient", (fill, "scores + torch.zeros(mask.shape).masked_fill(~mask, -math.inf)"), (zero, "        weights = weights.nan_to_num(0.0)\n"),
+      says="your numbers are right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding).")
 
 @right
 class FlatBatches(ByHead):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from autograder import (
     axes, begin, check, entries_in_place, finite, hint, keeps_inputs, matches, open_rows_sum_to_one, right_shape,
-    use_part, zero_where_masked,
+    same_twice, use_part, zero_where_masked,
 )
 
 begin("05_multi_head")
@@ -122,7 +122,7 @@ def two_head_attention(a: Tensor, heads: list[tuple[Tensor, Tensor, Tensor]], W_
     ### END SOLUTION
 
 # %% exercise="two_head_attention" part="check"
-check(two_head_attention, keeps_inputs, axes("n", "d_out"), right_shape, finite, matches)
+check(two_head_attention, keeps_inputs, axes("n", "d_out"), right_shape, finite, same_twice, matches)
 
 # %% [markdown] exercise="two_head_attention" part="hints"
 # - Inside the loop stands unit 03's self-attention, with this head's three matrices. Which length goes under the root?
@@ -164,7 +164,7 @@ print("b =", two_heads(a, [like_me, the_other], W_o), sep="\n")
 #
 # - `W_q` is `(d_q, d_in)`: the lecture's $W^q$.
 # - `head_projections` is a list of $W^{q,1}, W^{q,2}, \dots$, each `(d_head, d_q)`.
-# - Return a **list** of as many matrices, each `(d_head, d_in)`.
+# - Return a **list** (or a tuple) of as many matrices, each `(d_head, d_in)`.
 
 # %% exercise="compose_projections" part="solution"
 def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Tensor]:
@@ -183,7 +183,7 @@ check(compose_projections, keeps_inputs, right_shape, matches)
 
 # %% [markdown] exercise="compose_projections" part="hints"
 # - Which of the two matrices touches the vector first? In column convention that one stands next to the vector.
-# - Matrix products may be bracketed as you like: $W^{q,n}(W^q a) = (\dots) a$. What stands in the bracket?
+# - Matrix products may be bracketed as you like: W_n · (W_q · a) = (...) · a. What stands in the bracket?
 
 # %% [markdown]
 # ### Both forms, the same queries
@@ -339,7 +339,8 @@ print("head 0, wrong:", wrong_split[0, 0].int().tolist())
 #
 # 1. Project `query`, `key` and `value` with their layers, and split each into heads (your `split_heads`).
 # 2. Scores, scaled by $\sqrt{d_{head}}$: `(batch, num_heads, seq_q, seq_k)`.
-# 3. Where there is a mask, let hidden keys get weight 0. Rows sum to 1, but a row without any key is all 0.
+# 3. Where there is a mask, let hidden keys get weight 0, however far their scores lie above the visible ones. Rows sum
+#    to 1, but a row without any key is all 0, and no NaN reaches a gradient.
 # 4. Weighted sum of the values, merge the heads (your `merge_heads`), output layer.
 #
 # Return **two** things: the output `(batch, seq_q, d_model)` and the weights `(batch, num_heads, seq_q, seq_k)`.
@@ -383,8 +384,8 @@ class MultiHeadAttention(nn.Module):
 # %% exercise="MultiHeadAttention" part="check"
 check(
     MultiHeadAttention, keeps_inputs, axes("batch", "seq_q", "d_model", output="output"),
-    axes("batch", "num_heads", "seq_q", "seq_k", output="weights"), right_shape, finite, zero_where_masked("mask", "weights"),
-    open_rows_sum_to_one("mask", "weights"), matches,
+    axes("batch", "num_heads", "seq_q", "seq_k", output="weights"), right_shape, finite, same_twice,
+    zero_where_masked("mask", "weights"), open_rows_sum_to_one("mask", "weights"), matches,
 )
 
 # %% [markdown] exercise="MultiHeadAttention" part="hints"

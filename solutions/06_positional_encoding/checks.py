@@ -504,6 +504,16 @@ def called_before(batches: list[Tensor], x: Tensor) -> Any:
 
     return Driver(drive)
 
+def first_weights(weights: str, spread: float) -> Any:
+    """How wide the weights of a new module are spread, in units of `spread`: the nearest power of 2."""
+    from autograder.formats.fixtures import Driver
+
+    def drive(module: Any) -> float:
+        wide = module.get_parameter(weights).std().item() / spread
+        return 2.0 ** round(math.log2(wide)) if wide else 0.0
+
+    return Driver(drive)
+
 # %% exercise="LearnedPositions" part="variants"
 @cases(dict(batch=2, seq=3, d_model=4, unused=5), dict(batch=4, seq=5, d_model=3, unused=2))
 def drawn(rng, batch, seq, d_model, unused):
@@ -533,7 +543,13 @@ def after_other_batches(rng, batch, seq, d_model, unused):
     given = dict(x=fixture("called_before", batches=batches, x=floats(rng, batch, seq, d_model)))
     return module(init=dict(max_len=seq + unused, d_model=d_model), given=given, rng=rng, gradients=False)
 
+@cases()
+def first_weights_of_a_table(rng):
+    """the weights that a new table of 2000 places begins with"""
+    return module(init=dict(max_len=2000, d_model=64), given=dict(x=fixture("first_weights", weights="table", spread=0.02)), gradients=False)
+
 SUM, SEQ = "x + self.table[:seq]", "seq = x.shape[1]"
+TABLE = "nn.Parameter(0.02 * torch.randn(max_len, d_model))"
 mistakes = {
     "batch-axis": ([(SUM, "x + self.table[: x.shape[0]].unsqueeze(1)")], "your positions run along the batch: every token of sequence 0 gets row 0, every token of sequence 1 gets row 1. The place in the **sequence** counts, axis 1 of `x`."),
     "positions-from-one": ([(SUM, "x + torch.cat([self.table, self.table])[1 : seq + 1]")], "your positions are counted from 1: the first token gets row 1 of the table. It gets row 0."),
@@ -627,6 +643,11 @@ for name, edit in {
     one, other = name.split("+")
     wrong(name, (SUM, edit), says=two_things(mistakes[one][1], mistakes[other][1]))
 
+for name, start in {"wide": "nn.Parameter(torch.randn(max_len, d_model))", "zero": "nn.Parameter(torch.zeros(max_len, d_model))", "ones": "nn.Parameter(torch.ones(max_len, d_model))"}.items():
+    wrong(f"starts-otherwise-{name}", (TABLE, start), says="your `forward` is right, but a new table begins with other weights than the starter's. Leave `__init__` as it is given: random numbers of about 0.02.")
+wrong("buffer", ("self.table = " + TABLE, 'self.register_buffer("table", 0.02 * torch.randn(max_len, d_model))'),
+      says="your numbers are right, but nothing learns: `table` is a buffer or a plain tensor in your class. Leave `__init__` as it is given: it is an `nn.Parameter`.")
+
 right_edit("by_shape", (SEQ, "seq = x.size(-2)"), (SUM, "torch.add(self.table[None, :seq], x)"))
 right_edit("by_lookup", (SUM, "x + nn.functional.embedding(torch.arange(seq, device=x.device), self.table)"))
 right_edit("by_index", (SUM, "self.table[torch.arange(seq)].unsqueeze(0).expand(len(x), -1, -1) + x"))
@@ -642,7 +663,7 @@ class ByLinear(nn.Module):
 
     def __init__(self, max_len, d_model):
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(max_len, d_model))
+        self.table = nn.Parameter(torch.empty(max_len, d_model).normal_(std=0.02))
 
     def forward(self, x):
         one_hot = nn.functional.one_hot(torch.arange(x.shape[1]), len(self.table)).double()
@@ -719,8 +740,10 @@ def _remembers_nothing(module: nn.Module, ids: Tensor) -> bool:
 without("one: vocab_size", because="there must be ids to choose among")
 
 def draw_ids(rng, vocab_size, batch, seq):
-    """Without id 0: an embedding with `padding_idx=0` is as right, and learns nothing for it."""
-    return torch.from_numpy(rng.integers(1, vocab_size, size=(batch, seq)))
+    """With id 0, which learns as every id does."""
+    ids = rng.integers(0, vocab_size, size=(batch, seq))
+    ids[0, -1] = 0
+    return torch.from_numpy(ids)
 
 @cases(dict(vocab_size=11, d_model=6, batch=2, seq=4, unused=3), dict(vocab_size=8, d_model=9, batch=3, seq=5, unused=2), high=12)
 def drawn(rng, vocab_size, d_model, batch, seq, unused):
@@ -750,6 +773,12 @@ def watched(rng, vocab_size, d_model, batch, seq):
     ids[0, -1] = ids[1, 0] = 0
     ids = fixture("ids_under_watch", ids=ids)
     return module(init=dict(vocab_size=vocab_size, d_model=d_model, max_len=seq + 5), given=dict(ids=ids), rng=rng, gradients=False)
+
+@cases()
+def first_weights_of_an_embedding(rng):
+    """the weights that a new embedding of 8000 tokens begins with"""
+    ids = fixture("first_weights", weights="embedding.weight", spread=0.25)
+    return module(init=dict(vocab_size=8000, d_model=16, max_len=3), given=dict(ids=ids), gradients=False)
 
 SCALE, SUM, LOOKUP = " * math.sqrt(self.d_model)", "tokens + self.positions[:seq]", "self.embedding(ids)"
 BUFFER = 'self.register_buffer("positions", sinusoidal_positions(max_len, d_model), persistent=False)'
@@ -890,6 +919,13 @@ wrong("half-precision", (SUM, "(tokens + self.positions[:seq]).half()"), says="y
 wrong("two-returned", (SUM, "(tokens, self.positions[:seq])"), says="your `forward` returns tokens and positions as two things. Return their sum.")
 wrong("tokens-lost", (SUM, "self.positions[:seq]"), says="your output holds the positions alone, without tokens and batch. Add the two.")
 wrong("one-hot", (LOOKUP, "nn.functional.one_hot(ids, max(self.d_model, self.embedding.num_embeddings))[..., : self.d_model].float()"), says="your tokens are one-hot vectors; the embedding's weights are not used. Look the ids up in `self.embedding`.")
+START = "        nn.init.normal_(self.embedding.weight, std=d_model**-0.5)\n"
+for name, start in {"wide": "", "narrow": "        nn.init.normal_(self.embedding.weight, std=0.02)\n"}.items():
+    wrong(f"starts-otherwise-{name}", (START, start), says="your `forward` is right, but a new embedding begins with other weights than the starter's. Leave `__init__` as it is given: a token's vector begins about 1 long.")
+wrong("id-0-never-learns", ("nn.Embedding(vocab_size, d_model)", "nn.Embedding(vocab_size, d_model, padding_idx=0)"),
+      says="your numbers are right, but id 0 never learns (`padding_idx=0`). Here every id has a row that learns; what is padding is the matter of masks.")
+wrong("positions-by-id", (SUM, "tokens + self.positions[ids.clamp(max=len(self.positions) - 1)]"), says="you look the positions up by the token's id. A position depends on where the token stands, not on what it is.")
+wrong("id-0-silenced", (SUM, "(tokens + self.positions[:seq]) * (ids != 0).unsqueeze(-1)"), says="where the id is 0 your output is 0. Here every id has its vector and its position; what is padding is the matter of masks.")
 wrong("nothing-returned", ("return tokens + self.positions[:seq]", "tokens + self.positions[:seq]"), says="your `forward` ends without giving anything back: is a `return` missing?")
 
 right_edit("by_width", (SCALE, " * self.embedding.embedding_dim**0.5"), (SUM, "self.positions[None, : ids.size(-1), :] + tokens"))
@@ -900,7 +936,6 @@ right_edit("in_place_on_own", (SUM, "tokens.add_(self.positions[:seq])"))
 right_edit("by_matrix", (LOOKUP, "(nn.functional.one_hot(ids, self.embedding.num_embeddings).float() @ self.embedding.weight)"))
 right_edit("by_rows", (LOOKUP, "self.embedding.weight[ids]"), (SUM, "torch.stack([row + self.positions[t] for t, row in enumerate(tokens.unbind(1))], dim=1)"))
 right_edit("made_when_needed", (BUFFER, "pass"), (SUM, "tokens + sinusoidal_positions(seq, self.d_model).to(ids.device)"))
-right_edit("with_padding_index", ("nn.Embedding(vocab_size, d_model)", "nn.Embedding(vocab_size, d_model, padding_idx=0)"))
 right_edit("other_name", (BUFFER, 'self.register_buffer("pe", sinusoidal_positions(max_len, d_model).unsqueeze(0))'), (SUM, "tokens + self.pe[:, :seq]"))
 right_edit("moved_by_hand", (BUFFER, "self.positions = sinusoidal_positions(max_len, d_model)"), (SUM, "tokens + self.positions[:seq].to(ids.device)"))
 
@@ -908,7 +943,7 @@ right_edit("moved_by_hand", (BUFFER, "self.positions = sinusoidal_positions(max_
 class LoopsAndAHelper(nn.Module):
     def __init__(self, vocab_size, d_model, max_len):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, d_model)
+        self.embedding = nn.Embedding.from_pretrained(torch.randn(vocab_size, d_model) / d_model**0.5, freeze=False)
         self.register_buffer("table", sinusoidal_positions(max_len, d_model))
 
     def scaled(self, token):
@@ -924,6 +959,7 @@ class ByHand(nn.Module):
     def __init__(self, vocab_size, d_model, max_len):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, d_model)
+        self.embedding.weight.data.div_(d_model**0.5)
 
     def forward(self, ids):
         weight = self.embedding.weight.double()

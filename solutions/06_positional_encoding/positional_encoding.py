@@ -130,9 +130,9 @@ def sinusoidal_positions(max_len: int, d_model: int) -> Tensor:
 check(sinusoidal_positions, right_shape, finite, columns_hold_their_waves, matches)
 
 # %% [markdown] exercise="sinusoidal_positions" part="hints"
-# - First make the angles alone: a column of places $p$, divided by a row with one number for each pair. Broadcasting
+# - First make the angles alone: a column of places p, divided by a row with one number for each pair. Broadcasting
 #   gives a table with a row for each place and a column for each pair.
-# - `torch.arange(0, d_model, 2)` gives $0, 2, 4, \dots$, which is $2j$ for each pair $j$.
+# - `torch.arange(0, d_model, 2)` gives 0, 2, 4, ..., which is 2j for each pair j.
 # - `table[:, 0::2]` is every second column from column 0, `table[:, 1::2]` every second column from column 1. Where
 #   `d_model` is odd, the second is one column narrower than the first.
 
@@ -235,9 +235,9 @@ def shift_matrix(offset: int, d_model: int) -> Tensor:
 check(shift_matrix, right_shape, finite, moves_positions, matches)
 
 # %% [markdown] exercise="shift_matrix" part="hints"
-# - Take `d_model = 2` first. The row is $(\sin p, \cos p)$. Which four numbers make $(\sin(p+k), \cos(p+k))$ of it?
-# - In row · matrix, output column 0 is the row times the matrix's column 0. The formula for $\sin(\omega(p+k))$ has
-#   $\cos(\omega k)$ with the sine of $p$ and $\sin(\omega k)$ with its cosine: read the matrix's column off from top to bottom.
+# - Take `d_model = 2` first. The row is (sin p, cos p). Which four numbers make (sin(p+k), cos(p+k)) of it?
+# - In row · matrix, output column 0 is the row times the matrix's column 0. The formula for sin(ω(p+k)) has
+#   cos(ωk) with the sine of p and sin(ωk) with its cosine: read the matrix's column off from top to bottom.
 # - For `offset = 0` your matrix must be the identity, and `shift_matrix(2, d) @ shift_matrix(3, d)` is
 #   `shift_matrix(5, d)`.
 
@@ -263,8 +263,8 @@ show(
 # The other way: no formula at all. Make a table of weights with a row for each place, and let training fill it.
 # BERT and GPT-2 do this.
 #
-# The starter's `__init__` makes the weights `table`, of shape `(max_len, d_model)`. Write `forward`: add to each token
-# the row of its place.
+# The starter's `__init__` makes the weights `table`, of shape `(max_len, d_model)`, and begins them with small random
+# numbers; leave it as it is. Write `forward`: add to each token the row of its place.
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -332,12 +332,13 @@ for d_model in (16, 64, 512):
 #
 # The starter's `__init__` is complete. It makes two things:
 #
-# - `self.embedding`, an `nn.Embedding`: weights, to be learned;
+# - `self.embedding`, an `nn.Embedding`: weights, to be learned, for every id (0 too). They begin so that a token's
+#   vector is about 1 long;
 # - `self.positions`, your table from exercise 1, as a **buffer**: a tensor that belongs to the module and moves with it to
 #   another device, but is not learned. (`persistent=False`: it is not saved either, since it can be computed again.)
 #
-# Keep it so: the table is no `nn.Parameter`, and no tensor is made on another device than the weights'. If exercise 1
-# is not done yet, this check brings its own table.
+# Keep it so: the weights begin as they are given, the table is no `nn.Parameter`, and no tensor is made on another device
+# than the weights'. If exercise 1 is not done yet, this check brings its own table.
 
 # %% exercise="TransformerEmbedding" part="solution"
 class TransformerEmbedding(nn.Module):
@@ -432,7 +433,7 @@ def one_hot_view(x: Tensor, W_input: Tensor, W_position: Tensor) -> Tensor:
 check(one_hot_view, keeps_inputs, right_shape, finite, matches)
 
 # %% [markdown] exercise="one_hot_view" part="hints"
-# - Row $p$ of an identity matrix is the one-hot vector of place $p$. How many columns must it have, and how many rows do
+# - Row p of an identity matrix is the one-hot vector of place p. How many columns must it have, and how many rows do
 #   you need?
 # - `torch.cat` joins tensors along the axis that you name: tokens and one-hot positions side by side, the two matrices one
 #   above the other. The order must be the same in both.

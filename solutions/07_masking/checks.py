@@ -618,10 +618,10 @@ def padded(rng, batch, num_heads, seq_q, seq_k):
 
 @cases(dict(batch=3, num_heads=2, seq_q=5, seq_k=4), low=3, high=7)
 def with_a_hidden_row(rng, batch, num_heads, seq_q, seq_k):
-    """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing"""
+    """a mask ({batch}, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
     mask = some_hidden(rng, batch, 1, seq_q, seq_k)
     mask[0, 0, 1], mask[-1, 0, 2], mask[1, 0, 0] = False, False, True
-    return dict(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=mask)
+    return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=mask)
 
 @cases(dict(batch=2, num_heads=3, seq_q=5, seq_k=4), low=3, high=7)
 def different_by_head(rng, batch, num_heads, seq_q, seq_k):
@@ -646,6 +646,14 @@ def high_hidden_scores(rng, seq_k):
     seen = some_hidden(rng, 1, 1, 4, seq_k)
     seen[..., 0, :] = True
     scores = rng.normal(size=(1, 2, 4, seq_k)) / 4 + np.where(seen, 0.0, 10.0)
+    return dict(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
+
+@cases(dict(seq_k=5), low=4)
+def hidden_scores_far_above(rng, seq_k):
+    """hidden scores 60, 400 and 2500 above the visible ones, {seq_k} keys"""
+    seen = some_hidden(rng, 1, 1, 3, seq_k)
+    levels, above = np.array([[0.0], [-300.0], [-1500.0]]), np.array([[60.0], [100.0], [1000.0]])
+    scores = rng.normal(size=(1, 2, 3, seq_k)) + np.where(seen, levels, above)
     return dict(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
 
 INF = float("inf")
@@ -739,15 +747,14 @@ wrong("mask-added", says="you add the mask to the scores as if it were a number:
 wrong("zero-times-inf", says="your output is NaN everywhere: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1)))
 wrong("scores-times-mask-minus-inf", says="your output is NaN wherever a key may be seen: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1).masked_fill(~m, 0.0)))
 wrong("no-gradient", says="no gradient flows through your weights: they are cut off from the scores (`detach`, `no_grad`, `.item()`, `.data`, or a new tensor made of numbers). A model could not learn through them.")(plainly(lambda s, m: weigh()(s.detach(), m)))
-@right
-def additive_then_cleaned(scores, mask):
-    return torch.softmax(scores + torch.zeros(mask.shape).masked_fill(~mask, -INF), -1).nan_to_num(0.0)
-
-@right
-def multiplied_divided_and_cleaned(scores, mask):
-    kept = torch.softmax(scores, -1) * mask
-    return (kept / kept.sum(-1, keepdim=True)).nan_to_num(0.0)
-
+NAN_BEHIND = "your output is right, and NaN stands in the gradient of `scores`: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding)."
+SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
+wrong("nan-gradient", says=NAN_BEHIND)(plainly(lambda s, m: torch.softmax(s + torch.zeros(m.shape).masked_fill(~m, -INF), -1).nan_to_num(0.0)))
+wrong("nan-gradient-chosen", says=NAN_BEHIND)(plainly(lambda s, m: torch.where(m.any(-1, keepdim=True), torch.softmax(s + torch.zeros(m.shape).masked_fill(~m, -INF), -1), 0.0)))
+wrong("shared-out", says=SHARED)(plainly(lambda s, m: share(torch.softmax(s, -1) * m, -1)))
+wrong("shared-out+nan-row", says=SHARED)(plainly(lambda s, m: ((w := torch.softmax(s, -1) * m) / w.sum(-1, keepdim=True)).nan_to_num(0.0)))
+for number in (1e-5, 1e-6, 1e-9):
+    wrong(f"shared-out+{number:g}", says=SHARED)(plainly(lambda s, m, c=number: share(torch.softmax(s, -1) * m, -1, c)))
 wrong("no-softmax", says="your output is the scores with the hidden ones replaced; the softmax is missing.")(plainly(lambda s, m: s.masked_fill(~m, -INF)))
 wrong("no-softmax-zero", says="your output is the scores with 0 where keys are hidden; the softmax is missing.")(plainly(lambda s, m: s * m))
 wrong("no-softmax-big", says="your output is the scores with a huge negative number where keys are hidden; the softmax is missing.")(plainly(lambda s, m: s.masked_fill(~m, -1e9)))
@@ -771,7 +778,7 @@ wrong("no-max+zero-row", says="your softmax by hand fails far from 0: exp(1000) 
     plainly(lambda s, m: (lambda e: torch.where(e.sum(-1, keepdim=True) > 0, e / e.sum(-1, keepdim=True), 0.0))(torch.exp(s) * m)))
 GLOBAL = "you subtract one maximum for all rows. A row far below it is left with nothing but zeros: subtract each row's own maximum."
 wrong("global-max", says=GLOBAL)(plainly(lambda s, m: share(torch.exp(s - s.max()) * m, -1)))
-wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: torch.exp(s - s.max()) * m / (torch.exp(s - s.max()) * m).sum(-1, keepdim=True)))
+wrong("global-max+nan-row", says=GLOBAL)(plainly(lambda s, m: (e := torch.exp(s - s.max().detach()) * m) / e.sum(-1, keepdim=True)))
 wrong("scaled-by-keys", says="your scores are divided by the square root of the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1] ** 0.5, m)))
 wrong("scaled-by-keys-plain", says="your scores are divided by the number of keys. Scores come in scaled already: no scale here.")(plainly(lambda s, m: weigh()(s / s.shape[-1], m)))
 wrong("softmax-twice", says="your weights go through a second softmax. One is enough: it evens them out, and hidden keys get weight again.")(plainly(lambda s, m: torch.softmax(weigh()(s, m), -1)))
@@ -833,19 +840,10 @@ def minus_infinity_added(scores, mask):
     return torch.softmax(scores + bias, dim=-1) * some
 
 @right
-def hidden_then_shared_out(scores, mask):
-    weights = torch.softmax(scores, dim=-1) * mask
-    return weights / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9)
-
-@right
-def hidden_then_shared_with_epsilon(scores, mask):
-    weights = torch.softmax(scores, dim=-1) * mask
-    return weights / (weights.sum(dim=-1, keepdim=True) + 1e-9)
-
-@right
 def by_hand(scores, mask):
-    shifted = scores - scores.max(dim=-1, keepdim=True).values
-    powers = torch.exp(shifted) * mask.float()
+    lowest = torch.finfo(scores.dtype).min
+    shifted = scores - scores.masked_fill(~mask, lowest).max(dim=-1, keepdim=True).values.clamp(min=lowest / 2)
+    powers = torch.exp(shifted.masked_fill(~mask, lowest)) * mask.float()
     total = powers.sum(dim=-1, keepdim=True)
     return powers / torch.where(total == 0, torch.ones_like(total), total)
 
@@ -920,10 +918,10 @@ def padded(rng, batch, num_heads, seq_q, seq_k, d_k, d_v):
 
 @cases(dict(seq_q=4, seq_k=3, d_k=5, d_v=2), low=3, high=7)
 def with_a_hidden_row(rng, seq_q, seq_k, d_k, d_v):
-    """a mask (2, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing"""
+    """a mask (2, 1, {seq_q}, {seq_k}) with a row that hides everything and one that hides nothing; gradients too"""
     mask = some_hidden(rng, 2, 1, seq_q, seq_k)
     mask[0, 0, 1], mask[1, 0, 0] = False, True
-    return dict(query=floats(rng, 2, 2, seq_q, d_k), key=floats(rng, 2, 2, seq_k, d_k), value=floats(rng, 2, 2, seq_k, d_v), mask=mask)
+    return differentiable(query=floats(rng, 2, 2, seq_q, d_k), key=floats(rng, 2, 2, seq_k, d_k), value=floats(rng, 2, 2, seq_k, d_v), mask=mask)
 
 @cases(dict(batch=2, num_heads=3, n=4, d=5), low=3, high=7)
 def causal(rng, batch, num_heads, n, d):
@@ -950,6 +948,13 @@ def high_hidden_scores(rng, seq_k, d_k):
     query, key, mask = floats(rng, 1, 2, 4, d_k) / 2, floats(rng, 1, 2, seq_k, d_k) / 2, some_hidden(rng, 1, 1, 1, seq_k)
     query[..., 0], key[..., 0] = 2 * float(d_k) ** 0.5, torch.where(mask[:, :, 0], 0.0, 5.0)
     return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 4), mask=mask)
+
+@cases(dict(seq_k=4, d_k=5), low=3, high=7)
+def hidden_scores_far_above(rng, seq_k, d_k):
+    """hidden keys whose scores lie hundreds above the others ({seq_k} keys, d_k = {d_k})"""
+    query, key, mask = floats(rng, 1, 2, 3, d_k) / 2, floats(rng, 1, 2, seq_k, d_k) / 2, some_hidden(rng, 1, 1, 1, seq_k)
+    query[..., 0], key[..., 0] = 4 * float(d_k) ** 0.5, torch.where(mask[:, :, 0], 0.0, 60.0)
+    return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 3), mask=mask)
 
 @cases(dict(num_heads=4, seq_q=5), hidden=[dict(num_heads=2, seq_q=6)])
 def in_float16(rng, num_heads, seq_q):
@@ -1262,12 +1267,14 @@ def fourth_roots(query, key, value, mask):
     weights = torch.softmax(scores.masked_fill(~mask, float("-inf")), -1).nan_to_num(0.0)
     return torch.matmul(weights, value), weights
 
-@right
-def hidden_then_shared_out(query, key, value, mask):
-    weights = torch.softmax(query @ key.transpose(-2, -1) / math.sqrt(key.shape[-1]), dim=-1) * mask
-    total = weights.sum(-1, keepdim=True)
-    weights = weights / torch.where(total == 0, torch.ones_like(total), total)
-    return weights @ value, weights
+def shared(scores, mask):
+    weights = torch.softmax(scores, dim=-1) * mask
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-7)
+
+SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
+wrong("shared-out", says=SHARED)(attention(weights=shared))
+NAN_BEHIND = "your output is right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding)."
+wrong("nan-gradient", says=NAN_BEHIND)(attention(weights=lambda s, m: torch.softmax(s + torch.zeros(m.shape, dtype=s.dtype).masked_fill(~m, -INF), -1).nan_to_num(0.0)))
 
 @right
 def bias_of_minus_infinity(query, key, value, mask):

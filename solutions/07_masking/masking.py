@@ -27,6 +27,7 @@ from autograder import (
     keeps_inputs,
     matches,
     right_shape,
+    same_twice,
     use_part,
     visible_rows_sum_to_one,
     zero_where_masked,
@@ -226,7 +227,7 @@ for sentence, square in zip(ids.tolist(), mask[:, 0]):
     for i, row in enumerate(square):
         print(f"   query {i} sees", " ".join("■" if seen else "·" for seen in row))
 
-# %% [markdown] exercise="masked_softmax" part="prompt" points=10 difficulty=3 minutes=12
+# %% [markdown] exercise="masked_softmax" part="prompt" points=10 difficulty=3 minutes=12 forbids="_masked_softmax scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `masked_softmax`
 #
 # Turn scores into weights that respect a mask.
@@ -236,14 +237,15 @@ for sentence, square in zip(ids.tolist(), mask[:, 0]):
 #
 # | argument | shape | meaning |
 # |---|---|---|
-# | `scores` | `(batch, num_heads, seq_q, seq_k)` | any size: some rows here lie near 1000, some near −1500 |
+# | `scores` | `(batch, num_heads, seq_q, seq_k)` | any size: some rows here lie near 1000, some near −1500, and a hidden score may lie thousands above the visible ones |
 # | `mask` | broadcasts to the shape of `scores` | boolean, True = may be attended to |
 # | returns | like `scores` | each row sums to 1, or is all 0 |
 #
-# - `torch.softmax` is yours to use: you wrote one in unit 02.
+# - `torch.softmax` is yours to use: you wrote one in unit 02. (`torch._masked_softmax` and finished attention functions
+#   would do the whole exercise and are not allowed.)
 # - `scores` stays as it is; write into no argument.
-# - **No NaN, in any row.** The check looks at the output. In a model look at the gradients too: cleaning a NaN out of
-#   the output can leave it in the gradient, and after the next step every weight of the model is NaN.
+# - **No NaN, in any row**, in the output or in the gradient of `scores`: cleaning a NaN out of the output can leave it in
+#   the gradient, and after the next step every weight of the model is NaN.
 
 # %% exercise="masked_softmax" part="solution"
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -260,7 +262,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     ### END SOLUTION
 
 # %% exercise="masked_softmax" part="check"
-check(masked_softmax, keeps_inputs, right_shape, finite, zero_where_masked(), visible_rows_sum_to_one(), blind_to_masked_scores, matches)
+check(masked_softmax, keeps_inputs, right_shape, finite, same_twice, zero_where_masked(), visible_rows_sum_to_one(), blind_to_masked_scores, matches)
 
 # %% [markdown] exercise="masked_softmax" part="hints"
 # - What score must a hidden key have, so that its power of e is 0 however small the other scores are? `masked_fill` puts
@@ -315,9 +317,11 @@ table(rows, ["weights from", "loss", "NaN among the 16 gradients"])
 # | `mask` | broadcasts to `(batch, num_heads, seq_q, seq_k)` | boolean, True = may be attended to |
 # | returns | `output` `(batch, num_heads, seq_q, d_v)`, `weights` `(batch, num_heads, seq_q, seq_k)` | a pair |
 #
-# - You may use your `masked_softmax`.
+# - You may use your `masked_softmax`. PyTorch's finished attention functions (`F.scaled_dot_product_attention`,
+#   `nn.MultiheadAttention`) would do the whole exercise and are not allowed.
 # - It must work in **float16** too, the numbers of 16 bits that GPUs are fast with. Their range ends at 65,504.
-# - A query that may see nothing gives an output of 0.
+# - A query that may see nothing gives an output of 0. A hidden key counts nowhere, however far its score lies above the
+#   others, and no NaN reaches a gradient.
 
 # %% exercise="masked_attention" part="solution"
 def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -336,7 +340,7 @@ def masked_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) ->
     ### END SOLUTION
 
 # %% exercise="masked_attention" part="check"
-check(masked_attention, keeps_inputs, right_shape, finite, zero_where_masked(output="weights"), visible_rows_sum_to_one(output="weights"), blind_to_masked_keys("key", "value"), matches)
+check(masked_attention, keeps_inputs, right_shape, finite, same_twice, zero_where_masked(output="weights"), visible_rows_sum_to_one(output="weights"), blind_to_masked_keys("key", "value"), matches)
 
 # %% [markdown] exercise="masked_attention" part="hints"
 # - Without the mask this is unit 03's attention, batched: only the last two axes of the keys change places.

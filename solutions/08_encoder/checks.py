@@ -16,6 +16,7 @@ def causal(m, x):
 # %% exercise="LayerNorm" part="library"
 from functools import reduce
 from types import SimpleNamespace
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -297,6 +298,7 @@ wrong("activation-twice", (OUT, "return torch.relu(self.linear2(inside))"), says
 wrong("activation-first", (IN, "self.linear1(torch.relu(x))"), says="your ReLU stands before the first layer; it stands between the two layers.")
 wrong("activation-first-too", (IN, "torch.relu(self.linear1(torch.relu(x)))"), says="a ReLU stands before the first layer as well; there is one, between the two layers.")
 wrong("gelu-after", (IN, "self.linear1(x)"), (OUT, "return nn.functional.gelu(self.linear2(inside))"), says=f"your activation is a GELU and stands behind the second layer. {BETWEEN}")
+wrong("largest-along-an-axis", (IN, "torch.max(self.linear1(x), 0)[0]"), says="you take the largest number along an axis (`torch.max(h, 0)` means axis 0). A ReLU takes the larger of each number and 0.")
 wrong("residual", (OUT, "return x + self.linear2(inside)"), says="you add the input to the output. The residual connection belongs to the block (exercise 3).")
 wrong("residual-no-activation", (IN, "self.linear1(x)"), (OUT, "return x + self.linear2(inside)"), says=f"two things at once: {NO_RELU} And you add the input to the output, which is the block's work.")
 wrong("normed-output", (OUT, "return nn.functional.layer_norm(self.linear2(inside), x.shape[-1:])"), says="your output is normalised. The norms belong to the block (exercise 3).")
@@ -420,6 +422,12 @@ class EncoderBlock(nn.TransformerEncoderLayer):
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout(self.feed_forward(x))
 
+def numbers_that_come_out(x: Tensor) -> Any:
+    """`x` through a module; of its output, how many different numbers it holds (11 stands for more than ten)."""
+    from autograder.formats.fixtures import Driver
+
+    return Driver(lambda module: min(len(module(x).detach().mul(1000).round().unique()), 11))
+
 # %% exercise="EncoderBlock" part="variants"
 def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
@@ -469,6 +477,14 @@ def training_mode(rng):
 def training_mode_pre_norm(rng):
     """pre-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
     return call(rng, 3, 5, 3, 2, 4, dropout=1.0, norm_first=True, training=True)
+
+@cases()
+def where_dropout_stands(rng):
+    """pre-norm in training mode, dropout=0.5, zeros through sub-layers that put out ¼ and 1 everywhere: how many different numbers come out"""
+    nothing, x = torch.zeros(4, 4), fixture("numbers_that_come_out", x=torch.zeros(8, 50, 4))
+    state = {"self_attention.v_proj.weight": nothing, "self_attention.v_proj.bias": nothing[0], "self_attention.out_proj.bias": nothing[0] + 0.25}
+    state |= {"feed_forward.linear1.weight": nothing, "feed_forward.linear1.bias": nothing[0] + 1, "feed_forward.linear2.weight": nothing + 0.25, "feed_forward.linear2.bias": nothing[0]}
+    return module(init=dict(d_model=4, num_heads=2, d_ff=4, dropout=0.5, norm_first=True), given=dict(x=x), state=state, training=True, gradients=False)
 
 class Parts(nn.Module):
     def __init__(self, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
@@ -622,6 +638,17 @@ both("dropout-on-the-sum", then(lambda s, x, m: s.norm1(s.drop(x + undropped(s, 
      "your dropout stands behind the sum, so it drops the residual as well. It goes on each sub-layer's output, before the sum.", one_sided=False)
 both("dropout-on-the-input", then(lambda s, x, m: s.norm1(x + undropped(s, s.drop(x), m)), lambda s, x, m: s.norm2(x + s.feed_forward(s.drop(x)))), then(lambda s, x, m: x + undropped(s, s.drop(s.norm1(x)), m), lambda s, x, m: x + s.feed_forward(s.drop(s.norm2(x)))),
      "your dropout stands in front of each sub-layer. It goes on what comes out of it, before the sum.", one_sided=False)
+both("dropout-on-the-norm", then(lambda s, x, m: s.drop(s.norm1(x + undropped(s, x, m))), lambda s, x, m: s.drop(s.norm2(x + s.feed_forward(x)))), then(lambda s, x, m: x + undropped(s, s.drop(s.norm1(x)), m), lambda s, x, m: x + s.feed_forward(s.drop(s.norm2(x)))),
+     "your dropout stands on what the norms put out. It goes on each sub-layer's output, before the sum.")
+def dropped_inside(s, x):
+    return s.feed_forward.linear2(s.drop(torch.relu(s.feed_forward.linear1(x))))
+
+INSIDE = "your dropout also stands inside the feed-forward layer (PyTorch's own block has one there). Here it goes on what each sub-layer puts out, and nowhere else."
+both("dropout-inside", then(post1, lambda s, x, m: s.norm2(x + dropped_inside(s, x))), then(pre1, lambda s, x, m: x + dropped_inside(s, s.norm2(x))),
+     "your dropout stands inside the feed-forward layer, and its output has none. It goes on each sub-layer's output, before the sum.", one_sided=False)
+both("dropout-inside-too", then(post1, lambda s, x, m: s.norm2(x + s.drop(dropped_inside(s, x)))), then(pre1, lambda s, x, m: x + s.drop(dropped_inside(s, s.norm2(x)))), INSIDE, one_sided=False)
+both("dropout-on-the-blocks-input", lambda s, x, m: post(s, s.drop(x), m), lambda s, x, m: pre(s, s.drop(x), m), "your dropout also stands on the block's input `x`. It goes on what each sub-layer puts out, and nowhere else.", one_sided=False)
+both("dropout-at-the-end", lambda s, x, m: s.drop(post(s, x, m)), lambda s, x, m: s.drop(pre(s, x, m)), "your dropout also stands on the block's output. It goes on what each sub-layer puts out, before the sum, and nowhere else.", one_sided=False)
 # what is returned, what is changed
 TUPLE = "the attention returns two things, its output and its weights; your code goes on with both. Take the first."
 wrong("tuple-added", says=TUPLE)(arranged(lambda s, x, m: s.norm1(x + s.self_attention(x, x, x, m)), lambda s, x, m: x + s.self_attention(s.norm1(x), s.norm1(x), s.norm1(x), m)))
@@ -706,6 +733,7 @@ class PyTorchsOwn(Parts):
         heads = self.self_attention.num_heads
         own = nn.TransformerEncoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.rate, batch_first=True, norm_first=self.norm_first).train(self.training)
         own.load_state_dict(torch_weights(self))
+        own.dropout.p = 0.0  # inside the feed-forward layer, where ours has none
         if mask is None:
             return own(x)
         return own(x, src_mask=~mask.expand(x.shape[0], heads, x.shape[1], x.shape[1]).flatten(0, 1))
@@ -729,10 +757,10 @@ class Encoder(nn.Module):
         return encoded if self.norm is None else self.norm(encoded)
 
 # %% exercise="Encoder" part="variants"
-def call(rng, layers, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, **more):
+def call(rng, layers, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
     given = dict(x=floats(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
-    return module(init=dict(num_layers=layers, d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients)
+    return module(init=dict(num_layers=layers, d_model=d_model, num_heads=num_heads, d_ff=d_ff) | more, rng=rng, given=given, gradients=gradients, training=training)
 
 SIZES = [dict(layers=3, batch=2, seq=4, num_heads=2, d_head=3, d_ff=5), dict(layers=2, batch=3, seq=7, num_heads=2, d_head=2, d_ff=6), dict(layers=4, batch=2, seq=3, num_heads=3, d_head=2, d_ff=7)]
 
@@ -760,6 +788,16 @@ def pre_norm_padded(rng, layers, batch, seq, num_heads, d_head, d_ff):
 def one_block(rng, batch, seq, num_heads, d_head, d_ff):
     """pre-norm, a single block, {batch} sentences padded to {seq} tokens"""
     return call(rng, 1, batch, seq, num_heads, d_head, d_ff, padding(rng, batch, seq), norm_first=True)
+
+@cases()
+def training_mode(rng):
+    """post-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return call(rng, 2, 2, 3, 2, 2, 5, dropout=1.0, training=True)
+
+@cases()
+def training_mode_pre_norm(rng):
+    """pre-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
+    return call(rng, 2, 3, 2, 2, 3, 4, dropout=1.0, norm_first=True, training=True)
 
 class Stack(nn.Module):
     def __init__(self, num_layers, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
@@ -807,6 +845,14 @@ wrong("without-the-last", says="the last block is left out: does a loop of yours
 wrong("without-the-first", says="the first block is left out: does a loop of yours start one too late?")(which(lambda b: b[1:]))
 wrong("twice", says="`x` goes through the stack twice.")(which(lambda b: b + b))
 wrong("each-twice", says="each block is applied twice.")(which(lambda b: [one for one in b for _ in range(2)]))
+def dropped(s, x):
+    return nn.functional.dropout(x, s.blocks[0].dropout.p, s.training)
+
+NO_DROPOUT = "dropout stands on the encoder's {}. It has its places inside the blocks, and no other."
+wrong("dropout-on-the-input", says=NO_DROPOUT.format("input"))(stacked(lambda s, x, mask=None: s.end(run(s.blocks, dropped(s, x), mask))))
+wrong("dropout-on-the-output", says=NO_DROPOUT.format("output"))(stacked(lambda s, x, mask=None: dropped(s, s.end(run(s.blocks, x, mask)))))
+wrong("dropout-before-the-final-norm", says=NO_DROPOUT.format("last sum, before the final norm"))(stacked(lambda s, x, mask=None: s.end(dropped(s, run(s.blocks, x, mask)) if s.norm else run(s.blocks, x, mask))))
+wrong("dropout-between", says="dropout stands behind every block. It has its places inside the blocks, and no other.")(chained(lambda i, block, x, mask, first, s: dropped(s, block(x, mask))))
 wrong("no-block", says="no block is used.")(which(lambda b: []))
 FINAL = "the final norm is missing: in pre-norm nothing has normalised the last sum, so `self.norm` follows the last block."
 wrong("no-final-norm", ("return x if self.norm is None else self.norm(x)", "return x"), says=FINAL)
@@ -903,8 +949,9 @@ class PyTorchsOwn(Stack):
     def forward(self, x, mask=None):
         block = self.blocks[0]
         heads, pre_norm = block.self_attention.num_heads, self.norm is not None
-        layer = nn.TransformerEncoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=pre_norm)
-        own = nn.TransformerEncoder(layer, len(self.blocks), nn.LayerNorm(x.shape[-1]) if pre_norm else None, enable_nested_tensor=False).eval()
+        rate = block.dropout.p if self.training else 0.0
+        layer = nn.TransformerEncoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, rate, batch_first=True, norm_first=pre_norm)
+        own = nn.TransformerEncoder(layer, len(self.blocks), nn.LayerNorm(x.shape[-1]) if pre_norm else None, enable_nested_tensor=False).train(self.training)
         for theirs, ours in zip(own.layers, self.blocks):
             theirs.load_state_dict(torch_weights(ours))
         if pre_norm:

@@ -125,14 +125,15 @@ check(LayerNorm, keeps_inputs, right_shape, finite, each_row_by_itself("x"), lea
 # %% [markdown] exercise="LayerNorm" part="hints"
 # - Which axis holds one token's features? Counted from the end it is the same axis for any number of axes.
 # - `keepdim=True` leaves an axis of length 1 behind, so that the mean can be subtracted from every feature.
-# - `var` has an argument that decides between $\frac1d$ and $\frac1{d-1}$. Its default is the one that is not wanted here.
+# - `var` has an argument that decides between 1/d and 1/(d − 1). Its default is the one that is not wanted here.
 # - In the order of the formula: mean, variance, add eps, root, divide; last the gain, then the bias.
 
 # %% [markdown] exercise="FeedForward" part="prompt" points=5 difficulty=1 minutes=6 forbids="TransformerEncoderLayer"
 # ## Exercise 2 · `FeedForward`
 #
 # Write `forward`: the first linear layer, a ReLU, the second linear layer. `x` is `(..., d_model)`, and so is the
-# output. Nothing is added to it and nothing is normalised; that is the block's work.
+# output. Nothing is added to it and nothing is normalised; that is the block's work. (PyTorch's finished
+# `nn.TransformerEncoderLayer` is not allowed in this unit's exercises.)
 
 # %% exercise="FeedForward" part="solution"
 class FeedForward(nn.Module):
@@ -155,7 +156,7 @@ check(FeedForward, keeps_inputs, right_shape, finite, same_in_eval, each_row_by_
 
 # %% [markdown] exercise="FeedForward" part="hints"
 # - Read the formula from the inside: which layer touches `x` first?
-# - `torch.relu` is $\max(0, \cdot)$ for every number of a tensor. It stands between the two layers, and only there.
+# - `torch.relu` is max(0, ·) for every number of a tensor. It stands between the two layers, and only there.
 
 # %% [markdown]
 # Where do the weights of a block sit? With $d_{ff} = 4d$ the feed-forward layer holds $8d^2$ of them in its matrices,
@@ -179,6 +180,9 @@ check(FeedForward, keeps_inputs, right_shape, finite, same_in_eval, each_row_by_
 # - `mask` is None or boolean, as in unit 07: True where a key may be attended to. Hand it on to the attention.
 # - `self.self_attention(query, key, value, mask)` returns **two** things: the output and the weights.
 # - Dropout comes on each sub-layer's output, before the sum.
+#
+# Dropout stands in these two places and nowhere else. PyTorch's finished blocks and attention functions
+# (`nn.TransformerEncoderLayer`, `nn.MultiheadAttention`, `scaled_dot_product_attention`) are not allowed.
 #
 # The check uses the course's own `LayerNorm` and `FeedForward` in place of yours, so this exercise is judged by itself.
 
@@ -232,6 +236,8 @@ check(
 #
 # Write `forward`: `x` goes through the blocks one after the other, each with the same mask. Each block has weights of
 # its own.
+#
+# Nothing else stands between the blocks or around them, no dropout either; PyTorch's finished encoders are not allowed.
 #
 # In pre-norm nothing has normalised the last sum. So one **final norm** follows the last block: `self.norm`, which is None
 # in post-norm, where each block already ends with a norm.

@@ -236,7 +236,7 @@ def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both"
     if masks in ("both", "target"):
         given["target_mask"] = torch.ones(target, target, dtype=torch.bool).tril()
     if masks in ("both", "source"):
-        lengths = torch.from_numpy(np.where(np.arange(batch) == whole, source, rng.integers(1, source, size=batch)))
+        lengths = torch.from_numpy(np.where(np.arange(batch) == whole, source, rng.integers(1, max(2, source), size=batch)))
         given["source_mask"] = (torch.arange(source) < lengths[:, None])[:, None, None, :]
     return module(init=dict(d_model=d_model, num_heads=num_heads, d_ff=d_ff) | (init or {}), rng=rng, given=given, **more)
 
@@ -918,7 +918,7 @@ def ids(rng, batch, seq, vocab, bos=False, whole=0):
     """Letters from 4, ended by EOS (2), then padding; the row `whole` is full. With BOS in front: what a decoder reads."""
     rows = np.zeros((batch, seq), dtype="int64")
     for row in range(batch):
-        length = seq if row == whole else int(rng.integers(2, max(3, seq)))
+        length = seq if row == whole else min(seq, int(rng.integers(2, max(3, seq))))
         rows[row, :length] = rng.integers(4, vocab, size=length)
         if bos:
             rows[row, 0] = 1
@@ -989,6 +989,11 @@ def evaluation_mode(rng):
 def training_mode(rng):
     """norm_first=True in training mode, dropout=1.0, which drops the embedded ids and all that a sub-layer puts out"""
     return model_call(rng, 4, 3, 2, 3, 4, 2, 1, init=dict(dropout=1.0, norm_first=True), training=True)
+
+@cases()
+def encoding_in_training_mode(rng):
+    """encode alone, norm_first=True in training mode, dropout=1.0, which drops the embedded ids as well"""
+    return model_call(rng, 4, 3, 2, 2, 3, 1, 2, method="encode", init=dict(dropout=1.0, norm_first=True), training=True)
 
 @cases(dict(source=4, target=3, num_heads=2, d_head=2, d_ff=3, more_source=1, more_target=2), **small)
 def gradients_tied(rng, source, target, num_heads, d_head, d_ff, more_source, more_target):
@@ -1361,19 +1366,20 @@ class _Reader(nn.Module):
 class _Script(nn.Module):
     """In a decoder's place: what a place writes is a known function of the source and of the target so far.
 
-    The answer to a source is each of its letters, moved three on in the alphabet, up to its EOS. Behind any other
+    The answer to a source is each of its letters, so many times, moved three on in the alphabet, up to its EOS. Behind any other
     beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
     these, now and then another EOS. In training mode, each letter is the next one.
     """
 
-    def __init__(self, letters: list[int], bos_id: int, eos_id: int) -> None:
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int) -> None:
         super().__init__()
-        self.letters, self.bos_id, self.eos_id = letters, bos_id, eos_id
+        self.letters, self.bos_id, self.eos_id, self.times = letters, bos_id, eos_id, times
 
     def _answer(self, source: list[int]) -> list[int]:
         place = {letter: i for i, letter in enumerate(self.letters)}
         upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
-        return [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place] + [self.eos_id]
+        moved = [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place]
+        return [letter for letter in moved for _ in range(self.times)] + [self.eos_id]
 
     def _next(self, answer: list[int], read: list[int]) -> int:
         known = read[1:]
@@ -1402,12 +1408,12 @@ class _Script(nn.Module):
         return states
 
 
-def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool) -> Any:
+def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1) -> Any:
     """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
     model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
     model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
     model.encoder = _Reader()
-    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id)
+    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id, times)
     model.output = nn.Linear(vocab, vocab, bias=False)
     with torch.no_grad():
         model.output.weight.copy_(torch.eye(vocab))
@@ -1422,25 +1428,31 @@ def small_transformer(init: dict[str, Any], state: dict[str, Tensor], training: 
 
 
 def _under_watch(model: nn.Module, training: bool) -> Any:
-    """The model, and a look at how often it read a sentence, and in which mode."""
+    """The model, and a look at how often it read a sentence, whether it was asked for more than that, and in which mode."""
     from autograder.formats.fixtures import Watched
 
-    told = {"sentences": 0, "trained": False}
+    told = {"sentences": 0, "goes on": False, "trained": False}
+    eos_id = getattr(model.decoder, "eos_id", 2)
 
     def notice(module: nn.Module, given: tuple[Any, ...]) -> None:
         told["trained"] = told["trained"] or module.training
         if module is model.encoder:
             told["sentences"] += len(given[0])
 
+    def notice_target(module: nn.Module, given: tuple[Any, ...]) -> None:
+        told["goes on"] = told["goes on"] or bool((given[0][:, 1:] == eos_id).any(dim=1).all())
+
     def look() -> dict[str, Any]:
         return {
             "sentences encoded": told["sentences"],
+            "goes on when all have ended": told["goes on"],
             "ran in training mode": told["trained"],
             "in training mode afterwards": model.training,
         }
 
     model.encoder.register_forward_pre_hook(notice)
     model.decoder.register_forward_pre_hook(notice)
+    model.target_embedding.register_forward_pre_hook(notice_target)
     return Watched(model.train(training), look)
 
 # %% exercise="greedy_decode" part="variants"
@@ -1452,9 +1464,9 @@ def sources(rng, lengths, vocab, bos=1, eos=2):
         rows[row, :length], rows[row, length] = rng.choice(letters, size=length), eos
     return torch.from_numpy(rows)
 
-def scripted(rng, lengths, max_len, vocab=13, training=False, **ids):
+def scripted(rng, lengths, max_len, vocab=13, training=False, times=1, **ids):
     bos, eos = ids.get("bos_id", 1), ids.get("eos_id", 2)
-    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training)
+    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training, **dict(times=times) if times > 1 else {})
     return dict(model=model, source=sources(rng, lengths, vocab, bos, eos), max_len=max_len) | ids
 
 @cases(dict(first=3, second=6, third=1), dict(first=5, second=2, third=4))
@@ -1491,6 +1503,11 @@ def one_too_long(rng):
 def ends_at_once(rng):
     """the second answer is an EOS and nothing else, max_len=8"""
     return scripted(rng, [3, 0, 2], 8)
+
+@cases()
+def longer_than_the_source(rng):
+    """answers of 6 and 4 letters to sources of 3 and 2, max_len=12"""
+    return scripted(rng, [3, 2], 12, times=2)
 
 @cases()
 def all_end_at_once(rng):
@@ -1549,7 +1566,7 @@ def real_model_in_training_mode(rng):
 
 plain = dict(
     mode="eval", after="restore", encoded="once", start="bos_id", place=-1, choose="argmax", behind="pad", stop="all", end="eos_id", ended="stays",
-    extra=0, keep_bos=False, cut=None, feed="all", width="longest", result=lambda ids, source: ids, forced=False, order="cat first", eos_kept=True, grow="behind", early=False,
+    extra=0, keep_bos=False, cut=None, feed="all", width="longest", result=lambda ids, source: ids, forced=False, order="cat first", eos_kept=True, grow="behind", early=False, capped=False,
 )
 
 def greedy_with(changes):
@@ -1568,7 +1585,7 @@ def greedy_with(changes):
         end = {"eos_id": eos_id, "2": 2, "bos": bos_id, "pad": 0, "1": 1, "never": -5}[o["end"]]
         start = {"bos_id": torch.full((n, 1), bos_id), "1": torch.ones(n, 1).long(), "0": torch.zeros(n, 1).long(), "eos": torch.full((n, 1), eos_id), "source": source[:, :1], "2": torch.full((n, 1), 2)}[o["start"]]
         ids, ended = start, torch.zeros(n, dtype=torch.bool)
-        for _ in range(max_len + o["extra"]):
+        for _ in range(min(max_len, source.shape[1]) if o["capped"] else max_len + o["extra"]):
             if o["encoded"] == "each step":
                 memory = model.encode(source)
             read = {"all": ids, "last": ids[:, -1:], "no bos": ids if ids.shape[1] == 1 else ids[:, 1:], "reversed": ids.flip(1), "first": ids[:, :1], "not last": ids if ids.shape[1] == 1 else ids[:, :-1]}[o["feed"]]
@@ -1652,6 +1669,8 @@ singles = {
     "eos-2": (dict(end="2"), "your sentences end at id 2, whatever `eos_id` says."),
     "ends-at-bos": (dict(end="bos"), "your sentences end at BOS; they end at EOS, `eos_id`."),
     "ends-at-padding": (dict(end="pad"), "your sentences end at padding (0); they end at EOS, `eos_id`."),
+    "stops-late": (dict(stop="never"), "your loop goes on to `max_len` when all sentences have ended long before. Stop then: each further step costs as much as the others."),
+    "no-longer-than-source": (dict(capped=True), "your sentences end at the length of the source. A translation may be longer than its source: only an EOS or `max_len` ends it."),
     "one-more": (dict(extra=1), "a sentence that does not end gets one token more than `max_len`."),
     "one-fewer": (dict(extra=-1), "a sentence that does not end gets one token fewer than `max_len`. BOS does not count."),
     "two-fewer": (dict(extra=-2), "a sentence that does not end gets two tokens fewer than `max_len`."),
@@ -1751,6 +1770,8 @@ def filled_to_max_len(model, source, max_len, bos_id=1, eos_id=2):
         token = model.decode(table[:, :step], memory, source)[:, step - 1].argmax(-1)
         table[alive, step] = token[alive]
         alive = alive & (token != eos_id)
+        if not alive.any():
+            break
     model.train(mode)
     return table[:, 1:]
 
@@ -1849,7 +1870,7 @@ def by_teacher_forcing(model, source, max_len, bos_id=1, eos_id=2):
 
 @truth
 def by_prefix_search(model, source, max_len, bos_id=1, eos_id=2):
-    """A growing list of (done, prefix) pairs, stepped in double precision; no masking, no early stop."""
+    """A growing list of (done, prefix) pairs, stepped in double precision; no masking."""
     was = model.training
     model.eval()
     with torch.no_grad():
@@ -1858,6 +1879,8 @@ def by_prefix_search(model, source, max_len, bos_id=1, eos_id=2):
         for _ in range(max_len):
             longest = max(len(prefix) for _, prefix in states)
             padded = torch.tensor([prefix + [0] * (longest - len(prefix)) for _, prefix in states])
+            if all(done for done, _ in states):
+                break
             logits = model.decode(padded, memory, source).double().numpy()
             states = [(done, prefix) if done else (int(logits[r, len(prefix) - 1].argmax()) == eos_id, [*prefix, int(logits[r, len(prefix) - 1].argmax())]) for r, (done, prefix) in enumerate(states)]
     model.train(was)

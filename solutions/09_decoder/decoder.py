@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from autograder import (
     begin, blind_to_padding, blind_to_the_future, check, decodes_in_eval_mode, encodes_once, finite, hears, hint,
     keeps_inputs, matches, nothing_after_eos, restores_the_mode, right_sentences, right_shape, same_sentence_alone,
-    same_twice, use_part,
+    same_twice, stops_in_time, use_part,
 )
 
 begin("09_decoder")
@@ -585,7 +585,7 @@ check(
 # | `bos_id`, `eos_id` | numbers | what starts and what ends a target |
 # | returns | `(batch, length)`, integers | the sentences, **without BOS**, each with its EOS and 0 behind it |
 #
-# - Stop when every sentence has ended, or after `max_len` tokens. So `length` is that of the longest sentence. (A
+# - Stop when every sentence has ended, however short or long its source is, or after `max_len` tokens. So `length` is that of the longest sentence. (A
 #   result that is filled up to `max_len` with 0 passes as well: columns of nothing but padding are not judged.)
 # - A sentence that has not ended after `max_len` tokens stays as it is. No EOS is forced on it.
 # - The encoder runs **once**, not at each step. It costs as much as the decoder, and its output would be the same.
@@ -623,7 +623,7 @@ def greedy_decode(model: nn.Module, source: Tensor, max_len: int, bos_id: int = 
 # %% exercise="greedy_decode" part="check"
 check(
     greedy_decode, keeps_inputs, same_twice, decodes_in_eval_mode, restores_the_mode, nothing_after_eos, encodes_once,
-    same_sentence_alone, right_sentences,
+    stops_in_time, same_sentence_alone, right_sentences,
 )
 
 # %% [markdown] exercise="greedy_decode" part="hints"

@@ -80,6 +80,11 @@ def chinese(rng):
     return dict(sequences=[tuple("三百二十五"), tuple("二百二十"), tuple("五")])
 
 @cases()
+def capitals(rng):
+    """tokens that differ in a capital letter, a full stop or a space only"""
+    return dict(sequences=[["The", "river", "the", "May"], ["may", "the", "river.", "THE"], ["river", " river", "May"]])
+
+@cases()
 def plenty(rng):
     """max_size=50 with few tokens, max_size=4, and no sequences at all"""
     few = sentences(rng, 3, 5)
@@ -110,6 +115,8 @@ orders = {
     "ties-by-last": (last_seen, "your ties are broken by where a token appears last. Where it appears first decides."),
     "ties-by-length": (lambda s: sorted(dict.fromkeys(flat(s)), key=lambda t: (-Counter(flat(s))[t], len(t))), f"your ties are broken by the length of the token. {APPEAR}"),
     "by-sequences": (lambda s: [t for t, _ in Counter(t for q in s for t in dict.fromkeys(q)).most_common()], "your counts say in how many sequences a token stands. Every time that it stands there counts."),
+    "lower-case": (lambda s: [t for t, _ in Counter(t.lower() for t in flat(s)).most_common()], "your tokens are made lower case. \"The\" and \"the\" are two tokens: take them as they are."),
+    "stripped": (lambda s: [t for t, _ in Counter(t.strip(" .") for t in flat(s)).most_common()], "something is cut off from your tokens: full stops or spaces. Take them as they are."),
     "last-sequence": (lambda s: [t for t, _ in Counter(s[-1] if s else []).most_common()], "your counts know the last sequence only: are they started anew for each one?"),
     "first-sequence": (lambda s: [t for t, _ in Counter(s[0] if s else []).most_common()], "your counts know the first sequence only."),
     "not-the-last": (lambda s: [t for t, _ in Counter(flat(s[:-1])).most_common()], "your counts leave out the last sequence."),
@@ -936,6 +943,11 @@ def gentle(rng, batch, s, t, d):
     """{batch} pairs, gradients of a norm below 1"""
     return one_step(rng, batch, s, t, d + 2, 0.25)
 
+@cases(dict(batch=3, s=5, t=3, d=4), low=3)
+def faint(rng, batch, s, t, d):
+    """{batch} pairs, gradients of a norm far below 1"""
+    return one_step(rng, batch, s, t, d + 2, 0.01)
+
 @cases(dict(batch=3, s=4, t=5, d=7), low=3)
 def left_over(rng, batch, s, t, d):
     """{batch} pairs, a model that comes with gradients left over from an earlier step"""
@@ -1012,6 +1024,9 @@ edits = {
     "first-pair": ([("source, target = batch", "source, target = batch[0][:1], batch[1][:1]")], "your step learns from the first pair of the batch only."),
     "summed": ([(LOSS, LOSS + " * (target != 0).sum()")], "your loss is a sum over the tokens. It is a mean, as `label_smoothed_loss` gives it."),
     "times-batch": ([(LOSS, LOSS + " / len(target)")], "your loss is divided by the number of sentences. It is the mean over tokens already."),
+    "backward-of-ten-times": ([(BACKWARD, "    (10 * loss).backward()\n")], "your gradients are those of a loss multiplied by 10, so that nearly all of them are clipped. They are those of the loss itself."),
+    "backward-of-the-sum": ([(BACKWARD, "    (loss * (target != 0).sum()).backward()\n")], "your gradients are those of a sum over the tokens, so that nearly all of them are clipped. They are those of the mean, as `label_smoothed_loss` gives it."),
+    "backward-times-batch": ([(BACKWARD, "    (loss * len(target)).backward()\n")], "your gradients are those of a loss multiplied by the number of sentences. They are those of the mean, as `label_smoothed_loss` gives it."),
     "backward-twice": ([(BACKWARD, "    loss.backward(retain_graph=True)\n    loss.backward()\n")], "your gradients are computed twice and added up."),
     "upwards": ([(BACKWARD, "    (-loss).backward()\n")], "your step goes uphill: the sign of the loss is turned before `backward()`."),
     "own-optimizer": ([(STEP, "    torch.optim.Adam(model.parameters(), lr=1e-3).step()\n")], "your step makes an optimizer of its own in place of the one that it is given."),
@@ -1081,7 +1096,7 @@ def whole_target_read(model, batch, optimizer):
     return loss.detach().item()
 
 @right
-def tensor_returned(model, batch, optimizer):
+def array_of_one_number(model, batch, optimizer):
     model.train(True)
     optimizer.zero_grad(set_to_none=True)
     loss = label_smoothed_loss(model(batch[0], shift_right(batch[1])), batch[1])
@@ -1091,7 +1106,7 @@ def tensor_returned(model, batch, optimizer):
     for g in gradients:
         g *= factor
     optimizer.step()
-    return loss.detach()
+    return loss.detach().numpy()
 
 @right
 def cleared_twice(model, batch, optimizer):
@@ -1197,14 +1212,16 @@ def rates_by_step(rates: Sequence[float]) -> Callable[[int], float]:
 
 
 def watcher() -> Any:
-    """A function that writes down what it is told, and a look at that."""
+    """A function that writes down what it is told and the sum of the model's first weight by then; and a look at that."""
     from autograder.formats.fixtures import Watched
 
     told: list[Any] = []
+    model = _MADE[-1]
 
     def watch(*args: Any, **kwargs: Any) -> None:
         plain = (value.item() if isinstance(value, Tensor) and value.numel() == 1 else value for value in (*args, *kwargs.values()))
-        told.append([float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain])
+        words = [float(value) if isinstance(value, (int, float)) else type(value).__name__ for value in plain]
+        told.append([*words, float(next(model.parameters()).detach().double().sum())])
 
     return Watched(watch, lambda: told)
 
@@ -1216,7 +1233,7 @@ def one_by_one(batches: Sequence[tuple[Tensor, Tensor]]) -> Any:
 # %% exercise="train" part="variants"
 SIZE = 13
 
-def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, scale=0.7):
+def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, idle=False, scale=0.7):
     state = small_state(rng, d, scale)
     batches = [small_batch(rng, 2 + i % 2, 4 + i % 3, 5 - i % 2) for i in range(steps)]
     given = dict(
@@ -1225,15 +1242,16 @@ def run_of(rng, steps, d, kind="sgd", schedule=True, watch=True, once=False, sca
         optimizer=fixture("optimizer_of_it", kind=kind, rate=0.05 if kind == "adam" else 0.4),
     )
     if schedule:
-        given["schedule"] = fixture("rates_by_step", rates=[float(r) for r in rng.uniform(0.05, 0.9, size=steps)])
+        rates = [float(r) for r in rng.uniform(0.05, 0.9, size=steps)]
+        given["schedule"] = fixture("rates_by_step", rates=[0.0 if idle and i == 1 else r for i, r in enumerate(rates)])
     if watch:
         given["watch"] = fixture("watcher")
     return given
 
 @cases(dict(steps=4, d=5), dict(steps=3, d=8), low=3)
 def drawn(rng, steps, d):
-    """{steps} batches with a schedule and a watcher"""
-    return run_of(rng, steps, d + 2)
+    """{steps} batches with a schedule, whose second rate is 0, and a watcher"""
+    return run_of(rng, steps, d + 2, idle=True)
 
 @cases(dict(steps=3, d=6), low=3)
 def plain(rng, steps, d):
@@ -1286,6 +1304,9 @@ edits = {
     "watch-swapped": ([(WATCH, "watch(loss, step)")], "your watcher is told the loss first and the step second: `watch(step, loss)`."),
     "watch-loss-only": ([(WATCH, "watch(loss, loss)")], "your watcher is told the loss in place of the step: `watch(step, loss)`."),
     "watch-at-the-end": ([("        if watch is not None:\n            watch(step, loss)\n", ""), ("    " + BACK, "    if watch is not None and losses:\n        watch(step, loss)\n    return losses")], "your watcher is told once, after the last step. It is told after each one."),
+    "watch-after-all": ([("        if watch is not None:\n            watch(step, loss)\n", ""), ("    " + BACK, "    for step, loss in enumerate(losses, start=1):\n        if watch is not None:\n            watch(step, loss)\n    return losses")], "your watcher is told of all steps when the last one is over. It is told of each step after it, before the next one begins."),
+    "rate-of-0-passed-over": ([("        if schedule is not None:\n", "        if schedule is not None and schedule(step):\n")], "a rate of 0 is passed over in your training: that step keeps the rate of the one before. What the schedule says is the rate, 0 as well."),
+    "rate-of-its-own": ([("        if schedule is not None:\n", "        schedule = schedule or (lambda step: 1e-3)\n        if schedule is not None:\n")], "without a schedule your optimizer gets a rate of 0.001. With `None` it keeps the rate that it has."),
     "watch-from-zero": ([(WATCH, "watch(step - 1, loss)")], f"your watcher is told a step that is counted from 0. {FIRST}"),
     "watch-mean": ([(WATCH, "watch(step, sum(losses) / len(losses))")], "your watcher is told the mean of all losses so far. It is told the loss of this step."),
     "watch-running-sum": ([(WATCH, "watch(step, sum(losses))")], "your watcher is told the sum of all losses so far. It is told the loss of this step."),

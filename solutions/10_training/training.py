@@ -391,7 +391,7 @@ check(train_step, keeps_inputs, updates_the_model, gives_the_loss, matches)
 # %% [markdown] exercise="train" part="prompt" points=5 difficulty=2 minutes=8
 # ## Exercise 6 · `train`
 #
-# Many steps. Before each one, set the learning rate; after each one, tell whoever is watching.
+# Many steps. Before each one, set the learning rate; after each one, and before the next, tell whoever is watching.
 #
 # | argument | meaning |
 # |---|---|

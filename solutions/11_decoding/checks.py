@@ -219,41 +219,50 @@ from autograder.library import build_fixture
 from autograder.library.unit_09_decoder import Transformer
 from autograder.library.unit_11_decoding import _ScriptedModel, scripted_model, small_transformer
 
-def search(step, beam_size, max_len, alpha, way="leave"):
+def search(step, beam_size, max_len, alpha, way=""):
     """All answers that a search finds, best first, as (score, ids). `step(ids)` gives the next token's log-probabilities.
 
-    Ways to read "beam search" that the cases must not tell apart: finished hypotheses leave the beam (as the prompt
-    says), stay in it and compete by sums or by scores, take their place along when they leave; the search stops when
-    beam_size are found; twice as many candidates are looked at; unfinished ones count only where none is finished.
-    And two wrong ways, "first-end" and "stop-when-worse", which the cases must tell apart.
+    way: the names, with spaces between them, of rules of the prompt that are read otherwise; see WAYS
     """
-    penalty = lambda length: ((5 + length) / 6) ** alpha
-    live, found, places = [((), 0.0, False)], [], beam_size
+    ways, penalty = set(way.split()), lambda length: ((5 + length) / 6) ** alpha
+    live, found, places = [((), 0.0)], [], beam_size
+    ended = lambda hypothesis: hypothesis[0][-1:] == (EOS,)
+    by_sum, by_score = lambda h: h[1], lambda h: h[1] / penalty(len(h[0]))
     for length in range(1, max_len + 1):
-        candidates = [hypothesis for hypothesis in live if hypothesis[2]]
-        for ids, total, ended in live:
-            if not ended:
-                candidates += [((*ids, v), total + p, v == EOS) for v, p in enumerate(step(ids))]
-        by_score = lambda h: h[1] / penalty(len(h[0])) if way == "stay-by-score" else h[1]
-        candidates.sort(key=by_score, reverse=True)
-        if way.startswith("stay"):
-            live = candidates[:beam_size]
-            if all(ended for _, _, ended in live):
+        candidates = [hypothesis for hypothesis in live if ended(hypothesis)]
+        for ids, total in live:
+            if ids[-1:] != (EOS,):
+                candidates += [((*ids, v), total + p) for v, p in enumerate(step(ids))]
+        candidates.sort(key=by_score if "stays-by-score" in ways else by_sum, reverse=True)
+        kept, others = candidates[:places], candidates[places:]
+        if ways & {"stays", "stays-by-score"}:
+            live = kept
+            if all(map(ended, live)):
                 break
             continue
-        if way == "twice":
-            found += [(total / penalty(length), ids) for ids, total, ended in candidates[:beam_size] if ended]
-            live = [h for h in candidates[: 2 * beam_size] if not h[2]][:beam_size]
-        else:
-            kept = candidates[:places]
-            found += [(total / penalty(length), ids) for ids, total, ended in kept if ended]
-            live = [h for h in kept if not h[2]]
-            places = len(live) if way == "shrink" else places
-        if not live or (way in ("twice", "until-full") and len(found) >= beam_size) or (way == "first-end" and found):
-            live = []
+        live = [h for h in kept if not ended(h)]
+        if "refills" in ways:
+            missing = beam_size - len(live)
+            last = [i for i, h in enumerate(others) if not ended(h)][missing - 1] if missing else -1
+            live += [h for h in others[: last + 1] if not ended(h)]
+            kept = kept + others[: last + 1] if "counts-more" in ways else kept
+        found += [(by_score(h), h[0]) for h in kept if ended(h)]
+        places = beam_size - len(found) if "shrinks" in ways else places
+        best, best_live = max(found, default=(-np.inf,))[0], max(map(by_sum, live), default=-np.inf)
+        stops = {
+            "stops-at-first": bool(found),
+            "stops-when-full": len(found) >= beam_size,
+            "stops-when-best-ends": ended(candidates[0]),
+            "bound-of-now": best >= best_live / penalty(length),
+            "bound-of-next": best >= best_live / penalty(length + 1),
+            "bound-without-penalty": best >= best_live,
+        }
+        stopped = any(stops[name] for name in ways & set(stops))
+        if not live or stopped:
+            live = live if "counts-live" in ways else []
             break
-    rest = [(total / penalty(len(ids)), ids) for ids, total, _ in live]
-    return sorted(found or rest if way == "finished-first" else found + rest, reverse=True)
+    rest = [(by_score(h), h[0]) for h in live]
+    return sorted(found or rest if "finished-first" in ways else found + rest, reverse=True)
 
 def next_words(model, source):
     """The model, asked word by word, in float64: one row at a time, the encoder read anew each time."""
@@ -266,7 +275,33 @@ def next_words(model, source):
         return known[ids]
     return step
 
-WAYS = ("leave", "stay", "stay-by-score", "twice", "until-full", "shrink", "finished-first")
+PLACES = "Each step keeps the `beam_size` candidates with the largest sums, and those among them that have ended leave: nothing moves up for them, and in the next step there are `beam_size` places again."
+LIVE_ON = "A live hypothesis may still win: its sum only falls, but the largest penalty by which it can be divided is the one for `max_len`."
+REFILLS = f"your beam is filled up to `beam_size` live hypotheses: for one that has ended another candidate moves up. {PLACES}"
+COUNTS_MORE = f"you look at more than `beam_size` candidates in a step, until `beam_size` live ones are found, and count what has ended among all of them. {PLACES}"
+SHRINKS = f"your beam has one place fewer for each hypothesis that has ended. {PLACES}"
+STAYS = f"finished hypotheses stay in your beam and take places from live ones. {PLACES}"
+STOPS_FULL = f"your search stops as soon as `beam_size` hypotheses are finished. {LIVE_ON}"
+FINISHED_FIRST = "live hypotheses count at `max_len` only where nothing is finished with you. They are put aside like the others, and the largest score of all wins."
+BEST_ENDS = f"your search stops as soon as the candidate with the largest sum has ended. {LIVE_ON}"
+WAYS = {
+    "refills": REFILLS,
+    "shrinks": SHRINKS,
+    "stays": STAYS,
+    "stays-by-score": f"finished hypotheses stay in your beam, and their scores compete with the others'. {PLACES}",
+    "finished-first": FINISHED_FIRST,
+    "stops-when-full": STOPS_FULL,
+    "stops-when-full counts-live": f"{STOPS_FULL} You count those that are live at that moment as if they were finished, too.",
+    "stops-when-best-ends": BEST_ENDS,
+    "bound-of-now": f"your search stops when no live hypothesis is better at its present length than the best finished one. {LIVE_ON}",
+    "bound-of-next": f"your search stops when no live hypothesis would be better, one word longer, than the best finished one. {LIVE_ON}",
+    "bound-without-penalty": f"your search stops when the best finished score is above the plain sum of every live hypothesis. {LIVE_ON}",
+    "refills stops-when-full": two_things(REFILLS, STOPS_FULL),
+    "refills stops-when-full counts-live": two_things(REFILLS, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
+    "refills counts-more stops-when-full counts-live": two_things(COUNTS_MORE, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
+    "shrinks finished-first": two_things(SHRINKS, FINISHED_FIRST),
+    "stops-when-full finished-first": two_things(STOPS_FULL, FINISHED_FIRST),
+}
 
 def stepper(table, pairs, tilt):
     """The scripted model, one sentence, in float64, with what it said kept."""
@@ -281,24 +316,35 @@ def stepper(table, pairs, tilt):
     return step
 
 def clear(step, beam_size, max_len, alpha):
-    """The answer where all ways agree on it and no other comes near, or None."""
-    answers = {way: search(step, beam_size, max_len, alpha, way) for way in WAYS}
-    best = answers["leave"][0]
-    runners_up = [score for score, _ in answers["leave"][1:2]]
-    agreed = all(found and found[0][1] == best[1] for found in answers.values())
-    return best[1] if agreed and all(best[0] - score > 0.04 for score in runners_up) else None
+    """The answer where no other comes near, and no step keeps one candidate of two that are nearly equal; or None."""
+    found = search(step, beam_size, max_len, alpha)
+    live = [((), 0.0)]
+    for _length in range(max_len):
+        sums = sorted((((*ids, v), total + p) for ids, total in live for v, p in enumerate(step(ids))), key=lambda h: -h[1])
+        if sums[beam_size - 1][1] - sums[beam_size][1] < 0.02:
+            return None
+        live = [h for h in sums[:beam_size] if h[0][-1] != EOS]
+        if not live:
+            break
+    return found[0][1] if all(found[0][0] - score > 0.04 for score, _ in found[1:2]) else None
 
 ALWAYS = lambda step, answer: True
 def greedy_loses(beam_size, max_len=64, alpha=0.6):
     return lambda step, answer: search(step, 1, max_len, alpha)[0][1] != answer
 def later_wins(beam_size, max_len=64, alpha=0.6):
     """The best answer is not among those that are finished first."""
-    return lambda step, answer: search(step, beam_size, max_len, alpha, "first-end")[0][1] != answer
+    return lambda step, answer: search(step, beam_size, max_len, alpha, "stops-at-first")[0][1] != answer
 def earlier_wins(beam_size, max_len=64, alpha=0.6):
     """A worse answer is found after the best one."""
     return lambda step, answer: any(len(ids) > len(answer) for _, ids in search(step, beam_size, max_len, alpha))
 def penalty_decides(beam_size, max_len=64, alpha=0.6):
     return lambda step, answer: search(step, beam_size, max_len, 0.0)[0][1] != answer
+def needs(*ways, beam_size, max_len, alpha):
+    """Whoever reads the rules in one of these ways finds another answer."""
+    return lambda step, answer: all(search(step, beam_size, max_len, alpha, way)[0][1] != answer for way in ways)
+def agrees(*ways, beam_size, max_len, alpha):
+    """These ways find the answer all the same."""
+    return lambda step, answer: all(search(step, beam_size, max_len, alpha, way)[0][1] == answer for way in ways)
 def both(*conditions):
     return lambda step, answer: all(condition(step, answer) for condition in conditions)
 
@@ -313,19 +359,29 @@ def draw_table(rng, vocab, places, ends=True):
     table[:, :, [PAD, BOS]] = (-40, -42)  # not alike: which of two equals is taken is not the same on every processor
     table[:, [PAD, EOS]] = -6
     table[:, [PAD, EOS], 4] = 18
-    return table.astype("float32")
+    return in_steps(table)
 
-def draw_script(rng, wanted, vocab, beam_size, max_len=64, alphas=(0.6,), places=9, ends=True):
-    """A scripted model and its source. For each sentence a condition that must hold, and all ways agree for all alphas."""
-    pairs = rng.normal(size=(vocab, vocab)).astype("float32")
+def draw_late(rng, vocab, places, ends=True):
+    """Random logits: an end is likely at first, and then each next word is nearly certain. So a late answer may win."""
+    table = rng.normal(size=(places, vocab, vocab)) * np.array([1.25, 2.0, 3.5, 4.0, 4.0])[:places, None, None]
+    table[:, :, EOS] += np.array([0.5, 0.5, -1.0, -2.0, -2.5])[:places, None]
+    table[:, :, [PAD, BOS]] = (-40, -42)
+    return in_steps(table)
+
+def in_steps(array):
+    """Multiples of 1/64: they take half the room in a file."""
+    return (np.round(64 * array) / 64).astype("float32")
+
+def draw_script(rng, wanted, vocab, beam_size, max_len=64, alphas=(0.6,), places=9, ends=True, draw=draw_table):
+    """A scripted model and its source. For each sentence a condition that must hold; its answer is clear for all alphas."""
+    pairs = in_steps(rng.normal(size=(vocab, vocab)))
     pairs[:, :4], pairs[[PAD, EOS]] = 0, 0
-    tilt = (0.7 * rng.normal(size=(len(wanted), vocab))).astype("float32")
+    tilt = in_steps(0.7 * rng.normal(size=(len(wanted), vocab)))
     tilt[:, :4] = 0
     tables = []
     for sentence, condition in enumerate(wanted):
         for _attempt in range(20_000):
-            # a way for the best of a batch to begin with a worse word than the greedy one is not rare: drawn until it holds
-            table = draw_table(rng, vocab, places, ends if isinstance(ends, bool) else ends[sentence])
+            table = draw(rng, vocab, places, ends if isinstance(ends, bool) else ends[sentence])
             step = stepper(table.astype("float64"), pairs.astype("float64"), tilt[sentence].astype("float64"))
             answers = [clear(step, beam_size, max_len, alpha) for alpha in alphas]
             if None not in answers and condition(step, answers[0]):
@@ -345,6 +401,15 @@ def draw_script(rng, wanted, vocab, beam_size, max_len=64, alphas=(0.6,), places
 @cases()
 def the_tree(rng):
     """the tree from the text, beam_size=2"""
+    return tree() | dict(beam_size=2)
+
+@cases()
+def one_word(rng):
+    """the tree from the text, beam_size=2, max_len=1"""
+    return tree() | dict(beam_size=2, max_len=1)
+
+def tree():
+    """Its model and a source."""
     A, B, third = 4, 5, np.log((0.4, 0.6))
     table, pairs = np.full((4, 6, 6), -40.0, dtype="float32"), np.zeros((6, 6), dtype="float32")
     table[0, :, A:] = np.log((0.6, 0.4))
@@ -353,7 +418,7 @@ def the_tree(rng):
     pairs[B, A:] = np.log((0.1, 0.9)) - third  # the third word after B and something
     table[3, :, EOS] = 0
     model = fixture("scripted_model", tables=torch.from_numpy(table[None]), pairs=torch.from_numpy(pairs), tilt=torch.zeros(1, 6))
-    return dict(model=model, source=torch.tensor([[4, 4, EOS]]), beam_size=2)
+    return dict(model=model, source=torch.tensor([[4, 4, EOS]]))
 
 @cases(dict(beam_size=3, vocab=11), hidden=[dict(beam_size=4, vocab=12), dict(beam_size=3, vocab=10)])
 def single(rng, beam_size, vocab):
@@ -396,6 +461,30 @@ def cut_off(rng, beam_size, max_len):
     wanted = [greedy_loses(beam_size, max_len), lambda step, answer: len(answer) < max_len]
     script = draw_script(rng, wanted, 10, beam_size, max_len, ends=(False, True))
     return script | dict(beam_size=beam_size, max_len=max_len)
+
+def script_that_needs(rng, wanted, vocab, **given):
+    """A script for each pair: whoever goes one of its first ways finds another answer, its second ways find this one."""
+    conditions = [both(needs(*ways, **given), agrees(*others, **given)) for ways, others in wanted]
+    drawn = dict(vocab=vocab, beam_size=given["beam_size"], max_len=given["max_len"], alphas=(given["alpha"],))
+    return draw_script(rng, conditions, **drawn, places=5, draw=draw_late) | given
+
+@cases(dict(beam_size=2, max_len=7), hidden=[dict(beam_size=2, max_len=6)])
+def places_of_a_beam(rng, beam_size, max_len):
+    """four sentences, beam_size={beam_size}, max_len={max_len}, alpha 1.5; some hypotheses are finished early"""
+    wanted = [
+        (["refills"], ["finished-first"]), (["shrinks"], ["refills", "stays"]), (["stays-by-score"], ["stays"]),
+        (["finished-first", "stays"], []),
+    ]
+    return script_that_needs(rng, wanted, 7, beam_size=beam_size, max_len=max_len, alpha=1.5)
+
+@cases(dict(beam_size=3, max_len=6), hidden=[dict(beam_size=3, max_len=7)])
+def when_to_stop(rng, beam_size, max_len):
+    """four sentences, beam_size={beam_size}, max_len={max_len}, alpha 1.25; the best answers come late"""
+    wanted = [
+        (["stops-when-full"], ["finished-first", "bound-of-now"]), (["bound-of-now"], ["finished-first", "stops-when-best-ends"]),
+        (["stops-when-best-ends"], ["bound-of-next", "stops-when-full"]), (["bound-of-next"], ["stops-when-best-ends"]),
+    ]
+    return script_that_needs(rng, wanted, 8, beam_size=beam_size, max_len=max_len, alpha=1.25)
 
 @cases(dict(beam_size=3), hidden=[dict(beam_size=4)])
 def transformer(rng, beam_size):
@@ -632,6 +721,7 @@ for one, other in together:
         wrong(f"{one}+{other}", *edits, says=two_things(pairs_of_mistakes[one][1], pairs_of_mistakes[other][1]))
 
 def by_way(way):
+    """The search, sentence by sentence, with some rules read otherwise."""
     def beam_search(model, source, beam_size=4, max_len=64, alpha=0.6):
         found = [search(next_words(model, row[None]), beam_size, max_len, alpha, way)[0] for row in source]
         longest = max(len(ids) for _, ids in found)
@@ -639,41 +729,8 @@ def by_way(way):
         return ids, torch.tensor([score for score, _ in found])
     return beam_search
 
-for way in WAYS:
-    function = by_way(way)
-    function.__name__ = f"word_by_word_{way.replace('-', '_')}"
-    right(function)
-
-@right
-def padded_to_max_len(model, source, beam_size=4, max_len=64, alpha=0.6):
-    """Finished hypotheses stay in the beam of a batch and go on with padding that costs nothing; all columns come back."""
-    n, k = source.shape[0], beam_size
-    memory = model.encode(source)
-    memory = memory.unsqueeze(1).expand(-1, k, -1, -1).reshape(n * k, *memory.shape[1:])
-    src = source.unsqueeze(1).expand(-1, k, -1).reshape(n * k, -1)
-    tokens = torch.ones(n, k, 1, dtype=torch.long)
-    total = torch.full((n, k), -1e9)
-    total[:, 0] = 0
-    lengths = torch.zeros(n, k)
-    for _t in range(max_len):
-        logits = model.decode(tokens.reshape(n * k, -1), memory, src)[:, -1, :].double()
-        logp = logits.log_softmax(-1).reshape(n, k, -1)
-        done = (tokens == EOS).any(-1)
-        frozen = torch.full_like(logp, -1e9)
-        frozen[..., PAD] = 0
-        logp = torch.where(done.unsqueeze(-1), frozen, logp)
-        total, flat = (total.unsqueeze(-1) + logp).reshape(n, -1).topk(k, dim=1)
-        origin = torch.div(flat, logp.shape[-1], rounding_mode="floor")
-        word = flat % logp.shape[-1]
-        tokens = torch.cat([tokens.gather(1, origin.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])), word.unsqueeze(-1)], -1)
-        lengths = lengths.gather(1, origin) + ~done.gather(1, origin)
-        if (tokens == EOS).any(-1).all():
-            break
-    scores = total / ((5 + lengths) / 6) ** alpha
-    best = scores.argmax(1)
-    ids = tokens[torch.arange(n), best, 1:]
-    ids = torch.nn.functional.pad(ids, (0, max_len - ids.shape[1]))
-    return ids, scores[torch.arange(n), best]
+for way, says in WAYS.items():
+    wrong(way.replace(" ", "+"), says=says)(by_way(way))
 
 @right
 def with_a_heap(model, source, beam_size=4, max_len=64, alpha=0.6):
@@ -707,12 +764,7 @@ right_edit("in-a-list", (RETURN, RETURN.replace("return ids", "return [ids").rep
 @truth
 def word_by_word(model, source, beam_size=4, max_len=64, alpha=0.6):
     """One sentence, one hypothesis, one word at a time, in float64, to max_len."""
-    return by_way("leave")(model, source, beam_size, max_len, alpha)
-
-@truth
-def staying(model, source, beam_size=4, max_len=64, alpha=0.6):
-    """The same where finished hypotheses stay in the beam."""
-    return by_way("stay")(model, source, beam_size, max_len, alpha)
+    return by_way("")(model, source, beam_size, max_len, alpha)
 
 # %% exercise="ngram_counts" part="library"
 def ngram_counts(tokens: list, n: int) -> dict[tuple, int]:

@@ -137,22 +137,25 @@ check(length_penalty, matches)
 #
 # 1. Begin with **one** hypothesis, BOS alone, with the sum 0.
 # 2. Extend every live hypothesis by every token. The sum of such a candidate is the old sum plus $\log P(\text{token})$.
-# 3. Of all candidates of this sentence keep the `beam_size` with the largest sums.
-# 4. Those that end in EOS are **finished**. Put them aside with their score $s / lp(t)$: they leave the beam, and nothing
-#    is ever added to them. The others stay live and go on with step 2.
-# 5. After `max_len` tokens, live hypotheses are put aside as well, with the score for that length and without an EOS.
+# 3. Of all candidates of this sentence keep the `beam_size` with the largest sums. There are so many places in every step,
+#    whatever has been finished before.
+# 4. Those that end in EOS are **finished**. Put them aside with their score $s / lp(t)$: they leave the beam, nothing is
+#    ever added to them, and no other candidate moves up. The others stay live and go on with step 2.
+# 5. After `max_len` tokens, live hypotheses are put aside as well, with the score for that length and without an EOS,
+#    whether others are finished or not.
 # 6. The answer is the one put aside with the **largest score**.
 #
 # | argument | | meaning |
 # |---|---|---|
 # | `model` | | has `encode` and `decode`; it is in eval mode |
 # | `source` | `(batch, seq)`, integers | source ids, padded with 0 |
-# | `beam_size`, `max_len`, `alpha` | numbers | as above |
+# | `beam_size`, `max_len`, `alpha` | numbers | as above; `alpha` is 0 or more |
 # | returns `ids` | `(batch, longest)`, integers | as from `greedy_decode`: without BOS, EOS at the end, 0 behind it |
 # | returns `scores` | `(batch,)` | the score of each answer |
 #
 # `PAD`, `BOS` and `EOS` hold the three ids, and `length_penalty` is there. You may stop as soon as no live hypothesis can
-# win any more. With `beam_size=1` you get what greedy decoding gives. You may search sentence by sentence, or all at once.
+# win any more; how many are finished by then does not matter. (A sum only falls, and no penalty is larger than $lp$ of
+# `max_len`.) With `beam_size=1` you get what greedy decoding gives. You may search sentence by sentence, or all at once.
 
 # %% exercise="beam_search" part="solution"
 @torch.no_grad()
@@ -201,8 +204,8 @@ check(beam_search, keeps_inputs, no_bos, ends_at_eos, searches_each_sentence_by_
 #   can be a loop around it; what each sentence needs is `encoder_output[i : i + 1]` and `source[i : i + 1]`.
 # - All live hypotheses have the same length, so one call of `decode` serves all: stack them to rows, and repeat the
 #   encoder's output and the source so that each row has its own (`expand`, or `repeat_interleave` for a whole batch).
-# - Add the sums `(beam, 1)` to `log_softmax` of the last logits `(beam, vocab)`, flatten, `topk(beam_size)`. A place $p$ in the
-#   flat row belongs to hypothesis $p$ `//` vocab and to token $p$ `%` vocab. The new beam is *that* hypothesis plus that token.
+# - Add the sums `(beam, 1)` to `log_softmax` of the last logits `(beam, vocab)`, flatten, `topk(beam_size)`. A place p in the
+#   flat row belongs to hypothesis `p // vocab` and to token `p % vocab`. The new beam is *that* hypothesis plus that token.
 # - In a batch, all rows must have the same number of hypotheses. A place without one can have the sum −∞: nothing that comes
 #   from it is ever among the best. At the start, all places but one are such places; so are those of finished hypotheses.
 # - Keep for each sentence the best finished answer so far and its score. Padding at the end: ids that start as all 0.

@@ -288,9 +288,9 @@ def scores_under_watch(scores: Tensor, block_size: int) -> Any:
     facts = {"takes exp of all scores": False, "looks at all scores first": False}
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
-        if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1") and entries(result) >= len(scores):
+        if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1", "logcumsumexp") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
-        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax")
+        looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax", "logsumexp")
         if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
             facts["looks at all scores first"] = True
 
@@ -354,6 +354,12 @@ def hidden_first(rng):
     return dict(scores=scores, values=floats(rng, 8, 2), block_size=3)
 
 @cases()
+def hidden_first_then_low(rng):
+    """the first block is hidden (−∞), and all other scores lie below −3,000"""
+    scores = torch.tensor([-math.inf, -math.inf, -3001.0, -3002.5, -3000.5])
+    return dict(scores=scores, values=floats(rng, 5, 2), block_size=2)
+
+@cases()
 def hidden_middle(rng):
     """the second of three blocks is hidden (−∞)"""
     scores = floats(rng, 6) - 2
@@ -393,6 +399,7 @@ wrong("first-block-max", ("torch.maximum(largest, block.max())", "block.max() if
 wrong("no-max", ("torch.maximum(largest, block.max())", "torch.zeros(())"), ("torch.exp(largest - new_largest)", "torch.ones(())"), says=OVERFLOW)
 wrong("starts-at-zero", ("scores.new_full((), -math.inf)", "scores.new_zeros(())"), says="your largest score starts at 0. Where all scores lie far below 0, all exponentials become 0, and so does the denominator.")
 wrong("max-not-kept", ("        largest = new_largest\n", ""), says="the largest score so far is not carried on to the next block.")
+wrong("hidden-block-at-zero", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.max().nan_to_num(neginf=0.0))"), says="the largest score of a hidden block is 0 in your code. It is −∞, smaller than any other: where all later scores lie far below 0, their exponentials become 0, and so does the denominator.")
 wrong("hidden-first-block", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), says=HIDDEN)
 wrong("stops-at-hidden", ("            continue  # everything so far is hidden", "            break"), says="your loop ends at a hidden block. Later blocks may hold scores that count.")
 wrong("skips-if-any-hidden", ("if new_largest == -math.inf", "if block.min() == -math.inf"), says="you leave out every block with a hidden score in it. Its other scores count.")
@@ -469,6 +476,16 @@ def carried_as_logsumexp(scores, values, block_size):
         joined = own if size == -math.inf else torch.logaddexp(size, own)
         result = result * torch.exp(size - joined) + (p @ v) / p.sum() * torch.exp(own - joined)
         size = joined
+    return result
+
+@right
+def by_logsumexp_of_blocks(scores, values, block_size):
+    """PyTorch's logsumexp of one block at a time is no look ahead."""
+    result, size = values.new_zeros(values.shape[1]), scores.new_full((), -math.inf)
+    for s, v in zip(scores.split(block_size), values.split(block_size)):
+        joined = torch.logaddexp(size, torch.logsumexp(s, dim=0))
+        if joined > -math.inf:
+            result, size = result * torch.exp(size - joined) + torch.exp(s - joined) @ v, joined
     return result
 
 @right
@@ -550,15 +567,22 @@ def tiled_attention(query: Tensor, key: Tensor, value: Tensor, block_size: int, 
     return torch.cat(pieces, dim=-2)
 
 
-def queries_under_watch(query: Tensor, table: int = 0, most: int = 0) -> Any:
-    """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`."""
+def queries_under_watch(query: Tensor, table: int = 0, most: int = 0, block: int = 0) -> Any:
+    """`query`, watched: whether any operator makes an array of `table` numbers, or of more than `most`.
+
+    block: whether an exponential is taken of more scores than so many queries and so many keys have
+    """
     from autograder.formats.fixtures import Watched
     from autograder.library.operator_log import entries, noting
 
     facts = {"ignores block_size": False} if most else {"makes a table of all scores": False, "makes a mask of all pairs": False}
+    if block:
+        facts["takes more than a block of scores"] = False
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         made = entries(result)
+        if block and operator in ("exp", "exp2", "expm1", "pow", "logsumexp") and args and entries(args[0]) > query.shape[:-2].numel() * block**2:
+            facts["takes more than a block of scores"] = True
         if most and made > most:
             facts["ignores block_size"] = True
         if table and made >= table:
@@ -655,13 +679,13 @@ def one_block(rng, seq_q, seq_k):
 def watched(rng, seq_q, seq_k):
     """{seq_q} queries, {seq_k} keys, blocks of 8, watched"""
     given = three(rng, 1, 1, seq_q, seq_k, 3, 2)
-    return dict(given, query=fixture("queries_under_watch", query=given["query"], table=seq_q * seq_k), block_size=8)
+    return dict(given, query=fixture("queries_under_watch", query=given["query"], table=seq_q * seq_k, block=8), block_size=8)
 
 @cases(dict(seq=71), hidden=[dict(seq=74)])
 def watched_causal(rng, seq):
     """causal: {seq} queries and keys, blocks of 8, watched"""
     given = three(rng, 1, 1, seq, seq, 3, 2)
-    return dict(given, query=fixture("queries_under_watch", query=given["query"], table=seq * seq), block_size=8, is_causal=True)
+    return dict(given, query=fixture("queries_under_watch", query=given["query"], table=seq * seq, block=8), block_size=8, is_causal=True)
 
 @cases(dict(seq_q=26, seq_k=31), hidden=[dict(seq_q=29, seq_k=25)])
 def watched_small(rng, seq_q, seq_k):
@@ -814,7 +838,7 @@ wrong("scales-in-place", ("    outputs = []", "    outputs = []\n    query /= ma
 wrong("key-not-query", ("queries @ keys.transpose(-2, -1)", "keys[..., : queries.shape[-2], :] @ keys.transpose(-2, -1)"), says="your scores compare keys with keys; the queries are not used.")
 wrong("sums-keys", ("powers @ values", "(powers @ keys).mean(-1, keepdim=True).expand_as(total)"), says="your output sums keys. The weights belong on the values.")
 
-@right
+@wrong("only-keys-in-blocks", says="all queries meet a block of keys at once. Queries go in blocks as well: the scores of one block of queries and one block of keys exist at a time.")
 def only_keys_in_blocks(query, key, value, block_size, is_causal=False):
     """All queries at once; only the keys go in blocks."""
     q = query / math.sqrt(query.shape[-1])
@@ -830,7 +854,7 @@ def only_keys_in_blocks(query, key, value, block_size, is_causal=False):
         d, o, m = d * c + p.sum(-1), o * c[..., None] + p @ value[:, :, j:j + block_size], new
     return o / d[..., None]
 
-@right
+@wrong("only-queries-in-blocks", says="a block of queries meets all keys at once. Keys go in blocks as well, and what was summed before is rescaled: the scores of one block of queries and one block of keys exist at a time.")
 def only_queries_in_blocks(query, key, value, block_size, is_causal=False):
     """A block of queries meets all keys at once: exact, and no table either."""
     out = torch.empty(*query.shape[:-1], value.shape[-1])
@@ -1302,11 +1326,13 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
     return Watched(model, look, lambda: noting(joined_rows))
 
 # %% exercise="cached_greedy_decode" part="variants"
+without("one", because="its stories are searched for sentences that change and end; one sentence has a case of its own")
+
 from autograder.library.unit_09_decoder import Transformer, greedy_decode
 from autograder.library.loading import load_state
 from autograder.formats.values import to_plain
 
-def drawn_model(rng, heads, d_head, d_ff, norm_first, eos):
+def drawn_model(rng, heads, d_head, d_ff, norm_first, eos, bos_id, eos_id):
     """A small model whose sentences change from word to word: its output layer disfavours the word just read."""
     init = dict(source_vocab=11, target_vocab=13, d_model=heads * d_head, num_heads=heads, num_layers=2, d_ff=d_ff, max_len=40, norm_first=norm_first, tie_weights=False)
     model = Transformer(**init)
@@ -1320,7 +1346,7 @@ def drawn_model(rng, heads, d_head, d_ff, norm_first, eos):
             weight.data[...] *= 3
     state["output.weight"].data[...] *= 2
     state["output.weight"].data[...] -= (3 * table / np.linalg.norm(table, axis=1, keepdims=True)).astype("float32")
-    state["output.bias"].data[:3] = (-60, -60, eos)
+    state["output.bias"].data[[0, bos_id, eos_id]] = (-60, -60, eos)
     load_state(model, state)
     return init, state, model.eval()
 
@@ -1333,16 +1359,16 @@ def all_keys_seen(model, source, max_len):
         ids = torch.cat([ids, newest[:, None]], dim=1)
     return ids[:, 1:]
 
-def telling(model, source, ids, varied):
+def telling(model, source, ids, varied, bos_id):
     """Whether no choice along the way was close, and the sentences change often enough."""
-    read = torch.cat([torch.ones_like(ids[:, :1]), ids], dim=1)[:, :-1]
+    read = torch.cat([torch.full_like(ids[:, :1], bos_id), ids], dim=1)[:, :-1]
     best = model(source, read).topk(2).values
     unsure = ((best[..., 0] - best[..., 1]) < 0.02) & (ids != 0)
     return not unsure.any() and sum(len(set(row)) for row in ids.tolist()) >= varied * len(ids)
 
-def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_first=False, ends=False, training=False, pads=False):
+def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_first=False, ends=False, training=False, pads=False, bos_id=1, eos_id=2):
     while True:
-        init, state, model = drawn_model(rng, heads, d_head, d_ff, norm_first, 0.0 if ends else -60.0)
+        init, state, model = drawn_model(rng, heads, d_head, d_ff, norm_first, 0.0 if ends else -60.0, bos_id, eos_id)
         source = torch.from_numpy(rng.integers(3, 11, size=(batch, seq_source)))
         for row in range(1, batch):
             source[row, seq_source - min(row, seq_source - 2):] = 0
@@ -1350,19 +1376,24 @@ def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_firs
             state["output.bias"].data[0] = 1.0
             load_state(model, state)
         with torch.no_grad():
-            ids = greedy_decode(model, source, max_len)
-            lengths = [(row == 2).nonzero().flatten().tolist() for row in ids]
+            ids = greedy_decode(model, source, max_len, bos_id, eos_id)
+            lengths = [(row == eos_id).nonzero().flatten().tolist() for row in ids]
             stops = [found[0] for found in lengths if found]
             fits = len(stops) == batch and len(set(stops)) > 1 and max(stops) < max_len - 1 and min(stops) > 0 if ends else True
             fits = fits and (not pads or ((ids[:, 1:-3] == 0).sum() > 1 and not torch.equal(ids, all_keys_seen(model, source, max_len))))
-            if fits and (telling(model, source, ids, 2.0 if ends or pads else 3.3)):
+            if fits and (telling(model, source, ids, 2.0 if ends or pads else 3.3, bos_id)):
                 break
     rows = batch * (max_len + 1)
     limits = {"encoder": batch * seq_source, "positions": 4 * rows, "keys": 4 * rows, "source keys": 2 * batch * seq_source}
     if training:  # all numbers dropped, not some at random: what a model left in training mode writes is the same each time
         init = init | dict(dropout=1.0)
     model = fixture("counted_transformer", init=init, state=state, training=training, limits=limits)
-    return dict(model=model, source=source, max_len=max_len)
+    return dict(model=model, source=source, max_len=max_len) | ({} if (bos_id, eos_id) == (1, 2) else dict(bos_id=bos_id, eos_id=eos_id))
+
+@cases()
+def other_ids(rng):
+    """pre-norm, 2 sentences that end at different places, bos_id=5, eos_id=7, max_len 10"""
+    return story(rng, 2, 4, 10, heads=2, d_head=3, d_ff=5, norm_first=True, ends=True, bos_id=5, eos_id=7)
 
 @cases(dict(batch=2, seq_source=5, max_len=12), hidden=[dict(batch=3, seq_source=6, max_len=11)])
 def post_norm(rng, batch, seq_source, max_len):
@@ -1392,6 +1423,8 @@ def with_padding_inside(rng, batch, seq_source, max_len):
 EMBED = "words(newest) * scale + positions[ids.shape[1] - 1]"
 KEPT = "cache.append(layer, *made)"
 AGAIN = "your code makes the keys or values of earlier positions again in each step. Make those of the newest position, and take the others from the cache."
+wrong("bos-1", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), says="your sentences always begin with 1. Take `bos_id`.")
+wrong("eos-2", ("newest == eos_id", "newest == 2"), says="your sentences end at id 2, whatever `eos_id` says.")
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
 wrong("position-one-early", (EMBED, "model.target_embedding(ids[:, 1:] if ids.shape[1] > 1 else ids)[:, -1:]"), says="your positions are one too small from the second token on. BOS stands at position 0 and counts.")

@@ -297,7 +297,7 @@ show(figure)
 # The answer is $41.25 / 1.5 = 27.5$. And all at once: the weights are $1, 2, 8, 1$ over 12, and
 # $(10 + 40 + 240 + 40)/12 = 27.5$.
 
-# %% [markdown] exercise="online_softmax_sum" part="prompt" points=8 difficulty=3 minutes=15 forbids="softmax logsumexp logcumsumexp scaled_dot_product_attention"
+# %% [markdown] exercise="online_softmax_sum" part="prompt" points=8 difficulty=3 minutes=15 forbids="softmax scaled_dot_product_attention"
 # ### Exercise 3 · `online_softmax_sum`: one pass, block by block
 #
 # Compute $\sum_j \alpha_j v_j$ with $\alpha = \text{softmax}(s)$, and look at each block of scores **once**, in order.
@@ -312,6 +312,8 @@ show(figure)
 # - Scores may be in the thousands, above or below 0: nothing may overflow, and nothing may become 0/0.
 # - A score of −∞ means: hidden, no weight. Whole blocks may be hidden, the first one too. If all scores are −∞, return zeros.
 # - Only one block's exponentials may exist at a time, and no look at later scores is allowed. The check watches for that.
+# - PyTorch's `softmax`, `log_softmax` and `F.scaled_dot_product_attention` are not allowed, not even on a block. `exp`, `max`
+#   and `logsumexp` of a block are.
 
 # %% exercise="online_softmax_sum" part="solution"
 def online_softmax_sum(scores: Tensor, values: Tensor, block_size: int) -> Tensor:
@@ -345,8 +347,8 @@ check(online_softmax_sum, keeps_inputs, right_shape, finite, works_in_blocks, ma
 # %% [markdown] exercise="online_softmax_sum" part="hints"
 # - Three things are carried from block to block: the largest score so far, the sum of exponentials so far, and the weighted
 #   sum of values so far. The last two are measured against the largest score so far.
-# - A block brings a larger score. What was summed before is measured against the old maximum $m$. By which factor must it be
-#   multiplied so that it is measured against the new one, $m'$? Look at $e^{s-m}$ and $e^{s-m'}$.
+# - A block brings a larger score. What was summed before is measured against the old maximum m. By which factor must it be
+#   multiplied so that it is measured against the new one, n? Look at `exp(s - m)` and `exp(s - n)`.
 # - Divide once, at the very end.
 # - NaN? As long as everything was hidden, the largest score so far is −∞, and −∞ − (−∞) is NaN. What can be done with
 #   such a block?
@@ -371,7 +373,7 @@ i, j = torch.arange(10)[:, None], torch.arange(10)[None]
 kind = torch.where(j // 4 > i // 4, 0.0, torch.where(j // 4 < i // 4, 1.0, torch.where(j <= i, 1.0, 0.5)))
 show(matrix(kind, "key", "query", title="1 seen · ½ hidden inside a block on the diagonal · 0 block skipped", colour_label="kind", annotate=False))
 
-# %% [markdown] exercise="tiled_attention" part="prompt" points=12 difficulty=4 minutes=25 time_limit=15 forbids="softmax logsumexp logcumsumexp scaled_dot_product_attention MultiheadAttention"
+# %% [markdown] exercise="tiled_attention" part="prompt" points=12 difficulty=4 minutes=25 time_limit=15 forbids="softmax scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `tiled_attention`: attention that never makes the table
 #
 # Compute $\text{softmax}(QK^\top / \sqrt{d_k})\,V$ block by block. This is FlashAttention's algorithm.
@@ -385,7 +387,10 @@ show(matrix(kind, "key", "query", title="1 seen · ½ hidden inside a block on t
 # | `is_causal` | True or False | True: query $i$ sees the keys $j \le i$ only (aligned top left, as in `F.scaled_dot_product_attention`) |
 # | returns | `(batch, num_heads, seq_q, d_v)` | the output alone, no weights |
 #
-# - Nowhere may an array as large as `seq_q × seq_k` exist, not even a mask. The check watches for that.
+# - Nowhere may an array as large as `seq_q × seq_k` exist, not even a mask, and only one block of scores at a time: those of
+#   `block_size` queries and `block_size` keys, in each head. The check watches for that.
+# - PyTorch's `softmax`, `log_softmax`, `F.scaled_dot_product_attention` and `nn.MultiheadAttention` are not allowed, not even
+#   on a block.
 # - Batch and heads need no loop: let the products broadcast over them.
 # - Scores may be in the thousands.
 
@@ -513,7 +518,8 @@ show(flow(boxes, arrows, title="One step with a key–value cache"))
 #
 # - **`append(layer, key, value)`** takes the newest positions' keys and values of one layer, each
 #   `(batch, num_heads, new, d_head)`, and puts them **behind** what that layer has. It returns a pair: all keys and all
-#   values of that layer so far, each `(batch, num_heads, so_far, d_head)`. Layers are counted from 0.
+#   values of that layer so far, each `(batch, num_heads, so_far, d_head)`. Layers are counted from 0, and
+#   may come in any order.
 # - **`length()`** returns how many positions are held in layer 0: 0 at first.
 #
 # Usually one position is new. At the start, several may come at once. Two caches know nothing of each other.
@@ -613,7 +619,8 @@ def through_block(block: nn.Module, x: Tensor, attend_self: Callable, attend_sou
 # | `model` | the course's `Transformer`, of unit 09; any size, post-norm or pre-norm |
 # | `source` | ids `(batch, seq_source)`, padded with 0 |
 # | `max_len` | write at most so many tokens |
-# | returns | ids `(batch, at most max_len)`: exactly what `greedy_decode(model, source, max_len)` returns |
+# | `bos_id`, `eos_id` | what starts and what ends a sentence; 1 and 2 if not given |
+# | returns | ids `(batch, at most max_len)`: exactly what `greedy_decode` returns for the same arguments |
 #
 # - As before: start with BOS, which is not returned; take the token with the highest logit; a sentence ends with its own
 #   EOS and holds 0 after it; stop when all have ended. The model is in evaluation mode meanwhile, and afterwards in the mode

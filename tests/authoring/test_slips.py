@@ -30,6 +30,18 @@ def test_half_stands_for_the_root_and_the_sentence_says_so() -> None:
     assert "half of a number where its root belongs" in slip.says
 
 
+def test_a_root_written_with_a_division_is_made_as_python_reads_it() -> None:
+    slip = made(SCORES, "scores")["slip-root-in-two-steps"]
+    assert np.allclose(run(slip, "scores", np.ones(4), np.eye(4)), 1 / 4 / 2)
+
+
+def test_a_root_is_cut_and_rounded_to_a_whole_number() -> None:
+    cut, rounded = (made(SCORES, "scores")[f"slip-whole-root{which}"] for which in ("", "-2"))
+    assert np.allclose(run(cut, "scores", np.ones(7), np.eye(7)), 1 / 2)
+    assert np.allclose(run(rounded, "scores", np.ones(7), np.eye(7)), 1 / 3)
+    assert "cut to a whole number" in cut.says and "rounded" in rounded.says
+
+
 def test_an_argument_that_is_not_used_is_named() -> None:
     slip = made(SCORES, "scores")["slip-default"]
     assert slip.says == "your code takes 1.0 for `scale`, whatever it is given: use the argument."

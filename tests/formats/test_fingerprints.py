@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -97,7 +97,7 @@ def test_what_is_kept_tells_apart_what_the_whole_outputs_tell_apart(drawn: tuple
                 assert not same_observation(Observation(seen), kept(cases, i), WIDE)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(tables(2), st.data())
 def test_one_entry_that_is_clearly_off_shows_though_it_is_not_kept(
     drawn: tuple[Array, ...], data: st.DataObject
@@ -110,9 +110,8 @@ def test_one_entry_that_is_clearly_off_shows_though_it_is_not_kept(
     # a weight may be small: more than all allowances of an array of this size together
     other[place] += 1 + 300 * (TOLERANCE.absolute + TOLERANCE.relative * float(np.abs(mistake).max())) * other.size
     sample = kept(cases).value
-    if isinstance(sample, Sample) and (place in sample.places or sample.mark is not None):
-        seen = Observation(other.reshape(mistake.shape))
-        assert same_observation(seen, kept(cases), TOLERANCE) is False or place not in sample.places
+    assume(isinstance(sample, Sample) and (place in sample.places or sample.mark is not None))
+    assert not same_observation(Observation(other.reshape(mistake.shape)), kept(cases), TOLERANCE)
 
 
 def test_shape_kind_library_faults_and_side_effects_are_kept(tmp_path: Path) -> None:
@@ -168,5 +167,5 @@ def test_a_large_output_is_kept_in_little_room(tmp_path: Path) -> None:
 def test_cases_of_another_format_are_refused_with_the_cure(tmp_path: Path) -> None:
     path = tmp_path / "cases.npz"
     path.write_bytes(pack({"format": 2, "exercises": []}))
-    with pytest.raises(MissingCases, match=r"another version \(format 2, not 3\)\. Copy it from the course again"):
+    with pytest.raises(MissingCases, match=r"another version \(format 2, not 4\)\. Copy it from the course again"):
         load_cases(path)

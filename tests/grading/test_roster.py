@@ -12,11 +12,11 @@ from autograder.grading.roster import (
     Learner,
     Roster,
     RosterError,
-    moment,
     read_extensions,
     read_roster,
     safe_name,
 )
+from autograder.grading.times import moment
 from tests.grading.plain import UNIT, record, row, stand
 
 pytestmark = pytest.mark.quick

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from autograder.formats.cases import Call, Observation, Tolerance
+from autograder.formats.values import Fixture
 from autograder.judging.probes import (
     Probe,
     Trial,
@@ -85,3 +86,8 @@ def test_dropout_in_eval_mode_is_named() -> None:
     said = finding(same_in_eval, lambda x: x * (random.random(x.shape) > 0.5), itself, x=numbers(2, 4, 3))
     assert said is not None and "Dropout is still on" in said
     assert finding(same_in_eval, itself, itself, x=numbers(2, 4, 3)) is None
+
+
+@pytest.mark.parametrize("probe", [each_row_by_itself("x"), each_sentence_by_itself("x")])
+def test_where_no_array_is_handed_over_nothing_is_changed(probe: Probe) -> None:
+    assert probe.derive(Call("a driven case", {"x": Fixture("a_unit", "driven", {})}, 1)) == {}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.formats.cases import Call, ExerciseCases
+from autograder.formats.cases import Call, ExerciseCases, Sighting
 from autograder.judging.probes import keeps_inputs, matches
 from autograder.judging.unusual import NAME
 from autograder.judging.verdict import Verdict, judge
@@ -83,6 +83,35 @@ def test_an_answer_that_was_kept_is_told_as_such() -> None:
     assert "gave once more what belongs to the call before" in verdict.message
 
 
+@pytest.mark.parametrize("target", [lambda x: np.zeros(x.shape), lambda x: np.full(x.shape, (3 * x).sum())])
+def test_what_was_wrong_at_the_first_call_already_is_not_told_as_kept(
+    target: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    assert verdict_on(target).diagnosis is None
+
+
+def test_one_wrong_answer_to_everything_is_nothing_that_was_kept() -> None:
+    verdict = verdict_on(np.ones_like)
+    assert verdict.diagnosis != "remembers"
+    assert "call before" not in verdict.message
+
+
+def test_an_answer_that_is_kept_with_its_graph_is_told_as_such_though_its_gradients_are_wrong_too() -> None:
+    asked = doubling()
+    again = replace(UNUSUAL["again"], gradients=False)
+    seen = seen_by(doubled, {**asked.plan, "again": again})
+    first = next(iter(asked.plan))
+    asked = replace(
+        asked,
+        unusual={"again": again},
+        unusual_expected={"again": seen["again"]},
+        expected={key: replace(seen[key], facts={"gradients": {"x": np.ones(3)}}) for key in asked.plan},
+    )
+    wrong = {key: replace(seen[key], facts={"gradients": {"x": np.zeros(3)}}) for key in asked.plan}
+    verdict = judge(asked, (matches,), Sighting(wrong | {"again": seen[first]}))
+    assert verdict.diagnosis == "remembers"
+
+
 def test_a_running_sum_is_told_as_something_that_is_left() -> None:
     total: dict[tuple[int, ...], np.ndarray] = {}
 
@@ -96,6 +125,19 @@ def test_a_running_sum_is_told_as_something_that_is_left() -> None:
     verdict = judge(asked, (matches,), observe(adds_up, once, build=build_fixture))
     assert verdict.diagnosis == "remembers"
     assert verdict.message.endswith("Something of the earlier call is left.")
+
+
+def test_what_is_left_is_told_where_the_exercise_itself_calls_twice_with_the_same_shapes() -> None:
+    plan = {"0.0.0": Call("three numbers", {"x": FIRST}, 1), "0.1.0": Call("other numbers", {"x": FIRST + 5}, 1)}
+    asked = replace(cases(), plan=plan, expected=seen_by(doubled, plan))
+    total = np.zeros(3)
+
+    def adds_up(x: np.ndarray) -> np.ndarray:
+        total[: x.size] += 2 * x
+        return total[: x.size].copy()
+
+    verdict = judge(asked, (matches,), observe(adds_up, asked.calls, build=build_fixture))
+    assert verdict.diagnosis == "remembers"
 
 
 def test_code_that_is_wrong_everywhere_is_not_told_of_unusual_inputs() -> None:

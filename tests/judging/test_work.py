@@ -8,7 +8,7 @@ from autograder.judging.probes import Probe, Trial, computes_in_type, works_in_b
 pytestmark = pytest.mark.quick
 
 FACTS = {
-    works_in_blocks: {"makes a table of all scores": False, "ignores block_size": False},
+    works_in_blocks: {"makes a table of all scores": False, "takes more than a block of scores": False},
     works_once: {"reads the source again": False, "computes old positions again": False},
     computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
 }

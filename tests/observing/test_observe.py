@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils import _python_dispatch
 
 from autograder.formats.cases import Call
-from autograder.formats.values import Tensor
+from autograder.formats.values import Fixture, Tensor
 from autograder.library import build_fixture, part
 from autograder.library.quiet import is_paused, paused, quiet
 from autograder.observing.observe import observe
@@ -275,6 +275,14 @@ def test_parts_that_come_later_are_noticed_and_earlier_ones_are_not() -> None:
     assert forbidden(frozenset({"softmax"})) == ()
     assert forbidden(frozenset()) == ("use_part('softmax')",)
     assert not hasattr(softmax, "__wrapped__")
+
+
+def test_what_a_fixture_calls_in_its_own_module_is_not_the_learners_doing() -> None:
+    function = Fixture("04_attention_gradients", "sum_of_cubes", {"factors": np.ones(3)})
+    plan = {"0.0.0": Call("a function of three numbers", {"f": function}, 1)}
+    for _ in range(2):  # with its module imported for the first time, and there already
+        seen = observe(lambda f: f(np.arange(3.0)), plan, build=build_fixture, allowed=frozenset())
+        assert (seen.forbidden, seen.observations["0.0.0"].value) == ((), 9.0)
 
 
 def test_the_librarys_own_modules_are_no_way_around() -> None:

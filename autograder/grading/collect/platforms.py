@@ -9,8 +9,9 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from ..roster import Roster, moment
+from ..roster import Roster
 from ..submission import MAX_TIMESTAMP, TIMESTAMP
+from ..times import moment
 from .archives import Item, Unusable, opened
 
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.DOTALL)

@@ -34,6 +34,7 @@ from .whole_model import (
     restores_the_mode,
     right_sentences,
     same_sentence_alone,
+    stops_in_time,
 )
 from .work import computes_in_type, works_in_blocks, works_once
 
@@ -88,6 +89,7 @@ __all__ = [
     "same_sentences",
     "same_twice",
     "searches_each_sentence_by_itself",
+    "stops_in_time",
     "sums_to_one",
     "tells_the_watcher",
     "translates",

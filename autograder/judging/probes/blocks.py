@@ -16,6 +16,8 @@ def each_row_by_itself(name: str = "x") -> Probe:
     """Changing the last row of the argument `name`, (..., seq, width), moves no other row of the output."""
 
     def derive(call: Call) -> dict[str, Call]:
+        if as_array(call.given[name]) is None:
+            return {}
         rows = _given(call, name)
         if rows.ndim < 2:
             return {}
@@ -49,6 +51,8 @@ def each_sentence_by_itself(name: str = "x") -> Probe:
     """Changing the last sentence of the argument `name`, (batch, seq, width), moves no other sentence's output."""
 
     def derive(call: Call) -> dict[str, Call]:
+        if as_array(call.given[name]) is None:
+            return {}
         sentences = _given(call, name)
         if len(sentences) < 2:
             return {}

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...formats.cases import Call
 from ...formats.values import Array
-from ..compare import Difference, as_array, difference, number
+from ..compare import Difference, as_array, difference, number, told_apart
 from .probe import Finding, Probe, Trial, with_arguments
 
 
@@ -32,9 +32,13 @@ def between_values(rows: str = "a", matrix: str = "W_v") -> Probe:
         if not outside.any():
             return None
         place = int(np.argmax(outside))
+        least, most = float(low[place]), float(high[place])
+        above = seen[place] > most
+        yours, passed = told_apart(seen[place], most if above else least)
+        ends = f"{number(least)} and {passed}" if above else f"{passed} and {number(most)}"
+        between = f"lie between {ends}" if least < most else f"are all {passed}"
         return Finding(
-            f"the output[{place}] is {number(seen[place])}, but the values there lie between "
-            f"{number(low[place])} and {number(high[place])}. A mean of the values, with weights that are "
+            f"the output[{place}] is {yours}, but the values there {between}. A mean of the values, with weights that are "
             "positive and sum to 1, stays between them.",
             Difference("", "", (place,), seen, as_array(trial.expected.value)),
         )

@@ -113,6 +113,8 @@ updates_the_model = Probe("updates_the_model", "leaves the right weights behind"
 
 
 def _gives_the_loss(trial: Trial) -> Finding | None:
+    if isinstance(trial.seen.value, Tensor) and isinstance(trial.expected.value, float):
+        return Finding("what your function returns is a tensor. A Python number is asked for: `.item()` makes one.")
     found = difference(trial.seen.value, trial.expected.value, trial.tolerance, returns=trial.returns)
     return Finding(f"what your function returns is not the loss: {found.what}", found) if found else None
 
@@ -128,8 +130,14 @@ def _tells_the_watcher(trial: Trial) -> Finding | None:
         count = len(told) if isinstance(told, list) else 0
         return Finding(f"`watch` was called {count} times in {len(due)} steps; it is called once after each step.")
     wrong = next(i for i in range(len(due)) if difference(told[i], due[i], trial.tolerance))
-    seen = ", ".join(_told(value) for value in told[wrong])
-    wanted = ", ".join(_told(value) for value in due[wrong])
+    *seen_words, _ = told[wrong]
+    *wanted_words, _ = due[wrong]
+    if difference(seen_words, wanted_words, trial.tolerance) is None:
+        return Finding(
+            f"when `watch` is told of step {wrong + 1}, the model is not as that step left it. Call `watch` after each step, "
+            "before the next one."
+        )
+    seen, wanted = (", ".join(map(_told, words)) for words in (seen_words, wanted_words))
     return Finding(f"after step {wrong + 1} `watch` was told ({seen}), expected ({wanted}).")
 
 

@@ -169,6 +169,18 @@ def _encodes_once(trial: Trial) -> Finding | None:
 encodes_once = Probe("encodes_once", "reads the source once", _encodes_once)
 
 
+def _stops_in_time(trial: Trial) -> Finding | None:
+    if not _seen_of_model(trial.seen, "goes on when all have ended"):
+        return None
+    return Finding(
+        "the decoder is called again when every sentence that it is given has ended. Stop then: each further step costs as "
+        "much as the others."
+    )
+
+
+stops_in_time = Probe("stops_in_time", "stops when every sentence has ended", _stops_in_time)
+
+
 def _decodes_in_eval_mode(trial: Trial) -> Finding | None:
     if not _seen_of_model(trial.seen, "ran in training mode"):
         return None

@@ -18,6 +18,8 @@ _BLOCKS = {
     "belongs to a block.",
     "ignores block_size": "with a small `block_size` your code still makes arrays that are much larger. Its blocks do not "
     "follow `block_size`.",
+    "takes more than a block of scores": "somewhere your code takes the exponential of more scores than one block of queries and "
+    "one block of keys have. Both go in blocks of `block_size`.",
     "takes exp of all scores": "your code takes the exponential of all scores at once. Only one block of them may be looked "
     "at at a time.",
     "looks at all scores first": "your code takes the maximum of all scores before it adds up. Here each block is looked at "
