@@ -297,7 +297,7 @@ def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
 
 def test_the_table_shows_what_needs_a_look_and_counts_the_rest() -> None:
     rows = [
-        Collected("", "skipped", "x.ipynb", note="its name says of no learner whose it is"),
+        Collected("", "skipped", "x.ipynb", note="its name does not say whose it is"),
         Collected("ada", "repaired", "hw.ipynb", note="hw.ipynb was taken as small.ipynb"),
         Collected("bob", "collected", "small.ipynb"),
         Collected("eve", "collected", "small.ipynb", late="LATE"),

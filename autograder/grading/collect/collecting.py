@@ -196,8 +196,8 @@ def table(rows: Sequence[Collected]) -> str:
     for status in ("skipped", "repaired", "collected"):
         for row in groups[status]:
             if status != "collected" or row.note or row.late:
-                late = "; late" if row.late else ""
-                lines.append(f"{status:<10} {shown_name(row.student) or '?':<24} {row.file}: {row.note}{late}")
+                told = _joined(row.file, row.note, "late" if row.late else "")
+                lines.append(f"{status:<10} {shown_name(row.student) or '?':<24} {told}")
     if groups["missing"]:
         lines.append(f"missing    {', '.join(shown_name(row.student) for row in groups['missing'])}")
     counts = ", ".join(f"{len(groups[status])} {status}" for status in ("collected", "repaired", "skipped", "missing"))

@@ -18,7 +18,7 @@ Status = Literal["collected", "repaired", "skipped", "missing"]
 @dataclass(frozen=True)
 class Collected:
     student: str
-    """"" where a file says of nobody whose it is."""
+    """Empty where a file does not say whose it is."""
     status: Status
     file: str = ""
     """The name that it had on the platform."""

@@ -73,7 +73,7 @@ def by_folder(
             key = ("platform", file.who.number or file.who.folder)
             wanted[key] = safe_name(file.who.folder)
         else:
-            nobody.append((file, "its name says of no learner whose it is."))
+            nobody.append((file, "its name does not say whose it is."))
             continue
         owned[key].append(file)
     for key, learner in listed.items():
