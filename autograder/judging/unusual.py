@@ -8,7 +8,7 @@ from typing import Any
 
 from ..formats.cases import Call, ExerciseCases, Observation, Sighting
 from ..formats.values import Fixture, Tensor
-from .compare import same_observation
+from .compare import difference, same_observation
 from .probes.probe import Finding, Probe, Trial
 
 NAME = "unusual_inputs"
@@ -41,9 +41,12 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         return None
 
     def right(key: str) -> bool:
-        """In its value: a graph that is kept spoils the gradients, which are taken in a later call of the same object."""
-        return key in sighting.observations and same_observation(
-            replace(sighting.observations[key], facts={}), replace(cases.expected[key], facts={}), cases.tolerance
+        """In its value and in what it did to its arguments: a graph that is kept spoils the gradients, which come later."""
+        one, other = sighting.observations.get(key), cases.expected[key]
+        return (
+            one is not None
+            and same_observation(replace(one, facts={}), replace(other, facts={}), cases.tolerance)
+            and difference(one.facts.get("after"), other.facts.get("after"), cases.tolerance) is None
         )
 
     first = next(iter(cases.plan))

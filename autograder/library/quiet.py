@@ -106,11 +106,13 @@ def quiet(part: Any) -> Any:
         base: Any = part
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            _note_part(part)
+            if not vars(self).get("_made_by_a_fixture"):
+                _note_part(part)
             with paused():
                 return base.__call__(self, *args, **kwargs)
 
         def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            vars(self)["_made_by_a_fixture"] = _is_library(sys._getframe(1).f_globals)  # an argument may be called
             with paused():
                 base.__init__(self, *args, **kwargs)
 
@@ -134,12 +136,16 @@ def _note_part(part: Any) -> None:
 
     What a fixture has made calls its module's helpers while the learner's code runs: that is the library's own work.
     """
-    caller = sys._getframe(2).f_globals
-    name = str(caller.get("__name__"))
-    if name.startswith(_UNIT_MODULES) and vars(sys.modules.get(name, sys)) is caller:
+    if _is_library(sys._getframe(2).f_globals):
         return
     if _observed and not _paused and part.__name__ not in _observed[0]:
         _observed[1](f"use_part('{part.__name__}')")
+
+
+def _is_library(caller: dict[str, Any]) -> bool:
+    """Whether these are the globals of one of the library's unit modules."""
+    name = str(caller.get("__name__"))
+    return name.startswith(_UNIT_MODULES) and vars(sys.modules.get(name, sys)) is caller
 
 
 @contextlib.contextmanager
