@@ -85,7 +85,7 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sightin
         forbids=tuple(exercise["forbids"]),
         time_limit=exercise["time_limit"],
         patience=patience,
-        allowed=names_before(exercise["unit"]) | set(exercise["replaces"]),
+        allowed=names_before(exercise["unit"]) - {name} | set(exercise["replaces"]),
     )
     return explained(sighting, ran)
 

@@ -14,6 +14,8 @@ import contextlib
 import functools
 import os
 import sys
+import threading
+import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -85,7 +87,12 @@ def recorded(forbids: tuple[str, ...], used: set[str]) -> Iterator[None]:
     For code that is known to end soon: each operator takes memory.
     """
     wanted = {name: _FAMILIES.get(name, (name.lower(),)) for name in forbids if not name.endswith(".*")}
-    if not wanted or "torch" not in sys.modules or (recording_of_all := _recorder()) is None:
+    if (
+        not wanted
+        or "torch" not in sys.modules
+        or not _may_start_a_thread()
+        or (recording_of_all := _recorder()) is None
+    ):
         yield
         return
     try:
@@ -103,6 +110,16 @@ def recorded(forbids: tuple[str, ...], used: set[str]) -> Iterator[None]:
                     when, thread = event.start_ns(), event.start_thread_id()
                     if not any(thread == where and begun <= when <= ended for where, begun, ended in pauses):
                         used.add(name)
+
+
+def _may_start_a_thread() -> bool:
+    """PyTorch's profiler starts some, and ends the process where it cannot: a submission may have taken all there are."""
+    try:
+        for thread in [threading.Thread(target=time.sleep, args=(0.01,)) for _ in range(4)]:
+            thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _recorder() -> Any:
