@@ -1185,8 +1185,6 @@ for i, one in enumerate(often):
 
 wrong("target-as-memory-mask", ("self.decoder(x, encoder_output, decoder_mask(target), padding_mask(source))", "self.decoder(x, encoder_output, decoder_mask(target), encoder_output)"),
       says="a mask that reaches an attention layer holds numbers, not booleans. Is it a mask that you pass on, in the place of a mask, and is it True and False?")
-wrong("masks-of-vectors", ("return self.encoder(x, padding_mask(source))", "return self.encoder(x, padding_mask(x))"),
-      says="the encoder's mask is made from the embedded source. It is made from the ids: padding is an id, 0.")
 wrong("ids-to-encoder", ("x = self.dropout(self.source_embedding(source))\n        return self.encoder(x, padding_mask(source))", "return self.encoder(source, padding_mask(source))"),
       says="the encoder gets ids. It takes vectors: the ids go through `source_embedding` first.")
 wrong("decode-wants-mask", ("self.decode(target, self.encode(source), source)", "self.decode(target, self.encode(source), padding_mask(source))"),

@@ -838,7 +838,7 @@ wrong("scales-in-place", ("    outputs = []", "    outputs = []\n    query /= ma
 wrong("key-not-query", ("queries @ keys.transpose(-2, -1)", "keys[..., : queries.shape[-2], :] @ keys.transpose(-2, -1)"), says="your scores compare keys with keys; the queries are not used.")
 wrong("sums-keys", ("powers @ values", "(powers @ keys).mean(-1, keepdim=True).expand_as(total)"), says="your output sums keys. The weights belong on the values.")
 
-@wrong("only-keys-in-blocks", says="all queries meet a block of keys at once. Queries go in blocks as well: the scores of one block of queries and one block of keys exist at a time.")
+@wrong("only-keys-in-blocks", says="more scores exist at once than those of one block of queries and one block of keys. Queries go in blocks, and keys go in blocks; what was summed before is rescaled.")
 def only_keys_in_blocks(query, key, value, block_size, is_causal=False):
     """All queries at once; only the keys go in blocks."""
     q = query / math.sqrt(query.shape[-1])
@@ -854,7 +854,7 @@ def only_keys_in_blocks(query, key, value, block_size, is_causal=False):
         d, o, m = d * c + p.sum(-1), o * c[..., None] + p @ value[:, :, j:j + block_size], new
     return o / d[..., None]
 
-@wrong("only-queries-in-blocks", says="a block of queries meets all keys at once. Keys go in blocks as well, and what was summed before is rescaled: the scores of one block of queries and one block of keys exist at a time.")
+@wrong("only-queries-in-blocks", says="more scores exist at once than those of one block of queries and one block of keys. Queries go in blocks, and keys go in blocks; what was summed before is rescaled.")
 def only_queries_in_blocks(query, key, value, block_size, is_causal=False):
     """A block of queries meets all keys at once: exact, and no table either."""
     out = torch.empty(*query.shape[:-1], value.shape[-1])
@@ -941,14 +941,15 @@ def by_fused_attention(query, key, value, block_size, is_causal=False):
 
 @truth
 def by_rows(query, key, value, block_size, is_causal=False):
-    """One query at a time in float64, over the keys that it sees."""
-    out = torch.zeros(*query.shape[:-1], value.shape[-1], dtype=torch.float64)
-    for b, h, i in np.ndindex(*query.shape[:-1]):
-        seen = min(i + 1, key.shape[-2]) if is_causal else key.shape[-2]
-        s = key[b, h, :seen].double() @ query[b, h, i].double() / query.shape[-1] ** 0.5
-        w = torch.exp(s - s.max())
-        out[b, h, i] = w @ value[b, h, :seen].double() / w.sum()
-    return out
+    """One query at a time in NumPy's float64, over the keys that it sees."""
+    q, k, v = (x.detach().numpy().astype(np.float64) for x in (query, key, value))
+    out = np.zeros((*q.shape[:-1], v.shape[-1]))
+    for b, h, i in np.ndindex(*q.shape[:-1]):
+        seen = min(i + 1, k.shape[-2]) if is_causal else k.shape[-2]
+        s = k[b, h, :seen] @ q[b, h, i] / q.shape[-1] ** 0.5
+        w = np.exp(s - s.max())
+        out[b, h, i] = w @ v[b, h, :seen] / w.sum()
+    return torch.from_numpy(out)
 
 # %% exercise="KeyValueCache" part="library"
 class KeyValueCache:
@@ -1069,7 +1070,6 @@ mistakes = {
     "layers-shared": (dict(slot=lambda layer: 0), SHARED),
     "layer-before": (dict(slot=lambda layer: max(layer - 1, 0)), "some of your layers share one memory: is the layer's number off by one? Each layer has its own."),
     "layer-mod-two": (dict(slot=lambda layer: layer % 2), "your cache has room for two layers only. `num_layers` says how many there are."),
-    "shared-between-caches": (dict(shared=True), "your cache holds what another cache was given: what is written in the class itself (or in a default value) belongs to all of its objects. Make it in `__init__`."),
     "values-from-keys": (dict(keys_too=lambda key, value: (key, key)), "your values are the keys."),
     "keys-from-values": (dict(keys_too=lambda key, value: (value, value)), "your keys are the values."),
     "swapped": (dict(keys_too=lambda key, value: (value, key)), "keys and values have changed places."),
