@@ -30,6 +30,8 @@ def self_attention_columns(
     return np.transpose(output), np.transpose(weights)
 
 # %% exercise="self_attention_columns" part="variants"
+without("whole numbers", because="the text speaks of real numbers")
+
 def drawn(rng, rows, d_in):
     """Scores of about ±2, whatever the sizes: with larger ones all softmaxes are alike."""
     return 1.5 * rng.normal(size=(rows, d_in)) / np.sqrt(d_in)
@@ -735,6 +737,8 @@ def scaled_dot_product_attention(
     return _attention(query, key, value)
 
 # %% exercise="scaled_dot_product_attention" part="variants"
+without("whole numbers", because="the text speaks of real numbers")
+
 def drawn(rng, leading, seq_q, seq_k, d_k, d_v):
     return dict(
         query=rng.normal(size=(*leading, seq_q, d_k)), key=rng.normal(size=(*leading, seq_k, d_k)),
