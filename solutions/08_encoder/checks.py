@@ -34,6 +34,8 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(x)
 
 # %% exercise="LayerNorm" part="variants"
+without("one: d_model", because="the variance of one number is 0, or by its other definition no number")
+
 @cases(dict(batch=2, seq=3, d_model=5), dict(batch=4, seq=5, d_model=7), low=3)
 def sentences(rng, batch, seq, d_model):
     """{batch} sentences of {seq} tokens, d_model {d_model}"""
