@@ -167,7 +167,7 @@ class MissingCases(FileNotFoundError):
 
 
 def save_cases(cases: UnitCases, path: Path) -> None:
-    path.write_bytes(pack({"format": _FORMAT, **_fields(cases)}))
+    path.write_bytes(pack({"format": _FORMAT, **_fields(cases)}, small=True))
 
 
 def cases_digest(cases: UnitCases) -> bytes:

@@ -122,12 +122,22 @@ def to_live(value: Any) -> Any:
     return value
 
 
-def pack(tree: Any) -> bytes:
-    """One tree as bytes; equal trees give equal bytes. Equal arrays are written once."""
+def pack(tree: Any, *, small: bool = False) -> bytes:
+    """One tree as bytes; equal trees give equal bytes. Equal arrays are written once.
+
+    small: packed as tightly as can be, which takes longer: for what is written once and kept
+    """
     text, heap = _text_and_heap(tree)
     entries = {_TREE_ENTRY: np.frombuffer(text, dtype=np.uint8), _HEAP_ENTRY: np.frombuffer(heap, dtype=np.uint8)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **entries)
+    if not small:
+        np.savez_compressed(buffer, allow_pickle=False, **entries)
+        return buffer.getvalue()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        for name, array in entries.items():
+            written = io.BytesIO()
+            np.lib.format.write_array(written, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), written.getvalue(), zipfile.ZIP_LZMA)
     return buffer.getvalue()
 
 
