@@ -96,7 +96,7 @@ def recorded(forbids: tuple[str, ...], used: set[str]) -> Iterator[None]:
         yield
         return
     try:
-        with recording(), recording_of_all:
+        with recording(), _library_layers_apart(), recording_of_all:
             yield
     finally:
         events = recording_of_all.kineto_results.events() if recording_of_all.kineto_results else []
@@ -110,6 +110,37 @@ def recorded(forbids: tuple[str, ...], used: set[str]) -> Iterator[None]:
                     when, thread = event.start_ns(), event.start_thread_id()
                     if not any(thread == where and begun <= when <= ended for where, begun, ended in pauses):
                         used.add(name)
+
+
+@contextlib.contextmanager
+def _library_layers_apart() -> Iterator[None]:
+    """A recording shows what a library-backed layer does as a pause, also where a learner's code calls it by itself."""
+    from torch._C import _profiler
+    from torch.nn.modules import module as modules
+
+    ranges: list[Any] = []
+
+    def is_ours(layer: Any) -> bool:
+        return type(layer).__module__.startswith("autograder.library")
+
+    def begin(layer: Any, inputs: Any) -> None:
+        if is_ours(layer):
+            ranges.append(_profiler._RecordFunctionFast(PAUSED))
+            ranges[-1].__enter__()
+
+    def end(layer: Any, inputs: Any, output: Any) -> None:
+        if is_ours(layer) and ranges:
+            ranges.pop().__exit__(None, None, None)
+
+    hooks = (
+        modules.register_module_forward_pre_hook(begin),
+        modules.register_module_forward_hook(end, always_call=True),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _may_start_a_thread() -> bool:
