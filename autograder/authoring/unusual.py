@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats.cases import Call, Observation
-from ..formats.values import Array, Fixture, Tensor
+from ..formats.values import Array, Fixture, Tensor, shapes_of
 
 if TYPE_CHECKING:
     from .workbench import Workpiece
@@ -46,7 +46,7 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
         """Arrays are drawn a second time: read backwards, two of them may come to the same number."""
         other = _turned(call.given)
         drawn = sized(0, piece.makers[0].sizes[0] if piece.makers[0].sizes else {}) if is_numpy(call) else None
-        if drawn is not None and _shapes(drawn.given) == _shapes(call.given):
+        if drawn is not None and shapes_of(drawn.given) == shapes_of(call.given):
             other = drawn.given
         return replace(call, given=other, before=(call.given, call.given))
 
@@ -154,14 +154,6 @@ def _turned(tree: Any) -> Any:
         return value + 1 if type(value) is int and not with_arrays else value
 
     return turned(tree)
-
-
-def _shapes(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _shapes(value) for key, value in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return [_shapes(value) for value in tree]
-    return getattr(tree.data if isinstance(tree, Tensor) else tree, "shape", None)
 
 
 def _backwards(array: Array) -> Array:

@@ -11,6 +11,12 @@ class UsageError(ValueError):
     """Unusable input on the command line: one line that says what is wrong and how to put it right. Exit status 2."""
 
 
+def told_by_system(error: OSError) -> str:
+    """What the system says of a file that cannot be read or written, with the file where it names one."""
+    named = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{named}"
+
+
 def add_course(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--course",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .arguments import UsageError, add_course, chosen_units
+from .arguments import UsageError, add_course, chosen_units, told_by_system
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +57,8 @@ def run(options: argparse.Namespace) -> int:
     except (Unusable, RosterError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        named = f" ({error.filename})" if error.filename else ""
         raise UsageError(
-            f"nothing more can be collected: {error.strerror or error}{named}. Free some space or fix the permissions, then "
+            f"nothing more can be collected: {told_by_system(error)}. Free some space or fix the permissions, then "
             "run the same command again: what is in place stays."
         ) from error
     if not roster.learners:

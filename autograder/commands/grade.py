@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import UsageError, add_course, chosen_units
+from .arguments import UsageError, add_course, chosen_units, told_by_system
 
 if TYPE_CHECKING:
     from ..grading.pipeline import Outcome, Plan
@@ -75,9 +75,8 @@ def run(options: argparse.Namespace) -> int:
     except (NoAssignment, GradebookError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        named = f" ({error.filename})" if error.filename else ""
         raise UsageError(
-            f"grades cannot be written: {error.strerror or error}{named}. Free some space or fix the permissions of {course}, "
+            f"grades cannot be written: {told_by_system(error)}. Free some space or fix the permissions of {course}, "
             "then run the same command again: what is graded is kept."
         ) from error
 

@@ -105,6 +105,17 @@ def _plain_tensor(value: Any, torch: Any) -> Tensor | Opaque:
     return Tensor(np.array(dense.contiguous().numpy(), copy=True), dtype)
 
 
+def shapes_of(tree: Any) -> Any:
+    """The tree with the shape of each array, as a list, in the array's place; None for whatever has none."""
+    if isinstance(tree, (Fixture, Tensor)):
+        return shapes_of(tree.given if isinstance(tree, Fixture) else tree.data)
+    if isinstance(tree, dict):
+        return tuple((name, shapes_of(value)) for name, value in tree.items())
+    if isinstance(tree, (tuple, list)):
+        return tuple(map(shapes_of, tree))
+    return list(getattr(tree, "shape", ())) or None
+
+
 def to_live(value: Any) -> Any:
     """The tree as a learner's function takes it: every `Tensor` as a fresh PyTorch tensor, arrays copied."""
     if isinstance(value, Tensor):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..formats.cases import Call, ExerciseCases, Observation, Sighting
-from ..formats.values import Fixture, Tensor
+from ..formats.values import shapes_of
 from .compare import difference, same_observation
 from .probes.probe import Finding, Probe, Trial
 
@@ -64,19 +63,9 @@ def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
     """The exercise's own calls but those that come after one with arguments of the same shapes; all where no array is."""
     first: dict[str, str] = {}
     for key in cases.base_keys:
-        shapes = repr(_shapes(cases.plan[key].given))
+        shapes = repr(shapes_of(cases.plan[key].given))
         first.setdefault(shapes if "[" in shapes else key, key)
     return list(first.values())
-
-
-def _shapes(tree: Any) -> Any:
-    if isinstance(tree, (Fixture, Tensor)):
-        return _shapes(tree.given if isinstance(tree, Fixture) else tree.data)
-    if isinstance(tree, dict):
-        return tuple((name, _shapes(value)) for name, value in tree.items())
-    if isinstance(tree, (tuple, list)):
-        return tuple(map(_shapes, tree))
-    return list(getattr(tree, "shape", ())) or None
 
 
 def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Observation) -> Finding | None:

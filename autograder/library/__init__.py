@@ -11,7 +11,7 @@ import contextlib
 import functools
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +61,21 @@ def unit_of(name: str) -> str:
 
 
 @functools.cache
-def exercise_names() -> tuple[str, ...]:
-    """Every name that the library blocks define: the course's exercises, and fixtures of their cases."""
-    pattern = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
-    texts = ((_HERE / f"{module_name(unit)}.py").read_text(encoding="utf-8") for unit in units())
-    return tuple(name for text in texts for name in pattern.findall(text))
+def _names_of(unit: str) -> tuple[str, ...]:
+    text = (_HERE / f"{module_name(unit)}.py").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^(?:def|class) (\w+)", text, flags=re.MULTILINE))
 
 
 @functools.cache
-def names_before(unit: str) -> frozenset[str]:
-    """What the library blocks of earlier units define."""
-    pattern = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
-    texts = ((_HERE / f"{module_name(one)}.py").read_text(encoding="utf-8") for one in units() if one < unit)
-    return frozenset(name for text in texts for name in pattern.findall(text))
+def exercise_names() -> tuple[str, ...]:
+    """Every name that the library blocks define: the course's exercises, and fixtures of their cases."""
+    return tuple(name for unit in units() for name in _names_of(unit))
+
+
+def allowed_parts(unit: str, exercise: str, replaced: Iterable[str]) -> frozenset[str]:
+    """The parts that an exercise may stand on: those of earlier units, and earlier ones of its own (`replaced`)."""
+    before = frozenset(name for one in units() if one < unit for name in _names_of(one))
+    return before - {exercise} | frozenset(replaced)
 
 
 @functools.cache

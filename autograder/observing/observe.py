@@ -49,7 +49,7 @@ def sighting_of(target: Any, cases: ExerciseCases) -> Sighting:
         replaced=library.parts(cases.replaces),
         forbids=cases.forbids,
         time_limit=cases.time_limit,
-        allowed=library.names_before(cases.unit) - {cases.name} | set(cases.replaces),
+        allowed=library.allowed_parts(cases.unit, cases.name, cases.replaces),
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ..formats.cases import Fault, Sighting, calls_from, sighting_tree
 from ..formats.frames import FRAME, MAX_VALUES
 from ..formats.values import pack, unpack
-from ..library import build_fixture, grading, names_before, parts
+from ..library import allowed_parts, build_fixture, grading, parts
 from .observe import observe, size_of
 from .session import Budget, Emit, Ran, explained, run_blocks
 
@@ -85,7 +85,7 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sightin
         forbids=tuple(exercise["forbids"]),
         time_limit=exercise["time_limit"],
         patience=patience,
-        allowed=names_before(exercise["unit"]) - {name} | set(exercise["replaces"]),
+        allowed=allowed_parts(exercise["unit"], name, exercise["replaces"]),
     )
     return explained(sighting, ran)
 

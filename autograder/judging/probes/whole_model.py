@@ -169,28 +169,29 @@ def _encodes_once(trial: Trial) -> Finding | None:
 encodes_once = Probe("encodes_once", "reads the source once", _encodes_once)
 
 
-def _stops_in_time(trial: Trial) -> Finding | None:
-    if not _seen_of_model(trial.seen, "goes on when all have ended"):
-        return None
-    return Finding(
-        "the decoder is called again when every sentence that it is given has ended. Stop then: each further step costs as "
-        "much as the others."
-    )
+def _never(name: str, title: str, fact: str, message: str) -> Probe:
+    """What the watched model must not have counted."""
+
+    def judge(trial: Trial) -> Finding | None:
+        return Finding(message) if _seen_of_model(trial.seen, fact) else None
+
+    return Probe(name, title, judge)
 
 
-stops_in_time = Probe("stops_in_time", "stops when every sentence has ended", _stops_in_time)
-
-
-def _decodes_in_eval_mode(trial: Trial) -> Finding | None:
-    if not _seen_of_model(trial.seen, "ran in training mode"):
-        return None
-    return Finding(
-        "the model runs in training mode while it decodes, so dropout switches numbers off at random. Decode in "
-        "evaluation mode."
-    )
-
-
-decodes_in_eval_mode = Probe("decodes_in_eval_mode", "decodes without dropout", _decodes_in_eval_mode)
+stops_in_time = _never(
+    "stops_in_time",
+    "stops when every sentence has ended",
+    "goes on when all have ended",
+    "the decoder is called again when every sentence that it is given has ended. Stop then: each further step costs as "
+    "much as the others.",
+)
+decodes_in_eval_mode = _never(
+    "decodes_in_eval_mode",
+    "decodes without dropout",
+    "ran in training mode",
+    "the model runs in training mode while it decodes, so dropout switches numbers off at random. Decode in "
+    "evaluation mode.",
+)
 
 
 def _restores_the_mode(trial: Trial) -> Finding | None:
