@@ -100,6 +100,10 @@ class NotebookPage:
         """The text of a cell's outputs as a reader sees it; "" where it has none."""
         return str(self._on_cell(cell, "cell.outputArea.node.innerText"))
 
+    def result(self, cell: str) -> str:
+        """The plain text of a cell's last output, which nbgrader reads and a reader of the page need not see."""
+        return str(self._on_cell(cell, "cell.outputArea.model.toJSON().at(-1).data['text/plain']"))
+
     def output_html(self, cell: str) -> str:
         """The page's HTML of a cell's outputs, as drawn and after JupyterLab's sanitiser."""
         return str(self._on_cell(cell, "cell.outputArea.node.innerHTML"))
