@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .build import Paths
-from .closing import without_solution_links
+from .derived_cells import without_solution_links
 from .parse import LessonError
 from .parse import units as all_units
 from .start_page import start_page, start_page_path
