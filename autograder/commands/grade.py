@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from ..grading.files import shown_name
     from ..grading.gradebook import GradebookError
     from ..grading.pipeline import plan
+    from ..grading.roster import RosterError
 
     course: Path = options.course
     if options.workers < 1:
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
         return 130
-    except (NoAssignment, GradebookError) as error:
+    except (NoAssignment, GradebookError, RosterError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(

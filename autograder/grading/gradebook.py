@@ -9,9 +9,9 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from traitlets.config.loader import load_pyconfig_files
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
+from .roster import Extension
 from .times import read_time
 
 _LOGGER = logging.getLogger("tornado.application")
@@ -43,10 +44,18 @@ def find_own_commands() -> None:
         os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+MoreTime = Callable[[str, str], Extension]
+"""From a student and a unit."""
+
+
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
-    def __init__(self, course: Path) -> None:
+    def __init__(self, course: Path, more_time: MoreTime | None = None) -> None:
+        """
+        more_time: what a student is granted in a unit; None where the gradebook's own extensions count
+        """
+        self._more_time = more_time
         configured = (course / "nbgrader_config.py").is_file()
         self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
         self._config.CourseDirectory.root = str(course)
@@ -158,8 +167,14 @@ class GradebookWriter:
         return query.filter(kind.notebook_id == notebook.id)
 
     def _assign_penalty(self, submission: Any, notebook: Any) -> None:
-        """The course's late policy, applied anew at each grading: no penalty of an earlier one stays."""
+        """The course's late policy, applied anew at each grading: no penalty or extension of an earlier one stays."""
         notebook.late_submission_penalty = None
+        given = self._more_time(submission.student.id, submission.assignment.name) if self._more_time else None
+        if given:
+            due = submission.assignment.duedate
+            submission.extension = (given.deadline(due.replace(tzinfo=UTC)) - due.replace(tzinfo=UTC)) if due else None
+            if given.excused:
+                return
         late = submission.total_seconds_late
         if late > 0:
             self._gradebook.db.flush()
