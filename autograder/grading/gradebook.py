@@ -16,9 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Assignment as BookedUnit
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    InvalidEntry,
+    MissingEntry,
+    Student,
+    SubmittedNotebook,
+)
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
@@ -204,10 +215,15 @@ class GradebookWriter:
     def rows(self) -> list[Row]:
         """One row a unit and student."""
         with self._guarded():
+            db = self._gradebook.db
+            students = {one: (email or "") for one, email in db.query(Student.id, Student.email)}
+            summed = db.query(SubmittedNotebook.assignment_id, func.sum(SubmittedNotebook.late_submission_penalty))
+            penalties = {one: (total or 0.0) for one, total in summed.group_by(SubmittedNotebook.assignment_id)}
+            units = sorted(unit for (unit,) in db.query(BookedUnit.name))
             return [
-                _row(assignment.name, submission)
-                for assignment in sorted(self._gradebook.assignments, key=lambda one: one.name)
-                for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
+                _row(told, students[told["student"]], penalties.get(told["id"], 0.0))
+                for unit in units
+                for told in sorted(self._gradebook.submission_dicts(unit), key=lambda told: str(told["student"]))
             ]
 
     def given_by_hand(self) -> dict[tuple[str, str], list[ByHand]]:
@@ -225,20 +241,22 @@ class GradebookWriter:
         return {key: list(cells.values()) for key, cells in found.items()}
 
 
-def _row(unit: str, submission: Any) -> Row:
-    student = submission.student
+def _row(told: Mapping[str, Any], email: str, penalty: float) -> Row:
+    """
+    told: a submission as nbgrader's `submission_dicts` gives it
+    """
     return Row(
-        unit,
-        student.id,
-        student.last_name or "",
-        student.first_name or "",
-        student.email or "",
-        handed_in=submission.timestamp.isoformat() if submission.timestamp else "",
-        raw_score=submission.score,
-        late_penalty=submission.late_submission_penalty,
-        score=max(0.0, submission.score - submission.late_submission_penalty),
-        max_score=submission.max_score,
-        needs_manual_grade=submission.needs_manual_grade,
+        told["name"],
+        told["student"],
+        told["last_name"] or "",
+        told["first_name"] or "",
+        email,
+        handed_in=told["timestamp"].isoformat() if told["timestamp"] else "",
+        raw_score=told["score"],
+        late_penalty=penalty,
+        score=max(0.0, told["score"] - penalty),
+        max_score=told["max_score"],
+        needs_manual_grade=bool(told["needs_manual_grade"]),
     )
 
 
