@@ -228,10 +228,10 @@ def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
     student, unit = graded.record.student, graded.record.unit
     assignment = plan.assignments[unit]
-    timestamp = next(one.timestamp() for one in plan.todo if (one.student, one.unit) == (student, unit))
+    submission = next(one for one in plan.todo if (one.student, one.unit) == (student, unit))
     answers = read_answers(plan.course, student, unit, assignment.notebook_name)
-    book.write(graded, assignment.notebook_name, timestamp, answers)
-    write_graded(plan.course, assignment, graded, timestamp)
+    book.write(graded, assignment.notebook_name, submission.timestamp(), answers)
+    write_graded(plan.course, assignment, graded, submission.exchange_files())
 
 
 @dataclass(frozen=True)
