@@ -41,8 +41,8 @@ begin("02_attention_scores")
 #
 # To get the new vector $b^1$ of the first word, *it*:
 #
-# 1. **Ask.** Make a *query* $q^1$ from $a^1$: what the word looks for. *It* looks for something that is done.
-# 2. **Offer.** Make a *key* $k^j$ from each word: what it can be found by. *Purrs*: I am something that is done. And a *value* $v^j$: what it gives. *Purrs*: a cat.
+# 1. **Ask.** Make a *query* $q^1$ from $a^1$: what the word looks for. *It* looks for a deed.
+# 2. **Offer.** Make a *key* $k^j$ from each word: what it can be found by. *Purrs* is found as a deed. And a *value* $v^j$: what it gives. *Purrs* gives: a cat.
 # 3. **Compare.** The query and each key give one number, the *score* $s_{1,j}$: how relevant word $j$ is to word 1.
 # 4. **Share out.** Softmax turns the scores into *weights* $\alpha_{1,j}$: positive numbers that sum to 1.
 # 5. **Collect.** $b^1$ is the sum of the values, each times its weight.
@@ -183,8 +183,8 @@ outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) 
 # $$W_q = \begin{bmatrix}1&1&0&0&0\\2&0&0&1&0\\-1&1&0&0&2\\0&0&0&2&1\end{bmatrix},\qquad
 #   W_k = \begin{bmatrix}2&0&0&0&0\\0&2&0&0&0\\0&0&0&2&0\\0&0&0&0&1\end{bmatrix}$$
 #
-# Read them column by column. The first column of $W_q$ is what a *someone* looks for: *who*, a little (1); what it *does*, much (2); *when*, please not (−1). The second column of $W_k$ is
-# what something that is done can be found by: under *does*. The third is 0: the sound is no part of the key. So
+# Read them column by column. The first column of $W_q$ is what a *someone* looks for: *who*, a little (1); what it *does*, much (2); *when*, please not (−1). The second column of $W_k$ files
+# a deed under *does*. The third is 0: the sound is no part of the key. So
 #
 # $$q^1 = W_q\,a^1 = \begin{bmatrix}1\\2\\-1\\0\end{bmatrix},\qquad
 #   k^1 = \begin{bmatrix}2\\0\\0\\0\end{bmatrix},\;
@@ -192,7 +192,7 @@ outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) 
 #   k^3 = \begin{bmatrix}0\\0\\0\\1\end{bmatrix},\;
 #   k^4 = \begin{bmatrix}0\\0\\2\\0\end{bmatrix}$$
 #
-# Check one of them with a pencil before you go on: $k^2 = W_k a^2$. (Four words, and four numbers in a key: that is chance; the checks use other sizes.)
+# Check one with a pencil before you go on: $k^2 = W_k a^2$. (Four words, and four numbers in a key: that is chance; the checks use other sizes.)
 
 # %% part="demo"
 words = ["it", "purrs", "all", "night"]
@@ -285,7 +285,7 @@ outcome("02-no-matrices", "neither: equal, and so for every pair" if np.allclose
 
 # %% [markdown]
 # A dot product does not care which vector comes first. Without the matrices the table is its own mirror image across the diagonal: who asks and who is asked cannot differ. Worse, each word here finds
-# only itself. With two matrices, *looking for* and *being found by* are two things: *it* needs *purrs* (4) more than *purrs* needs *it* (2). The first row holds your four scores from above.
+# only itself. With two matrices, *looking for* and *being found by* are two things: *it* needs *purrs* (4) more than *purrs* needs *it* (2).
 
 # %% [markdown]
 # ### The second way: add, squash, weigh
@@ -366,6 +366,7 @@ outcome("02-no-bend", "are all the same" if np.allclose(bent["without"], bent["w
 # Without the bend the score falls apart into two sums, one from the query and one
 # from the key: $w \cdot q^i + w \cdot k^j$. The first is the same for all keys, and softmax ignores a number
 # that is added to all the scores. Then it does not matter who asks: *night* and *it* get the same answer.
+# (The matrices were made for the dot product; with this $w$, *it* does not find *purrs*.)
 
 # %% [markdown]
 # ### Which of the two?
@@ -503,7 +504,7 @@ left = curves["without"][at[1024], 1, 1] / curves["without"][at[1], 1, 1]
 outcome("02-gradient-left", "more than a half" if left > 1 / 2 else "less than a hundredth" if left < 1 / 100 else "a half to a hundredth")
 
 # %% [markdown]
-# The line is the median of 200 draws, the band holds the middle half of them. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
+# The line is the median of 200 draws, the band holds the middle half of them. On the right, equal steps are equal factors. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
 # is the band there? A wide band means that some queries still learn and others hardly at all. The formula says when: $\alpha_i (1 -
 # \alpha_i)$ is far from 0 only while $\alpha_i$ is neither near 0 nor near 1, as when the two best keys score nearly the same.
 #
@@ -521,7 +522,7 @@ outcome("02-gradient-left", "more than a half" if left > 1 / 2 else "less than a
 #   v^3 = \begin{bmatrix}0\\0\\1\end{bmatrix},\;
 #   v^4 = \begin{bmatrix}0\\0\\2\end{bmatrix}$$
 #
-# *It* by itself could be either. Look at *purrs*: its key $(0, 2, 0, 0)$ says that something is done, and its value $(2, 0, 0)$ says *a cat*. By one it is found, the other it gives.
+# *It* by itself could be either. Look at *purrs*: its key $(0, 2, 0, 0)$ says *a deed*, its value $(2, 0, 0)$ says *a cat*. By the one it is found; the other is what it gives.
 #
 # $b^1$ is the sum of the values, each times its weight. By hand, with the weights of part 1:
 #

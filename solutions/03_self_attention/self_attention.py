@@ -80,7 +80,7 @@ show(
 # | $\hat A$ | weights of query $i$; they sum to 1 | $(n, n)$ |
 # | $O$ | output $b^i$ | $(d_v, n)$ |
 #
-# So $A_{j,i}$ is unit 02's score $s_{i,j}$, divided by $\sqrt{d_k}$, and $\hat A_{j,i}$ its weight $\alpha_{i,j}$. (The 2021 lecture writes $A'$ for $\hat A$, and first shows the scores without $\sqrt{d_k}$.)
+# So $A_{j,i}$ is what unit 02 called the scaled score $s_{i,j}$, and $\hat A_{j,i}$ the weight $\alpha_{i,j}$. (The 2021 lecture writes $A'$ for $\hat A$, and first shows the scores without $\sqrt{d_k}$.)
 
 # %% [markdown]
 # ## Four words in numbers
