@@ -54,7 +54,7 @@ print("sum along axis −1, within each row:  ", sentence.sum(axis=-1), "     sh
 #
 # $$a = \begin{bmatrix}1&2\\0&1\end{bmatrix}, \qquad b = \begin{bmatrix}3&-1\\1&1\\2&0\end{bmatrix}$$
 #
-# there are two times three dot products:
+# there are six:
 #
 # | | $b_0 = (3,-1)$ | $b_1 = (1, 1)$ | $b_2 = (2, 0)$ |
 # |---|---|---|---|
@@ -105,7 +105,7 @@ check(pairwise_dot, keeps_inputs, right_shape, finite, matches)
 #
 # ## How a check reads
 #
-# Here is a try at exercise 2, with a mistake on purpose. The exercise wants *sums*; this try makes *products*. Run the cell and read the panel.
+# Here is a try at exercise 2, with a mistake on purpose. The exercise wants *sums*; this try makes *products*. Run it and read the panel.
 
 # %% part="demo"
 def first_try(column, row):
@@ -117,7 +117,7 @@ check(first_try, keeps_inputs, right_shape, finite, matches)
 # %% [markdown]
 # From the top:
 #
-# 1. **The headline**: not yet, which exercise, how many of the points. Points are all or nothing.
+# 1. **The headline**: not yet, which exercise, how many of the points. Points are all or nothing for each set of cases.
 # 2. **The sentence**: what was seen and what was expected. The check knows many mistakes. When your output
 #    equals the output of one of them, it names the mistake. Otherwise it says which property fails first and claims no cause.
 # 3. **Seen on**: the case, one of several. Sizes in the cases all differ, so nothing passes by luck.
