@@ -54,9 +54,9 @@ from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes, arrows = {}, []
 ways = {"r": {("s1", "s2"), ("s2", "s3"), ("s3", "s4")}, "c": {("c1", "d2"), ("d2", "e3"), ("e3", "f4")}, "a": {("a1", "b4")}}
-for j, below in enumerate("₁₂₃₄", start=1):
+for j, (below, word) in enumerate(zip("₁₂₃₄", ("I", "saw", "a", "saw"), strict=True), start=1):
     for left, kind in zip((0, 4.4, 8.8), "rca", strict=True):
-        boxes[f"{kind}{j}"] = Box(f"x{below}", left + j, 0, "grey", "circle")
+        boxes[f"{kind}{j}"] = Box(word, left + j, 0, "grey", "circle")
     boxes[f"s{j}"] = Box(f"h{below}", j, 1, "blue", "circle")
     boxes |= {f"{layer}{j}": Box(" ", 4.4 + j, height, "green", "circle") for height, layer in enumerate("def", start=1)}
     boxes[f"b{j}"] = Box(f"b{below}", 8.8 + j, 1, "purple", "circle")
@@ -65,8 +65,8 @@ pairs += [(f"{one}{j}", f"{two}{j + step}") for one, two in ("cd", "de", "ef") f
 pairs += [(f"a{j}", f"b{i}") for j in range(1, 5) for i in range(1, 5)]
 arrows = [Arrow(*pair, colour="orange" if any(pair in way for way in ways.values()) else "plain") for pair in sorted(pairs, key=lambda p: any(p in w for w in ways.values()))]
 boxes |= {"R": Box("RNN", 2.5, -0.8, shape="text"), "C": Box("CNN: three layers, kernel of width 2", 6.9, -0.8, shape="text"), "A": Box("self-attention", 11.3, -0.8, shape="text")}
-show(flow(boxes, arrows), alt="Three layers over four tokens. RNN: x1 reaches the last hidden state h4 through h1, h2 and h3, one after the "
-     "other. CNN with kernels of width 2: x1 reaches the last output through three layers. Self-attention: x1 reaches b4 in one step.")
+show(flow(boxes, arrows), alt="Three layers over the words I saw a saw. RNN: the first word reaches the last hidden state h4 through h1, h2 and h3, one "
+     "after the other. CNN with kernels of width 2: it reaches the last output through three layers. Self-attention: it reaches b4 in one step.")
 
 # %% [markdown]
 # A vector stands to the *left* of its matrix here, $x\,W$. (The lectures write columns, $W x$. Unit 03 turns one into the other.)
@@ -536,7 +536,7 @@ outcome("01-chain", chain_costs, "times")
 #
 # ## Experiment 2 · Recall the first token
 #
-# Now the way's length. The task could not be simpler: a sequence of random tokens, four kinds of them, and the model has to say at the **last**
+# Now the length of the way. The task could not be simpler: a sequence of random tokens, four kinds of them, and the model has to say at the **last**
 # place which token came **first**. Blind guessing is right in 25 % of the cases.
 #
 # Four small models, 16 numbers wide, all trained in the same way: 150 steps, the same seed, a fresh model for each distance. The CNN has three causal layers of width 3. The
