@@ -101,7 +101,7 @@ def test_the_start_page_lists_the_units_by_their_own_words(tmp_path: Path) -> No
     assert [entry.unit for entry in listed] == list(units(tmp_path / "solutions"))
     assert listed[0] == entry_of(made)
     assert (listed[0].points, listed[0].exercises[0].visible, listed[0].minutes) == (5.0, 3.0, 5)
-    text = nbformat.reads(page, as_version=4).cells[-1].source
+    (text,) = [cell.source for cell in nbformat.reads(page, as_version=4).cells if cell.id == "map"]
     assert "| [98 · Beside: it](98_after/after.ipynb) | `double` | 5 min | 5 |" in text
     assert "| **2 units** | | **about 0 h** | **10** |" in text
 
