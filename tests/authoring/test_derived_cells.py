@@ -52,6 +52,16 @@ def test_preflight_and_picture_are_skipped_while_grading_and_show_no_code(tmp_pa
     assert cell.metadata["jupyter"] == {"source_hidden": True}
 
 
+def test_what_needs_no_reading_is_folded(tmp_path: Path) -> None:
+    demo = '\n# %% part="demo" folded=True\nprint(1)\n\n# %% part="demo"\npredict("97-x", "?")\n\n# %% part="demo"\nprint(2)\n'
+    made = lesson(tmp_path, ("# # 97 · Made up", f"# # 97 · Made up\n{demo}\n# %% [markdown]\n# ## On"))
+    folded = [
+        cell.source for cell in solved_notebook(made).cells if cell.metadata.get("jupyter", {}).get("source_hidden")
+    ]
+    assert "print(1)" in folded and 'predict("97-x", "?")' in folded and "print(2)" not in folded
+    assert any("HIDDEN TESTS" in source for source in folded)
+
+
 def test_an_instructor_can_release_without_the_way_to_the_solutions(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.autograder]\nsolution_links = false\n", encoding="utf-8")
     cells = solved_notebook(lesson(tmp_path)).cells
