@@ -239,7 +239,7 @@ table(rows, ["key", "score s", "e^s", "weight, no mask", "m", "weight, masked"])
 
 # %% [markdown]
 # Check one line yourself: $e^1 / (e^1 + e^2) = 2.718 / 10.107 = 0.269$. The third key had the best score of all. With
-# the mask it is gone, and the other two share what it had.
+# the mask it is gone, and the first two share the whole weight.
 
 # %% [markdown] exercise="masked_softmax" part="prompt" points=10 difficulty=3 minutes=12 forbids="_masked_softmax scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `masked_softmax`

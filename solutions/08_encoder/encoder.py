@@ -2,8 +2,8 @@
 # # 08 · The encoder: add & norm, feed-forward, stack
 #
 # Attention lets tokens hear one another, and that is all it does. Stack it by itself, and each layer replaces a token by a mixture
-# of others: what the token was gets lost, and nobody thinks about what was heard. In this unit each token gets a memory that
-# runs through the whole stack, and a place to think.
+# of all: what the token was gets lost (Dong and others, 2021), and nobody thinks about what was heard. In this unit each token gets a
+# memory that runs through the whole stack, and a place to think.
 #
 # **By the end you can**
 #
@@ -44,7 +44,7 @@ from autograder.lab.figures import Arrow, Box, flow, house_style, lines, panels,
 boxes, arrows = {}, []
 for kind, column, stream, branches in (
     ("post-norm", 0, ["x", "+", "norm 1", "+", "norm 2", "output"], [["attention"], ["feed-forward"]]),
-    ("pre-norm", 3, ["x", "+", "+", "output"], [["norm 1", "attention"], ["norm 2", "feed-forward"]]),
+    ("pre-norm", 5, ["x", "+", "+", "output"], [["norm 1", "attention"], ["norm 2", "feed-forward"]]),
 ):
     rows = [0, 2, 3, 5, 6, 7] if kind == "post-norm" else [0, 3, 6, 7]
     names = [f"{kind} {row}" for row in rows]
@@ -58,7 +58,7 @@ for kind, column, stream, branches in (
         way = [start, *(f"{kind} {label}" for label in labels), end]
         for place, label in enumerate(labels):
             colour = {"attention": "blue", "feed-forward": "orange"}.get(label, "grey")
-            boxes[f"{kind} {label}"] = Box(label, column + 1, boxes[start].row + 1 + place, colour)
+            boxes[f"{kind} {label}"] = Box(label, column + 2, boxes[start].row + 1 + place, colour)
         arrows += [Arrow(*pair) for pair in zip(way, way[1:])]
 show(flow(boxes, arrows, title="One encoder block: the norms in the stream, or in the branches"))
 
@@ -121,8 +121,7 @@ check(LayerNorm, keeps_inputs, right_shape, finite, each_row_by_itself("x"), lea
 # - In the order of the formula: mean, variance, add eps, root, divide; last the gain, then the bias.
 
 # %% [markdown]
-# Why not the older **batch norm**? It takes mean and variance the other way: of each feature, over all tokens of all sentences. One
-# group of numbers that share a mean is dark:
+# Why not the older **batch norm**? It takes mean and variance the other way. One group of numbers that share a mean is dark:
 
 # %% part="demo" folded=True
 figure, axes = panels(1, 2, width=7.4, height=3.1)
@@ -192,7 +191,7 @@ check(FeedForward, keeps_inputs, right_shape, finite, same_in_eval, each_row_by_
 #
 # In training, dropout sets a random share of numbers to 0 and scales the others up, so that no layer relies on a single
 # feature. The paper (section 5.4) applies it to the output of each sub-layer, before it is added to the input. After
-# `model.eval()`, `nn.Dropout` hands its input on unchanged. Most cases of the checks run in eval mode. Two run in training
+# `model.eval()`, `nn.Dropout` hands its input on unchanged. Two cases of the checks run in training
 # mode with a rate of 1, where it sets *all* to 0: so there is no chance in it, and it shows where your dropout stands.
 #
 # ## The block
@@ -370,7 +369,7 @@ table(rows, ["arrangement", "one block, output", "three blocks, output", "three 
 #
 # **Predict first.** Three stacks of 1 to 32 blocks: post-norm, pre-norm, and one with the residual connections taken out (norms
 # stay). In a deep stack, which block gets the largest gradient: the first, far from the loss, or the last? And do the gradients of
-# the first block die out where there are no residual connections? (Weights are drawn by Xavier's rule, as is common.)
+# the first block die out where there are no residual connections?
 
 # %% part="demo"
 predict("08-post-norm", "Post-norm, 32 blocks: the larger gradient is at the ...", choices=("first block", "last block", "about the same"))
@@ -569,7 +568,7 @@ table(rows, ["model", "right on unseen sequences"])
 # %% [markdown]
 # Without positions the answer must be a guess. Half of every sequence is `(` and half is `)`, and weighted means do not even see how long it
 # is: to that model all sequences are one, and it says the same to each. The weights for each place get surprisingly far, because early
-# opening brackets are a good sign. That is the number the encoder has to beat, not 50 %. How much did it win in your run?
+# opening brackets are a good sign. That is the number the encoder has to beat, not 50 %.
 #
 # Where does it still err? Count how deep a sequence dips: how many more brackets are closed than opened at its worst place.
 
@@ -650,8 +649,9 @@ with house_style():
 show(figure)
 
 # %% [markdown]
-# The answer grows in the stream from block to block: each adds what the next ones build on. In unit 10 the stream belongs to a
-# model that writes, and you can ask which *word* it would say after each block.
+# Look where each curve rises. Where this was written, both stood at 85 % after three blocks, and the other five, though they add to the
+# stream as well, changed next to nothing: for brackets, eight blocks are more than it takes. In unit 10 the stream belongs to a model
+# that writes, and what can be read from it early is a *word*.
 #
 # **Where the sources differ.** The lecture draws the block post-norm, as the 2017 paper has it, and names Xiong and others, who
 # move the norm. This course follows the lecture by default, and takes pre-norm where a stack gets deep.
@@ -693,6 +693,7 @@ show(figure)
 #   remark that its order has been questioned.
 # - Vaswani et al., "Attention Is All You Need" (2017), sections 3.1 (LayerNorm(x + Sublayer(x))), 3.3 (feed-forward), 5.4
 #   (dropout on each sub-layer's output).
+# - Dong, Cordonnier and Loukas, "Attention is not all you need" (2021): stacked attention alone makes all tokens alike.
 # - Ba, Kiros and Hinton, "Layer Normalization" (2016). He et al., "Deep Residual Learning for Image Recognition" (2015).
 # - Xiong et al., "On Layer Normalization in the Transformer Architecture" (2020): gradients at the start, post-norm and
 #   pre-norm, and why one of them needs a warm-up.
