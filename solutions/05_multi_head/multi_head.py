@@ -274,8 +274,7 @@ check(split_heads, keeps_inputs, axes("batch", "num_heads", "seq", "d_head"), ri
 # %% [markdown]
 # ### See it happen
 #
-# Three tokens, six features, two heads. Each number says where it came from: `21` is token 2, feature 1. Does head 0 hold
-# features 0, 1, 2 of *every* token?
+# Each number says where it came from: `21` is token 2, feature 1. Does head 0 hold features 0, 1, 2 of *every* token?
 
 # %% part="demo"
 split = use_part("split_heads")

@@ -297,7 +297,7 @@ shift, table = use_part("shift_matrix"), use_part("sinusoidal_positions")(100, 1
 pairs = [(2, 5), (30, 33), (80, 83), (83, 80)]
 added = [float((query + table[p]) @ (key + table[r])) for p, r in pairs]
 turned = [float((query @ shift(p, 16)) @ (key @ shift(r, 16))) for p, r in pairs]
-print("places: ", *(f"{str(pair):>9}" for pair in pairs))
+print("places: ", *(f"{pair!s:>9}" for pair in pairs))
 for name, scores in (("added:  ", added), ("turned: ", turned)):
     print(name, *(f"{score:9.3f}" for score in scores))
 alike, falling = max(turned[:3]) - min(turned[:3]) < 1e-3, turned[0] > turned[1] > turned[2]

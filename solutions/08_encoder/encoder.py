@@ -52,14 +52,14 @@ for kind, column, stream, branches in (
         shape = "circle" if label == "+" else "box"
         text = f"{label}  ({kind})" if label in ("x", "output") else label
         boxes[name] = Box(text, column, row, "green" if label == "+" else "grey" if "norm" in label else "plain", shape)
-    arrows += [Arrow(*pair, colour="green") for pair in zip(names, names[1:])]
+    arrows += [Arrow(names[i], names[i + 1], colour="green") for i in range(len(names) - 1)]
     for number, labels in enumerate(branches):
         start, end = (names[2 * number], names[2 * number + 1]) if kind == "post-norm" else (names[number], names[number + 1])
         way = [start, *(f"{kind} {label}" for label in labels), end]
         for place, label in enumerate(labels):
             colour = {"attention": "blue", "feed-forward": "orange"}.get(label, "grey")
             boxes[f"{kind} {label}"] = Box(label, column + 2, boxes[start].row + 1 + place, colour)
-        arrows += [Arrow(*pair) for pair in zip(way, way[1:])]
+        arrows += [Arrow(way[i], way[i + 1]) for i in range(len(way) - 1)]
 show(flow(boxes, arrows, title="One encoder block: the norms in the stream, or in the branches"))
 
 # %% [markdown]
@@ -461,8 +461,7 @@ show(figure)
 # Do these brackets balance? `(()(()))` does. `())(()` does not: the third sign closes what was never opened. In both, as many are
 # opened as closed; both begin with `(` and end with `)`. So **counting tells nothing; only order does.**
 #
-# All sequences have 6 to 20 brackets and are padded to 20. Half of them balance. A thousand are kept for testing and
-# never trained on.
+# All sequences have 6 to 20 brackets, padded to 20. Half of them balance. A thousand are kept for testing.
 
 # %% part="demo" folded=True
 LENGTH, PAD, OPEN, CLOSE = 20, 0, 1, 2
@@ -494,8 +493,8 @@ for row, label in list(zip(ids.tolist(), labels.tolist()))[:4]:
 print(f"{len(train_ids):,} to train on, {len(test_ids):,} to test")
 
 # %% [markdown]
-# The classifier is made of parts that you have built: the embedding with positions (unit 06), the padding mask (07), the
-# encoder. Its answer is read off the **mean of the encoder's rows**, over real tokens only.
+# The classifier is made of parts that you have built: embedding with positions, padding mask, encoder. Its answer is read off the
+# **mean of the encoder's rows**, over real tokens only.
 #
 # Two simpler models stand beside it. One is the same classifier **without positions**. The other has no attention: **a weight for
 # each place**, added up (a logistic regression).
@@ -567,7 +566,7 @@ table(rows, ["model", "right on unseen sequences"])
 
 # %% [markdown]
 # Without positions the answer must be a guess. Half of every sequence is `(` and half is `)`, and weighted means do not even see how long it
-# is: to that model all sequences are one, and it says the same to each. The weights for each place get surprisingly far, because early
+# is: the model says the same to all. The weights for each place get surprisingly far, because early
 # opening brackets are a good sign. That is the number the encoder has to beat, not 50 %.
 #
 # Where does it still err? Count how deep a sequence dips: how many more brackets are closed than opened at its worst place.
@@ -649,9 +648,9 @@ with house_style():
 show(figure)
 
 # %% [markdown]
-# Look where each curve rises. Where this was written, both stood at 85 % after three blocks, and the other five, though they add to the
-# stream as well, changed next to nothing: for brackets, eight blocks are more than it takes. In unit 10 the stream belongs to a model
-# that writes, and what can be read from it early is a *word*.
+# Look where each curve rises, and where it runs nearly flat: the blocks there add to the stream as well, and change little in the
+# answer. For brackets, eight blocks are more than it takes. In unit 10 the stream belongs to a model that writes, and what can be read
+# from it early is a *word*.
 #
 # **Where the sources differ.** The lecture draws the block post-norm, as the 2017 paper has it, and names Xiong and others, who
 # move the norm. This course follows the lecture by default, and takes pre-norm where a stack gets deep.
@@ -681,7 +680,7 @@ show(figure)
 # One linear layer: (x W₁ + b₁) W₂ + b₂ = x (W₁W₂) + (b₁W₂ + b₂). The width d_ff would gain nothing.
 # </details>
 #
-# <details><summary>4. The mask goes to every block. What happens if only the first one gets it?</summary>
+# <details><summary>4. What happens if only the first block gets the mask?</summary>
 #
 # From the second block on, the padding's rows are keys like any other. A sentence's output then depends on how much
 # padding stands beside it.
