@@ -168,7 +168,7 @@ def _residual(ax: Axes, layer: _Part, added: _Part) -> None:
 
 
 def _in_words(today: str, passed: Collection[str]) -> str:
-    here = [f"{part.words} (unit {', '.join(part.units)})" for part in _ALL if today and today in part.units]
+    here = [f"{part.words} (unit {' and '.join(part.units)})" for part in _ALL if today and today in part.units]
     done = sorted({unit for part in _ALL for unit in part.units if unit in passed})
     return (
         "The whole Transformer. Encoder: embedding, positions, then N blocks of multi-head attention, add & norm, feed-forward, add & norm. "
