@@ -280,9 +280,9 @@ show(
 # %% [markdown]
 # ## Today's way: turn, do not add
 #
-# Add nothing to the token. Instead, turn the **query** at place $p$ by
-# `shift_matrix(p)` and the **key** at place $r$ by `shift_matrix(r)`, and take their dot product as before. This is **RoPE**, rotary
-# position embedding (Su and others, 2021); LLaMA (2023) and most language models after it do it.
+# Add nothing to the token. Instead, turn the **query** at place $p$ by `shift_matrix(p)` and the **key** at place $r$ by
+# `shift_matrix(r)`, and take their dot product as before. This is **RoPE**, rotary position embedding (Su and others, 2021), as in
+# LLaMA (2023) and many language models since.
 #
 # **Predict first.** One query and one key, drawn at random, stand at places 2 and 5, then at 30 and 33, then at 80 and 83. How do
 # the three scores compare, if positions are added? And if the two are turned?
@@ -311,7 +311,7 @@ outcome("06-turned", "all alike" if alike else "smaller and smaller" if falling 
 # %% [markdown] exercise="LearnedPositions" part="prompt" points=5 difficulty=2 minutes=8
 # ## Exercise 3 · `LearnedPositions`
 #
-# The other way: no formula at all. Make a table of weights with a row for each place, and let training fill it.
+# Back to adding, without any formula. Make a table of weights with a row for each place, and let training fill it.
 # BERT and GPT do this.
 #
 # The starter's `__init__` makes the weights `table`, of shape `(max_len, d_model)`, and begins them with small random
