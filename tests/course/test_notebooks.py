@@ -32,6 +32,7 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path:
     }
     assert points == {exercise.name: [repr(exercise.visible_points)] for exercise in lesson.exercises}
     assert written_to_stderr(notebook) == []
+    assert undescribed_pictures(notebook) == []
 
 
 def results(cell: dict) -> list[str]:
@@ -45,4 +46,14 @@ def written_to_stderr(notebook: dict) -> list[tuple[str, str]]:
         for cell in notebook["cells"]
         for output in cell.get("outputs", [])
         if output["output_type"] == "stream" and output["name"] == "stderr"
+    ]
+
+
+def undescribed_pictures(notebook: dict) -> list[str]:
+    """Cells that show a picture without the words that stand for it where it cannot be seen."""
+    return [
+        cell["id"]
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {}) and not output["metadata"].get("image/png", {}).get("alt", "").strip()
     ]
