@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,12 +14,10 @@ from typing import Any
 
 import nbformat
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
-from traitlets.config import Config
-from traitlets.config.loader import load_pyconfig_files
 
+from ..authoring.nbgrader_course import nbgrader_course
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
@@ -36,22 +31,12 @@ class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; one line says why and how to mend it."""
 
 
-def find_own_commands() -> None:
-    """Let nbgrader find `alembic`, which it calls by name, where the environment of this Python is not activated."""
-    beside = str(Path(sys.executable).parent)
-    if shutil.which("alembic") is None and shutil.which("alembic", path=beside):
-        os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"
-
-
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
     def __init__(self, course: Path) -> None:
-        configured = (course / "nbgrader_config.py").is_file()
-        self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
-        self._config.CourseDirectory.root = str(course)
-        self._coursedir = CourseDirectory(config=self._config)
-        find_own_commands()
+        self._coursedir = nbgrader_course(course)
+        self._config = self._coursedir.config
         with self._guarded():
             _create_whole(self._coursedir.db_url, self._coursedir.course_id)
             self._gradebook = Gradebook(self._coursedir.db_url, self._coursedir.course_id)

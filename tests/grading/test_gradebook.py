@@ -13,7 +13,8 @@ import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
-from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
+from autograder.authoring.nbgrader_course import find_alembic
+from autograder.grading.gradebook import GradebookError, GradebookWriter
 from autograder.grading.pipeline import plan, run
 from autograder.grading.reports import write_reports
 from tests.grading.executors import Inline
@@ -211,10 +212,10 @@ def test_a_gradebook_of_other_cells_is_refused_with_a_cure(course: Path) -> None
 def test_alembic_is_found_beside_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("alembic") is None
-    find_own_commands()
+    find_alembic()
     assert shutil.which("alembic") is not None
     before = os.environ["PATH"]
-    find_own_commands()
+    find_alembic()
     assert os.environ["PATH"] == before
 
 
