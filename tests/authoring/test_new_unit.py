@@ -57,22 +57,32 @@ def test_a_number_that_is_taken_and_a_bad_name_are_refused_in_one_line(
     assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == before
 
 
+COMMANDS = """
+import shutil
+from autograder.__main__ import main
+
+def run(*words):
+    print("$", *words, flush=True)
+    assert main(words) == 0
+
+run("new-unit", "17", "my_topic")
+run("build", "17")
+run("verify", "17", "--seeds", "1")
+run("verify", "17", "--seeds", "1")
+shutil.rmtree(".known_mistakes")
+run("verify", "17", "--seeds", "1")
+"""
+
+
 def test_a_new_unit_builds_and_verifies_as_it_stands_and_verify_computes_nothing_twice(course: Path) -> None:
     shutil.copytree(REPOSITORY / "autograder", course / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
-
-    def command(*words: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(course)}
-        done = subprocess.run(
-            [sys.executable, "-m", "autograder", *words], cwd=course, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    command("new-unit", "17", "my_topic")
-    assert "before it is shared" not in command("build", "17")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS], cwd=course, env={**os.environ, "PYTHONPATH": str(course)}, capture_output=True, text=True
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, built, first, again, anew = done.stdout.split("$ ")
+    assert "before it is shared" not in built
     assert (course / "notebooks" / "17_my_topic" / "my_topic.ipynb").is_file()
-    first = command("verify", "17", "--seeds", "1")
     assert "1 sets of cases were looked at now; 1 were found in order before" in first
-    assert "0 sets of cases were looked at now; 2 were found" in command("verify", "17", "--seeds", "1")
-    shutil.rmtree(course / ".known_mistakes")
-    assert "All of it was looked at now." in command("verify", "17", "--seeds", "1")
+    assert "0 sets of cases were looked at now; 2 were found" in again
+    assert "All of it was looked at now." in anew
