@@ -177,7 +177,7 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
     """The learner's notebook as text: nbgrader's `generate_assignment` run on a throw-away copy of the course."""
     from nbgrader.apps.api import NbGraderAPI
 
-    from .nbgrader_course import nbgrader_course
+    from .nbgrader_course import make_gradebook, nbgrader_course
 
     with tempfile.TemporaryDirectory() as holder:
         root = Path(holder)
@@ -187,6 +187,7 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
         (source / name).write_text(notebook_text(solved), encoding="utf-8")
         shutil.copy(cases_file, source)
         folders = nbgrader_course(course, copy=root)
+        make_gradebook(folders.db_url)
         api = NbGraderAPI(coursedir=folders, config=folders.config)
         outcome = api.generate_assignment(lesson.unit, force=True, create=True)
         if not outcome["success"]:

@@ -17,7 +17,7 @@ from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, Miss
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 
-from ..authoring.nbgrader_course import nbgrader_course
+from ..authoring.nbgrader_course import make_gradebook, nbgrader_course
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
@@ -38,7 +38,7 @@ class GradebookWriter:
         self._coursedir = nbgrader_course(course)
         self._config = self._coursedir.config
         with self._guarded():
-            _create_whole(self._coursedir.db_url, self._coursedir.course_id)
+            _create_whole(self._coursedir.db_url)
             self._gradebook = Gradebook(self._coursedir.db_url, self._coursedir.course_id)
         self._penalties = AssignLatePenalties(config=self._config)
         self._penalties.init_plugin()
@@ -212,16 +212,16 @@ def _row(unit: str, submission: Any) -> Row:
     )
 
 
-def _create_whole(url: str, course_id: str) -> None:
+def _create_whole(url: str) -> None:
     """A new gradebook in a file appears with all its tables or not at all, whenever this process is ended."""
     path = Path(url.removeprefix("sqlite:///"))
-    if not url.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
-        return
-    with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as holder:
-        fresh = Path(holder) / path.name
-        with Gradebook(f"sqlite:///{fresh}", course_id):
-            pass
-        fresh.replace(path)
+    if not url.startswith("sqlite:///"):
+        make_gradebook(url)
+    elif not path.exists() and path.parent.is_dir():
+        with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as holder:
+            fresh = Path(holder) / path.name
+            make_gradebook(f"sqlite:///{fresh}")
+            fresh.replace(path)
 
 
 class _Uncommitted:
