@@ -74,7 +74,7 @@ def starter_source(source: ExerciseSource) -> str:
     """The solution cell as the learner gets it: as nbgrader's ClearSolutions makes it, which takes seconds to import."""
     text, count = _SOLVED.subn(lambda region: textwrap.indent(STUB, region[1]), source.solution)
     if "BEGIN SOLUTION" in text or "END SOLUTION" in text:
-        raise LessonError(f"exercise {source.name}: each ### BEGIN SOLUTION needs one ### END SOLUTION behind it")
+        raise LessonError(f"exercise {source.name}: each ### BEGIN SOLUTION needs one ### END SOLUTION after it")
     return text if count else STUB
 
 

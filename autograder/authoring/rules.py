@@ -48,11 +48,11 @@ def time_is_said_and_adds_up(lesson: Lesson) -> Iterator[str]:
     if said is None:
         yield "its first cells do not say how long it takes; write, for example, '**Time:** about 75 minutes'"
     elif said < needed:
-        yield f"**Time:** says {said} minutes, and its exercises alone add up to {needed}; mend it, or their minutes=..."
+        yield f"**Time:** says {said} minutes, and its exercises alone add up to {needed}; correct it, or their minutes=..."
     for found in _MINUTES.finditer(_first_words(lesson)):
         minutes = int(found[1] or found[2])
         if abs(minutes - needed) > _ROUNDED:
-            yield f"{found[0]!r} in its first cells, and they add up to {needed}; mend it, or their minutes=..."
+            yield f"{found[0]!r} in its first cells, and they add up to {needed}; correct it, or their minutes=..."
 
 
 def numbers_agree_with_the_exercises(lesson: Lesson) -> Iterator[str]:
@@ -75,11 +75,11 @@ def a_prediction_is_asked_before_its_result(lesson: Lesson) -> Iterator[str]:
     cells = [cell for cell in lesson.cells if cell.part not in NEVER_SHIPPED]
     asking = [i for i, cell in enumerate(cells) if cell.kind == "markdown" and "Predict first" in cell.source]
     if not asking:
-        yield "no prediction is asked for; write '**Predict first.** ...' into a cell, and behind it the code that answers"
+        yield "no prediction is asked for; write '**Predict first.** ...' into a cell, and after it the code that answers"
     for i in asking:
         if not any(cell.kind == "code" for cell in cells[i + 1 : i + 1 + _ANSWERED_WITHIN]):
             words = cells[i].source.partition("Predict first")[2].strip(".:* ")[:40]
-            yield f"no code answers the prediction '{words}...'; write it into the cell behind"
+            yield f"no code answers the prediction '{words}...'; write it into the cell after it"
 
 
 def it_ends_with_what_was_built_questions_and_sources(lesson: Lesson) -> Iterator[str]:

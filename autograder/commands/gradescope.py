@@ -37,6 +37,6 @@ def run(options: argparse.Namespace) -> int:
         ) from error
     print(
         f"{target}: {len(names)} files, {target.stat().st_size / 2**20:.1f} MiB, hidden cases of seed {seed}. It holds the unit's "
-        "solutions: upload it as an autograder (image Ubuntu 24.04), and give it to no learner."
+        "solutions: upload it as an autograder (image Ubuntu 24.04), and do not give it to learners."
     )
     return 0

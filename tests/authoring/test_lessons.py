@@ -150,7 +150,7 @@ def test_the_starter_is_what_nbgrader_makes_of_the_solution(tmp_path: Path, solu
 
 
 def test_a_solution_without_an_end_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LessonError, match="needs one ### END SOLUTION behind it"):
+    with pytest.raises(LessonError, match="needs one ### END SOLUTION after it"):
         visible_cases(lesson(tmp_path, ("    ### END SOLUTION\n", "")))
 
 

@@ -37,11 +37,11 @@ def test_two_files_are_written_that_are_a_lesson(course: Path, capsys: pytest.Ca
     [
         ("5", "another", "there is 05_small_steps already"),
         ("17", "small_steps", "there is 05_small_steps already"),
-        ("17", "My-Topic", "17 My-Topic names no unit: write two digits and a name of small letters"),
-        ("17", "2nd", "17 2nd names no unit"),
-        ("170", "topic", "170 topic names no unit"),
-        ("x", "topic", "x topic names no unit"),
-        ("17", "../out", "17 ../out names no unit"),
+        ("17", "My-Topic", "17 My-Topic is not a unit's name: write two digits and a name of small letters"),
+        ("17", "2nd", "17 2nd is not a unit's name"),
+        ("170", "topic", "170 topic is not a unit's name"),
+        ("x", "topic", "x topic is not a unit's name"),
+        ("17", "../out", "17 ../out is not a unit's name"),
     ],
 )
 def test_a_number_that_is_taken_and_a_bad_name_are_refused_in_one_line(
@@ -83,6 +83,6 @@ def test_a_new_unit_builds_and_verifies_as_it_stands_and_verify_computes_nothing
     _, _, built, first, again, anew = done.stdout.split("$ ")
     assert "before it is shared" not in built
     assert (course / "notebooks" / "17_my_topic" / "my_topic.ipynb").is_file()
-    assert "1 sets of cases were looked at now; 1 were found in order before" in first
-    assert "0 sets of cases were looked at now; 2 were found" in again
-    assert "All of it was looked at now." in anew
+    assert "1 sets of cases were examined now; 1 were found in order before" in first
+    assert "0 sets of cases were examined now; 2 were found" in again
+    assert "All of it was examined now." in anew
