@@ -14,6 +14,6 @@ def test_a_name_that_fits_no_cell_or_several_and_a_notebook_that_is_not_there_ar
     notebook.open(LEARNERS)
     with pytest.raises(Exception, match="0 cells are named by: no such cell"):
         notebook.source("no such cell")
-    with pytest.raises(Exception, match=r"\d+ cells are named by: softmax\("):
-        notebook.source("softmax(")
+    with pytest.raises(Exception, match="5 cells are named by: stuck"):
+        notebook.source("stuck? run")
     assert notebook.source("def softmax(") == notebook.source("softmax")
