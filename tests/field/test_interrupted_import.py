@@ -14,7 +14,6 @@ from .kernels import Kernel, Kernels, Outputs
 from .odd_notebooks import POSITIONS, Notebook
 from .test_slow_machine import slow
 
-pytestmark = pytest.mark.xdist_group("interrupted-import")
 MASKING = "07_masking"
 EXERCISES = {"self_attention_columns": 6.0, "to_row_convention": 3.0}
 BROKEN_SYMPY = "import sys, types\nsys.modules['sympy'] = types.ModuleType('sympy')"

@@ -13,7 +13,6 @@ from .conftest import Solved
 from .kernels import Kernels
 from .odd_notebooks import AS_PYTHON, ATTENTION, NOTEBOOKS, POINTS, POSITIONS, WORN, Notebook, Odd, notebook_name
 
-pytestmark = pytest.mark.xdist_group("one-runtime")
 isolated = pytest.mark.skipif(
     sys.platform != "linux" or not available().enough, reason="submissions cannot be isolated here"
 )

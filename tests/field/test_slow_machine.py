@@ -23,7 +23,6 @@ from .conftest import ROWS, TRAINING, Solved
 from .kernels import Kernel, Kernels, Outputs
 from .odd_notebooks import ATTENTION, POINTS, POSITIONS, Notebook, notebook_name
 
-pytestmark = pytest.mark.xdist_group("slow-machine")
 SLOW_IMPORTS = Path(__file__).with_name("slow_imports")
 
 
