@@ -3,9 +3,10 @@
 from .judging import probes
 from .judging.probes import *  # noqa: F403  (the probes' names are the vocabulary of check cells)
 from .notebook.checking import begin, check, hint
+from .notebook.guesses import outcome, predict
 from .notebook.parts import use_part
 from .notebook.preflight import preflight
-from .notebook.progress import progress
+from .notebook.progress import progress, where_you_are
 
-__all__ = ["begin", "check", "hint", "preflight", "progress", "use_part"]
+__all__ = ["begin", "check", "hint", "outcome", "predict", "preflight", "progress", "use_part", "where_you_are"]
 __all__ += probes.__all__

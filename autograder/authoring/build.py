@@ -27,7 +27,7 @@ from ..formats.cases import (
 )
 from .assess import assess, assess_rounding
 from .cache import Memory, Question, look_again, memory_of
-from .closing import is_derived
+from .derived_cells import is_derived
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..formats.zip_file import add_file
 from .build import Paths
-from .closing import without_solution_links
+from .derived_cells import without_solution_links
 from .parse import LessonError
 from .parse import units as all_units
 from .start_page import start_page, start_page_path

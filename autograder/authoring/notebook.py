@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ..formats.course import KEEP_NOTHING, hidden_note
-from .closing import closing_cells
+from .derived_cells import closing_cells, fold, where_cell
 from .parse import NEVER_SHIPPED, Cell, ExerciseSource, Lesson, LessonError, unit_stem
 
 KERNEL = {
@@ -43,6 +43,8 @@ def solved_notebook(lesson: Lesson) -> NotebookNode:
         built = _built_cell(cell, exercises.get(cell.exercise))
         built["id"] = _cell_id(cell, taken)
         cells.append(built)
+        if cell.part == "setup" and not any(one.id == "where-you-are" for one in cells):
+            cells.append(where_cell(lesson.unit))
     cells += closing_cells(lesson)
     own: dict[str, Any] = {"unit": lesson.unit}
     if answers := [str(cell.marks["id"]) for cell in lesson.questions if cell.part == "answer"]:
@@ -92,6 +94,12 @@ def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:
         built.metadata["autograder"] = {"part": cell.part} | ({"exercise": cell.exercise} if cell.exercise else {})
     if cell.part == "demo":
         built.metadata["tags"] = ["demo"]
+    if (
+        cell.marks.get("folded")
+        or cell.part == "hidden"
+        or (cell.part == "demo" and cell.source.startswith("predict("))
+    ):
+        fold(built)
     if marks := _nbgrader_marks(cell, exercise):
         built.metadata["nbgrader"] = marks
     return built

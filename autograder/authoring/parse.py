@@ -175,6 +175,8 @@ def _cell(path: Path, cell: Any, exercise_parts: tuple[str, ...], loose_parts: t
         raise LessonError(f"{where}: unknown part {part!r}; use one of {', '.join(exercise_parts)}")
     if not exercise and part and part not in loose_parts:
         raise LessonError(f"{where}: part {part!r} needs an exercise, or is none of {', '.join(loose_parts)}")
+    if marks.get("folded") and part != "demo":
+        raise LessonError(f'{where}: only a cell with part="demo" may be folded=True: {cell.source[:40]!r}')
     return Cell(cell.cell_type, cell.source, part, exercise, marks)
 
 

@@ -7,10 +7,11 @@ written has not everything yet.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 
-from .parse import NEVER_SHIPPED, Lesson, units
+from .parse import NEVER_SHIPPED, Cell, Lesson, units
 from .start_page import said_time
 
 Rule = Callable[[Lesson], Iterator[str]]
@@ -27,8 +28,10 @@ _COUNTED = re.compile(rf"\b({'|'.join(_NUMBERS)}|\d+) exercises?\b(?:, (\d+) poi
 _MINUTES = re.compile(r"(\d+) (?:minutes )?(?:of them for the|are) exercises|of which (\d+) (?:minutes )?are exercises")
 _ROUNDED = 5
 """By so many minutes the first words may round the exercises' time."""
-_ANSWERED_WITHIN = 2
-"""So many cells behind a prediction stands the code that answers it."""
+_WORDS_BEFORE_WRITING = 500
+"""After so many words at the most, the learner writes something."""
+_LONG_LINES = 12
+"""An experiment's cell longer than this says whether its source is to be read (folded=False) or only its output."""
 
 
 def broken_rules(lesson: Lesson) -> tuple[str, ...]:
@@ -71,15 +74,77 @@ def something_is_seen_before_the_first_exercise(lesson: Lesson) -> Iterator[str]
         yield 'no picture and no number comes before the first exercise; write a part="demo" cell that shows the idea'
 
 
-def a_prediction_is_asked_before_its_result(lesson: Lesson) -> Iterator[str]:
+def the_first_exercise_comes_soon(lesson: Lesson) -> Iterator[str]:
+    read = 0
+    for cell in lesson.cells:
+        if cell.part == "prompt":
+            break
+        read += len(cell.source.split()) if cell.kind == "markdown" else 0
+    if read > _WORDS_BEFORE_WRITING:
+        yield (
+            f"{read} words come before the first exercise, and {_WORDS_BEFORE_WRITING} are enough: move what is not needed "
+            "for it behind it, or where it is needed"
+        )
+
+
+def long_experiments_say_whether_they_are_read(lesson: Lesson) -> Iterator[str]:
+    for cell in lesson.cells:
+        lines = len(cell.source.splitlines())
+        if cell.part == "demo" and lines > _LONG_LINES and "folded" not in cell.marks:
+            yield (
+                f"a cell of {lines} lines begins with {cell.source.splitlines()[0][:50]!r}; write folded=True into its header "
+                "if only its output is to be seen (a drawing, data), or folded=False"
+            )
+
+
+def a_guess_is_asked_before_its_outcome(lesson: Lesson) -> Iterator[str]:
+    """Nothing that an outcome is computed from may have run, and been shown, when the guess is asked."""
     cells = [cell for cell in lesson.cells if cell.part not in NEVER_SHIPPED]
-    asking = [i for i, cell in enumerate(cells) if cell.kind == "markdown" and "Predict first" in cell.source]
-    if not asking:
-        yield "no prediction is asked for; write '**Predict first.** ...' into a cell, and after it the code that answers"
-    for i in asking:
-        if not any(cell.kind == "code" for cell in cells[i + 1 : i + 1 + _ANSWERED_WITHIN]):
-            words = cells[i].source.partition("Predict first")[2].strip(".:* ")[:40]
-            yield f"no code answers the prediction '{words}...'; write it into the cell after it"
+    asked = {name: i for i, cell in enumerate(cells) for name, _ in _calls(cell, "predict")}
+    told = {name: (i, used) for i, cell in enumerate(cells) for name, used in _calls(cell, "outcome")}
+    if not asked:
+        yield 'no guess is asked for; write predict("NAME", "...?", choices=(...)) into a cell, and outcome("NAME", ...) behind'
+    for name in sorted(told.keys() - asked.keys()):
+        yield f'outcome("{name}", ...) has no predict("{name}", ...) before it'
+    for name, at in asked.items():
+        if name not in told:
+            yield f'predict("{name}", ...) has no outcome("{name}", ...); write it where the answer has been measured'
+            continue
+        known = {
+            word: i for i in range(len(cells)) for word in _assigned(cells[i])
+        }  # where each name gets its last value
+        early = sorted(word for word in told[name][1] if known.get(word, at + 1) <= at)
+        if told[name][0] <= at or early:
+            what = f" ({', '.join(early)})" if early else ""
+            yield f'what outcome("{name}", ...) tells{what} is computed before the guess is asked; move predict(...) up'
+    for i, cell in enumerate(cells):
+        if cell.kind == "markdown" and "Predict first" in cell.source and i + 1 not in asked.values():
+            words = " ".join(cell.source.partition("Predict first")[2].split()).strip(".:* ")[:40]
+            yield f"no predict(...) stands in the cell behind 'Predict first. {words}...'; write it, so that a guess can be given"
+
+
+def _calls(cell: Cell, function: str) -> Iterator[tuple[str, set[str]]]:
+    """The calls of predict or outcome in a cell: the name, and the variables that stand in the call."""
+    for node in ast.walk(_tree(cell)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function and node.args:
+            name = node.args[0].value if isinstance(node.args[0], ast.Constant) else ""
+            yield (
+                str(name),
+                {part.id for argument in node.args[1:] for part in ast.walk(argument) if isinstance(part, ast.Name)},
+            )
+
+
+def _assigned(cell: Cell) -> set[str]:
+    """Variables that the cell gives a value; functions, classes and imports tell no result."""
+    return {node.id for node in ast.walk(_tree(cell)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _tree(cell: Cell) -> ast.AST:
+    """The cell's code; nothing where it is none, or uses IPython's own commands."""
+    try:
+        return ast.parse(cell.source if cell.kind == "code" else "")
+    except SyntaxError:
+        return ast.Module(body=[], type_ignores=[])
 
 
 def it_ends_with_what_was_built_questions_and_sources(lesson: Lesson) -> Iterator[str]:
@@ -101,7 +166,9 @@ RULES: tuple[Rule, ...] = (
     time_is_said_and_adds_up,
     numbers_agree_with_the_exercises,
     something_is_seen_before_the_first_exercise,
-    a_prediction_is_asked_before_its_result,
+    the_first_exercise_comes_soon,
+    long_experiments_say_whether_they_are_read,
+    a_guess_is_asked_before_its_outcome,
     it_ends_with_what_was_built_questions_and_sources,
     it_leads_on,
 )

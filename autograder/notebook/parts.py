@@ -13,6 +13,8 @@ from . import my_transformer
 
 _inside = 0
 """How many kept parts are being loaded, one for another: these are not announced."""
+_announced: set[tuple[str, bool]] = set()
+"""What has been said of which part: once, and again when another is handed out."""
 _open: set[str] = set()
 _own: dict[tuple[Path, str], tuple[str, tuple[int, ...], Any]] = {}
 """Kept parts that this process has loaded, each with its text and the parts it stands on: one class is one class."""
@@ -27,7 +29,8 @@ def use_part(name: str) -> Any:
     if library.is_grading() or not my_transformer.is_on():
         return my_transformer.hand_out(name, backed)
     own = learners_part(name)
-    if not _inside:
+    if not _inside and (name, own is not None) not in _announced:
+        _announced.add((name, own is not None))
         unit = library.unit_of(name)
         if own is not None:
             print(f"{name}: your own, from unit {unit}.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..formats.course import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
+from ..library import is_grading
 from . import my_transformer
 
 if TYPE_CHECKING:
@@ -84,6 +85,23 @@ def progress() -> None:
 
     found = read_progress(folder)
     display({"text/html": as_html(found, folder), "text/plain": as_text(found)})
+
+
+def where_you_are(unit: str = "") -> None:
+    """Show the whole Transformer with this unit's boxes in orange, and in green those of the units that have passed.
+
+    unit: the unit's name or number; "" on the start page
+    """
+    if is_grading():
+        return
+    from ..lab.machine import whole_machine
+    from ..lab.style import show
+
+    try:
+        found = read_progress(notebooks_folder()) if my_transformer.is_on() else ()
+    except NoCourse:
+        found = ()
+    show(whole_machine(unit[:2], {one.unit.number for one in found if one.next_exercise is None}))
 
 
 def advice(found: Sequence[UnitProgress]) -> tuple[UnitProgress | None, str]:

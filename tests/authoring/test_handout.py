@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
-from autograder.authoring.closing import without_solution_links
+from autograder.authoring.derived_cells import without_solution_links
 from autograder.authoring.handout import handout
 from autograder.authoring.parse import LessonError, unit_stem, units
 from autograder.formats.course import course_map

@@ -49,7 +49,13 @@ def test_a_lesson_that_keeps_all_rules_is_told_nothing(tmp_path: Path) -> None:
         (("one exercise, 5 points", "two exercises, 5 points"), "says 'two exercises, 5 points'", "mend the words"),
         (("one exercise, 5 points", "one exercise, 6 points"), "it has 1, with 5 points", "mend the words"),
         (('part="demo"', ""), "comes before the first exercise", 'part="demo"'),
-        (("Predict first", "Guess"), "no prediction is asked for", "**Predict first.**"),
+        (("# - build ...", "# - build " + 500 * "on and "), "words come before the first exercise", "behind it"),
+        (("mean = use_part", 12 * "\n" + "mean = use_part"), "a cell of 1", "folded=True"),
+        (
+            ('outcome("17-doubled-weights"', 'print("17-doubled-weights"'),
+            "has no outcome",
+            "where the answer has been measured",
+        ),
         (("## What you built", "## The end"), "no heading says 'What you built'", "## What you built"),
         (("## Questions to test yourself", "## Questions"), "no heading says 'Test yourself'", "## Test yourself"),
         (("## Sources", "## Thanks"), "no heading says 'Sources'", "## Sources"),
@@ -64,10 +70,23 @@ def test_what_a_lesson_lacks_is_told_with_its_cure(
     assert cure in told
 
 
-def test_a_prediction_that_nothing_answers_is_named(tmp_path: Path) -> None:
-    unanswered = "\n# %% [markdown]\n# **Predict first.** Will it rain?\n"
-    (told,) = broken(tmp_path, (NEXT, unanswered + NEXT))
-    assert told.startswith("no code answers the prediction 'Will it rain?")
+def test_a_guess_that_is_not_asked_for_is_named_thrice(tmp_path: Path) -> None:
+    told = broken(tmp_path, ('predict("17-doubled-weights", "With doubled weights, the mean ...", choices=', "print("))
+    assert [line.split(";")[0].split(" ", 2)[:2] for line in told] == [
+        ["no", "guess"],
+        ['outcome("17-doubled-weights",', "...)"],
+        ["no", "predict(...)"],
+    ]
+
+
+def test_a_result_that_is_known_before_the_guess_is_asked_is_named(tmp_path: Path) -> None:
+    asked = 'predict("17-doubled-weights"'
+    (told,) = broken(
+        tmp_path,
+        (asked, f"before = after = np.ones(2)\nprint(after)\n{asked}"),
+        ("before, after = mean(values, weights), mean(values, 2 * weights)\n", ""),
+    )
+    assert told.startswith('what outcome("17-doubled-weights", ...) tells (after, before) is computed before the guess')
 
 
 def test_the_last_unit_leads_nowhere(tmp_path: Path) -> None:

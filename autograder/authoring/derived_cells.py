@@ -1,4 +1,4 @@
-"""The cells that the builder puts at the end of every notebook: the preflight, the way on, and the solutions.
+"""The cells that the builder puts into every notebook: the picture of where one is, the preflight, the way on, the solutions.
 
 An instructor who releases notebooks without a way to the solutions writes into the course's pyproject.toml
 
@@ -25,6 +25,11 @@ MADE = "closing"
 SOLUTION_LINK = "solution-link"
 
 
+def where_cell(unit: str) -> NotebookNode:
+    """Behind the setup: the whole Transformer, with the boxes of this unit."""
+    return _code("where-you-are", f'from autograder import where_you_are\n\nwhere_you_are("{unit}")')
+
+
 def closing_cells(lesson: Lesson) -> list[NotebookNode]:
     """The last cells of a lesson's notebooks, with ids that never change."""
     cells = [
@@ -35,7 +40,7 @@ def closing_cells(lesson: Lesson) -> list[NotebookNode]:
             "file's name, its cells, its size. Then it runs the notebook from the top without the experiments, in a fresh "
             "process, and checks every exercise. It changes nothing, unless you ask it to repair.",
         ),
-        _preflight(lesson.unit),
+        _code("preflight", f'from autograder import preflight\n\npreflight("{lesson.unit}")'),
     ]
     if solution_links(lesson.path.parents[2]):
         cells.append(_solutions(lesson.unit))
@@ -66,11 +71,17 @@ def without_solution_links(text: str) -> str:
     return json.dumps({**notebook, "cells": kept}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _preflight(unit: str) -> NotebookNode:
-    cell: NotebookNode = new_code_cell(f'from autograder import preflight\n\npreflight("{unit}")', id="preflight")
+def _code(name: str, source: str) -> NotebookNode:
+    cell: NotebookNode = new_code_cell(source, id=name)
     cell.metadata["autograder"] = {"part": "demo", "made": MADE}
     cell.metadata["tags"] = ["demo"]
+    fold(cell)
     return cell
+
+
+def fold(cell: NotebookNode) -> None:
+    """Show the cell's output alone, until somebody opens its source; JupyterLab and Notebook do so."""
+    cell.metadata["jupyter"] = {"source_hidden": True}
 
 
 def _solutions(unit: str) -> NotebookNode:

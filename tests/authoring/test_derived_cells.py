@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from autograder.authoring.build import with_outputs_of
-from autograder.authoring.closing import SOLUTION_LINK, is_derived, solution_links
+from autograder.authoring.derived_cells import SOLUTION_LINK, is_derived, solution_links
 from autograder.authoring.notebook import notebook_text, solved_notebook
 from autograder.authoring.parse import units
 from autograder.authoring.start_page import entry_of, start_page, unit_minutes
@@ -28,10 +28,11 @@ def neighbour(folder: Path, unit: str) -> None:
     write_lesson(path, LESSON.replace("97 · Made up", f"{unit[:2]} · Beside: it"))
 
 
-def test_a_notebook_ends_with_preflight_solutions_and_the_way_on(tmp_path: Path) -> None:
+def test_a_notebook_says_where_one_is_and_ends_with_preflight_solutions_and_the_way_on(tmp_path: Path) -> None:
     neighbour(tmp_path, "96_before")
     neighbour(tmp_path, "98_after")
-    words, code, solutions, way = closing(tmp_path)
+    where, words, code, solutions, way = closing(tmp_path)
+    assert where == 'from autograder import where_you_are\n\nwhere_you_are("97_made_up")'
     assert words.startswith("## Ready to hand in?")
     assert code == 'from autograder import preflight\n\npreflight("97_made_up")'
     assert (
@@ -44,9 +45,21 @@ def test_a_notebook_ends_with_preflight_solutions_and_the_way_on(tmp_path: Path)
     )
 
 
-def test_the_preflight_is_skipped_while_grading(tmp_path: Path) -> None:
-    (cell,) = [cell for cell in solved_notebook(lesson(tmp_path)).cells if cell.id == "preflight"]
+@pytest.mark.parametrize("name", ["preflight", "where-you-are"])
+def test_preflight_and_picture_are_skipped_while_grading_and_show_no_code(tmp_path: Path, name: str) -> None:
+    (cell,) = [cell for cell in solved_notebook(lesson(tmp_path)).cells if cell.id == name]
     assert cell.metadata["autograder"]["part"] == "demo"
+    assert cell.metadata["jupyter"] == {"source_hidden": True}
+
+
+def test_what_needs_no_reading_is_folded(tmp_path: Path) -> None:
+    demo = '\n# %% part="demo" folded=True\nprint(1)\n\n# %% part="demo"\npredict("97-x", "?")\n\n# %% part="demo"\nprint(2)\n'
+    made = lesson(tmp_path, ("# # 97 · Made up", f"# # 97 · Made up\n{demo}\n# %% [markdown]\n# ## On"))
+    folded = [
+        cell.source for cell in solved_notebook(made).cells if cell.metadata.get("jupyter", {}).get("source_hidden")
+    ]
+    assert "print(1)" in folded and 'predict("97-x", "?")' in folded and "print(2)" not in folded
+    assert any("HIDDEN TESTS" in source for source in folded)
 
 
 def test_an_instructor_can_release_without_the_way_to_the_solutions(tmp_path: Path) -> None:
@@ -98,7 +111,7 @@ def test_the_start_page_lists_the_units_by_their_own_words(tmp_path: Path) -> No
     assert [entry.unit for entry in listed] == list(units(tmp_path / "solutions"))
     assert listed[0] == entry_of(made)
     assert (listed[0].points, listed[0].exercises[0].visible, listed[0].minutes) == (5.0, 3.0, 5)
-    text = nbformat.reads(page, as_version=4).cells[-1].source
+    (text,) = [cell.source for cell in nbformat.reads(page, as_version=4).cells if cell.id == "map"]
     assert "| [98 · Beside: it](98_after/after.ipynb) | `double` | 5 min | 5 |" in text
     assert "| **2 units** | | **about 0 h** | **10** |" in text
 
