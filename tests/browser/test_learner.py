@@ -1,6 +1,7 @@
 """A learner's evening: the start page, a whole unit from the first cell to the last, the explorer, a narrow window."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def go_to_start_page(page: "Page", lab: LabServer) -> None:
 
 def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, outside_requests: list[str]) -> None:
     page, unit = notebook.page, FIRST
+    shutil.rmtree(notebook.server.course / "notebooks" / "my_transformer", ignore_errors=True)  # of other tests
     go_to_start_page(page, notebook.server)
     notebook.run("progress()")
     notebook.screenshot("start")
