@@ -165,7 +165,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
     stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
-            looked at for what hangs on rounding again, which takes as long as to draw them
+            looked at for what depends on rounding again, which takes as long as to draw them
     only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
@@ -189,7 +189,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
 
 
 def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory) -> tuple[str, ...]:
-    """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
+    """What depends on rounding of that which no earlier build, here or elsewhere, has looked at."""
     question: Question = "rounding"
     shown = memory.shown(piece, question, None)
     stable = shown.mistakes if shown else None

@@ -11,7 +11,7 @@ Names that stand ready in a `variants` block:
 - `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
 - `without(kind, ..., because=...)`: what of the inputs in `unusual.py` the exercise cannot take, or the name of a slip that
-  hangs on rounding there, and why.
+  depends on rounding there, and why.
 - `first_time(value)`: whether a mistake comes to something that none before it does.
 - what `drawing.py` defines: `floats`, `some_hidden`, ...
 """
