@@ -231,10 +231,8 @@ def _same_sources(path: Path, solved: NotebookNode) -> bool:
     except (OSError, ValueError):
         return False
 
-    def cells(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
-        return [
-            (c.id, c.cell_type, c.source, repr(sorted(c.metadata.get("nbgrader", {}).items()))) for c in notebook.cells
-        ]
+    def cells(notebook: NotebookNode) -> list[tuple[Any, ...]]:
+        return [(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
 
     return cells(stored) == cells(solved)
 
