@@ -648,7 +648,7 @@ for name, model in (("RNNs, attention", models["two RNNs with attention"]), ("Tr
 
 # %% [markdown]
 # Up to 12 letters there is no bottleneck in either of the two. Beyond, both fall, and fast: exact match asks for every letter. Look at
-# what they write for 15. Rows of that length to train on are the usual cure.
+# the 15 letters: does either of them dare to write a longer row than it ever has? Long rows to train on are the usual cure.
 #
 # So what was won, if both can do the task? An RNN takes one step after another, in training too. In the Transformer, all places of a
 # layer are computed at once (unit 01 measured what that is worth on your machine), and any two tokens are one step apart.
