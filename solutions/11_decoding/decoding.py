@@ -73,7 +73,7 @@ show(tree({greedy_way: "orange", best: "green"}, "Orange: the greedy way. Green:
 print(", ".join(f"{' '.join(words)}: {p:.3f}" for words, p in whole.items()))
 
 # %% [markdown]
-# Greedy takes A with 0.6, then B with 0.6, then B with 0.6: together $0.6 \cdot 0.6 \cdot 0.6 = 0.216$. The lower way begins with a
+# Greedy takes A, then B, then B, each with 0.6: $0.6 \cdot 0.6 \cdot 0.6 = 0.216$. The lower way begins with a
 # worse step and is better in the end: $0.4 \cdot 0.8 \cdot 0.9 = 0.288$.
 #
 # To look at *all* sentences is out of the question: 800 words and ten places make $800^{10}$. **Beam search** keeps the best few
@@ -630,6 +630,7 @@ predict("11-temperature", "At temperature 1, what share of the answers is right?
 
 # %% part="demo" folded=True
 DRAWS, few = 8, everything[:60]
+longest = max(range(len(few)), key=lambda i: len(few[i].target))
 
 
 def drawn(temperature, top_k=None):
@@ -639,7 +640,7 @@ def drawn(temperature, top_k=None):
     found = translate(own, [pair.source for pair in few for _ in range(DRAWS)], vocabularies, decode)
     answers = [found[i : i + DRAWS] for i in range(0, len(found), DRAWS)]
     exact = sum(one == pair.target for pair, eight in zip(few, answers) for one in eight) / len(found)
-    return exact, sum(len(set(eight)) for eight in answers) / len(few), [english_text(one) for one in answers[0][:3]]
+    return exact, sum(len(set(eight)) for eight in answers) / len(few), [english_text(one) for one in answers[longest][:3]]
 
 
 temperatures = (0.1, 0.3, 0.5, 0.7, 1.0, 1.5)
@@ -652,7 +653,7 @@ axes[0, 1].set_ylim(0, 8.3)
 show(figure)
 rows = [(name, f"{exact:.0%}", f"{different:.1f}", " / ".join(some)) for name, (exact, different, some) in
         {"T = 0.3": at[0.3], "T = 1": at[1.0], "T = 1, the best 2 only": drawn(1.0, 2), "T = 1.5": at[1.5]}.items()]
-print("some answers to", few[0].chinese)
+print(f"some answers to {few[longest].chinese} ({few[longest].english})")
 table(rows, ["drawn with", "exact match", "different of 8", "three of them"])
 
 # %% [markdown]
