@@ -261,7 +261,8 @@ show(attention_map(model.weights[0, 0].detach(), spelled(target[0]).split(), spe
                    axes=("letters written", "source letters"), title="Alignment: where each letter comes from"))
 
 # %% [markdown]
-# Nobody told it to run backwards. The loss asked only for the right letters.
+# Nobody told it to run backwards. The loss asked only for the right letters. (Often the darkest cell stands one place behind the
+# letter itself: an RNN's state still remembers there what it has just read.)
 #
 # So attention between decoder and encoder is older than the Transformer, which drops the RNNs. **Reading** becomes
 # self-attention (unit 08's encoder), **writing** becomes self-attention with a mask, and only the bridge between the two

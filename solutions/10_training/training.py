@@ -449,7 +449,7 @@ check(train, keeps_inputs, updates_the_model, gives_the_loss, tells_the_watcher,
 #
 # Training takes minutes, and a bug would waste them. Two looks take seconds and find many bugs.
 #
-# **The first loss.** **Predict first.** A fresh model has no reason to prefer any of the 819 words. What is its loss on a batch,
+# **Predict first.** A fresh model has no reason to prefer any of the 819 words. What is its loss on a batch,
 # before the first step?
 
 # %% part="demo"
@@ -461,6 +461,7 @@ from autograder.lab.training import (
     teacher_forced_accuracy, translate, translate_text,
 )
 
+torch.set_num_threads(1)  # on a CPU, tensors as small as these gain nothing from sharing the work
 greedy_decode, train_it, smoothed = use_part("greedy_decode"), use_part("train"), use_part("label_smoothed_loss")
 model = new_model(use_part("Transformer"), vocabularies)
 unseen = sample(None, 160, seed=10, split="test", unique=True)
@@ -485,24 +486,24 @@ print("机器学习 →", translate_text(model, "机器学习", vocabularies, gr
 # **One batch by heart.** Train on the same 32 pairs again and again. A model that cannot learn even these has a bug, and more data will
 # not help.
 #
-# **Predict first.** After 100 such steps, which phrases can it translate?
+# **Predict first.** After 120 such steps, which phrases can it translate?
 
 # %% part="demo"
 predict("10-one-batch", "Which phrases does it translate without a mistake?",
-        choices=("nearly all of the 32, hardly any other", "nearly all of the 32, half of the others", "few of the 32"))
+        choices=("most of the 32, hardly any other", "most of the 32, half of the others", "few of the 32"))
 
 # %% part="demo" folded=False
 few = sample(None, 32, seed=20)
 learns_by_heart = new_model(use_part("Transformer"), vocabularies)
-losses = train_it(learns_by_heart, [move(collated([vocabularies.ids(pair) for pair in few]))] * 100, new_optimizer(learns_by_heart))
+losses = train_it(learns_by_heart, [move(collated([vocabularies.ids(pair) for pair in few]))] * 120, new_optimizer(learns_by_heart))
 own, others = (exact_match(learns_by_heart, pairs, vocabularies, greedy_decode) for pairs in (few, unseen))
-outcome("10-one-batch", "few of the 32" if own < 0.9 else "nearly all of the 32, hardly any other" if others < 0.1
-        else "nearly all of the 32, half of the others")
+outcome("10-one-batch", "few of the 32" if own < 0.7 else "most of the 32, hardly any other" if others < 0.1
+        else "most of the 32, half of the others")
 print(f"loss {losses[0]:.2f} → {losses[-1]:.2f}; right: {own:.0%} of the 32, {others:.0%} of unseen phrases")
 print("机器学习 →", translate_text(learns_by_heart, "机器学习", vocabularies, greedy_decode))
 
 # %% [markdown]
-# It knows 32 phrases by heart, and answers everything else with pieces of them.
+# It knows its few phrases by heart, and answers everything else with pieces of them.
 #
 # ## Two numbers, always
 #

@@ -378,6 +378,8 @@ print(one_pass(torch.tensor([1.0, 2, 8, 1]).log(), torch.tensor([[10.0], [20], [
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
+from autograder.lab.style import describe
+
 i, j = torch.arange(10)[:, None], torch.arange(10)[None]
 kind = torch.where(j // 4 > i // 4, 0, torch.where(j > i, 1, 2))
 names, colours = ("block skipped", "hidden inside a block", "seen"), ("#e9e7e0", "#E69F00", "#0072B2")
@@ -389,6 +391,7 @@ axes[0, 0].set_yticks([-0.5, 3.5, 7.5], minor=True)
 axes[0, 0].grid(False)
 axes[0, 0].grid(which="minor", color="white", linewidth=3)
 axes[0, 0].legend([Patch(facecolor=colour) for colour in colours], names, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, columnspacing=1)
+describe(figure, "Ten queries by ten keys in blocks of four: blocks left of the diagonal are seen whole, those on it are half hidden, those right of it skipped.")
 show(figure)
 
 # %% [markdown] exercise="tiled_attention" part="prompt" points=12 difficulty=4 minutes=25 time_limit=15 forbids="softmax scaled_dot_product_attention MultiheadAttention"
@@ -924,6 +927,8 @@ def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentenc
     return name, round(2 * sum(lengths) / seconds), None if used is None else round(used / 2**20), f"{100 * share:.2g} %"
 
 # %% part="demo" folded=True
+from itertools import pairwise
+
 ladder = [
     rung("1 Python loop (4 sentences)", by_rows, sentences=4),
     rung("2 matrix form, head by head", by_matrices),
@@ -940,7 +945,7 @@ ladder += [
 ]
 print(f"The rungs after 5 compute in {'bfloat16' if precision.takes_bfloat16 else 'float32, which is the faster one here'}.")
 climbed = [row for row in ladder if precision.takes_bfloat16 or row[0][0] != "5"]  # what the next rung stands on
-gains = {after[0][0]: after[1] / before[1] for before, after in zip(climbed, climbed[1:])}
+gains = {after[0][0]: after[1] / before[1] for before, after in pairwise(climbed)}
 outcome("12-rung", max(gains, key=gains.__getitem__))
 table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
 
