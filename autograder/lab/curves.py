@@ -28,7 +28,7 @@ class LiveCurves:
 
     steps:   how many steps there will be
     measure: gives the accuracies by name, shares from 0 to 1; called `times` times, the last one at the last step
-    say:     gives what the model makes of some phrases, at each measurement: phrase -> what it says now
+    say:     gives what the model makes of some phrases: phrase -> what it says now. Asked at each doubling of the steps
     levels:  losses to compare with, by name
     """
 
@@ -59,16 +59,21 @@ class LiveCurves:
                 steps, values = self.measured.setdefault(name, ([], []))
                 steps.append(step)
                 values.append(value)
-            if self.say is not None:
-                self.said.append({"step": f"{step:,}", **self.say()})
             self._show_curves()
-            self._show_sayings()
             self._show_line(step)
+        if self.say is not None and self._says_at(step):
+            self.said.append({"step": f"{step:,}", **self.say()})
+            self._show_sayings()
         elif perf_counter() - self._told > _LINE_EVERY:
             self._show_line(step)
 
     def measures_at(self, step: int) -> bool:
         return step % self._every == 0 or step == self.steps
+
+    def _says_at(self, step: int) -> bool:
+        """At each doubling from a 160th of the way, and at the end: most is learnt early."""
+        doublings, rest = divmod(step, max(1, self.steps // 160))
+        return step == self.steps or (rest == 0 and doublings.bit_count() == 1)
 
     def state(self) -> dict[str, Any]:
         """What was seen so far, as plain lists: `go_on` takes it."""

@@ -141,12 +141,13 @@ def test_what_a_bug_shows_is_told_behind_its_curves(
     assert printed.index("curves") < printed.index("1936 becomes 1963")
 
 
-def test_phrases_and_levels_are_shown_at_each_measurement(capsys: pytest.CaptureFixture[str]) -> None:
-    calls = iter(["the the", "machine learning"])
-    watch = LiveCurves(2, dict, say=lambda: {"机器学习": next(calls)}, levels={"floor": 1.0}, times=2)
-    for step in (1, 2):
+def test_phrases_are_asked_for_at_each_doubling_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = iter(["the", "the the", "machine", "machine learning", "machine learning"])
+    watch = LiveCurves(10, dict, say=lambda: {"机器学习": next(calls)}, times=2)
+    for step in range(1, 11):
         watch(step, 1.0)
-    assert watch.said == [{"step": "1", "机器学习": "the the"}, {"step": "2", "机器学习": "machine learning"}]
+    assert [said["step"] for said in watch.said] == ["1", "2", "4", "8", "10"]
+    assert watch.said[2] == {"step": "4", "机器学习": "machine"}
     assert "机器学习 → machine learning" in capsys.readouterr().out
 
 
