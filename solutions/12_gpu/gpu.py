@@ -272,7 +272,8 @@ print(", ".join(f"{name} {share:.0%}" for name, share in allowed.items()))
 # decides. **Far below both** something else does: new memory must be handed out, or an exponential takes many steps and counts few.
 #
 # A dot **above** the slope (100 % and more) breaks no law. The slope was measured by copying 256 MiB, which reads *and* writes. The matrix times
-# a vector only reads, and its 32 MiB may stay in a large last cache: its stairs are shorter.
+# a vector only reads, and its 32 MiB may stay in a large last cache: its stairs are shorter. (A dot above the *flat* part says that the
+# machine was busy while its peak was measured. Measure again.)
 #
 # Explicit attention stays below 16 operations per byte in float32, 32 in bf16. On a CPU the edge often lies left of that; on a GPU
 # far to the right: NVIDIA's data sheet gives an A100 (80 GB) 312 TFLOP/s in bf16 and 2,039 GB/s, so its edge is at 153. There explicit
