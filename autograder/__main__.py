@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "check the checks: wrong ones fail by name, right ones pass",
     "new-unit": "begin a unit: write its two files, with an exercise that works",
     "feedback": "write the feedback pages as a zip for Canvas or Moodle",
+    "likeness": "show which submissions are alike beyond what the exercises force",
     "gradescope": "write an autograder for Gradescope that grades there by the same code",
     "sample-class": "write a made-up class to try the grader on",
     "release": "write a zip for learners, without solutions",

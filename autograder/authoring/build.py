@@ -27,7 +27,7 @@ from ..formats.cases import (
 )
 from .assess import assess, assess_rounding
 from .cache import Memory, Question, look_again, memory_of
-from .derived_cells import is_derived
+from .derived_cells import PREFLIGHT
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
@@ -242,7 +242,7 @@ def _same_sources(path: Path, solved: NotebookNode) -> bool:
 def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
     """The solved notebook with the outputs of the one at `path`; None where these are of other code, or of none.
 
-    Only the lesson's code counts: words, pictures' descriptions and the builder's closing cells may have changed.
+    Only code that shows something to a reader counts: words, pictures' descriptions and the preflight may have changed.
     """
     try:
         stored = nbformat.read(path, as_version=4)
@@ -250,7 +250,7 @@ def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
         return None
 
     def code(notebook: NotebookNode) -> list[NotebookNode]:
-        return [cell for cell in notebook.cells if cell.cell_type == "code" and not is_derived(cell)]
+        return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != PREFLIGHT]
 
     old, new = code(stored), code(solved)
     if [cell.source for cell in old] != [cell.source for cell in new] or not all(cell.execution_count for cell in old):

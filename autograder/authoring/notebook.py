@@ -95,7 +95,11 @@ def _built_cell(cell: Cell, exercise: ExerciseSource | None) -> NotebookNode:
         built.metadata["autograder"] = {"part": cell.part} | ({"exercise": cell.exercise} if cell.exercise else {})
     if cell.part == "demo":
         built.metadata["tags"] = ["demo"]
-    if cell.marks.get("folded") or cell.part == "hidden":
+    if (
+        cell.marks.get("folded")
+        or cell.part == "hidden"
+        or (cell.part == "demo" and cell.source.startswith("predict("))
+    ):
         fold(built)
     if marks := _nbgrader_marks(cell, exercise):
         built.metadata["nbgrader"] = marks

@@ -39,6 +39,14 @@ Times are for the whole unit. Points are for exercises; a second number is for a
 points come from its check in the notebook, the others from new cases when the notebook is graded."""
 
 
+_MACHINE = """\
+## What you will have built
+
+The Transformer, with the number of the unit that builds it in each box. What has passed is green."""
+NOTATION = "notation.md"
+"""Beside the units' folders: the letters that all of them use."""
+
+
 def start_page_path(course: Path) -> Path:
     return course / "notebooks" / START_PAGE
 
@@ -51,6 +59,13 @@ def start_page(course: Path, chosen: Sequence[str] | None = None) -> str:
         _text("introduction", _INTRODUCTION),
         new_code_cell("from autograder import progress\n\nprogress()", id="progress"),
         _text("map", f"{_MAP}\n\n{_table(entries)}"),
+        _text("machine", _MACHINE),
+        new_code_cell("from autograder import where_you_are\n\nwhere_you_are()", id="where-you-are"),
+        *(
+            _text("notation", path.read_text(encoding="utf-8").strip())
+            for path in [course / "solutions" / NOTATION]
+            if path.is_file()
+        ),
     ]
     metadata = {**KERNEL, "autograder": {"units": [asdict(entry) for entry in entries]}}
     return notebook_text(new_notebook(cells=cells, metadata=metadata))

@@ -36,6 +36,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run-demos", action="store_true", help="also run cells marked demo: slower, and no grade depends on them"
     )
+    parser.add_argument(
+        "--show-case",
+        metavar="EXERCISE",
+        help="print the exercise's hidden cases, with --student also what that learner's code gives; grades nothing",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be graded and why; write nothing")
     parser.add_argument("--timings", type=Path, metavar="FILE", help="write seconds by phase to this file, as JSON")
     add_course(parser)
@@ -47,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from ..grading.files import shown_name
     from ..grading.gradebook import GradebookError
     from ..grading.pipeline import plan
+    from ..grading.roster import RosterError
 
     course: Path = options.course
     if options.workers < 1:
@@ -55,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--seed must be 0 or more.")
     confined = options.dry_run or _confined(options.isolation, options.scheduler)
     units = chosen_units(course, options.assignment)
+    if options.show_case:
+        return _show_case(course, units, options, confined)
     where = "put notebooks at submitted/STUDENT/UNIT/NAME.ipynb."
     if not (course / "submitted").is_dir():
         raise UsageError(f"{course} has no folder submitted/: {where}")
@@ -72,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
         return 130
-    except (NoAssignment, GradebookError) as error:
+    except (NoAssignment, GradebookError, RosterError) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(
@@ -94,6 +102,40 @@ def _confined(mode: str, scheduler: str | None) -> bool:
         except IsolationRefused as error:
             raise UsageError(str(error)) from error
     return mode != "none"
+
+
+def _show_case(course: Path, units: Sequence[str], options: argparse.Namespace, confined: bool) -> int:
+    from ..formats.notebook_file import Unreadable
+    from ..grading.assignment import NoAssignment, open_assignment
+    from ..grading.files import read_record, recorded_seeds
+    from ..grading.show_case import hidden_cases_in_words, hidden_cases_of
+
+    if len(units) != 1 or len(options.student) > 1:
+        raise UsageError(
+            "--show-case looks at one unit and at most one student: name them with --assignment and --student."
+        )
+    (unit,) = units
+    student = options.student[0] if options.student else ""
+    record = read_record(course, student, unit) if student else None
+    seed = options.seed if options.seed is not None else record.seed if record else recorded_seeds(course).get(unit)
+    if seed is None:
+        raise UsageError(f"{unit} has not been graded yet, so it has no hidden cases: name a seed with --seed.")
+    try:
+        assignment = open_assignment(course, unit, seed)
+        if options.show_case not in assignment.visible.names:
+            known = ", ".join(assignment.visible.names)
+            raise UsageError(f"{unit} has no exercise {options.show_case!r}; it has: {known}.")
+        print(f"{unit}, seed {seed}")
+        if record and record.assignment != assignment.digest:
+            print("The unit has changed since this submission was graded: these may be other cases than those.")
+        folder = course / "submitted" / student / unit
+        shown = hidden_cases_of(assignment, options.show_case, folder, confined) if student else None
+        print(shown or hidden_cases_in_words(assignment, options.show_case))
+    except (NoAssignment, Unreadable) as error:
+        raise UsageError(str(error)) from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{student} has handed in nothing for {unit}.") from error
+    return 0
 
 
 def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float) -> int:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .roster import ROSTER_FILE, Learner, Roster, RosterError, read_roster
+from .roster import (
+    EXTENSIONS_FILE,
+    ROSTER_FILE,
+    Extension,
+    Learner,
+    Roster,
+    RosterError,
+    granted,
+    read_extensions,
+    read_roster,
+)
 
 
 def class_roster(course: Path, given: Path | None = None) -> Roster:
@@ -19,6 +30,20 @@ def class_roster(course: Path, given: Path | None = None) -> Roster:
 def due_dates(course: Path) -> dict[str, datetime]:
     """When units were due, as nbgrader's gradebook has it, with their zone. Raises RosterError."""
     return _from_gradebook(course)[1]
+
+
+def more_time(course: Path) -> Callable[[str, str], Extension] | None:
+    """What `extensions.csv` grants a student in a unit; None where there is no such file: then the extensions in the gradebook
+    count. Raises RosterError where it cannot be read.
+    """
+    if not (course / EXTENSIONS_FILE).exists():
+        return None
+    extensions = read_extensions(course / EXTENSIONS_FILE)
+    try:
+        roster = class_roster(course)
+    except RosterError:  # the reports say so
+        roster = Roster()
+    return lambda student, unit: granted(extensions, roster.of_folder(student), student, unit)
 
 
 def _from_gradebook(course: Path) -> tuple[Roster, dict[str, datetime]]:

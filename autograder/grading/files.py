@@ -23,6 +23,8 @@ from .record import NoRecord, Record
 from .submission import MAX_TIMESTAMP, TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
+SECRET = "submission_secret.txt"
+"""By which nbgrader's exchange knows whose feedback it is."""
 SEEDS_FILE = ".seeds.json"
 """Hidden, so that no learner can bear the name."""
 LOCK_FILE = ".grading"
@@ -42,6 +44,11 @@ class Submission:
     def timestamp(self) -> str | None:
         found = read_regular(self.folder / TIMESTAMP, MAX_TIMESTAMP)
         return found.decode("utf-8", "replace") if found else None
+
+    def exchange_files(self) -> dict[str, bytes]:
+        """What nbgrader's exchange has put beside the notebook, and needs again to give feedback back."""
+        found = {name: read_regular(self.folder / name, MAX_TIMESTAMP) for name in (TIMESTAMP, SECRET)}
+        return {name: data.decode("utf-8", "replace").encode() for name, data in found.items() if data is not None}
 
 
 _UNSAFE = str.maketrans({"<": "‹", ">": "›", '"': "”", "\\": "⧵"} | {chr(code): " " for code in (*range(32), 127)})
@@ -106,18 +113,20 @@ def read_answers(course: Path, student: str, unit: str, notebook_name: str) -> d
     return {grade_id_of(cell): cell["source"] for cell in cells if is_graded(cell) and is_solution(cell)}
 
 
-def write_graded(course: Path, assignment: Assignment, graded: Graded, timestamp: str | None) -> None:
-    """Put a graded notebook, its record and its feedback page in place, each folder at once. Raises OSError."""
+def write_graded(course: Path, assignment: Assignment, graded: Graded, exchange_files: dict[str, bytes]) -> None:
+    """Put a graded notebook, its record and its feedback page in place, each folder at once. Raises OSError.
+
+    exchange_files: what goes along in both folders, by name
+    """
     student, unit = graded.record.student, graded.record.unit
     files = {
         f"{assignment.notebook_name}.ipynb": graded.notebook.encode(),
         CASES_FILE: assignment.cases_file,
         RECORD_FILE: graded.record.to_json(),
     }
-    if timestamp:
-        files[TIMESTAMP] = timestamp.encode()
-    _replace_folder(course / "feedback" / student / unit, {f"{assignment.notebook_name}.html": graded.page.encode()})
-    _replace_folder(graded_folder(course, student, unit), files)
+    page = {f"{assignment.notebook_name}.html": graded.page.encode()}
+    _replace_folder(course / "feedback" / student / unit, page | exchange_files)
+    _replace_folder(graded_folder(course, student, unit), files | exchange_files)
 
 
 def _replace_folder(folder: Path, files: dict[str, bytes]) -> None:

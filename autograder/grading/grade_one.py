@@ -126,7 +126,7 @@ def grade_cells(
     seconds: dict[str, float] = {}
     with _timed(seconds, "warm process"):
         warm.start()
-    outside = _run(assignment, cells, warm, folder, run_demos)
+    outside = run_outside(assignment, cells, warm, folder, run_demos=run_demos)
     seconds |= outside.seconds
     with _timed(seconds, "judge"):
         found = verdicts(assignment.sets, outside.sightings, folder)
@@ -148,7 +148,10 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
         seconds[phase] = time.perf_counter() - begun
 
 
-def _run(assignment: Assignment, cells: Sequence[Cell], warm: WarmProcess, folder: Path, run_demos: bool) -> Outside:
+def run_outside(
+    assignment: Assignment, cells: Sequence[Cell], warm: WarmProcess, folder: Path, *, run_demos: bool
+) -> Outside:
+    """Run a rebuilt notebook's cells in a process of their own, and observe its exercises on visible and hidden inputs."""
     beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
 
     def start(request: bytes) -> Process:

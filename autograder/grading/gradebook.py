@@ -9,16 +9,27 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Assignment as BookedUnit
+from nbgrader.api import (
+    BaseCell,
+    Comment,
+    Grade,
+    Gradebook,
+    InvalidEntry,
+    MissingEntry,
+    Student,
+    SubmittedNotebook,
+)
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
 from traitlets.config import Config
 from traitlets.config.loader import load_pyconfig_files
@@ -26,6 +37,7 @@ from traitlets.config.loader import load_pyconfig_files
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
+from .roster import Extension
 from .times import read_time
 
 _LOGGER = logging.getLogger("tornado.application")
@@ -43,10 +55,18 @@ def find_own_commands() -> None:
         os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+MoreTime = Callable[[str, str], Extension]
+"""From a student and a unit."""
+
+
 class GradebookWriter:
     """The one process that writes grades. Use it as a context manager."""
 
-    def __init__(self, course: Path) -> None:
+    def __init__(self, course: Path, more_time: MoreTime | None = None) -> None:
+        """
+        more_time: what a student is granted in a unit; None where the gradebook's own extensions count
+        """
+        self._more_time = more_time
         configured = (course / "nbgrader_config.py").is_file()
         self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
         self._config.CourseDirectory.root = str(course)
@@ -158,8 +178,14 @@ class GradebookWriter:
         return query.filter(kind.notebook_id == notebook.id)
 
     def _assign_penalty(self, submission: Any, notebook: Any) -> None:
-        """The course's late policy, applied anew at each grading: no penalty of an earlier one stays."""
+        """The course's late policy, applied anew at each grading: no penalty or extension of an earlier one stays."""
         notebook.late_submission_penalty = None
+        given = self._more_time(submission.student.id, submission.assignment.name) if self._more_time else None
+        if given:
+            due = submission.assignment.duedate
+            submission.extension = (given.deadline(due.replace(tzinfo=UTC)) - due.replace(tzinfo=UTC)) if due else None
+            if given.excused:
+                return
         late = submission.total_seconds_late
         if late > 0:
             self._gradebook.db.flush()
@@ -189,10 +215,15 @@ class GradebookWriter:
     def rows(self) -> list[Row]:
         """One row a unit and student."""
         with self._guarded():
+            db = self._gradebook.db
+            students = {one: (email or "") for one, email in db.query(Student.id, Student.email)}
+            summed = db.query(SubmittedNotebook.assignment_id, func.sum(SubmittedNotebook.late_submission_penalty))
+            penalties = {one: (total or 0.0) for one, total in summed.group_by(SubmittedNotebook.assignment_id)}
+            units = sorted(unit for (unit,) in db.query(BookedUnit.name))
             return [
-                _row(assignment.name, submission)
-                for assignment in sorted(self._gradebook.assignments, key=lambda one: one.name)
-                for submission in sorted(assignment.submissions, key=lambda one: one.student.id)
+                _row(told, students[told["student"]], penalties.get(told["id"], 0.0))
+                for unit in units
+                for told in sorted(self._gradebook.submission_dicts(unit), key=lambda told: str(told["student"]))
             ]
 
     def given_by_hand(self) -> dict[tuple[str, str], list[ByHand]]:
@@ -210,20 +241,22 @@ class GradebookWriter:
         return {key: list(cells.values()) for key, cells in found.items()}
 
 
-def _row(unit: str, submission: Any) -> Row:
-    student = submission.student
+def _row(told: Mapping[str, Any], email: str, penalty: float) -> Row:
+    """
+    told: a submission as nbgrader's `submission_dicts` gives it
+    """
     return Row(
-        unit,
-        student.id,
-        student.last_name or "",
-        student.first_name or "",
-        student.email or "",
-        handed_in=submission.timestamp.isoformat() if submission.timestamp else "",
-        raw_score=submission.score,
-        late_penalty=submission.late_submission_penalty,
-        score=max(0.0, submission.score - submission.late_submission_penalty),
-        max_score=submission.max_score,
-        needs_manual_grade=submission.needs_manual_grade,
+        told["name"],
+        told["student"],
+        told["last_name"] or "",
+        told["first_name"] or "",
+        email,
+        handed_in=told["timestamp"].isoformat() if told["timestamp"] else "",
+        raw_score=told["score"],
+        late_penalty=penalty,
+        score=max(0.0, told["score"] - penalty),
+        max_score=told["max_score"],
+        needs_manual_grade=bool(told["needs_manual_grade"]),
     )
 
 

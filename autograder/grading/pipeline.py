@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ..observing.outside import TimeLimits
 from .assignment import Assignment, open_assignment
+from .class_list import more_time
 from .files import (
     Forced,
     Submission,
@@ -36,7 +37,7 @@ from .files import (
     write_graded,
 )
 from .grade_one import Graded
-from .gradebook import GradebookError, GradebookWriter
+from .gradebook import GradebookError, GradebookWriter, MoreTime
 from .record import Failure, Record
 from .submission import submission_digest, submission_files
 from .worker import Conditions, Task, start_worker, work
@@ -65,6 +66,7 @@ class Plan:
     forced: Forced | None = None
     sets_seed: bool = True
     """Whether the seeds of this run become the class's."""
+    more_time: MoreTime | None = None
 
 
 @dataclass
@@ -89,10 +91,11 @@ class Outcome:
 def plan(
     course: Path, units: Sequence[str], students: Sequence[str], *, seed: int | None, force: bool, dry: bool = False
 ) -> Plan:
-    """Find what is to be graded. Raises NoAssignment, GradebookError.
+    """Find what is to be graded. Raises NoAssignment, GradebookError, RosterError.
 
     dry: write nothing, not even to the gradebook
     """
+    granted = more_time(course)
     before = recorded_seeds(course)
     found = find_submissions(course, units, students)
     present = [unit for unit in units if any(submission.unit == unit for submission in found)]
@@ -121,7 +124,7 @@ def plan(
     # one learner graded on cases of their own does not change the class's
     sets_seed = not students or seed is None or not set(present) <= set(before)
     stale = tuple(_stale(course, assignments, set(found))) if students and sets_seed else ()
-    return Plan(course, assignments, tuple(todo), kept, reasons, stale, forced, sets_seed)
+    return Plan(course, assignments, tuple(todo), kept, reasons, stale, forced, sets_seed, granted)
 
 
 def _stale(course: Path, assignments: Mapping[str, Assignment], asked: set[Submission]) -> Iterator[Submission]:
@@ -180,7 +183,10 @@ def run(
                 note_forced(plan.course, plan.forced)
             conditions = Conditions(confined, times or TimeLimits(), run_demos)
             grading = _Grading(plan, make_executor, conditions, _AHEAD * workers)
-            with GradebookWriter(plan.course) as book, closing(grading.completed()) as completed:
+            with (
+                GradebookWriter(plan.course, plan.more_time) as book,
+                closing(grading.completed()) as completed,
+            ):
                 for done in completed:
                     _write_down(plan, book, done, outcome)
                     outcome.finished.append(time.perf_counter() - begun)
@@ -222,10 +228,10 @@ def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     """Gradebook first, files last: the record on disk is what says that a submission is done."""
     student, unit = graded.record.student, graded.record.unit
     assignment = plan.assignments[unit]
-    timestamp = next(one.timestamp() for one in plan.todo if (one.student, one.unit) == (student, unit))
+    submission = next(one for one in plan.todo if (one.student, one.unit) == (student, unit))
     answers = read_answers(plan.course, student, unit, assignment.notebook_name)
-    book.write(graded, assignment.notebook_name, timestamp, answers)
-    write_graded(plan.course, assignment, graded, timestamp)
+    book.write(graded, assignment.notebook_name, submission.timestamp(), answers)
+    write_graded(plan.course, assignment, graded, submission.exchange_files())
 
 
 @dataclass(frozen=True)

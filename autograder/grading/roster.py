@@ -7,9 +7,9 @@ import functools
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|\ud800-\udfff
 _TAKEN_BY_WINDOWS = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
 _MAX_BYTES = 120
 _OF_CANVAS = {"sis user id", "sis login id"}
+_GRACE = re.compile(r"\+\s*(\d{1,4}(?:\.\d+)?)\s*([dh])(?:ay|our|r)?s?\.?", re.IGNORECASE)
+"""More time than the due date gives: `+2 days`, `+12 h`."""
 _YES = {"yes", "y", "true", "1", "x", "excused"}
 
 
@@ -74,6 +76,11 @@ class Extension:
     unit: str
     until: datetime | None
     excused: bool
+    more: timedelta = timedelta()
+    """Grace: so much more than the unit's due date gives."""
+
+    def deadline(self, due: datetime) -> datetime:
+        return max(due + self.more, self.until or due)
 
 
 @dataclass(frozen=True)
@@ -174,10 +181,14 @@ def read_extensions(path: Path, zone: Any = UTC) -> tuple[Extension, ...]:
         until, excused = line.get("until", ""), line.get("excused", "").casefold() in _YES
         if until.casefold() == "excused":
             until, excused = "", True
-        date = moment(until, zone)
-        if until and date is None:
-            raise RosterError(f"{path}, line {number}: {until!r} is no date. Write it as 2027-03-01 18:00 UTC.")
-        found.append(Extension(line["student"], line.get("unit") or "*", date, excused))
+        grace = _GRACE.fullmatch(until)
+        date = None if grace else moment(until, zone)
+        if until and date is None and not grace:
+            raise RosterError(
+                f"{path}, line {number}: {until!r} is no date. Write it as 2027-03-01 18:00 UTC, or as +2 days or +12 hours."
+            )
+        more = timedelta(**{"days" if grace[2] in "dD" else "hours": float(grace[1])}) if grace else timedelta()
+        found.append(Extension(line["student"], line.get("unit") or "*", date, excused, more))
     return tuple(found)
 
 
@@ -270,8 +281,19 @@ def _refuse_doubles(path: Path, learners: Mapping[int, Learner]) -> None:
             seen[value] = number
 
 
-def extensions_of(extensions: Iterable[Extension], names: Iterable[str], unit: str) -> Iterator[Extension]:
-    """Those that hold for a learner, who bears any of `names`, in a unit (full name, two digits, or the rest)."""
-    wanted = {name.casefold() for name in names if name} | {"*"}
+def granted(extensions: Iterable[Extension], learner: Learner | None, folder: str, unit: str) -> Extension:
+    """All that a learner is granted in a unit, in one: the latest date, the longest grace.
+
+    folder: the learner's name in `submitted/`
+    """
+    ids = (learner.id, learner.login, learner.sis_id, learner.platform_id, learner.email) if learner else ()
+    wanted = {name.casefold() for name in (folder, *ids) if name} | {"*"}
     units = {"*", unit, unit[:2], unit[3:]}
-    return (one for one in extensions if one.student.casefold() in wanted and one.unit in units)
+    own = [one for one in extensions if one.student.casefold() in wanted and one.unit in units]
+    return Extension(
+        folder,
+        unit,
+        max((one.until for one in own if one.until), default=None),
+        any(one.excused for one in own),
+        max((one.more for one in own), default=timedelta()),
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from .record import Row
-from .roster import Extension, Learner, Roster, extensions_of
+from .roster import Extension, Learner, Roster, granted
 
 Key = tuple[str, str]
 """A unit and a student."""
@@ -64,11 +64,7 @@ def standings(rows: Iterable[Row], roster: Roster, units: Iterable[str], handed:
 def _standing(
     unit: str, student: str, learner: Learner | None, row: Row | None, listed: bool, handed: HandIns
 ) -> Standing:
-    ids = (learner.id, learner.login, learner.sis_id, learner.platform_id, learner.email) if learner else ()
-    names = (student, *ids)
-    granted = list(extensions_of(handed.extensions, names, unit))
-    excused = any(one.excused for one in granted)
-    until = max((one.until for one in granted if one.until), default=None)
+    given = granted(handed.extensions, learner, student, unit)
     if row and learner:
         row = replace(
             row,
@@ -77,16 +73,17 @@ def _standing(
             email=row.email or learner.email,
         )
     told = [
-        *_hand_in(unit, student, row, excused, handed),
-        *(_late(row, handed.due.get(unit), until, (unit, student) in handed.marked_late) if row else ()),
+        *_hand_in(unit, student, row, given.excused, handed),
+        *(_late(row, handed.due.get(unit), given, (unit, student) in handed.marked_late) if row else ()),
     ]
     notes = (
         *told,
-        *(["excused"] if excused else []),
-        *([f"extended until {until:%Y-%m-%d %H:%M %Z}"] if until else []),
+        *(["excused"] if given.excused else []),
+        *([f"extended until {given.until:%Y-%m-%d %H:%M %Z}"] if given.until else []),
+        *([f"{_length(given.more)} of grace"] if given.more else []),
         *(["not on the roster"] if listed and learner is None else []),
     )
-    return Standing(unit, student, learner, row, notes, excused)
+    return Standing(unit, student, learner, row, notes, given.excused)
 
 
 def _hand_in(unit: str, student: str, row: Row | None, excused: bool, handed: HandIns) -> Iterator[str]:
@@ -102,10 +99,10 @@ def _hand_in(unit: str, student: str, row: Row | None, excused: bool, handed: Ha
         yield "not handed in"
 
 
-def _late(row: Row, due: datetime | None, until: datetime | None, marked: bool) -> Iterator[str]:
+def _late(row: Row, due: datetime | None, given: Extension, marked: bool) -> Iterator[str]:
     time = datetime.fromisoformat(row.handed_in) if row.handed_in else None
     time = time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
-    deadline = max((date for date in (due, until) if date), default=None)
+    deadline = given.deadline(due) if due else given.until
     if row.late_penalty:
         yield f"late: −{row.late_penalty:g}"
     elif time and deadline:

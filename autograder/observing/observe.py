@@ -96,7 +96,9 @@ def observe(
                 break
         if forbids and not used and not trouble and left < time_limit:
             again = _soon_done(calls, time_limit - left, left)
-            with recorded(forbids, used), contextlib.suppress(OutOfTime, KeyboardInterrupt):
+            # What is printed once more is not news, and the profiler itself writes where it begins in another thread
+            # than PyTorch was loaded in.
+            with capture(), recorded(forbids, used), contextlib.suppress(OutOfTime, KeyboardInterrupt):
                 for key in again:
                     with limited(left, patience):
                         _observe_call(target, calls[key], build)

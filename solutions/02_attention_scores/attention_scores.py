@@ -1,18 +1,19 @@
 # %% [markdown]
 # # 02 · Attention scores: one output, b¹
 #
-# Four vectors go in, $a^1$ to $a^4$. One vector comes out, $b^1$, and it knows about all four. In this unit you build
-# that one output yourself, from nothing but NumPy: first with a pencil, then as code.
+# *It purrs all night*: a cat. *It barks all night*: a dog. Yet *it* is the same vector in both sentences, so
+# something must carry what the verb knows to the pronoun. You build that, with a pencil and then in NumPy: four vectors, numbered $a^1$ to $a^4$, go in, and
+# one vector $b^1$ comes out that knows about all four.
 #
 # **When you are done, you can**
 #
 # - turn any scores into weights with a softmax that never overflows;
 # - compute how relevant one vector is to another in two ways, by a dot product and by a small network;
-# - say why the dot product is divided by $\sqrt{d_k}$, and show what happens without it;
+# - say why the dot product is divided by $\sqrt{d_k}$ ($d_k$: the length of a key), and show what happens without it;
 # - compute one output of self-attention, by hand and by code.
 #
 # **Time** about 75 minutes; five exercises, 30 points. **You need** unit 00 (shapes and axes), a matrix times a vector,
-# and the exponential function. Unit 01 says why attention is worth the trouble.
+# and the exponential function.
 
 # %% part="setup"
 import numpy as np
@@ -26,6 +27,8 @@ from autograder import (
     hint,
     keeps_inputs,
     matches,
+    outcome,
+    predict,
     right_shape,
     sums_to_one,
     use_part,
@@ -36,78 +39,52 @@ begin("02_attention_scores")
 # %% [markdown]
 # ## The idea
 #
-# Read "The cat sat down because **it** was tired". Which word tells you what *it* is? You look around the sentence, give
-# *cat* much of your attention and *down* very little, and keep the sum of what you saw. Attention does the same with
-# numbers. Each word is a vector $a^j$. To get the new vector $b^1$ for the first one:
+# To get the new vector $b^1$ of the first word, *it*:
 #
-# 1. **Ask.** Make a *query* $q^1$ from $a^1$: what the first vector is looking for.
-# 2. **Offer.** Make a *key* $k^j$ from each vector: what it can be found by. And a *value* $v^j$: what it gives.
-# 3. **Compare.** The query and each key give one number, the *score*: how relevant vector $j$ is to vector 1.
-# 4. **Share out.** Softmax turns the scores into *weights*: positive numbers that sum to 1.
+# 1. **Ask.** Make a *query* $q^1$ from $a^1$: what the word looks for. *It* looks for a deed.
+# 2. **Offer.** Make a *key* $k^j$ from each word: what it can be found by. *Purrs* is found as a deed. And a *value* $v^j$: what it gives. *Purrs* gives: a cat.
+# 3. **Compare.** The query and each key give one number, the *score* $s_{1,j}$: how relevant word $j$ is to word 1.
+# 4. **Share out.** Softmax turns the scores into *weights* $\alpha_{1,j}$: positive numbers that sum to 1.
 # 5. **Collect.** $b^1$ is the sum of the values, each times its weight.
 #
-# Read the picture from the bottom up. The first vector also compares itself with itself: its own key and value take part.
+# Read the picture from the bottom up. The first word's own key and value take part, too.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Box, flow, show
 
 boxes = {"q": Box("q¹", -0.4, 1.3, "orange"), "softmax": Box("softmax", 4.55, 3.5, "grey"), "b": Box("b¹", 4.55, 5.4, "green")}
 arrows = [("a1", "q")]
-for j in (1, 2, 3, 4):
+for j, word in enumerate(("it", "purrs", "all", "night"), start=1):
     above, below, x = "⁰¹²³⁴"[j], "₀₁₂₃₄"[j], 2 * j - 1.2
-    boxes |= {f"a{j}": Box(f"a{above}", x + 0.4, 0), f"k{j}": Box(f"k{above}", x, 1, "blue"), f"v{j}": Box(f"v{above}", x + 0.85, 1, "green")}
+    boxes |= {f"a{j}": Box(f"a{above}\n{word}", x + 0.4, 0), f"k{j}": Box(f"k{above}", x, 1, "blue"), f"v{j}": Box(f"v{above}", x + 0.85, 1, "green")}
     boxes |= {f"s{j}": Box(f"score {j}", x, 2.5), f"x{j}": Box("×", x + 0.85, 4.5, shape="circle")}
     arrows += [(f"a{j}", f"k{j}"), (f"a{j}", f"v{j}"), (f"k{j}", f"s{j}"), ("q", f"s{j}"), (f"s{j}", "softmax")]
-    arrows += [("softmax", f"x{j}", f"w{below}"), (f"v{j}", f"x{j}"), (f"x{j}", "b")]
+    arrows += [("softmax", f"x{j}", f"α{below}"), (f"v{j}", f"x{j}"), (f"x{j}", "b")]
 show(flow(boxes, arrows), alt="From the bottom up: a1 gives the query q1; each of a1 to a4 gives a key and a value. The query and "
-     "each key give a score; softmax turns the four scores into four weights; each value is multiplied by its weight; the sum is b1.")
-
-# %% [markdown]
-# ### Three words and their shapes
-#
-# | symbol | name | made by | shape |
-# |---|---|---|---|
-# | $a^j$ | input vector $j$ | given | `(d_in,)` |
-# | $q^i = W_q\,a^i$ | query: what $a^i$ looks for | $W_q$ of shape `(d_k, d_in)` | `(d_k,)` |
-# | $k^j = W_k\,a^j$ | key: what $a^j$ is found by | $W_k$ of shape `(d_k, d_in)` | `(d_k,)` |
-# | $v^j = W_v\,a^j$ | value: what $a^j$ gives | $W_v$ of shape `(d_v, d_in)` | `(d_v,)` |
-# | $\alpha_{i,j}$ | score of key $j$ for query $i$ | $q^i$ and $k^j$ | a number |
-#
-# **The key $k$ is a vector, not a number.** You may read elsewhere that $k$ is "the number" to be matched. It is
-# a matrix times a vector, so it is a vector, as long as the query. Only when query and key *meet* does one number come out: the
-# score $\alpha$. If you ever find a key of shape `()`, something was summed too early.
-#
-# The three matrices are what is learned. They are the same for all the vectors: one $W_q$, one $W_k$, one $W_v$.
-#
-# A word on notation: the lecture writes vectors as columns and the matrix on the left, $q = W_q a$, and so does this unit.
-# In code the four vectors are the *rows* of one array `a` of shape `(n, d_in)`; `a[0]` is $a^1$, since Python counts from
-# 0. Unit 03 shows both ways of writing and how to turn one into the other.
+     "each key give a score; softmax turns the four scores into four weights, α₁ to α₄; each value is multiplied by its weight; the sum is b1.")
 
 # %% [markdown]
 # ## Part 1 · From scores to weights
 #
-# Suppose the four scores are $(1, 2, 0, -1)$. How much of each value goes into $b^1$? The weights should be positive, sum
+# Suppose the four scores of *it* are $(1, 2, 0, -1)$. How much of each value goes into $b^1$? The weights should be positive, sum
 # to 1, and grow with the score. Softmax does all three:
 #
-# $$w_j = \mathrm{softmax}(s)_j = \frac{e^{s_j}}{\sum_{m=1}^{n} e^{s_m}}$$
+# $$\alpha_j = \mathrm{softmax}(s)_j = \frac{e^{s_j}}{\sum_{m=1}^{n} e^{s_m}}$$
 #
-# Here $s_j$ is the score of key $j$, $w_j$ its weight, $n$ the number of keys. With a pencil:
+# with $n$ keys. (While only word 1 asks, $s_j$ is short for $s_{1,j}$.) With a pencil:
 #
-# | | key 1 | key 2 | key 3 | key 4 | sum |
+# | | it | purrs | all | night | sum |
 # |---|---|---|---|---|---|
 # | score $s_j$ | 1 | 2 | 0 | −1 | |
 # | $e^{s_j}$ | 2.718 | 7.389 | 1 | 0.368 | 11.475 |
-# | weight $w_j$ | 0.237 | 0.644 | 0.087 | 0.032 | 1 |
+# | weight $\alpha_j$ | 0.237 | 0.644 | 0.087 | 0.032 | 1 |
 #
-# Keep these four weights. They come back at the end of the unit.
-#
-# (Is softmax the only way? No. The lecture says that you may put something else here, such as ReLU. Softmax is the most
-# usual choice, and the one of the Transformer.)
+# Keep these four weights; they come back.
 
 # %% [markdown]
 # ### Where it breaks
 #
-# The formula is right on paper. In a computer, $e^s$ soon becomes too large for a float: run the cell.
+# The formula is right on paper. In a computer, $e^s$ soon becomes too large for a float:
 
 # %% part="demo"
 with np.errstate(over="ignore", invalid="ignore"):
@@ -117,15 +94,15 @@ with np.errstate(over="ignore", invalid="ignore"):
 
 # %% [markdown]
 # The way out: **subtract the same number $c$ from all the scores**. Nothing changes, since $e^{s-c} = e^{s} / e^{c}$ and the
-# factor $1/e^{c}$ stands above and below the fraction line. Choose $c$ well and no exponent is ever above 0. What then
-# becomes too *small* for a float is rounded to 0, and that does no harm: such a key has no weight worth the name.
+# factor $1/e^{c}$ stands above and below the fraction line. Choose $c$ well and no exponent is above 0. What then
+# becomes too *small* for a float is rounded to 0, which does no harm.
 
 # %% [markdown] exercise="softmax" part="prompt" points=5 difficulty=2 minutes=10 forbids="softmax"
 # ### Exercise 1 · `softmax`
 #
 # Turn scores into weights: along `axis`, positive numbers that sum to 1.
 #
-# $$w_j = \frac{e^{s_j - c}}{\sum_m e^{s_m - c}}$$
+# $$\alpha_j = \frac{e^{s_j - c}}{\sum_m e^{s_m - c}}$$
 #
 # with a $c$ of your choice for each slice along `axis`. The check tries scores that are hundreds and thousands apart,
 # far above zero and far below it. Write it with NumPy: a library's own softmax would do the whole exercise and is not allowed.
@@ -160,72 +137,100 @@ check(softmax, keeps_inputs, right_shape, finite, sums_to_one("axis"), matches)
 # - `np.max` and `np.sum` take `axis=` and `keepdims=True`; with the latter their result lines up with `x` again.
 
 # %% [markdown]
+# <details><summary>You add 100 to all the scores of a query. What happens to its weights?</summary>
+#
+# Nothing: softmax looks at differences, and your exercise has just used that.
+# </details>
+#
+# (Hung-yi Lee's lectures write $\alpha$ for the *score*, and $\hat\alpha$ or $\alpha'$ for the weight.)
+#
 # ### What softmax does with large scores
 #
-# **Predict first.** Take the scores $(1, 2, 0, -1)$ and multiply them all by 4. Do the weights stay the same, since the
-# *ratios* of the scores have not changed? And what if you multiply them by 0.25?
+# **Predict first.** Take the scores $(1, 2, 0, -1)$ and multiply them all by 4. Their *ratios* have not changed. Have the weights?
+
+# %% part="demo"
+predict("02-four-times", "With scores four times as large, the weights ...", choices=("stay as they are", "come closer together", "move further apart"))
 
 # %% part="demo"
 from autograder.lab.tables import table
 
 softmax_part = use_part("softmax")
-print(table([(factor, *softmax_part(factor * np.array([1.0, 2.0, 0.0, -1.0])).round(3).tolist()) for factor in (0.25, 1, 4)],
-            ["factor", "key 1", "key 2", "key 3", "key 4"]))
+shared = {factor: softmax_part(factor * np.array([1.0, 2.0, 0.0, -1.0])) for factor in (0.25, 1, 4)}
+print(table([(factor, *weights.round(3).tolist()) for factor, weights in shared.items()], ["factor", "it", "purrs", "all", "night"]))
+spread = {factor: np.ptp(weights) for factor, weights in shared.items()}
+outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) else "move further apart" if spread[4] > spread[1] else "come closer together")
 
 # %% [markdown]
 # Softmax looks at *differences* of scores, not at ratios. Larger scores make larger differences, and one key takes nearly
 # everything; small scores make the weights nearly equal. So the **size** of the scores decides how sharp the attention is.
-# Remember that for part 3.
 
 # %% [markdown]
 # ## Part 2 · Where the scores come from
 #
-# Now the example in full. Four input vectors of two numbers each, and small matrices:
+# Now the example in full. Each word is a vector of five numbers, set by hand so that you can read them. (In a trained model no number has a name.)
 #
-# $$a^1 = \begin{bmatrix}1\\1\end{bmatrix},\;
-#   a^2 = \begin{bmatrix}2\\0\end{bmatrix},\;
-#   a^3 = \begin{bmatrix}0\\1\end{bmatrix},\;
-#   a^4 = \begin{bmatrix}-1\\2\end{bmatrix},
-#   \qquad
-#   W_q = \begin{bmatrix}1&0\\0&1\\1&1\\1&-1\end{bmatrix},\;
-#   W_k = \begin{bmatrix}0&1\\0&-1\\1&0\\1&1\end{bmatrix}$$
+# | | someone | does | sound | time | amount |
+# |---|---|---|---|---|---|
+# | $a^1$ *it* | 1 | 0 | 0 | 0 | 0 |
+# | $a^2$ *purrs* | 0 | 1 | 1 | 0 | 0 |
+# | $a^3$ *all* | 0 | 0 | 0 | 0 | 1 |
+# | $a^4$ *night* | 0 | 0 | 0 | 1 | 0 |
 #
-# So $d_{in} = 2$ and $d_k = 4$. (There are four vectors and four numbers in a key. That is chance; the checks use other
-# sizes.) Query 1 and the four keys, a matrix times a vector each:
+# *Barks* is $(0, 1, -1, 0, 0)$: another sound. Queries and keys have $d_k = 4$ numbers each: *who*, *does*, *when*, *how much*.
 #
-# $$q^1 = W_q\,a^1 = \begin{bmatrix}1\\1\\2\\0\end{bmatrix},\qquad
-#   k^1 = \begin{bmatrix}1\\-1\\1\\2\end{bmatrix},\;
-#   k^2 = \begin{bmatrix}0\\0\\2\\2\end{bmatrix},\;
-#   k^3 = \begin{bmatrix}1\\-1\\0\\1\end{bmatrix},\;
-#   k^4 = \begin{bmatrix}2\\-2\\-1\\1\end{bmatrix}$$
+# $$W_q = \begin{bmatrix}1&1&0&0&0\\2&0&0&1&0\\-1&1&0&0&2\\0&0&0&2&1\end{bmatrix},\qquad
+#   W_k = \begin{bmatrix}2&0&0&0&0\\0&2&0&0&0\\0&0&0&2&0\\0&0&0&0&1\end{bmatrix}$$
 #
-# Check one of them with a pencil before you go on: $k^4 = W_k a^4$.
+# Read them column by column. The first column of $W_q$ is what a *someone* looks for: *who*, a little (1); what it *does*, much (2); *when*, please not (−1). The second column of $W_k$ files
+# a deed under *does*. The third column of $W_k$ is 0: the sound is no part of the key. So
+#
+# $$q^1 = W_q\,a^1 = \begin{bmatrix}1\\2\\-1\\0\end{bmatrix},\qquad
+#   k^1 = \begin{bmatrix}2\\0\\0\\0\end{bmatrix},\;
+#   k^2 = \begin{bmatrix}0\\2\\0\\0\end{bmatrix},\;
+#   k^3 = \begin{bmatrix}0\\0\\0\\1\end{bmatrix},\;
+#   k^4 = \begin{bmatrix}0\\0\\2\\0\end{bmatrix}$$
+#
+# Check one with a pencil: $k^2 = W_k a^2$. (Four words, and four numbers in a key: that is chance; the checks use other sizes.)
 
 # %% part="demo"
-a = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 1.0], [-1.0, 2.0]])  # (4, 2): a[0] is a¹
-W_q = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, -1.0]])  # (4, 2)
-W_k = np.array([[0.0, 1.0], [0.0, -1.0], [1.0, 0.0], [1.0, 1.0]])  # (4, 2)
+words = ["it", "purrs", "all", "night"]
+a = np.array([[1.0, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 1, 0]])  # (4, 5): a[0] is a¹
+W_q = np.array([[1.0, 1, 0, 0, 0], [2, 0, 0, 1, 0], [-1, 1, 0, 0, 2], [0, 0, 0, 2, 1]])  # (4, 5)
+W_k = np.array([[2.0, 0, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 2, 0], [0, 0, 0, 0, 1]])  # (4, 5)
 print("a:", a.shape, " W_q:", W_q.shape, " W_k:", W_k.shape)
 
 # %% [markdown]
+# | symbol | name | made by | shape |
+# |---|---|---|---|
+# | $a^j$ | input vector $j$ | given | `(d_in,)` |
+# | $q^i = W_q\,a^i$ | query: what $a^i$ looks for | $W_q$ of shape `(d_k, d_in)` | `(d_k,)` |
+# | $k^j = W_k\,a^j$ | key: what $a^j$ is found by | $W_k$ of shape `(d_k, d_in)` | `(d_k,)` |
+# | $v^j = W_v\,a^j$ | value: what $a^j$ gives | $W_v$ of shape `(d_v, d_in)` | `(d_v,)` |
+# | $s_{i,j}$ | score of key $j$ for query $i$ | $q^i$ and $k^j$ | a number |
+# | $\alpha_{i,j}$ | weight of value $j$ in output $i$ | softmax of the scores | a number |
+#
+# **The key $k$ is a vector, not a number.** Only when query and key *meet* does one number come out: the
+# score. If you find a key of shape `()`, something was summed too early.
+#
+# The three matrices are what is learned, and all the vectors share them. As in the lecture, vectors are columns here and the matrix stands on the left, $q = W_q a$.
+# In code the four vectors are the *rows* of one array `a` of shape `(n, d_in)`; `a[0]` is $a^1$, since Python counts from
+# 0. Unit 03 shows how to turn one way of writing into the other.
+#
 # ### The first way: a dot product
 #
 # Multiply query and key number by number, and sum:
 #
-# $$\alpha_{1,1} = q^1 \cdot k^1 = 1\cdot 1 + 1\cdot(-1) + 2\cdot 1 + 0\cdot 2 = 2$$
+# $$s_{1,1} = q^1 \cdot k^1 = 1\cdot 2 + 2\cdot 0 - 1\cdot 0 + 0\cdot 0 = 2$$
 #
-# In the same way $\alpha_{1,2} = 4$, $\alpha_{1,3} = 0$ and $\alpha_{1,4} = -2$. Two vectors that point the same way score
-# high; at right angles they score 0; against each other they score below 0.
-#
-# Why not compare $a^i$ and $a^j$ themselves? Because *looking for* and *being found by* are two things. A pronoun looks for
-# a noun; a noun need not look for a pronoun. With two matrices, $\alpha_{i,j}$ and $\alpha_{j,i}$ may differ.
+# In the same way $s_{1,2} = 4$, $s_{1,3} = 0$ and $s_{1,4} = -2$. *It* has found *purrs*. Two vectors that point the same way score
+# high; at right angles, 0; against each other, below 0.
 
 # %% [markdown] exercise="dot_product_score" part="prompt" points=5 difficulty=1 minutes=5
 # ### Exercise 2 · `dot_product_score`
 #
 # Compute the dot-product score of two input vectors: how much `a_i`, which asks, has to do with `a_j`, which is asked.
 #
-# $$\alpha_{i,j} = q^i \cdot k^j, \qquad q^i = W_q\,a^i, \qquad k^j = W_k\,a^j$$
+# $$s_{i,j} = q^i \cdot k^j, \qquad q^i = W_q\,a^i, \qquad k^j = W_k\,a^j$$
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -255,14 +260,30 @@ check(dot_product_score, keeps_inputs, right_shape, finite, matches)
 # - A matrix of shape `(d_k, d_in)` stands to the left of a vector of shape `(d_in,)`. NumPy's `@` multiplies matrix and
 #   vector, and vector and vector too.
 
+# %% [markdown]
+# Why two matrices? Why not compare $a^i$ and $a^j$ themselves, $s_{i,j} = a^i \cdot a^j$?
+#
+# **Predict first.** Leave both matrices out. Word 1 asks word 2, or word 2 asks word 1: where does the higher score come out? And with the matrices?
+
 # %% part="demo"
-dot_product_part = use_part("dot_product_score")
-scores = [[float(dot_product_part(a_i, a_j, W_q, W_k)) for a_j in a] for a_i in a]
-print(table([(f"a{i} asks", *row) for i, row in enumerate(scores, start=1)], ["", "a1", "a2", "a3", "a4"]))
+predict(
+    "02-no-matrices",
+    "Without W_q and W_k, the higher score comes out where ...",
+    choices=("word 1 asks word 2", "word 2 asks word 1", "neither: equal, and so for every pair"),
+)
+
+# %% part="demo"
+dot_product_part, none = use_part("dot_product_score"), np.eye(5)  # the identity matrix changes nothing
+without_matrices, with_matrices = (np.array([[dot_product_part(a_i, a_j, *pair) for a_j in a] for a_i in a]) for pair in ((none, none), (W_q, W_k)))
+for name, found in (("without matrices", without_matrices), ("with W_q and W_k", with_matrices)):
+    print(table([(f"{word} asks", *row) for word, row in zip(words, found.tolist(), strict=True)], [name, *words]), "\n")
+difference = without_matrices[0, 1] - without_matrices[1, 0]
+outcome("02-no-matrices", "neither: equal, and so for every pair" if np.allclose(without_matrices, without_matrices.T)
+        else "word 1 asks word 2" if difference > 0 else "word 2 asks word 1")
 
 # %% [markdown]
-# The first row holds your four scores from above. Now look across the diagonal: does $a^1$ score $a^2$ as high as $a^2$
-# scores $a^1$?
+# A dot product does not care which vector comes first. Without the matrices the table is its own mirror image across the diagonal: who asks and who is asked cannot differ. Worse, each word here finds
+# only itself. With two matrices, *looking for* and *being found by* are two things: *it* needs *purrs* (4) more than *purrs* needs *it* (2).
 
 # %% [markdown]
 # ### The second way: add, squash, weigh
@@ -270,24 +291,26 @@ print(table([(f"a{i} asks", *row) for i, row in enumerate(scores, start=1)], [""
 # Query and key can also meet in a small network. Add them, send each of the $d_k$ numbers through tanh, and let a vector $w$
 # of $d_k$ learned numbers make one number of the result:
 #
-# $$\alpha_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
+# $$s_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
 #
 # This *additive* score is the older one: it was made for translation with recurrent networks (Bahdanau and others, 2015).
 # In our example, with $w = (1, 2, -1, 0.5)$:
 #
-# $$q^1 + k^1 = \begin{bmatrix}2\\0\\3\\2\end{bmatrix},\quad
-#   \tanh(q^1 + k^1) \approx \begin{bmatrix}0.964\\0\\0.995\\0.964\end{bmatrix},\quad
-#   \alpha_{1,1} \approx 0.964 + 0 - 0.995 + 0.482 = 0.451$$
+# $$q^1 + k^1 = \begin{bmatrix}3\\2\\-1\\0\end{bmatrix},\quad
+#   \tanh(q^1 + k^1) \approx \begin{bmatrix}0.995\\0.964\\-0.762\\0\end{bmatrix},\quad
+#   s_{1,1} \approx 0.995 + 1.928 + 0.762 + 0 = 3.685$$
 #
-# You may see it drawn with *one* matrix on the two inputs joined end to end. That is the same thing: cut this matrix down
-# the middle, and its halves are $W_q$ and $W_k$.
+# <details><summary>You may see it drawn with <i>one</i> matrix on the two inputs joined end to end. Is that the same?</summary>
+#
+# Yes: cut this matrix down the middle, and its halves are $W_q$ and $W_k$.
+# </details>
 
 # %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8 relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `additive_score`
 #
 # Compute the additive score of two input vectors. What goes into tanh may be large, in the hundreds and thousands.
 #
-# $$\alpha_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
+# $$s_{i,j} = w \cdot \tanh\left(W_q\,a^i + W_k\,a^j\right)$$
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -323,53 +346,60 @@ check(additive_score, keeps_inputs, right_shape, finite, matches)
 # ### What is the tanh for?
 #
 # tanh is nearly a straight line close to 0: $\tanh(x) \approx x$. So make $W_q$ and $W_k$ a thousand times smaller and
-# $w$ a thousand times larger: the scores keep their size, but the bend is gone.
+# $w$ a thousand times larger. The thousandths cancel, so the score becomes $w \cdot (q + k)$: no bend.
 #
-# **Predict first.** Each vector asks in turn, and softmax turns its four scores into weights (a row of the table). With the
-# bend, the rows differ. Without it, do they still differ?
+# **Predict first.** Each word asks in turn, and softmax turns its four scores into weights, a row of the table. Do the
+# rows differ with the bend? And without it?
+
+# %% part="demo"
+predict("02-no-bend", "Without the bend, the four rows of weights ...", choices=("differ", "are all the same"))
 
 # %% part="demo"
 additive_part = use_part("additive_score")
-w = np.array([1.0, 2.0, -1.0, 0.5])
+w, bent = np.array([1.0, 2.0, -1.0, 0.5]), {}
 for bend, small in (("with the bend", 1.0), ("without", 0.001)):
-    scores = np.array([[additive_part(a_i, a_j, small * W_q, small * W_k, w / small) for a_j in a] for a_i in a])
-    rows = [(f"a{i} asks", *row) for i, row in enumerate(softmax_part(scores).round(3).tolist(), start=1)]
-    print(table(rows, [bend, "a1", "a2", "a3", "a4"]), "\n")
+    bent[bend] = softmax_part(np.array([[additive_part(a_i, a_j, small * W_q, small * W_k, w / small) for a_j in a] for a_i in a]))
+    print(table([(f"{word} asks", *row) for word, row in zip(words, bent[bend].round(3).tolist(), strict=True)], [bend, *words]), "\n")
+outcome("02-no-bend", "are all the same" if np.allclose(bent["without"], bent["without"][0], atol=1e-3) else "differ")
 
 # %% [markdown]
-# Compare the rows of the second table. Without the bend the score falls apart into two sums, one from the query and one
-# from the key: $w \cdot q^i + w \cdot k^j$. The first is the same for all keys, and you know from exercise 1 what softmax
-# does with a number that is added to all the scores. Then it does not matter who asks.
+# Without the bend the score falls apart into two sums, one from the query and one
+# from the key: $w \cdot q^i + w \cdot k^j$. The first is the same for all keys, and softmax ignores a number
+# that is added to all the scores. Then it does not matter who asks: *night* and *it* get the same answer.
+# (The matrices were made for the dot product: with the bend and this $w$, *it* looks past *purrs*.)
 
 # %% [markdown]
 # ### Which of the two?
 #
-# The Transformer takes the dot product. The paper's reason (section 3.2.1): in theory both cost about the same, but in
+# The Transformer takes the dot product. *Attention Is All You Need* says why (section 3.2.1): in theory both cost about the same, but in
 # practice the dot product is faster and takes less memory, because all the scores at once are one matrix product, and
-# matrix products are what computers have been made fast for. You will see that in unit 03. The same section names the dot
-# product's weak point, too. That is part 3.
+# matrix products are what computers have been made fast for (unit 03).
 
 # %% [markdown]
-# ## Part 3 · Why divide by $\sqrt{d_k}$?
+# ## Part 3 · What longer keys do to the scores
 #
-# A dot product is a sum of $d_k$ products. Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1. Then
-# each product has mean 0 and variance 1, and variances of independent numbers add: $q \cdot k$ has variance $d_k$, so its
-# typical size is $\sqrt{d_k}$ (the paper's footnote 4). Longer keys make larger scores, only because they are longer.
+# A dot product is a sum of $d_k$ products. Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1.
 #
 # **Predict first.** You draw queries and keys of length 4, then of length 256. By which factor does the typical size of the
-# dot product grow: 2, 8 or 64?
+# dot product, its standard deviation, grow?
+
+# %% part="demo"
+predict("02-longer-keys", "From length 4 to length 256 the dot product grows by the factor ...", choices=("2", "8", "64"))
 
 # %% part="demo"
 rng = np.random.default_rng(0)
-rows = []
+sizes = {}
 for d_k in (1, 4, 16, 64, 256):
     queries, keys = rng.normal(size=(20_000, d_k)), rng.normal(size=(20_000, d_k))
-    dots = np.einsum("nd,nd->n", queries, keys)  # 20,000 pairs
-    rows.append((d_k, float(dots.std()), d_k**0.5))
-print(table(rows, ["d_k", "standard deviation of q·k, measured", "√d_k"]))
+    sizes[d_k] = float(np.einsum("nd,nd->n", queries, keys).std())  # 20,000 dot products, row by row
+print(table([(d_k, size, d_k**0.5) for d_k, size in sizes.items()], ["d_k", "standard deviation of q·k, measured", "√d_k"]))
+outcome("02-longer-keys", min(("2", "8", "64"), key=lambda guess: abs(np.log(sizes[256] / sizes[4] / float(guess)))))
 
 # %% [markdown]
-# And part 1 said what large scores do to softmax. So the Transformer divides every score by $\sqrt{d_k}$, and its size no
+# Each product has mean 0 and variance 1, and variances of independent numbers add: $q \cdot k$ has variance $d_k$, so its
+# typical size is $\sqrt{d_k}$ (the paper's footnote 4). Longer keys make larger scores, only because they are longer.
+#
+# Part 1 showed what large scores do to softmax. So the Transformer divides all scores by $\sqrt{d_k}$, and their size no
 # longer depends on the length of the keys:
 #
 # $$s_j = \frac{q \cdot k^j}{\sqrt{d_k}}$$
@@ -392,7 +422,7 @@ print(table(rows, ["d_k", "standard deviation of q·k, measured", "√d_k"]))
 
 # %% exercise="scaled_scores" part="solution"
 def scaled_scores(q: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """One query's scores with all keys, on a scale that does not depend on their length.
+    """One query's scores with all keys, on a scale that does not depend on the keys' length.
 
     q:       (d_k,)
     keys:    (n, d_k), one key a row
@@ -412,21 +442,34 @@ check(scaled_scores, keeps_inputs, right_shape, finite, matches)
 # - `d_k` is how many numbers one key has, not how many keys there are. Read it from a shape.
 
 # %% [markdown]
+# <details><summary>Why is the additive score not divided by √d_k?</summary>
+#
+# With numbers of variance 1 in $w$ it would grow like $\sqrt{d_k}$, too; but $w$ is learned and can start small enough. The
+# paper reports that the additive score did better than the dot product without a scale where $d_k$ is large (section 3.2.1).
+# </details>
+#
 # ### Experiment · What the scale saves
 #
 # Draw a query and 8 keys, compute the weights with and without the scale, and measure two things:
 #
-# - **Entropy of the weights**, $H = -\sum_j w_j \log_2 w_j$, in bits. Equal weights on 8 keys give 3 bits; all the weight
+# - **Entropy of the weights**, $H = -\sum_j \alpha_j \log_2 \alpha_j$, in bits. Equal weights on 8 keys give 3 bits; all the weight
 #   on one key gives 0 bits.
-# - **Size of the softmax gradient.** Learning goes through the derivatives $\partial w_i / \partial s_j = w_i(\delta_{ij} -
-#   w_j)$, where $\delta_{ij}$ is 1 for $i = j$ and 0 otherwise; $s_j$ is the score as softmax receives it. Their size is the
+# - **Size of the softmax gradient.** Training moves each number in proportion to a derivative of the loss (gradient descent).
+#   A score's derivative contains the factors $\partial \alpha_i / \partial s_j = \alpha_i(\delta_{ij} -
+#   \alpha_j)$, where $\delta_{ij}$ is 1 for $i = j$ and 0 otherwise; $s_j$ is the score as softmax receives it. Their size is the
 #   square root of the sum of their squares. Where it is near 0, a change of the scores changes no weight, and nothing is
 #   learned about them.
 #
-# **Predict first.** From $d_k = 1$ to $d_k = 1024$: which of the four curves stay level, which fall, and how far? Does the
-# gradient fall to a half, a tenth, or much further?
+# **Predict first.** From $d_k = 1$ to $d_k = 1024$: which of the four curves stay level, which fall, and how far?
 
 # %% part="demo"
+predict(
+    "02-gradient-left",
+    "Without the scale, how much of the gradient at d_k = 1 is left at d_k = 1024?",
+    choices=("more than a half", "a half to a hundredth", "less than a hundredth"),
+)
+
+# %% part="demo" folded=False
 from autograder.lab.figures import lines, panels
 
 scaled_scores_part = use_part("scaled_scores")
@@ -445,7 +488,7 @@ def entropy_and_gradient(d_k: int, with_scale: bool, draws: int = 200, n: int = 
     return np.percentile(measured, [25, 50, 75], axis=0).T
 
 
-# %% part="demo"
+# %% part="demo" folded=True
 widths = 2 ** np.arange(11)
 curves = {name: np.array([entropy_and_gradient(d_k, name == "with 1/√d_k") for d_k in widths])
           for name in ("with 1/√d_k", "without")}  # (11, 2, 3)
@@ -458,35 +501,37 @@ show(figure)
 at = {d_k: np.flatnonzero(widths == d_k)[0] for d_k in (1, 64, 1024)}
 print(table([(d_k, name, float(c[k, 0, 1]), float(c[k, 1, 1])) for d_k, k in at.items() for name, c in curves.items()],
             ["d_k", "scale", "entropy, bits (median)", "gradient (median)"]))
+left = curves["without"][at[1024], 1, 1] / curves["without"][at[1], 1, 1]
+outcome("02-gradient-left", "more than a half" if left > 1 / 2 else "less than a hundredth" if left < 1 / 100 else "a half to a hundredth")
 
 # %% [markdown]
-# The line is the median of 200 draws, the band holds the middle half of them. On the right-hand axis, equal steps are
-# equal *factors*. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
-# is the band there? A wide band means that some queries still learn and others hardly at all. The formula says when: $w_i (1 -
-# w_i)$ is far from 0 only while $w_i$ is neither near 0 nor near 1, as when the two best keys score nearly the same.
+# The line is the median of 200 draws, the band holds the middle half of them. On the right, equal steps are equal factors. Look at $d_k = 64$, the length the paper uses: without the scale, how much of the gradient at $d_k = 1$ is left? And how wide
+# is the band there? A wide band means that some queries still learn and others hardly at all. The formula says when: $\alpha_i (1 -
+# \alpha_i)$ is far from 0 only while $\alpha_i$ is neither near 0 nor near 1, as when the two best keys score nearly the same.
 #
-# Two limits of this experiment. The numbers are random, as at the start of training; a trained model can make its scores
-# larger or smaller through $W_q$ and $W_k$. And this is the gradient with respect to the scores, one link of the chain;
-# unit 04 follows the chain all the way.
+# The numbers are random, as at the start of training; a trained model can make its scores
+# larger or smaller through $W_q$ and $W_k$. This is one link of the chain: unit 04 follows it all the way.
 
 # %% [markdown]
 # ## Part 4 · One output
 #
-# Weights need something to weigh. The third matrix makes the values, here of length $d_v = 3$:
+# Weights need something to weigh. The third matrix makes the values, here of length $d_v = 3$: *a cat*, *a dog*, *how long*.
 #
-# $$W_v = \begin{bmatrix}1&0\\0&1\\1&1\end{bmatrix},\qquad
-#   v^1 = \begin{bmatrix}1\\1\\2\end{bmatrix},\;
-#   v^2 = \begin{bmatrix}2\\0\\2\end{bmatrix},\;
-#   v^3 = \begin{bmatrix}0\\1\\1\end{bmatrix},\;
-#   v^4 = \begin{bmatrix}-1\\2\\1\end{bmatrix}$$
+# $$W_v = \begin{bmatrix}1&1&1&0&0\\1&1&-1&0&0\\0&0&0&2&1\end{bmatrix},\qquad
+#   v^1 = \begin{bmatrix}1\\1\\0\end{bmatrix},\;
+#   v^2 = \begin{bmatrix}2\\0\\0\end{bmatrix},\;
+#   v^3 = \begin{bmatrix}0\\0\\1\end{bmatrix},\;
+#   v^4 = \begin{bmatrix}0\\0\\2\end{bmatrix}$$
 #
-# And $b^1$ is the sum of the values, each times its weight. By hand, with the weights of part 1:
+# *It* by itself could be either. Look at *purrs*: its key $(0, 2, 0, 0)$ says *a deed*, its value $(2, 0, 0)$ says *a cat*. By the one it is found; the other is what it gives.
 #
-# $$b^1 \approx 0.237\begin{bmatrix}1\\1\\2\end{bmatrix} + 0.644\begin{bmatrix}2\\0\\2\end{bmatrix}
-#   + 0.087\begin{bmatrix}0\\1\\1\end{bmatrix} + 0.032\begin{bmatrix}-1\\2\\1\end{bmatrix}
-#   \approx \begin{bmatrix}1.493\\0.388\\1.881\end{bmatrix}$$
+# $b^1$ is the sum of the values, each times its weight. By hand, with the weights of part 1:
 #
-# $b^1$ lies closest to $v^2$, because $a^2$ is what $a^1$ was looking for. But each of the four has left its mark.
+# $$b^1 \approx 0.237\begin{bmatrix}1\\1\\0\end{bmatrix} + 0.644\begin{bmatrix}2\\0\\0\end{bmatrix}
+#   + 0.087\begin{bmatrix}0\\0\\1\end{bmatrix} + 0.032\begin{bmatrix}0\\0\\2\end{bmatrix}
+#   \approx \begin{bmatrix}1.525\\0.237\\0.151\end{bmatrix}$$
+#
+# *It* is mostly a cat now, a little still a dog, with a trace of *how long*.
 
 # %% [markdown] exercise="attend_one" part="prompt" points=10 difficulty=3 minutes=12 forbids="scaled_dot_product_attention"
 # ### Exercise 5 · `attend_one`
@@ -495,8 +540,8 @@ print(table([(d_k, name, float(c[k, 0, 1]), float(c[k, 1, 1])) for d_k, k in at.
 # such as PyTorch's `scaled_dot_product_attention`, is not allowed.
 #
 # $$q^i = W_q a^i, \quad k^j = W_k a^j, \quad v^j = W_v a^j, \qquad
-#   w_{i,1}, \dots, w_{i,n} = \mathrm{softmax}\!\left(\frac{q^i \cdot k^1}{\sqrt{d_k}}, \dots, \frac{q^i \cdot k^n}{\sqrt{d_k}}\right),
-#   \qquad b^i = \sum_{j=1}^{n} w_{i,j}\, v^j$$
+#   \alpha_{i,1}, \dots, \alpha_{i,n} = \mathrm{softmax}\!\left(\frac{q^i \cdot k^1}{\sqrt{d_k}}, \dots, \frac{q^i \cdot k^n}{\sqrt{d_k}}\right),
+#   \qquad b^i = \sum_{j=1}^{n} \alpha_{i,j}\, v^j$$
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -535,52 +580,55 @@ check(attend_one, keeps_inputs, right_shape, finite, between_values("a", "W_v"),
 #   a matrix of shape `(n, d_v)`, and the result has shape `(d_v,)`.
 
 # %% [markdown]
-# ## The four-vector example, by code
+# ## The sentence, by code
 #
-# Your pencil said $b^1 \approx (1.493,\ 0.388,\ 1.881)$. Now the machine, with your own function if it has passed.
+# Your pencil said $b^1 \approx (1.525,\ 0.237,\ 0.151)$. Now the machine, with your function if it has passed.
 
 # %% part="demo"
 attend_one_part = use_part("attend_one")
-W_v = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # (3, 2)
-by_hand = np.array([1.493, 0.388, 1.881])
+W_v = np.array([[1.0, 1, 1, 0, 0], [1, 1, -1, 0, 0], [0, 0, 0, 2, 1]])  # (3, 5)
+by_hand = np.array([1.525, 0.237, 0.151])
 b1 = attend_one_part(0, a, W_q, W_k, W_v)
 print("b¹ by hand:", by_hand)
 print("b¹ by code:", b1.round(3))
 print("largest difference:", np.abs(b1 - by_hand).max().round(4))
 
 # %% [markdown]
-# **Predict first.** Now change one vector, $a^4$, and leave the others as they are. Does $b^1$ change? And does $b^1$ change
-# if $a^3$ and $a^4$ swap places?
+# **Predict first.** *Purrs* becomes *barks*. Which of the two moves: the weights of *it*, or its output $b^1$? And if *purrs* stays, but *all* and *night* swap places?
 
 # %% part="demo"
-changed = a.copy()
-changed[3] = [3.0, 1.0]
-print("b¹, as before:         ", b1.round(3))
-print("b¹ with another a⁴:    ", attend_one_part(0, changed, W_q, W_k, W_v).round(3))
-print("b¹ with a³, a⁴ swapped:", attend_one_part(0, a[[0, 1, 3, 2]], W_q, W_k, W_v).round(3))
+predict("02-barks", "purrs → barks moves ...", choices=("weights and b¹", "only the weights", "only b¹", "neither"))
+predict("02-swapped", "all ↔ night moves ...", choices=("b¹", "nothing in b¹"))
+
+# %% part="demo" folded=False
+def weights_of_it(tokens):
+    return softmax_part(scaled_scores_part(W_q @ tokens[0], tokens @ W_k.T))
+
+verbs = {"purrs": [0, 1, 1, 0, 0], "barks": [0, 1, -1, 0, 0], "sleeps": [0, 1, 0, 0, 0]}
+sentences = {f"it {verb} all night": np.array([a[0], vector, a[2], a[3]]) for verb, vector in verbs.items()} | {"it purrs night all": a[[0, 1, 3, 2]]}
+found = {text: (weights_of_it(tokens), attend_one_part(0, tokens, W_q, W_k, W_v)) for text, tokens in sentences.items()}
+print(table([(text, str(weights.round(3)), *output.round(3).tolist()) for text, (weights, output) in found.items()], ["", "weights", "a cat", "a dog", "how long"]))
+
+moves = tuple(not np.allclose(found["it barks all night"][i], found["it purrs all night"][i]) for i in (0, 1))
+outcome("02-barks", {(True, True): "weights and b¹", (True, False): "only the weights", (False, True): "only b¹", (False, False): "neither"}[moves])
+outcome("02-swapped", "nothing in b¹" if np.allclose(found["it purrs night all"][1], found["it purrs all night"][1]) else "b¹")
 
 # %% [markdown]
-# Two facts to take along. Every vector reaches $b^1$, however far away it stands. And the order of the others leaves no trace:
-# to attention, a sentence is a bag of vectors. Unit 06 puts the order back in.
+# *It* finds the verb by the same key and hears another value: the weights stay, and the cat becomes a dog. What sleeps could be either. And the order of the other words leaves no trace:
+# to attention, a sentence is a bag of words. Unit 06 puts the order back in.
 #
 # ### The whole table of weights
 #
-# So far $a^1$ has asked. Let each vector ask in turn, and draw the weights behind every output. A trick shows them: give each
-# vector a value that is 1 in a place of its own and 0 elsewhere. Then the weighted sum of the values *is* the list of weights.
+# So far *it* has asked. Let each word ask in turn, and draw the weights behind every output.
 
 # %% part="demo"
 from autograder.lab.figures import attention_map
 
-none, own_place = np.zeros((4, 4)), np.eye(4)
-longer = np.hstack([a, own_place])  # (4, 6): each vector with its place behind it
-weights = np.stack([attend_one_part(i, longer, np.hstack([W_q, none]), np.hstack([W_k, none]), np.hstack([none.T[:, :2], own_place]))
-                    for i in range(4)])
-names = ["a¹", "a²", "a³", "a⁴"]
-show(attention_map(weights, names, names, title="Who looks at whom: row i holds the weights behind output i"))
+weights = np.stack([softmax_part(scaled_scores_part(W_q @ a_i, a @ W_k.T)) for a_i in a])
+show(attention_map(weights, words, words, title="Who looks at whom: row i holds the weights behind output i"))
 
 # %% [markdown]
-# Each row sums to 1; the columns need not. Find the row you computed by hand. Is there a vector that looks at itself most? One
-# that nobody looks at? In unit 03 you compute all the rows at once, with three matrix products instead of a loop.
+# Each row sums to 1; the columns need not. Find the row you computed by hand. Does any word look at itself most? Which word does *all* look for? In unit 03 you compute all the rows at once, without a loop.
 
 # %% [markdown]
 # ## What you built
@@ -588,10 +636,7 @@ show(attention_map(weights, names, names, title="Who looks at whom: row i holds 
 # - `softmax`: weights from scores, safe for scores of any size, along any axis.
 # - `dot_product_score` and `additive_score`: the two ways to compare one vector with another.
 # - `scaled_scores`: all scores of one query, their size kept apart from the length of the keys.
-# - `attend_one`: one output of self-attention, the sum of all values, weighted by relevance.
-#
-# This is the heart of the Transformer. What follows does the same for all vectors at once (03), several times side by side
-# (05), and many layers deep (08).
+# - `attend_one`: one output of self-attention, the sum of all values, weighted by relevance. This is the heart of the Transformer.
 
 # %% [markdown]
 # ## Questions to test yourself
@@ -605,27 +650,15 @@ show(attention_map(weights, names, names, title="Who looks at whom: row i holds 
 # each vector. The output is as long as a value, `(d_v,)`, which may be anything.
 # </details>
 #
-# <details><summary>2. You add 100 to all the scores of a query. What happens to its output? And if you multiply them by 100?</summary>
-#
-# Adding changes nothing: softmax looks at differences. Multiplying makes the differences 100 times larger, so nearly all the
-# weight goes to the best key, and the output is nearly its value.
-# </details>
-#
-# <details><summary>3. What is the output if all keys are equal?</summary>
+# <details><summary>2. What is the output if all keys are equal?</summary>
 #
 # All scores are equal then, so all weights are $1/n$, and the output is the plain mean of the values, whatever the query asks.
 # </details>
 #
-# <details><summary>4. Must the weight of a vector for itself be the largest in its row?</summary>
+# <details><summary>3. Must the weight of a vector for itself be the largest in its row?</summary>
 #
 # No. $a^i$ meets itself as a query on one side and a key on the other, made by two different matrices. In the example
-# $a^1$ gives itself 0.237 and $a^2$ 0.644.
-# </details>
-#
-# <details><summary>5. Why is the additive score not divided by √d_k?</summary>
-#
-# Its size depends on $w$: after tanh every number lies between −1 and 1, however long the keys are, and $w$ is learned. The
-# paper reports that the additive score did better than the dot product without a scale where $d_k$ is large (section 3.2.1).
+# *it* gives itself 0.237 and *purrs* 0.644.
 # </details>
 
 # %% [markdown]

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 · Self-attention: the matrix form
 #
-# In unit 02 you worked out one output, $b^1$. A sentence has many tokens, and each of them wants its output. You
-# could loop. You won't: four matrix products give **all outputs at once**, and that is what a GPU is good at.
+# In unit 02 *it* got its output $b^1$. *Purrs*, *all* and *night* still wait for theirs. You could loop over the words. Five matrix products, three that
+# make queries, keys and values, and two more, give **all outputs at once**, and that is what a GPU is good at.
 #
 # At the end of this unit you can
 #
@@ -12,12 +12,25 @@
 # - handle batches, and queries from another sequence than the keys,
 # - say what happens to the outputs when the tokens change places.
 #
-# **Before this:** unit 02 (`softmax`, one output). **Time:** about 75 minutes. **Tools:** NumPy.
+# **Before this:** unit 02 (`softmax`, one output). **Time:** about 75 minutes; four exercises, 35 points. **Tools:** NumPy.
 
 # %% part="setup"
 import numpy as np
 
-from autograder import begin, check, finite, hint, keeps_inputs, matches, permutes_with, right_shape, sums_to_one, use_part
+from autograder import (
+    begin,
+    check,
+    finite,
+    hint,
+    keeps_inputs,
+    matches,
+    outcome,
+    permutes_with,
+    predict,
+    right_shape,
+    sums_to_one,
+    use_part,
+)
 
 softmax = use_part("softmax")  # from unit 02: softmax(x, axis=-1)
 
@@ -27,12 +40,10 @@ begin("03_self_attention")
 # ## The idea
 #
 # Each token asks a question (its **query**), holds up a sign (its **key**), and has something to say (its **value**).
-# Every query is compared with every key. The comparison gives weights, and each output is a weighted sum of the values.
-#
-# Nothing in this waits for anything else. So put the tokens side by side in one matrix, and let each step be one
-# operation on whole matrices. Run the next cell for the picture.
+# No token has to wait for another. So put them side by side in one matrix, and let each step be one
+# operation on whole matrices:
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes = {
@@ -60,46 +71,36 @@ show(
 #
 # $$A = \frac{K^\top Q}{\sqrt{d_k}} \qquad \hat A = \text{softmax of each column of } A \qquad O = V \hat A$$
 #
-# | symbol | what it is | shape |
+# | symbol | column $i$ holds | shape |
 # |---|---|---|
-# | $I$ | inputs, token $i$ in column $i$ | $(d_\text{in}, n)$ |
-# | $W^q,\ W^k$ | matrices that are learned | $(d_k, d_\text{in})$ |
-# | $W^v$ | matrix that is learned | $(d_v, d_\text{in})$ |
-# | $Q, K$ | queries and keys: $q^i$ and $k^i$ in column $i$ | $(d_k, n)$ |
-# | $V$ | values: $v^i$ in column $i$ | $(d_v, n)$ |
+# | $I$ | token $a^i$ | $(d_\text{in}, n)$ |
+# | $Q, K$ | query $q^i$, key $k^i$ | $(d_k, n)$ |
+# | $V$ | value $v^i$ | $(d_v, n)$ |
 # | $A$ | scores: $A_{j,i}$ compares **key $j$** with **query $i$** | $(n, n)$ |
-# | $\hat A$ | attention weights: column $i$ holds the weights of query $i$ and sums to 1 | $(n, n)$ |
-# | $O$ | outputs: $b^i$ in column $i$ | $(d_v, n)$ |
+# | $\hat A$ | weights of query $i$; they sum to 1 | $(n, n)$ |
+# | $O$ | output $b^i$ | $(d_v, n)$ |
 #
-# $n$ is the number of tokens; $d_\text{in}$, $d_k$ and $d_v$ are the lengths of an input, of a key and of a value. The
-# lecture first shows the scores without $\sqrt{d_k}$. This course always divides by it; unit 02 shows why.
+# So $A_{j,i}$ is what unit 02 called the scaled score $s_{i,j}$, and $\hat A_{j,i}$ the weight $\alpha_{i,j}$. (The 2021 lecture writes $A'$ for $\hat A$, and first shows the scores without $\sqrt{d_k}$.)
 
 # %% [markdown]
-# ## Four tokens in numbers
+# ## Four words in numbers
 #
-# Take four tokens with three numbers each, and small whole numbers for the matrices:
+# *It purrs all night*, with the matrices of unit 02. Each word is a column now:
 #
-# $$I = \begin{bmatrix} 1&0&1&2\\ 0&1&1&0\\ 2&1&0&1 \end{bmatrix} \quad
-# W^q = \begin{bmatrix} 1&0&0\\ 0&1&0 \end{bmatrix} \quad
-# W^k = \begin{bmatrix} 0&1&0\\ 0&0&1 \end{bmatrix} \quad
-# W^v = \begin{bmatrix} 1&0&1\\ 0&2&1\\ 1&1&0 \end{bmatrix}$$
+# $$I = \begin{bmatrix} 1&0&0&0\\ 0&1&0&0\\ 0&1&0&0\\ 0&0&0&1\\ 0&0&1&0 \end{bmatrix} \quad
+# Q = \begin{bmatrix} 1&1&0&0\\ 2&0&0&1\\ -1&1&2&0\\ 0&0&1&2 \end{bmatrix} \quad
+# K = \begin{bmatrix} 2&0&0&0\\ 0&2&0&0\\ 0&0&0&2\\ 0&0&1&0 \end{bmatrix} \quad
+# K^\top Q = \begin{bmatrix} 2&2&0&0\\ 4&0&0&2\\ 0&0&1&2\\ -2&2&4&0 \end{bmatrix}$$
 #
-# Here $W^q$ picks the first two numbers of a token, and $W^k$ the last two. So
-#
-# $$Q = \begin{bmatrix} 1&0&1&2\\ 0&1&1&0 \end{bmatrix} \qquad
-# K = \begin{bmatrix} 0&1&1&0\\ 2&1&0&1 \end{bmatrix} \qquad
-# K^\top Q = \begin{bmatrix} 0&2&2&0\\ 1&1&2&2\\ 1&0&1&2\\ 0&1&1&0 \end{bmatrix}$$
-#
-# Read the first **column** of $K^\top Q$ from top to bottom: $0, 1, 1, 0$. These are $k^1\!\cdot q^1$, $k^2\!\cdot q^1$,
-# $k^3\!\cdot q^1$ and $k^4\!\cdot q^1$: everything that token 1 needs. Divide by $\sqrt 2$, take the softmax, and you have its
-# weights: about $0.165,\ 0.335,\ 0.335,\ 0.165$. The next columns do the same for tokens 2, 3 and 4.
+# Read the first **column** of $K^\top Q$ from top to bottom: $2, 4, 0, -2$, the four scores of *it*. Divide by $\sqrt 4$, take the softmax, and you have its
+# weights: $0.237,\ 0.644,\ 0.087,\ 0.032$. The next columns do the same for *purrs*, *all* and *night*.
 
 # %%
-inputs = np.array([[1.0, 0, 1, 2], [0, 1, 1, 0], [2, 1, 0, 1]])
-W_q = np.array([[1.0, 0, 0], [0, 1, 0]])
-W_k = np.array([[0.0, 1, 0], [0, 0, 1]])
-W_v = np.array([[1.0, 0, 1], [0, 2, 1], [1, 1, 0]])
-print("inputs: 4 tokens as columns, each with 3 numbers", inputs.shape)
+inputs = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]])
+W_q = np.array([[1.0, 1, 0, 0, 0], [2, 0, 0, 1, 0], [-1, 1, 0, 0, 2], [0, 0, 0, 2, 1]])
+W_k = np.array([[2.0, 0, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 2, 0], [0, 0, 0, 0, 1]])
+W_v = np.array([[1.0, 1, 1, 0, 0], [1, 1, -1, 0, 0], [0, 0, 0, 2, 1]])
+print("inputs: 4 words as columns, each with 5 numbers", inputs.shape)
 
 # %% [markdown] exercise="self_attention_columns" part="prompt" points=10 difficulty=2 minutes=15 returns="O A_hat" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 1 · `self_attention_columns`
@@ -152,8 +153,8 @@ check(
 # - `d_k` is the length of one key: one of the two numbers in the shape of K. Which one, when a key is a column?
 
 # %% [markdown]
-# Now let your function (or, until it passes, the course's own) work on the four tokens. Compare the first column of
-# $\hat A$ with the numbers above.
+# Now let your function (or, until it passes, the course's own) work on the four words. Compare the first column of
+# $\hat A$ with the numbers above, and of $O$ with the cat from unit 02. What has *night* become?
 
 # %% part="demo"
 attention_columns = use_part("self_attention_columns")
@@ -179,12 +180,17 @@ print("O, column i = output i:\n", outputs.round(3))
 # | queries | $Q = W^q I$ | $Q = x\,W_q$ |
 # | scores | $A = K^\top Q / \sqrt{d_k}$ | $S = Q K^\top / \sqrt{d_k}$ |
 # | entry | $A_{j,i}$: key $j$, query $i$ | $S_{i,j}$: query $i$, key $j$ |
-# | softmax | down each column, `axis=0` | along each row, `axis=-1` |
-# | outputs | $O = V \hat A$ | $O = \hat S\, V$ |
+# | softmax | $\hat A$: down each column, `axis=0` | weights: along each row, `axis=-1` |
+# | outputs | $O = V \hat A$ | $O = \text{weights}\; V$ |
 # | output $b^i$ | column $i$ of $O$ | row $i$ of $O$ |
 #
 # **The trap is in the middle.** $K^\top Q$ and $QK^\top$ look like a choice of taste. They are not: mix a formula of one
-# column with the data of the other, and where shapes happen to fit, no error will tell you.
+# column with the data of the other, and where shapes happen to fit, as here with four words and keys of length 4, no error will tell you.
+#
+# <details><summary>In the lecture's convention, what does row 2 of Â hold?</summary>
+#
+# The weights that key 2 gets from all queries. They need not sum to 1: the columns do.
+# </details>
 
 # %% [markdown] exercise="to_row_convention" part="prompt" points=5 difficulty=1 minutes=5 returns="x W_q W_k W_v"
 # ## Exercise 2 · `to_row_convention`
@@ -295,7 +301,7 @@ check(
 #
 # Your `softmax` is allowed; a library's finished attention, such as PyTorch's function of the same name, is not.
 #
-# No loop over the batch is needed: `@` multiplies the last two axes and keeps the others. Count axes from the end,
+# No loop over the batch is needed: `@` multiplies the last two axes and keeps the others, and `np.swapaxes` exchanges any two. Count axes from the end,
 # and ask of each line: does it still do what I mean when two axes stand in front?
 
 # %% exercise="scaled_dot_product_attention" part="solution"
@@ -343,10 +349,13 @@ check(
 # - **one query at a time**: keys and values once, then attention for one query after the other;
 # - **the matrix form**: all queries at once.
 #
-# **Predict first.** How many times slower are the two loops at 16 tokens, and at 256? As $n$ grows, does the
-# ratio grow with it, level off, or shrink? Write down a guess.
+# **Predict first.** How many times as long do the two loops take at 16 tokens, and at 256? As $n$ grows, does the
+# ratio grow with it, level off, or shrink? The cell asks for one of these numbers.
 
 # %% part="demo"
+predict("03-one-by-one", "For 256 tokens, 'one by one' takes how many times as long as the matrix form?", unit="times")
+
+# %% part="demo" folded=True
 import torch
 
 from autograder.lab.timing import compare
@@ -375,6 +384,7 @@ measured
 from autograder.lab.figures import lines
 
 show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx=True, title="What a loop costs"))
+outcome("03-one-by-one", ratios["one by one"][-1], "times")
 
 # %% [markdown]
 # All three give the same outputs, and the last two even do the same sums. What you see is the cost of asking $n$ times.
@@ -382,14 +392,12 @@ show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx
 #
 # Does the lower curve rise for ever? With few tokens the calls themselves take the time. With many, the arithmetic does:
 # $n^2$ scores and $n^2$ exponentials, and the matrix form cannot skip them. The other loop has a second handicap: its keys
-# and values are computed $n$ times over. (The three are measured in turns, nine times each, and the curves compare the
-# fastest runs, which other programs disturb least. Every machine draws its own curves. Unit 12 measures again where
-# thousands of products run at the same time, on a GPU.)
+# and values are computed $n$ times over. (The curves compare the fastest of nine runs, which other programs disturb least.)
 
 # %% [markdown]
 # ## Experiment 2 · Shuffle the tokens
 #
-# Take five tokens, compute their outputs, then shuffle the tokens and compute again.
+# *Dog bites man* is no news. *Man bites dog* is. Compute the outputs of five words, let dog and man change places, and compute again.
 #
 # **Predict first.** Compared with the first outputs, are the outputs of the shuffled tokens
 #
@@ -400,10 +408,17 @@ show(lines(lengths, ratios, "tokens n", "times as long as the matrix form", logx
 # For comparison the cell does the same with a running mean, in which output $i$ is the mean of tokens $1$ to $i$.
 
 # %% part="demo"
-words = ["we", "read", "old", "books", "today"]
+predict(
+    "03-shuffled",
+    "The outputs of the shuffled tokens are ...",
+    choices=("(a) the same, in the same order", "(b) the same five, shuffled in the same way", "(c) five other vectors"),
+)
+
+# %% part="demo" folded=False
+words = ["dog", "bites", "man", "at", "noon"]
 rng = np.random.default_rng(3)
 x, (W_query, W_key, W_value) = rng.normal(size=(5, 6)), rng.normal(size=(3, 6, 6)) / 2
-order = np.array([3, 0, 4, 2, 1])
+order = np.array([2, 1, 0, 3, 4])
 attend = use_part("self_attention")
 output, weights = attend(x, W_query, W_key, W_value)
 shuffled_output, shuffled_weights = attend(x[order], W_query, W_key, W_value)
@@ -417,8 +432,10 @@ print("largest difference between the outputs of the shuffled tokens and ...")
 print(f"  (a) the first outputs:           {np.abs(shuffled_output - output).max():.2g}")
 print(f"  (b) the first outputs, shuffled: {np.abs(shuffled_output - output[order]).max():.2g}")
 print(f"  (b) for the running mean:        {np.abs(running_mean(x[order]) - running_mean(x)[order]).max():.2g}")
+same, moved_along = np.allclose(shuffled_output, output), np.allclose(shuffled_output, output[order])
+outcome("03-shuffled", "(a) the same, in the same order" if same else "(b) the same five, shuffled in the same way" if moved_along else "(c) five other vectors")
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import attention_map, panels
 
 figure, axes = panels(1, 2, width=9.2, height=3.6)
@@ -437,27 +454,32 @@ show(figure, alt="Two heat maps of attention weights, five words by five words. 
 # $$\text{attention}(P x) = P\, \text{attention}(x)$$
 #
 # This is called **permutation equivariance** (Lee et al., 2019). It has two sides. Distance costs nothing: the first
-# token reaches the last one in one step. But *we read old books* and *old books read we* are the same bag of words to
-# this layer. Whatever a word should know of its place must be put into its vector: that is unit 06.
+# token reaches the last one in one step. But the layer does not know who bit whom: it would print *man bites dog* and never notice.
+# Whatever a word should know of its place must be put into its vector: that is unit 06.
+#
+# <details><summary>You reorder keys and values in the same way, and leave the queries alone. What happens to the output?</summary>
+#
+# Nothing. The weights' columns follow the keys, and the sum runs over the same terms in another order.
+# </details>
 
 # %% [markdown]
 # ## The same numbers four ways
 #
-# Back to the four tokens of the beginning. Column form, row form, a loop with `attend_one`, and PyTorch's own operator:
-# print the first output $b^1$ from each, and the largest difference from the column form over all outputs.
+# Back to the four words. Column form, row form, a loop with `attend_one`, each yours where it has passed, and PyTorch's own operator:
+# the first output $b^1$ from each, and the largest difference from the column form over all outputs.
 
-# %% part="demo"
+# %% part="demo" folded=False
 import torch.nn.functional as F
 
 from autograder.lab.tables import table
 
-rows = use_part("to_row_convention")(inputs, W_q, W_k, W_v)
+x, *row_matrices = use_part("to_row_convention")(inputs, W_q, W_k, W_v)
 tokens, *matrices = map(torch.from_numpy, (inputs.T.copy(), W_q, W_k, W_v))
 projected = [F.linear(tokens, matrix) for matrix in matrices]
 four = {
-    "columns": use_part("self_attention_columns")(inputs, W_q, W_k, W_v)[0].T,
-    "rows": use_part("scaled_dot_product_attention")(*[rows[0] @ matrix for matrix in rows[1:]])[0],
-    "loop over queries": np.array([use_part("attend_one")(i, rows[0], W_q, W_k, W_v) for i in range(4)]),
+    "columns": attention_columns(inputs, W_q, W_k, W_v)[0].T,
+    "rows": attention(*[x @ matrix for matrix in row_matrices])[0],
+    "loop over queries": np.array([attend_one(i, x, W_q, W_k, W_v) for i in range(4)]),
     "PyTorch": F.scaled_dot_product_attention(*projected).numpy(),
 }
 table(
@@ -479,28 +501,18 @@ table(
 #
 # ## Test yourself
 #
-# <details><summary>1. In the lecture's convention, what does row 2 of Â hold?</summary>
-#
-# The weights that key 2 gets from all queries. They need not sum to 1: the columns do.
-# </details>
-#
-# <details><summary>2. There are 3 queries and 7 keys, with d_k = 4 and d_v = 6, in rows. Which shapes do the weights and the output have?</summary>
+# <details><summary>1. There are 3 queries and 7 keys, with d_k = 4 and d_v = 6, in rows. Which shapes do the weights and the output have?</summary>
 #
 # (3, 7) and (3, 6): one row for each query in both. The number of keys is summed away.
 # </details>
 #
-# <details><summary>3. Someone computes softmax(QKᵀ/√d) along axis 0 for a single sequence. Shapes fit and no error comes. How can you notice?</summary>
+# <details><summary>2. Someone computes softmax(QKᵀ/√d) along axis 0 for a single sequence. Shapes fit and no error comes. How can you notice?</summary>
 #
 # The rows of the weights do not sum to 1, the columns do. A key then shares itself out among the queries, where a query
 # should share itself out among the keys.
 # </details>
 #
-# <details><summary>4. You reorder keys and values in the same way, and leave the queries alone. What happens to the output?</summary>
-#
-# Nothing. The weights' columns follow the keys, and the sum runs over the same terms in another order.
-# </details>
-#
-# <details><summary>5. The scores of a sequence take n² numbers. How much more is that for twice as many tokens?</summary>
+# <details><summary>3. The scores of a sequence take n² numbers. How much more is that for twice as many tokens?</summary>
 #
 # Four times as much, in memory and in arithmetic. Unit 12 looks at what can be done about it.
 # </details>

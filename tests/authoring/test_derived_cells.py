@@ -52,6 +52,16 @@ def test_preflight_and_picture_are_skipped_while_grading_and_show_no_code(tmp_pa
     assert cell.metadata["jupyter"] == {"source_hidden": True}
 
 
+def test_what_needs_no_reading_is_folded(tmp_path: Path) -> None:
+    demo = '\n# %% part="demo" folded=True\nprint(1)\n\n# %% part="demo"\npredict("97-x", "?")\n\n# %% part="demo"\nprint(2)\n'
+    made = lesson(tmp_path, ("# # 97 · Made up", f"# # 97 · Made up\n{demo}\n# %% [markdown]\n# ## On"))
+    folded = [
+        cell.source for cell in solved_notebook(made).cells if cell.metadata.get("jupyter", {}).get("source_hidden")
+    ]
+    assert "print(1)" in folded and 'predict("97-x", "?")' in folded and "print(2)" not in folded
+    assert any("HIDDEN TESTS" in source for source in folded)
+
+
 def test_an_instructor_can_release_without_the_way_to_the_solutions(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.autograder]\nsolution_links = false\n", encoding="utf-8")
     cells = solved_notebook(lesson(tmp_path)).cells
@@ -101,7 +111,7 @@ def test_the_start_page_lists_the_units_by_their_own_words(tmp_path: Path) -> No
     assert [entry.unit for entry in listed] == list(units(tmp_path / "solutions"))
     assert listed[0] == entry_of(made)
     assert (listed[0].points, listed[0].exercises[0].visible, listed[0].minutes) == (5.0, 3.0, 5)
-    text = nbformat.reads(page, as_version=4).cells[-1].source
+    (text,) = [cell.source for cell in nbformat.reads(page, as_version=4).cells if cell.id == "map"]
     assert "| [98 · Beside: it](98_after/after.ipynb) | `double` | 5 min | 5 |" in text
     assert "| **2 units** | | **about 0 h** | **10** |" in text
 
@@ -132,9 +142,9 @@ def test_changed_words_keep_the_outputs_and_changed_code_does_not(tmp_path: Path
     kept = with_outputs_of(stored, reworded)
     assert kept is not None
     assert [cell.source for cell in kept.cells] == [cell.source for cell in reworded.cells]
-    own = [cell for cell in kept.cells if cell.cell_type == "code" and not is_derived(cell)]
-    assert all(cell.outputs[0].text.startswith("ran ") for cell in own)
-    assert not any(cell.outputs for cell in kept.cells if cell.cell_type == "code" and is_derived(cell))
+    shown = {cell.id: [output.text for output in cell.outputs] for cell in kept.cells if cell.cell_type == "code"}
+    assert shown.pop("preflight") == []
+    assert "where-you-are" in shown and all(texts[0].startswith("ran ") for texts in shown.values())
     recoded = solved_notebook(lesson(tmp_path, ("    return 2 * x", "    return x * 2.0"), ('("2 * x"', '("x * 2.0"')))
     assert with_outputs_of(stored, recoded) is None
 

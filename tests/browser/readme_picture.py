@@ -12,11 +12,14 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from autograder.lab.machine import whole_machine
+from autograder.lab.style import png
 from tests.browser.conftest import FLAGS, browser_path
 from tests.browser.lab_server import REPOSITORY, copy_course, running_lab
 from tests.browser.notebook_page import NotebookPage
 
 PICTURE = REPOSITORY / "docs" / "named-mistake.png"
+MACHINE = REPOSITORY / "docs" / "transformer.png"
 NOTEBOOK = "notebooks/03_self_attention/self_attention.ipynb"
 EXERCISE = "scaled_dot_product_attention"
 MISTAKE = '''\
@@ -53,4 +56,5 @@ def picture() -> bytes:
 if __name__ == "__main__":
     small = Image.open(io.BytesIO(picture())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     small.save(PICTURE, optimize=True)
+    Image.open(io.BytesIO(png(whole_machine()))).convert("RGB").quantize(COLOURS).save(MACHINE, optimize=True)
     print(f"{PICTURE}: {PICTURE.stat().st_size // 1000} kB, {small.width} × {small.height}")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SAWarning
 from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
 from autograder.grading.pipeline import plan, run
 from autograder.grading.reports import write_reports
+from autograder.grading.roster import RosterError
 from tests.grading.executors import Inline
 from tests.grading.small_course import UNIT, Submission, submitted_folder
 
@@ -157,6 +158,37 @@ def test_late_penalties_are_fresh_at_each_regrade(course: Path, monkeypatch: pyt
     with book_of(course) as book:
         submission = book.find_submission(UNIT, "ada")
         assert (submission.score, submission.late_submission_penalty) == (20, 0)
+
+
+def test_more_time_counts_in_the_points_and_without_the_line_no_longer(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(course)
+    (course / "late_rules.py").write_text(PLUGIN.format(rate=1), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(course))
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
+    grade(course)
+    with book_of(course) as book:
+        book.find_assignment(UNIT).duedate = datetime(2026, 11, 18, 18)  # four days before it was handed in
+        book.find_grade("centre-check", "small", UNIT, "ada").extra_credit = 10
+        book.db.commit()
+    for line, points in (
+        ("", 4),
+        ("ada,90,2026-11-20 18:00 UTC,", 2),
+        ("*,*,+ 3 days,", 1),
+        ("ada,90,2026-11-20 18:00 UTC,\n*,*,+12 h,", 2),
+        ("*,90,2026-12-01,", 0),
+        ("ada,*,,yes", 0),
+        ("bob,90,2026-12-01,", 4),
+    ):
+        (course / "extensions.csv").write_text(f"student,unit,until,excused\n{line}\n", encoding="utf-8")
+        grade(course, force=False)
+        with book_of(course) as book:
+            assert book.find_submission(UNIT, "ada").late_submission_penalty == points, line
+    (course / "extensions.csv").write_text("student,unit,until\nada,90,soon\n", encoding="utf-8")
+    with pytest.raises(RosterError, match="line 2: 'soon' is no date"):
+        grade(course, force=False)
 
 
 @pytest.mark.parametrize(

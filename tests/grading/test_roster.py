@@ -1,6 +1,6 @@
 """Who is in the class, as platforms write it down; and where each learner stands, handed in or not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -105,6 +105,8 @@ def test_extensions_are_read_with_their_zone(tmp_path: Path) -> None:
     ada, bob, everybody = read_extensions(path)
     assert ada.until is not None and ada.until.astimezone(UTC) == datetime(2027, 3, 1, 23, tzinfo=UTC)
     assert bob == Extension("bob", "*", None, True) and everybody == Extension("*", "03", None, True)
+    path.write_text("student,unit,until\nada,02,+2 days\n*,*,+ 1.5 h\n")
+    assert [one.more for one in read_extensions(path)] == [timedelta(days=2), timedelta(hours=1.5)]
     path.write_text("student,unit,until\nada,02,soon\n")
     with pytest.raises(RosterError, match="line 2: 'soon' is no date"):
         read_extensions(path)
@@ -165,6 +167,9 @@ def test_each_learner_is_shown_as_what_they_are() -> None:
         ("2027-03-04T19:00:00", {}, "late by 3 d 1 h"),
         ("2027-03-01T20:05:00", {"extensions": [Extension("*", "*", datetime(2027, 3, 2, tzinfo=UTC), False)]},
          "extended until 2027-03-02 00:00 UTC"),
+        ("2027-03-01T20:05:00", {"extensions": [Extension("*", "*", None, False, timedelta(days=1))]}, "1 d of grace"),
+        ("2027-03-02T18:05:00", {"extensions": [Extension("*", "*", None, False, timedelta(days=1))]},
+         "late by 5 min; 1 d of grace"),
         ("", {"marked_late": {(UNIT, "ada")}}, "late, by the platform's mark"),
     ],
 )  # fmt: skip

@@ -143,6 +143,22 @@ def test_stock_feedback_is_made_from_either(which: str, request: pytest.FixtureR
     assert "is not written yet" in (course / "feedback" / "untouched" / UNIT / "small.html").read_text(encoding="utf-8")
 
 
+def test_our_feedback_goes_back_through_nbgraders_exchange(ours: Path, tmp_path: Path) -> None:
+    submitted = ours / "submitted" / "solved" / UNIT
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    (submitted / "timestamp.txt").write_text("2026-11-22 18:00:00 UTC", encoding="utf-8")
+    (submitted / "submission_secret.txt").write_text("0123456789abcdef", encoding="utf-8")
+    work = plan(ours, [UNIT], ["solved"], seed=None, force=False)
+    assert run(work, local_executor(1), confined=True, workers=1).failed == []
+    told = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "release_feedback", UNIT, "--course=c", "--student=solved", f"--Exchange.root={exchange}"],
+        cwd=ours, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (page,) = (exchange / "c" / "feedback").glob("*.html")
+    assert "centre" in page.read_text(encoding="utf-8"), told.stderr
+
+
 def test_the_graded_notebooks_hold_the_same_cells(ours: Path, theirs: Path) -> None:
     for student in EXPECTED:
         if student in UNREADABLE:  # there, the reason stands in a cell of its own

@@ -257,6 +257,36 @@ def test_an_operator_is_noticed_wherever_pytorch_runs_it(weights: Callable[[torc
     assert sight(weights, plan, forbids=("softmax",)).forbidden == ("softmax",)
 
 
+IN_ANOTHER_THREAD = """
+import threading
+import numpy as np
+
+def load():
+    import torch
+
+loading = threading.Thread(target=load)
+loading.start()
+loading.join()
+
+from autograder.formats.cases import Call
+from autograder.library import build_fixture
+from autograder.observing.observe import observe
+
+def own(x):
+    print("mine")
+    return x
+
+sighting = observe(own, {"0.0.0": Call("one", {"x": np.ones(2)}, 1)}, build=build_fixture, forbids=("softmax",))
+assert sighting.printed == "mine\\n", sighting.printed
+"""
+
+
+def test_what_the_recorder_writes_is_not_taken_for_the_learners_printing() -> None:
+    """PyTorch's profiler writes to stderr where it begins in another thread than PyTorch was loaded in."""
+    done = subprocess.run([sys.executable, "-c", IN_ANOTHER_THREAD], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_an_operator_inside_another_one_is_noticed() -> None:
     def attend(x: torch.Tensor) -> torch.Tensor:
         return torch.ops.aten._scaled_dot_product_attention_math(x, x, x)[0]
