@@ -23,6 +23,8 @@ class Slip:
     source: str
 
 
+AXIS_FROM_THE_OTHER_END = "axis-from-the-other-end"
+"""The one kind that may be no mistake: where all arrays have the same number of axes, it may be the same axis."""
 Change = Callable[[ast.AST], Iterator[tuple[ast.AST, str]]]
 """What a node becomes, and the sentence; nothing where this slip cannot be made."""
 
@@ -196,6 +198,14 @@ def _other_summary(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _other_axis(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    yield from _axes(node, from_the_same_end=True)
+
+
+def _axis_from_the_other_end(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    yield from _axes(node, from_the_same_end=False)
+
+
+def _axes(node: ast.AST, from_the_same_end: bool) -> Iterator[tuple[ast.AST, str]]:
     if (
         isinstance(node, ast.keyword)
         and node.arg in ("axis", "dim")
@@ -203,7 +213,7 @@ def _other_axis(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     ):
         due = ast.literal_eval(node.value)
         for axis in (-1, -2, 0, 1):
-            if axis != due and isinstance(due, int):
+            if axis != due and isinstance(due, int) and ((axis < 0) == (due < 0)) == from_the_same_end:
                 new = ast.keyword(node.arg, ast.parse(str(axis), mode="eval").body)
                 yield (
                     new,
@@ -230,7 +240,8 @@ def _ranges(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.Call) and _called(node) in ("range", "arange") and node.args:
         shorter = copy.deepcopy(node)
         last = min(len(node.args) - 1, 1)
-        shorter.args[last] = ast.BinOp(shorter.args[last], ast.Sub(), ast.Constant(1))
+        step = copy.deepcopy(node.args[2]) if len(node.args) == 3 else ast.Constant(1)
+        shorter.args[last] = ast.BinOp(shorter.args[last], ast.Sub(), step)
         yield shorter, "your numbers are those of a loop or range that ends one step too early."
         if len(node.args) == 1:
             later = copy.deepcopy(node)
@@ -311,6 +322,7 @@ _CHANGES: dict[str, Change] = {
     "reshaped-not-transposed": _reshaped,
     "other-summary": _other_summary,
     "other-axis": _other_axis,
+    AXIS_FROM_THE_OTHER_END: _axis_from_the_other_end,
     "equal-numbers": _equality,
     "range-off-by-one": _ranges,
     "sign": _signs,

@@ -39,7 +39,7 @@ from ..observing.capture import capture
 from ..observing.observe import observe
 from .drawing import READY
 from .parse import ExerciseSource, Lesson, LessonError
-from .slips import slips
+from .slips import AXIS_FROM_THE_OTHER_END, slips
 from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
@@ -495,7 +495,8 @@ def draw_variants(piece: Workpiece, cases: ExerciseCases, draw: Draw | None = No
     for slip in piece.slips:
         seen = seen_of(slip, _SECONDS_OF_A_SLIP)
         if _same_seen(seen, cases.expected, cases):
-            piece.unseen_slips.add(slip.name)
+            if AXIS_FROM_THE_OTHER_END not in slip.name:
+                piece.unseen_slips.add(slip.name)
         elif not _ends_in_errors(seen) and not any(_same_seen(seen, variant.seen, cases) for variant in known):
             known.append(Variant(slip.name, slip.says, seen))
     return tuple(known)
