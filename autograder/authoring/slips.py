@@ -29,11 +29,18 @@ Change = Callable[[ast.AST], Iterator[tuple[ast.AST, str]]]
 """What a node becomes, and the sentence; nothing where this slip cannot be made."""
 
 
-def slips(solution: str, exercise: str) -> Iterator[Slip]:
-    """Every slip that can be made in a solution cell, each place of the reference once."""
+def slips(solution: str, exercise: str, returns: tuple[str, ...] = ()) -> Iterator[Slip]:
+    """Every slip that can be made in a solution cell, each place of the reference once.
+
+    returns: names for the items of a returned tuple
+    """
     tree = ast.parse(solution)
     defaults = _defaults(tree, exercise)
-    changes: dict[str, Change] = {**_CHANGES, "default": functools.partial(_default_for_argument, defaults)}
+    changes: dict[str, Change] = {
+        **_CHANGES,
+        "returned-otherwise": functools.partial(_returned, returns),
+        "default": functools.partial(_default_for_argument, defaults),
+    }
     seen = {ast.unparse(tree)}
     for kind, change in changes.items():
         count = 0
@@ -292,12 +299,13 @@ def _inverted(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         yield copy.deepcopy(node.operand), "a condition or a mask is inverted."
 
 
-def _returned(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+def _returned(names: tuple[str, ...], node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
         first, second = node.value.elts
         turned = ast.Tuple([copy.deepcopy(second), copy.deepcopy(first)], ast.Load())
-        yield ast.Return(turned), "what you return stands in the other order."
-        yield ast.Return(copy.deepcopy(first)), "you return the first of two values; both are asked for."
+        one, other = names if len(names) == 2 else ("the first", "the second")
+        yield ast.Return(turned), f"what you return stands in the other order. Return {one} first, then {other}."
+        yield ast.Return(copy.deepcopy(first)), f"only one thing comes back. Return two: {one} and {other}."
 
 
 def _called(node: ast.Call) -> str:
@@ -331,5 +339,4 @@ _CHANGES: dict[str, Change] = {
     "missing-call": _missing_call,
     "goes-on": _early_leave,
     "inverted": _inverted,
-    "returned-otherwise": _returned,
 }

@@ -10,8 +10,8 @@ Names that stand ready in a `variants` block:
 - `@right`: another right solution. `@truth`: an independent truth, a library's operator or a slow loop.
 - `judged(wanted=..., **arguments)`: a call of which the probes know what is wanted (sources and their translations).
 - `module(init=..., given=..., state=..., ...)`: a class's constructor, weights and call; `fixture(name, ...)`.
-- `without(kind, ..., because=...)`: what of the inputs in `unusual.py` the exercise cannot take, or the name of a slip that
-  hangs on rounding there, and why.
+- `without(kind, ..., because=...)`: what of the inputs in `unusual.py` the exercise cannot take, or, behind `slip: `, code
+  of a slip that hangs on rounding there, and why.
 - `first_time(value)`: whether a mistake comes to something that none before it does.
 - what `drawing.py` defines: `floats`, `some_hidden`, ...
 """
@@ -43,6 +43,8 @@ from .slips import AXIS_FROM_THE_OTHER_END, slips
 from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
+SLIP = "slip: "
+"""What an author writes before the code of a slip that is not to be made."""
 PATIENCE = 6
 """Trusted code has so many times a learner's seconds: a busy machine must not make a reference fail."""
 _SMALLEST, _LARGEST = 2, 9
@@ -158,8 +160,8 @@ def _run(source: str, namespace: dict[str, Any], where: str) -> None:
 
 
 def _compiled_slips(piece: Workpiece, namespace: dict[str, Any]) -> Iterator[WrongVariant]:
-    for slip in slips(piece.source.solution, piece.source.name):
-        if slip.name in piece.without:
+    for slip in slips(piece.source.solution, piece.source.name, piece.source.returns):
+        if any(kind.startswith(SLIP) and kind.removeprefix(SLIP) in slip.source for kind in piece.without):
             continue
         space = dict(namespace)
         try:
@@ -235,7 +237,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
 
     def without(*kinds: str, because: str) -> None:
         for kind in kinds:
-            if kind not in KINDS and not kind.startswith((f"{ONE}: ", "slip-")):
+            if kind not in KINDS and not kind.startswith((f"{ONE}: ", SLIP)):
                 known = ", ".join(map(repr, KINDS))
                 raise LessonError(f"{piece.where}: no unusual input is named {kind!r}; they are {known}, '{ONE}: SIZE'")
             piece.without[kind] = because
