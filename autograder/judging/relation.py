@@ -32,6 +32,7 @@ class Pair:
     expected: Array
     given: dict[str, Array]
     tolerance: Tolerance
+    booleans: bool = False
 
     def is_near(self, other: Array) -> bool:
         return other.shape == self.seen.shape and bool(close(self.seen, other, self.tolerance).all())
@@ -77,12 +78,27 @@ def _related(pairs: Sequence[Pair | None]) -> Finding | None:
 def _pair(found: Difference, given: dict[str, Any], tolerance: Tolerance) -> Pair | None:
     if found.seen is None or found.expected is None:
         return None
-    if found.seen.dtype.kind not in "fiu" or found.expected.dtype.kind not in "fiu":
+    if found.seen.dtype.kind not in "fiub" or found.expected.dtype.kind not in "fiub":
+        return None
+    if (found.seen.dtype.kind == "b") != (found.expected.dtype.kind == "b"):
         return None
     if not (np.isfinite(found.seen).all() and np.isfinite(found.expected).all()):
         return None
     arrays = {name: array for name, value in given.items() if (array := as_array(value)) is not None and array.ndim}
-    return Pair(found.seen.astype(np.float64), found.expected.astype(np.float64), arrays, tolerance)
+    booleans = found.expected.dtype.kind == "b"
+    return Pair(found.seen.astype(np.float64), found.expected.astype(np.float64), arrays, tolerance, booleans)
+
+
+def _too_much(pairs: Sequence[Pair]) -> str | None:
+    """Of booleans: only False where True belongs, or only True where False does, or all the wrong way round."""
+    if not all(pair.booleans and pair.seen.shape == pair.expected.shape for pair in pairs):
+        return None
+    if all((pair.seen != pair.expected).all() for pair in pairs):
+        return "your output is True exactly where it should be False, and False where it should be True."
+    for which, other, wrong in (("True", "False", 1), ("False", "True", -1)):
+        if all(not (pair.expected - pair.seen == wrong).any() for pair in pairs):
+            return f"your output is {which} in too many places; wherever it is {other}, it is right."
+    return None
 
 
 def _different(values: Array, tolerance: Tolerance) -> int:
@@ -95,7 +111,7 @@ def _different(values: Array, tolerance: Tolerance) -> int:
 
 def _telling(pairs: Sequence[Pair]) -> bool:
     """Whether the pairs hold numbers enough to be related by more than luck: in one of them, or one each in several."""
-    if not all(pair.seen.shape == pair.expected.shape for pair in pairs):
+    if not all(pair.seen.shape == pair.expected.shape and not pair.booleans for pair in pairs):
         return False
     if all(pair.seen.size == 1 for pair in pairs):
         together = np.array([float(pair.expected.reshape(-1)[0]) for pair in pairs])
@@ -331,6 +347,7 @@ def _at_an_end(pairs: Sequence[Pair]) -> str | None:
 
 
 _LOOKS: dict[str, Look] = {
+    "true-in-other-places": _too_much,
     "argument-returned": _argument,
     "all-equal": _all_equal,
     "right-in-another-shape": _in_another_shape,

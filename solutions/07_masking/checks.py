@@ -653,11 +653,17 @@ def high_hidden_scores(rng, seq_k):
 
 @cases(dict(seq_k=5), low=4)
 def hidden_scores_far_above(rng, seq_k):
-    """hidden scores 60, 400 and 2500 above the visible ones, {seq_k} keys"""
+    """a hidden score 60, 400 and 13,500 above the visible ones, {seq_k} keys"""
     seen = some_hidden(rng, 1, 1, 3, seq_k)
-    levels, above = np.array([[0.0], [-300.0], [-1500.0]]), np.array([[60.0], [100.0], [1000.0]])
-    scores = rng.normal(size=(1, 2, 3, seq_k)) + np.where(seen, levels, above)
+    levels, above = np.array([[0.0], [-300.0], [-1500.0]]), np.array([[60.0], [100.0], [12_000.0]])
+    one = ~seen & ((~seen).cumsum(-1) == 1)  # one in each row: of several, the last digit would decide which is largest
+    scores = np.where(one, above, rng.normal(size=(1, 2, 3, seq_k)) + levels)
     return dict(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
+
+@cases(dict(seq_k=6), low=4)
+def other_levels(rng, seq_k):
+    """three calls of one shape, with scores near 0, then near 1000, then near −1500; {seq_k} keys"""
+    return [dict(scores=floats(rng, 1, 3, 2, seq_k) + level, mask=some_hidden(rng, 1, 1, 2, seq_k)) for level in (0.0, 1000.0, -1500.0)]
 
 INF = float("inf")
 
@@ -718,11 +724,11 @@ for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100, 200, 500, 999, 1000):
     if 1 < number < 16:  # a row that hides everything is as without a mask, and so are most rows for larger numbers: "plain-row"
         wrong(f"fill-minus-{number}+added", says=SMALL)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
 TAKEN = "what you take from hidden scores is not enough where one lies far above the visible scores: it still takes the weight, and little or nothing is left for these."
-for number in (9, 10, 15, 100, 1000):
+for number in (9, 10, 15, 100, 1000, 10_000):
     wrong(f"fill-minus-{number}+added+zero-row", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True)))
     if number != 100:  # as "shared-out" gives
         wrong(f"fill-minus-{number}+added+hidden", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m))
-for number in (100, 1000):
+for number in (100, 1000, 10_000):
     wrong(f"fill-minus-{number}+added", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
 for number in (10, 20, 100, 1000):
     wrong(f"fill-minus-{number}+zero-row", says="in rows of low scores the visible keys lose weight to the hidden ones, whose score is not far enough below theirs. Scores may be as low as −1500.")(weigh(-float(number)))
@@ -741,7 +747,7 @@ wrong("minus-big-after", says="you put a huge negative number after the softmax,
 wrong("minus-inf-twice", says="after the softmax you put −inf among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -INF)))
 wrong("minus-big-twice", says="after the softmax you put a huge negative number among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -1e9)))
 wrong("even-row-added", says=EVEN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e9, -1)))
-wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e4, -1)))
+wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -2e4, -1)))
 wrong("inverted-added", says=two_things(INVERT, EVEN))(plainly(lambda s, m: torch.softmax(s + m * -1e9, -1)))
 wrong("renormalised-over-everything", says="after hiding, your weights are divided by one sum over everything. Divide each row by its own sum, over the keys.")(plainly(lambda s, m: share((torch.softmax(s, -1) * m).flatten(), 0).view(s.shape)))
 wrong("renormalised+nan-row", says=NAN)(plainly(lambda s, m: (torch.softmax(s, -1) * m) / (torch.softmax(s, -1) * m).sum(-1, keepdim=True)))

@@ -70,6 +70,23 @@ def test_what_all_cases_show_is_told(name: str, made: Made) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ("True in too many places", lambda x: x > -0.5),
+        ("False in too many places", lambda x: x > 0.5),
+        ("True exactly where it should be False", lambda x: x <= 0),
+    ],
+)
+def test_booleans_that_are_wrong_in_one_direction(words: str, made: Made) -> None:
+    found = told(made, lambda x: x > 0)
+    assert found is not None and words in found.message
+
+
+def test_booleans_that_are_wrong_in_both_directions_are_told_nothing() -> None:
+    assert told(lambda x: np.roll(x > 0, 1), lambda x: x > 0) is None
+
+
+@pytest.mark.parametrize(
     "made",
     [
         lambda x: 2 * x + x**2,
@@ -116,7 +133,7 @@ def test_less_than_1_where_one_key_has_all_the_weight_is_named() -> None:
     probe = sums_to_one(-1)
     weights = np.array([[1.0, 0.0], [0.25, 0.75]])
     cases = doubling()
-    key, call = next(iter(cases.plan.items()))
+    call = next(iter(cases.plan.values()))
 
     def judged(seen: np.ndarray[Any, Any]) -> Finding | None:
         return probe.judge(Trial(call, Observation(seen), Observation(weights), {}, cases.tolerance))
