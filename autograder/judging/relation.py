@@ -5,6 +5,7 @@ Each sentence says what can be seen in the numbers themselves, on every case tha
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from .probes.probe import Finding
 _FEW = 3
 """So many numbers that are not equal must take part: two or three fit nearly anything."""
 _MOST_AXES = 4
-OF_GRADIENT = "the gradient of "
+OF_GRADIENT, GRADIENTS_ALONE = "the gradient of ", "gradients-alone"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,30 @@ Look = Callable[[Sequence[Pair]], str | None]
 
 
 def relation(cases: ExerciseCases, sighting: Sighting, view: Callable[[Any], Any]) -> Finding | None:
-    """How all wrong numbers of an exercise are related to the expected ones; None where they show no such thing."""
+    """How all wrong numbers of an exercise are related to the expected ones; None where they show no such thing.
+
+    Of several outputs each is looked at by itself where all together show nothing.
+    """
+    found = _relation(cases, sighting, view)
+    if found and found.name != GRADIENTS_ALONE:
+        return found
+    values = [view(cases.expected[key].value) for key in cases.base_keys]
+    if all(isinstance(value, (tuple, list)) for value in values):
+        for place in range(min(map(len, values), default=0)):
+            name = cases.returns[place] if place < len(cases.returns) else f"output[{place}]"
+            if one := _relation(cases, sighting, functools.partial(_item, view, place), values_only=True):
+                return replace(one, message=f"look at {name}: {one.message}")
+    return found
+
+
+def _item(view: Callable[[Any], Any], place: int, value: Any) -> Any:
+    seen = view(value)
+    return seen[place] if isinstance(seen, (tuple, list)) and len(seen) > place else None
+
+
+def _relation(
+    cases: ExerciseCases, sighting: Sighting, view: Callable[[Any], Any], values_only: bool = False
+) -> Finding | None:
     of_values: list[Pair | None] = []
     of_gradients: list[Pair | None] = []
     for key in cases.base_keys:
@@ -58,12 +82,12 @@ def relation(cases: ExerciseCases, sighting: Sighting, view: Callable[[Any], Any
             (of_gradients if found.place.startswith(OF_GRADIENT) else of_values).append(pair)
     if of_values:
         return _related(of_values)
-    if not of_gradients:
+    if not of_gradients or values_only:
         return None
     told = "your output is right, but not what flows back through it."
     related = _related(of_gradients)
     if related is None:
-        return Finding(told, name="gradients-alone")
+        return Finding(told, name=GRADIENTS_ALONE)
     return replace(related, message=f"{told} In a gradient, {related.message}")
 
 
@@ -213,6 +237,37 @@ def _full_slices(pair: Pair, axis: int) -> int:
     return int(((np.abs(pair.expected) > 100 * pair.tolerance.absolute).sum(axis=axis) > 1).sum())
 
 
+def _scale(pairs: Sequence[Pair]) -> str | None:
+    """Weights of a softmax whose scores were multiplied by a number: powers of the expected ones, shared out again."""
+    if not _telling(pairs):
+        return None
+    factors = []
+    for pair in pairs:
+        if min(pair.seen.min(), pair.expected.min()) < 0 or pair.expected.ndim == 0:
+            return None
+        total = pair.expected.sum(axis=-1)
+        if not (np.isclose(total, 1, atol=1e-3) | (total == 0)).all():
+            return None
+        kept = (pair.expected > 1e-4) & (pair.seen > 1e-8)
+        count = np.maximum(kept.sum(axis=-1, keepdims=True), 1)
+        logs = []
+        for weights in (pair.expected, pair.seen):
+            log = np.where(kept, np.log(np.where(kept, weights, 1.0)), 0.0)
+            logs.append(np.where(kept, log - log.sum(axis=-1, keepdims=True) / count, 0.0))
+        square = float((logs[0] ** 2).sum())
+        factor = float((logs[0] * logs[1]).sum()) / square if square else 0.0
+        if factor <= 0:
+            return None
+        powers = np.where(pair.expected > 0, np.where(pair.expected > 0, pair.expected, 1.0) ** factor, 0.0)
+        sums = powers.sum(axis=-1, keepdims=True)
+        if not pair.is_near(powers / np.where(sums > 0, sums, 1.0)):
+            return None
+        factors.append(factor)
+    if np.ptp(factors) <= 1e-2 * factors[0]:
+        return f"your weights are those of scores that were multiplied by {number(factors[0])}. Look at the scale."
+    return f"your weights are those of scores that were multiplied by a number; it changes from case to case, and is {number(factors[0])} here. Look at the scale."
+
+
 def _offset_of_each(pairs: Sequence[Pair]) -> str | None:
     if not _telling(pairs):
         return None
@@ -358,6 +413,7 @@ _LOOKS: dict[str, Look] = {
     "in-reverse": _reversed,
     "axes-exchanged": _exchanged,
     "one-place-off": _moved,
+    "other-scale": _scale,
     "factor-of-each-row": _factor_of_each,
     "shift-of-each-row": _offset_of_each,
     "cut-off": _cut_off,

@@ -69,6 +69,24 @@ def test_what_all_cases_show_is_told(name: str, made: Made) -> None:
     assert found is not None and found.name == name and found.message.endswith(".")
 
 
+def shared_out(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def test_another_scale_of_the_scores_is_seen_in_the_weights() -> None:
+    found = told(lambda x: shared_out(0.9 * x), shared_out)
+    assert found is not None and found.name == "other-scale" and "0.9" in found.message
+    changing = told(lambda x: shared_out(x / len(x)), shared_out)
+    assert changing is not None and "from case to case" in changing.message
+    assert told(lambda x: shared_out(x + x[::-1]), shared_out) is None
+
+
+def test_of_two_outputs_each_is_looked_at() -> None:
+    found = told(lambda x: (x**2, 3 * x), lambda x: (x, x))
+    assert found is not None and found.message == "look at output[1]: each of your numbers is 3 times the expected one."
+
+
 @pytest.mark.parametrize(
     ("words", "made"),
     [
