@@ -460,18 +460,19 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
 
 
 _FINE = Tolerance(relative=1e-5, absolute=1e-6)
-"""Where the reference computes in float64: an answer in float32 is still within it."""
+"""Where the reference computes in float64: an answer in float32 is still within it. A Python number that comes out of a model's
+weights is none."""
 
 
 def _tolerance_for(seen: Iterable[Observation]) -> Tolerance:
-    values = [array for one in seen for array in _numpy_floats(one.value)]
+    values = [array for one in seen for array in _numpy_floats((one.value, one.facts))]
     return _FINE if values and all(array.dtype == np.float64 for array in values) else Tolerance()
 
 
 def _numpy_floats(tree: Any) -> Iterator[np.ndarray[Any, Any]]:
     """The float arrays in a value; a Python float counts as one, a tensor of PyTorch as one of single precision."""
-    if isinstance(tree, (tuple, list)):
-        for item in tree:
+    if isinstance(tree, (tuple, list, dict)):
+        for item in tree.values() if isinstance(tree, dict) else tree:
             yield from _numpy_floats(item)
     elif isinstance(tree, float):
         yield np.asarray(tree)

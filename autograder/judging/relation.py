@@ -22,6 +22,7 @@ from .probes.probe import Finding
 _FEW = 3
 """So many numbers that are not equal must take part: two or three fit nearly anything."""
 _MOST_AXES = 4
+_NEARLY = 0.01
 OF_GRADIENT, GRADIENTS_ALONE = "the gradient of ", "gradients-alone"
 
 
@@ -387,7 +388,9 @@ def _at_an_end(pairs: Sequence[Pair]) -> str | None:
     """Only the first or the last places along an axis are wrong."""
     if not _telling(pairs):
         return None
-    for axis in _axes(pairs, _FEW):
+    for axis in _axes(pairs, 1):
+        if max(pair.expected.shape[axis] for pair in pairs) < _FEW:
+            continue
         for which, wrong, rest in (
             ("last", slice(-1, None), slice(None, -1)),
             ("first", slice(None, 1), slice(1, None)),
@@ -399,6 +402,20 @@ def _at_an_end(pairs: Sequence[Pair]) -> str | None:
             ):
                 return f"only the {which} place along axis {axis} is wrong; all the others are right."
     return None
+
+
+def _near(pairs: Sequence[Pair]) -> str | None:
+    if not _telling(pairs):
+        return None
+    shares = [
+        float(np.abs(pair.seen - pair.expected).max()) / (float(np.abs(pair.expected).max()) or 1.0) for pair in pairs
+    ]
+    if max(shares) > _NEARLY:
+        return None
+    return (
+        f"your numbers are near the expected ones, within {100 * max(shares):.2g} % of the largest, and not near enough. Is something "
+        "rounded, computed with fewer digits, or a small number added?"
+    )
 
 
 _LOOKS: dict[str, Look] = {
@@ -419,5 +436,6 @@ _LOOKS: dict[str, Look] = {
     "cut-off": _cut_off,
     "wrong-at-an-end": _at_an_end,
     "in-other-places": _other_places,
+    "nearly": _near,
 }
 """From the simplest on: the first that holds speaks."""
