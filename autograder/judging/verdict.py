@@ -137,12 +137,12 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         )
     failed = next(result for result in results if result.passed is False)
     assert failed.finding is not None
-    name, message = failed.finding.name or failed.name, failed.finding.message
+    name: str | None = failed.finding.name or failed.name
+    message = failed.finding.message
     if name in _NO_CAUSE:
         related = relation(cases, sighting, common_view(probes))
-        name, message = (
-            (related.name, f"{related.message} {_sentence(message, cases.returns)}") if related else (None, message)
-        )
+        name = related.name if related else None
+        message = f"{related.message} {_sentence(message, cases.returns)}" if related else message
     return _verdict(
         cases,
         sighting,
