@@ -137,16 +137,16 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         )
     failed = next(result for result in results if result.passed is False)
     assert failed.finding is not None
-    name: str | None = failed.finding.name or failed.name
+    cause: str | None = failed.finding.name or failed.name
     message = failed.finding.message
-    if name in _NO_CAUSE:
+    if cause in _NO_CAUSE:
         related = relation(cases, sighting, common_view(probes))
-        name = related.name if related else None
+        cause = related.name if related else None
         message = f"{related.message} {_sentence(message, cases.returns)}" if related else message
     return _verdict(
         cases,
         sighting,
-        name,
+        cause,
         message,
         results=results,
         label=failed.label,
