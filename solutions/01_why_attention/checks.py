@@ -306,7 +306,7 @@ wrong("kernel-summed", (SLICE + " " + TAP, "x @ kernel[w]"), says="every place o
 wrong("token-sum", (SLICE + " " + TAP, f"{SLICE}.sum(axis=1, keepdims=True) * kernel[w].sum(axis=0)"), says="tokens and matrices are summed before they are multiplied. It should be a matrix product.")
 wrong("depthwise", (TAP, "* np.diagonal(kernel[w])"), says="each number of a token is convolved by itself, with the matrices' diagonals. Each matrix mixes all the numbers: use a matrix product.")
 wrong("shifted-output", ("return out", "return np.roll(out, 1, axis=0)"), says="your outputs are shifted by one place, the last one to the front.")
-wrong("whole-past", ("return out", "for t in range(width, len(x)):\n        out[t] += x[: t - width + 1].sum(axis=0) @ kernel[0]\n    return out"),
+wrong("whole-past-by-the-first-matrix", ("return out", "for t in range(width, len(x)):\n        out[t] += x[: t - width + 1].sum(axis=0) @ kernel[0]\n    return out"),
       says="your outputs see the whole past: tokens before the window meet the kernel's first matrix. The window is as wide as the kernel, and no wider.")
 wrong("reversed-output", ("return out", "return out[::-1]"), says="your outputs stand in reverse order.")
 wrong("reversed-input", (PAD, "np.concatenate([np.zeros((width - 1, x.shape[1])), x[::-1]])"), says="the tokens enter in reverse order.")
