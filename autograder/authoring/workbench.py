@@ -459,8 +459,8 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     )
 
 
-_FINE = Tolerance(relative=1e-5, absolute=1e-6)
-"""Where the reference computes in float64: an answer in float32 is still within it. A Python number that comes out of a model's
+_FINE = Tolerance(relative=3e-5, absolute=3e-6)
+"""Where the reference computes in float64: an answer in float32 is still within it, also where terms of about 1 cancel. A Python number that comes out of a model's
 weights is none."""
 
 
