@@ -86,8 +86,8 @@ show(flow(boxes, arrows, title="The encoder reads once, the decoder writes token
 # | `bos_id` | a number | the id of BOS |
 # | returns | `(batch, seq)`, integers | each row moved one place to the right, BOS in front, its last entry gone |
 #
-# All rows move alike, whatever stands in them. A padded row loses only a 0, so its EOS remains; the loss
-# ignores the places after it. Leave `ids` as it is, and return a new tensor.
+# All rows move alike, whatever stands in them. A padded row loses only a 0, so its EOS remains; the loss ignores the
+# places after it. Leave `ids` as it is, and return a new tensor.
 
 # %% exercise="shift_right" part="solution"
 def shift_right(ids: Tensor, bos_id: int = 1) -> Tensor:
