@@ -8,7 +8,7 @@
 # - pre-train it on Chinese that nobody has labelled, and see what that is worth when labels are few;
 # - use one encoder in four ways, and say which output each of them reads.
 #
-# **Time:** about two and a half hours, 80 minutes of them for the exercises.
+# **Time:** about two and a half hours, 75 minutes of them for the exercises.
 # **You need:** units 06 (embedding, learned positions), 07 (`padding_mask`) and 08 (the encoder).
 
 # %% part="setup"
@@ -47,7 +47,7 @@ LayerNorm, FeedForward, Encoder = use_part("LayerNorm"), use_part("FeedForward")
 # the whole sentence, left and right. A use of BERT is a choice of **which vectors to read**.
 
 # %% part="demo" folded=True
-from autograder.lab.figures import Arrow, Box, bars, flow, lines, show
+from autograder.lab.figures import Arrow, Box, flow, lines, show
 from autograder.lab.tables import table
 
 boxes = {
@@ -580,7 +580,7 @@ def told(shares: Sequence[float]) -> tuple[float, float, float]:
     return sum(shares) / len(shares), min(shares), max(shares)
 
 
-show(lines(COUNTS, {name: list(zip(*(told(by[count]) for count in COUNTS), strict=True)) for name, by in found.items()},
+show(lines(COUNTS, {name: tuple(zip(*(told(by[count]) for count in COUNTS), strict=True)) for name, by in found.items()},
            "labels", "right, of 600 unseen phrases", logx=True, percent=True, title=f"Mean of {RUNS} runs; the band runs from the worst to the best"))
 mean = {name: {count: told(by[count])[0] for count in COUNTS} for name, by in found.items()}
 spread = {name: {count: max(by[count]) - min(by[count]) for count in COUNTS} for name, by in found.items()}
