@@ -45,7 +45,13 @@ def hidden(ids: Array, probability: float = 0.5, masked: float = 0.8, random: fl
 
 def names(ids: Array, value: object, probability: float = 0.5) -> list[str]:
     """The findings of all probes, by name."""
-    given = dict(ids=Tensor(ids, "int64"), vocab_size=SIZE, mask_id=MASK, special_ids=SPECIAL, probability=probability)
+    given: dict[str, object] = {
+        "ids": Tensor(ids, "int64"),
+        "vocab_size": SIZE,
+        "mask_id": MASK,
+        "special_ids": SPECIAL,
+    }
+    given["probability"] = probability
     seen = Observation(value)
     found = [probe.judge(Trial(Call("many", given, 0), seen, Observation({}), {}, Tolerance())) for probe in PROBES]
     return [finding.name for finding in found if finding]
@@ -140,7 +146,12 @@ def test_a_watched_generator_tells_who_was_drawn_from() -> None:
     assert watched.look() == {"moved": False, "others moved": False}
     torch.rand(2, generator=watched.live)
     assert watched.look() == {"moved": True, "others moved": False}
-    state = np.random.get_state()
-    np.random.rand()
-    assert watched.look() == {"moved": True, "others moved": True}
-    np.random.set_state(state)
+    with torch.random.fork_rng():
+        torch.rand(2)
+        assert watched.look() == {"moved": True, "others moved": True}
+
+
+def test_numpys_own_stream_is_watched_as_well() -> None:
+    watched = watched_generator(4)
+    np.random.rand()  # noqa: NPY002  as a learner would
+    assert watched.look() == {"moved": False, "others moved": True}

@@ -103,7 +103,9 @@ def _hiding(trial: Trial) -> _Hiding | Finding:
         if data is None or not isinstance(item, Tensor):
             return Finding(f"`{name}` is {describe(item)}; a tensor is asked for.", name="no-tensor")
         if data.dtype.kind not in "iu":
-            return Finding(f"`{name}` holds no integers (its type is {item.dtype}); ids are integers.", name="no-integers")
+            return Finding(
+                f"`{name}` holds no integers (its type is {item.dtype}); ids are integers.", name="no-integers"
+            )
         if data.shape != ids.shape:
             return Finding(
                 f"`{name}` has shape {data.shape}, expected {ids.shape}, the shape of `ids`.", name="other-shape"
@@ -176,7 +178,9 @@ def _labels_what_it_chose(trial: Trial) -> Finding | None:
     return None
 
 
-labels_what_it_chose = Probe("labels_what_it_chose", "labels what it chose, and no special token", _labels_what_it_chose)
+labels_what_it_chose = Probe(
+    "labels_what_it_chose", "labels what it chose, and no special token", _labels_what_it_chose
+)
 
 
 def _hides_by_ordinary_ids(trial: Trial) -> Finding | None:
@@ -231,23 +235,40 @@ def _chooses_the_share(trial: Trial) -> Finding | None:
                 name=f"chosen-by-{lines}",
             )
     if far_from(count, total, p):
-        for name, share, why in (
-            ("nothing-chosen", 0.0, ""),
-            ("all-chosen", 1.0, ""),
-            ("share-turned", 1 - p, " Is a comparison the wrong way round?"),
-            ("probability-ignored", 0.15, " That is the default: does `probability` reach your draw?"),
-            ("share-of-all", p * seen.ids.size / total, " That is the share of *all* tokens, special ones counted."),
-            ("kept-unlabelled", p * (1 - _KEPT), " Have those that stay as they are lost their labels? They count as chosen."),
-            ("labels-masked-only", p * _MASKED, " Have only those that become `mask_id` a label? All chosen tokens have one."),
-            ("chosen-twice", p * p, " That is the probability squared: were they chosen twice?"),
-        ):  # fmt: skip
-            fits = count == share * total if share in (0.0, 1.0) else not far_from(count, total, share)
-            if fits:
-                break
-        else:
-            name, why = "chosen-share", ""
-        return Finding(f"{told}; with probability={p:g} about {_percent(p)} are expected.{why}", name=name)
+        name, why = next(
+            ((name, why) for name, share, why in _causes(p, seen.ids.size / total) if _fits(count, total, share)),
+            ("", ""),
+        )
+        return Finding(
+            f"{told}; with probability={p:g} about {_percent(p)} are expected.{why}", name=name or "chosen-share"
+        )
     return None
+
+
+def _causes(p: float, all_to_open: float) -> tuple[tuple[str, float, str], ...]:
+    """What the share may be instead of `p`: its name, the share, and the cause in words."""
+    return (
+        ("nothing-chosen", 0.0, ""),
+        ("all-chosen", 1.0, ""),
+        ("share-turned", 1 - p, " Is a comparison the wrong way round?"),
+        ("probability-ignored", 0.15, " That is the default: does `probability` reach your draw?"),
+        ("share-of-all", p * all_to_open, " That is the share of *all* tokens, special ones counted."),
+        (
+            "kept-unlabelled",
+            p * (1 - _KEPT),
+            " Have those that stay as they are lost their labels? They count as chosen.",
+        ),
+        (
+            "labels-masked-only",
+            p * _MASKED,
+            " Have only those that become `mask_id` a label? All chosen tokens have one.",
+        ),
+        ("chosen-twice", p * p, " That is the probability squared: were they chosen twice?"),
+    )
+
+
+def _fits(count: int, total: int, share: float) -> bool:
+    return count == share * total if share in (0.0, 1.0) else share < 1 and not far_from(count, total, share)
 
 
 chooses_the_share = Probe("chooses_the_share", "chooses the right share of the tokens", _chooses_the_share)
@@ -259,7 +280,12 @@ _FATES = (
     ("never-random", 0.8, 0.0, "None becomes a random ordinary token."),
     ("never-kept", 0.8, 0.2, "None stays as it is."),
     ("never-masked", 0.0, 0.1, "None becomes `mask_id`."),
-    ("tenth-of-the-rest", 0.8, 0.02, "Is the tenth taken of what the mask has left over? It is a tenth of all chosen tokens."),
+    (
+        "tenth-of-the-rest",
+        0.8,
+        0.02,
+        "Is the tenth taken of what the mask has left over? It is a tenth of all chosen tokens.",
+    ),
     ("nine-tenths-masked", 0.9, 0.1, "None stays, and too many are masked."),
     ("random-over-mask", 0.72, 0.1, "Do random tokens overwrite some that were masked already?"),
     ("half-over-mask", 0.4, 0.5, "Does the half that becomes random overwrite tokens that were masked already?"),
@@ -277,7 +303,10 @@ def _shares_out(trial: Trial) -> Finding | None:
     total = int(chosen.sum())
     if total < _MANY:
         return None
-    masked, replaced = chosen & (seen.corrupted == seen.mask_id), chosen & seen.changed & (seen.corrupted != seen.mask_id)
+    masked, replaced = (
+        chosen & (seen.corrupted == seen.mask_id),
+        chosen & seen.changed & (seen.corrupted != seen.mask_id),
+    )
     counts = int(masked.sum()), int(replaced.sum()), total - int(masked.sum()) - int(replaced.sum())
     for axis, lines in ((0, "column"), (1, "row")):
         among, of = masked.sum(axis=axis), chosen.sum(axis=axis)
@@ -318,11 +347,13 @@ def _draws_evenly(trial: Trial) -> Finding | None:
         return None
     if len(np.unique(drawn)) == 1:
         return Finding(
-            f"all random tokens are the same, {drawn[0]}: one was drawn for all. Draw one for each place.", name="one-for-all"
+            f"all random tokens are the same, {drawn[0]}: one was drawn for all. Draw one for each place.",
+            name="one-for-all",
         )
     if len(np.unique(drawn - before)) == 1:
         return Finding(
-            f"each random token is the old id plus {(drawn - before)[0]}: nothing is random about it.", name="not-random"
+            f"each random token is the old id plus {(drawn - before)[0]}: nothing is random about it.",
+            name="not-random",
         )
     most = 1 / (len(seen.ordinary) - 1)
     for number in seen.ordinary:
@@ -341,7 +372,8 @@ def _draws_evenly(trial: Trial) -> Finding | None:
     for axis, lines in ((0, "column"), (1, "row")):
         if _one_in_each(seen.corrupted, replaced, axis):
             return Finding(
-                f"all random tokens in a {lines} of `ids` are the same. Draw one for each place.", name=f"one-for-a-{lines}"
+                f"all random tokens in a {lines} of `ids` are the same. Draw one for each place.",
+                name=f"one-for-a-{lines}",
             )
     return None
 
