@@ -177,6 +177,8 @@ for text, row, asked in zip(texts, corrupted.tolist(), labels.tolist(), strict=T
     print(text, "→", read, "  asked for:", "".join(NAMES[i] for i in asked if i >= 0) or "nothing")
 
 # %% [markdown]
+# Look for a token that is asked for and has not changed: one of those that stay. The model cannot know that either.
+#
 # ## The loss
 #
 # The model gives logits at every place. Only chosen places count, and the loss is the mean of their cross-entropies:
@@ -696,7 +698,7 @@ outcome("13-uses", "about the same" if abs(token - two) < 0.02 else max(gains, k
 #
 # ## Test yourself
 #
-# **1.** 15 % of the tokens are chosen. Which share of all tokens shows `[MASK]` to the model, and for which share does the loss ask?
+# **1.** 15 % of the ordinary tokens are chosen. Which share of them shows `[MASK]` to the model, and for which share does the loss ask?
 #
 # <details><summary>Answer</summary>
 #

@@ -258,6 +258,11 @@ def square(rng):
     """4 sentences of 4 places, 4 ids"""
     return drawn_loss(rng, 4, 4, 4)
 
+@cases()
+def one_chosen(rng):
+    """2 sentences of 3 places, a single one of them chosen"""
+    return differentiable(logits=floats(rng, 2, 3, 6), labels=torch.tensor([[-100, -100, 4], [-100, -100, -100]]))
+
 MEAN = "The loss is the mean over the chosen places of the whole batch: their sum over their number."
 def safe(total, count):
     return total / max(1, int(count))

@@ -1,8 +1,8 @@
 """Probes for functions that draw at random: no random stream is expected, only what must hold of every draw, and shares.
 
-A share over many draws is held to a bound that a right function misses less than once in a hundred million times: by
-Chernoff's inequality the chance that k of n draws lie at or beyond k/n is at most exp(−n · KL(k/n ‖ p)). Some forty shares are
-looked at in a check, so a right answer fails by chance less than once in a million checks.
+A share over many draws is held to a bound that a right function misses less than once in a thousand million times: by
+Chernoff's inequality the chance that the share of n draws lies at or beyond q is at most exp(−n · KL(q ‖ p)). A check looks at
+some two hundred shares, so a right answer fails by chance less than once in a million checks.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .probe import Finding, Probe, Trial
 
 IGNORED = -100
 """The label of what is not judged, PyTorch's own choice."""
-_SELDOM = 1e-8
+_SELDOM = 1e-9
 _MANY = 2000
 """From so many draws on, shares are looked at."""
 _MASKED, _RANDOM, _KEPT = 0.8, 0.1, 0.1
 
 
 def far_from(count: int, total: int, low: float, high: float | None = None) -> bool:
-    """Whether a share of draws is seen less than once in a hundred million times where its probability is from `low` to
-    `high`."""
+    """Whether so many of `total` draws are seen less than once in a thousand million times, where each has a probability from
+    `low` to `high`."""
     share, high = count / total, low if high is None else high
     p = low if share < low else high if share > high else None
     return p is not None and total * _divergence(share, p) > -math.log(_SELDOM)
