@@ -15,6 +15,9 @@ os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + os.environ.
 for name in ("NBGRADER_VALIDATING", "NBGRADER_EXECUTION"):
     os.environ.pop(name, None)
 
+# jsonschema, which nbformat imports, would build grammars for two seconds that nobody asks for.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
@@ -29,6 +32,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "quick" or not collection_path.match("test_*.py"):
         return None
     return "pytest.mark.quick" not in collection_path.read_text(encoding="utf-8") or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a worker of pytest-xdist come first: they take longest, and single ones fill what is left."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 _started: list[str] | None = None

@@ -94,7 +94,7 @@ def assess_rounding(
     thorough: bool = True,
     stable: frozenset[str] | None = None,
 ) -> tuple[str, ...]:
-    """Sentences for the author: what of the exercise hangs on rounding. On hidden cases only the reference is looked at:
+    """Sentences for the author: what of the exercise depends on rounding. On hidden cases only the reference is looked at:
     known mistakes are told there to those alone who pass all visible cases.
 
     stable: known mistakes that were looked at before, with the reference; None where nothing was

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -27,7 +28,7 @@ from ..formats.cases import (
 )
 from .assess import assess, assess_rounding
 from .cache import Memory, Question, look_again, memory_of
-from .derived_cells import is_derived
+from .derived_cells import PREFLIGHT
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
@@ -165,7 +166,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
     stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
-            looked at for what hangs on rounding again, which takes as long as to draw them
+            looked at for what depends on rounding again, which takes as long as to draw them
     only:   draw this exercise, and take all others as they are stored
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
@@ -189,7 +190,7 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
 
 
 def _hanging(piece: Workpiece, cases: ExerciseCases, before: ExerciseCases | None, memory: Memory) -> tuple[str, ...]:
-    """What hangs on rounding of that which no earlier build, here or elsewhere, has looked at."""
+    """What depends on rounding of that which no earlier build, here or elsewhere, has looked at."""
     question: Question = "rounding"
     shown = memory.shown(piece, question, None)
     stable = shown.mistakes if shown else None
@@ -231,10 +232,8 @@ def _same_sources(path: Path, solved: NotebookNode) -> bool:
     except (OSError, ValueError):
         return False
 
-    def cells(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
-        return [
-            (c.id, c.cell_type, c.source, repr(sorted(c.metadata.get("nbgrader", {}).items()))) for c in notebook.cells
-        ]
+    def cells(notebook: NotebookNode) -> list[tuple[Any, ...]]:
+        return [(cell.id, cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
 
     return cells(stored) == cells(solved)
 
@@ -242,7 +241,7 @@ def _same_sources(path: Path, solved: NotebookNode) -> bool:
 def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
     """The solved notebook with the outputs of the one at `path`; None where these are of other code, or of none.
 
-    Only the lesson's code counts: words, pictures' descriptions and the builder's closing cells may have changed.
+    Only code that shows something to a reader counts: words, pictures' descriptions and the preflight may have changed.
     """
     try:
         stored = nbformat.read(path, as_version=4)
@@ -250,7 +249,7 @@ def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
         return None
 
     def code(notebook: NotebookNode) -> list[NotebookNode]:
-        return [cell for cell in notebook.cells if cell.cell_type == "code" and not is_derived(cell)]
+        return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != PREFLIGHT]
 
     old, new = code(stored), code(solved)
     if [cell.source for cell in old] != [cell.source for cell in new] or not all(cell.execution_count for cell in old):

@@ -36,7 +36,7 @@ _REGISTERING = ("cases", "wrong", "right", "truth")
 _PROCESSOR = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 
 Question = Literal["assessed", "rounding", "rounding-elsewhere", "rounding-of-inputs"]
-"""What can be in order: verdicts on all answers; that nothing hangs on rounding, as seen here, or as the build has seen
+"""What can be in order: verdicts on all answers; that nothing depends on rounding, as seen here, or as the build has seen
 that has stored the same cases; the same where inputs alone move."""
 
 

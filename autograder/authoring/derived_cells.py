@@ -22,6 +22,8 @@ from .parse import Lesson, unit_stem, units
 
 MADE = "closing"
 """The part that these cells play; the solution's link has a part of its own, so that a release can leave it out."""
+PREFLIGHT = "preflight"
+"""The cell that looks at a notebook before it is handed in."""
 SOLUTION_LINK = "solution-link"
 
 
@@ -40,7 +42,7 @@ def closing_cells(lesson: Lesson) -> list[NotebookNode]:
             "file's name, its cells, its size. Then it runs the notebook from the top without the experiments, in a fresh "
             "process, and checks every exercise. It changes nothing, unless you ask it to repair.",
         ),
-        _code("preflight", f'from autograder import preflight\n\npreflight("{lesson.unit}")'),
+        _code(PREFLIGHT, f'from autograder import preflight\n\npreflight("{lesson.unit}")'),
     ]
     if solution_links(lesson.path.parents[2]):
         cells.append(_solutions(lesson.unit))

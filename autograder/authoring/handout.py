@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..formats.zip_file import add_file
 from .build import Paths
 from .derived_cells import without_solution_links
 from .parse import LessonError
@@ -26,7 +27,6 @@ COURSE_FILES = (
 )
 """What a learner's folder needs besides notebooks and the package, where the course has it."""
 _NEVER = frozenset({"__pycache__", ".ipynb_checkpoints"})
-_ALWAYS_THE_SAME = (2026, 1, 1, 0, 0, 0)
 
 
 def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only: bool = False) -> list[str]:
@@ -38,11 +38,9 @@ def handout(course: Path, units: Sequence[str], target: Path, *, notebooks_only:
     names: list[str] = []
     fresh = target.with_name(f".{target.name}.writing")
     try:
-        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as packed:
+        with zipfile.ZipFile(fresh, "w") as packed:
             for name, path in sorted(_files(course, units, notebooks_only)):
-                entry = zipfile.ZipInfo(name, _ALWAYS_THE_SAME)
-                entry.external_attr = 0o644 << 16
-                packed.writestr(entry, _content(course, units, path), zipfile.ZIP_DEFLATED)
+                add_file(packed, name, _content(course, units, path))
                 names.append(name)
         fresh.replace(target)
     finally:

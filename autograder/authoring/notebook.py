@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 import textwrap
 from collections.abc import Mapping
@@ -77,7 +76,7 @@ def starter_source(source: ExerciseSource) -> str:
     """The solution cell as the learner gets it: as nbgrader's ClearSolutions makes it, which takes seconds to import."""
     text, count = _SOLVED.subn(lambda region: textwrap.indent(STUB, region[1]), source.solution)
     if "BEGIN SOLUTION" in text or "END SOLUTION" in text:
-        raise LessonError(f"exercise {source.name}: each ### BEGIN SOLUTION needs one ### END SOLUTION behind it")
+        raise LessonError(f"exercise {source.name}: each ### BEGIN SOLUTION needs one ### END SOLUTION after it")
     return text if count else STUB
 
 
@@ -185,9 +184,8 @@ def execute(
 def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path) -> str:
     """The learner's notebook as text: nbgrader's `generate_assignment` run on a throw-away copy of the course."""
     from nbgrader.apps.api import NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
-    from traitlets.config.loader import load_pyconfig_files
+
+    from .nbgrader_course import make_gradebook, nbgrader_course
 
     with tempfile.TemporaryDirectory() as holder:
         root = Path(holder)
@@ -196,20 +194,11 @@ def release(course: Path, lesson: Lesson, solved: NotebookNode, cases_file: Path
         name = f"{unit_stem(lesson.unit)}.ipynb"
         (source / name).write_text(notebook_text(solved), encoding="utf-8")
         shutil.copy(cases_file, source)
-        config: Config = load_pyconfig_files(["nbgrader_config.py"], str(course))
-        config.CourseDirectory.root = str(root)
-        config.CourseDirectory.db_url = f"sqlite:///{root}/gradebook.db"
-        _find_alembic()
-        api = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+        folders = nbgrader_course(course, copy=root)
+        make_gradebook(folders.db_url)
+        api = NbGraderAPI(coursedir=folders, config=folders.config)
         outcome = api.generate_assignment(lesson.unit, force=True, create=True)
         if not outcome["success"]:
             raise LessonError(f"{lesson.path}: nbgrader's generate_assignment refused it:\n{outcome['log']}")
         learner = nbformat.read(root / "notebooks" / lesson.unit / name, as_version=4)
     return notebook_text(learner)
-
-
-def _find_alembic() -> None:
-    """nbgrader calls `alembic` by name; it lies beside Python, also where the environment is not activated."""
-    beside = str(Path(sys.executable).parent)
-    if beside not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", "")])

@@ -121,7 +121,7 @@ def parse_lesson(path: Path) -> Lesson:
     for cell in cells:
         if cell.exercise and cell.part == "prompt":
             if cell.exercise in names:
-                raise LessonError(f"{path}: exercise {cell.exercise} stands twice; give one of the two another name")
+                raise LessonError(f"{path}: exercise {cell.exercise} appears twice; rename one of the two")
             names.append(cell.exercise)
     for cell in cells:
         if cell.exercise and cell.exercise not in names:
@@ -234,7 +234,7 @@ def _files(where: str, names: list[str]) -> tuple[str, ...]:
     """Files that learners hand in beside the notebook, for this exercise to read."""
     for name in names:
         if not _FILE_NAME.match(name):
-            raise LessonError(f'{where}: {name!r} is no plain file name for weights; write files="NAME.safetensors"')
+            raise LessonError(f'{where}: {name!r} is not a plain file name for weights; write files="NAME.safetensors"')
     return tuple(names)
 
 
@@ -258,7 +258,7 @@ def _probes(where: str, name: str, source: str) -> tuple[str, ...]:
     body = ast.parse(source).body
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check"):
-        raise LessonError(f"{where}: its check cell is no check; {cure}")
+        raise LessonError(f"{where}: its check cell is not a check; {cure}")
     if not (call.args and isinstance(call.args[0], ast.Name) and call.args[0].id == name and len(call.args) > 1):
         raise LessonError(f"{where}: its check cell checks something else or nothing; {cure}")
     if call.keywords:

@@ -3,7 +3,7 @@
 Processors add in another order and take other polynomials for `exp`; so the last digit of a result is nobody's to
 rely on. Here such another processor is made up: inputs and weights move by one rounding error of their type, and so
 does what comes out of every PyTorch operation that rounds (a product, a sum, a softmax). Where a result then differs
-by more than the tolerance, a tie or a branch hangs on rounding, and `rounding_problems` says where.
+by more than the tolerance, a tie or a branch depends on rounding, and `rounding_problems` says where.
 
 What is exact on every processor stays exact: numbers that leave a quarter of their digits unused, as those that an
 author writes and their sums do (0, 1, 0.75, 2000.5, −∞), equal inputs, which stay equal, and scalar arguments. NumPy's
@@ -59,7 +59,7 @@ def rounding_problems(
     thorough: bool = True,
     stable: frozenset[str] | None = None,
 ) -> Iterator[str]:
-    """Sentences for the author: which result hangs on rounding, on which case, and the cure. One for each result.
+    """Sentences for the author: which result depends on rounding, on which case, and the cure. One for each result.
 
     seed:     which way every number moves
     variants: look at the known mistakes too, not at the reference alone
@@ -71,7 +71,7 @@ def rounding_problems(
     for way, again in (_other_processors(piece, cases, seed) if stable is None else {}).items():
         seen = again(piece.reference)
         if found := _first_apart(cases, cases.expected, seen, 1.0):
-            yield f"its solution hangs on rounding: {way}, {found} {_CURE}"
+            yield f"its solution depends on rounding: {way}, {found} {_CURE}"
             return
     if not variants:
         return
@@ -84,7 +84,7 @@ def rounding_problems(
         with OtherRounding(seed) if thorough else contextlib.nullcontext():
             seen = watch_trusted(wrong.target, plan, piece.source)
         if found := _first_apart(cases, variant.seen, seen, AMPLIFIED) or _other_sentence(cases, variant, seen):
-            yield f"variant {variant.name!r} hangs on rounding: {_NUDGED}, {found} {_CURE}"
+            yield f"variant {variant.name!r} depends on rounding: {_NUDGED}, {found} {_CURE}"
 
 
 _NUDGED = "with every number one rounding error away"

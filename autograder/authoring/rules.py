@@ -51,11 +51,11 @@ def time_is_said_and_adds_up(lesson: Lesson) -> Iterator[str]:
     if said is None:
         yield "its first cells do not say how long it takes; write, for example, '**Time:** about 75 minutes'"
     elif said < needed:
-        yield f"**Time:** says {said} minutes, and its exercises alone add up to {needed}; mend it, or their minutes=..."
+        yield f"**Time:** says {said} minutes, and its exercises alone add up to {needed}; correct it, or their minutes=..."
     for found in _MINUTES.finditer(_first_words(lesson)):
         minutes = int(found[1] or found[2])
         if abs(minutes - needed) > _ROUNDED:
-            yield f"{found[0]!r} in its first cells, and they add up to {needed}; mend it, or their minutes=..."
+            yield f"{found[0]!r} in its first cells, and they add up to {needed}; correct it, or their minutes=..."
 
 
 def numbers_agree_with_the_exercises(lesson: Lesson) -> Iterator[str]:

@@ -23,15 +23,24 @@ class Slip:
     source: str
 
 
+AXIS_FROM_THE_OTHER_END = "axis-from-the-other-end"
+"""The one kind that may be no mistake: where all arrays have the same number of axes, it may be the same axis."""
 Change = Callable[[ast.AST], Iterator[tuple[ast.AST, str]]]
 """What a node becomes, and the sentence; nothing where this slip cannot be made."""
 
 
-def slips(solution: str, exercise: str) -> Iterator[Slip]:
-    """Every slip that can be made in a solution cell, each place of the reference once."""
+def slips(solution: str, exercise: str, returns: tuple[str, ...] = ()) -> Iterator[Slip]:
+    """Every slip that can be made in a solution cell, each place of the reference once.
+
+    returns: names for the items of a returned tuple
+    """
     tree = ast.parse(solution)
     defaults = _defaults(tree, exercise)
-    changes: dict[str, Change] = {**_CHANGES, "default": functools.partial(_default_for_argument, defaults)}
+    changes: dict[str, Change] = {
+        **_CHANGES,
+        "returned-otherwise": functools.partial(_returned, returns),
+        "default": functools.partial(_default_for_argument, defaults),
+    }
     seen = {ast.unparse(tree)}
     for kind, change in changes.items():
         count = 0
@@ -196,6 +205,14 @@ def _other_summary(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _other_axis(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    yield from _axes(node, from_the_same_end=True)
+
+
+def _axis_from_the_other_end(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    yield from _axes(node, from_the_same_end=False)
+
+
+def _axes(node: ast.AST, from_the_same_end: bool) -> Iterator[tuple[ast.AST, str]]:
     if (
         isinstance(node, ast.keyword)
         and node.arg in ("axis", "dim")
@@ -203,7 +220,7 @@ def _other_axis(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     ):
         due = ast.literal_eval(node.value)
         for axis in (-1, -2, 0, 1):
-            if axis != due and isinstance(due, int):
+            if axis != due and isinstance(due, int) and ((axis < 0) == (due < 0)) == from_the_same_end:
                 new = ast.keyword(node.arg, ast.parse(str(axis), mode="eval").body)
                 yield (
                     new,
@@ -230,7 +247,8 @@ def _ranges(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.Call) and _called(node) in ("range", "arange") and node.args:
         shorter = copy.deepcopy(node)
         last = min(len(node.args) - 1, 1)
-        shorter.args[last] = ast.BinOp(shorter.args[last], ast.Sub(), ast.Constant(1))
+        step = copy.deepcopy(node.args[2]) if len(node.args) == 3 else ast.Constant(1)
+        shorter.args[last] = ast.BinOp(shorter.args[last], ast.Sub(), step)
         yield shorter, "your numbers are those of a loop or range that ends one step too early."
         if len(node.args) == 1:
             later = copy.deepcopy(node)
@@ -281,12 +299,13 @@ def _inverted(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         yield copy.deepcopy(node.operand), "a condition or a mask is inverted."
 
 
-def _returned(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+def _returned(names: tuple[str, ...], node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 2:
         first, second = node.value.elts
         turned = ast.Tuple([copy.deepcopy(second), copy.deepcopy(first)], ast.Load())
-        yield ast.Return(turned), "what you return stands in the other order."
-        yield ast.Return(copy.deepcopy(first)), "you return the first of two values; both are asked for."
+        one, other = names if len(names) == 2 else ("the first", "the second")
+        yield ast.Return(turned), f"what you return stands in the other order. Return {one} first, then {other}."
+        yield ast.Return(copy.deepcopy(first)), f"only one thing comes back. Return two: {one} and {other}."
 
 
 def _called(node: ast.Call) -> str:
@@ -311,6 +330,7 @@ _CHANGES: dict[str, Change] = {
     "reshaped-not-transposed": _reshaped,
     "other-summary": _other_summary,
     "other-axis": _other_axis,
+    AXIS_FROM_THE_OTHER_END: _axis_from_the_other_end,
     "equal-numbers": _equality,
     "range-off-by-one": _ranges,
     "sign": _signs,
@@ -319,5 +339,4 @@ _CHANGES: dict[str, Change] = {
     "missing-call": _missing_call,
     "goes-on": _early_leave,
     "inverted": _inverted,
-    "returned-otherwise": _returned,
 }

@@ -93,7 +93,7 @@ def same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
 
 
 def stable_variants(before: ExerciseCases | None, fresh: ExerciseCases) -> frozenset[str] | None:
-    """The known mistakes that an earlier build found not to hang on rounding; None where it looked at another exercise."""
+    """The known mistakes that an earlier build found not to depend on rounding; None where it looked at another exercise."""
     bare = replace(fresh, variants=())
     if before is None or not same_exercise(replace(before, variants=()), bare):
         return None

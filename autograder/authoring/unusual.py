@@ -58,8 +58,8 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
     )
     add(TIES, lambda call: _any_array(call.given, _is_float), given(_tied))
     add(WHOLE, is_numpy, given(_whole))
-    add(FAR_APART, is_numpy, given(lambda array: 1000 * array))
-    add(REVERSED, is_numpy, given(lambda array: -1000 * array))
+    add(FAR_APART, is_numpy, given(_far_apart))
+    add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
     add(AGAIN, lambda call: True, again)
     return found
 
@@ -117,6 +117,13 @@ def _tied(array: Array) -> Array:
     """Numbers that are −1, 0 or 1: many are equal, and many are exactly 0. What is no number stays."""
     with np.errstate(all="ignore"):
         return np.where(np.isfinite(array), np.clip(np.round(array), -1, 1), array).astype(array.dtype)
+
+
+def _far_apart(array: Array) -> Array:
+    """In proportion, and 4,000 in its largest size: beyond what an exponential bears, if a maximum is another call's."""
+    with np.errstate(all="ignore"):
+        largest = float(np.abs(array).max(initial=0, where=np.isfinite(array)))
+    return array * (4000 / largest) if largest else array
 
 
 def _whole(array: Array) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .assess import Assessment, assess, assess_rounding, assessment
-from .cache import Memory, memory_of
+from .cache import Memory, Question, memory_of
 from .parse import LessonError, missing_files, parse_lesson, unit_stem
 from .rules import broken_rules
 from .workbench import Workpiece, draw_cases, open_workbench
@@ -43,8 +43,9 @@ def verify_unit(course: Path, unit: str, seeds: Sequence[int]) -> Verified:
 
 def _verified(piece: Workpiece, seed: int | None, memory: Memory) -> Assessment:
     told = memory.shown(piece, "assessed", seed)
-    # what a build lets move includes what this does
-    rounded = memory.shown(piece, "rounding", seed) or memory.shown(piece, "rounding-of-inputs", seed)
+    # what a build lets move, here or where the same cases were stored, includes what this does
+    questions: tuple[Question, ...] = ("rounding", "rounding-elsewhere", "rounding-of-inputs")
+    rounded = next(filter(None, (memory.shown(piece, question, seed) for question in questions)), None)
     if told and told.complete and rounded and rounded.complete:
         return assessment(piece, seed, told.calls, remembered=True)
     cases = draw_cases(piece, seed=seed, draw=memory.draw)

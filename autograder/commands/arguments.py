@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,6 +26,20 @@ def add_course(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the course's folder (default: this one, or the nearest above it)",
     )
+
+
+def add_output(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--output", type=Path, metavar="FILE", help=f"default: {default}")
+
+
+@contextmanager
+def written_to(target: Path) -> Iterator[None]:
+    """Around what writes an `--output`. Raises UsageError where the place cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        told = f"{target} cannot be written ({error.strerror or error}). Name another place with --output FILE."
+        raise UsageError(told) from error
 
 
 def add_units(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="FILE.zip|FOLDER",
-        help="a download of Canvas, Moodle, Gradescope, Blackboard or Google Classroom, or a folder a learner",
+        help="a download of Canvas, Moodle, Gradescope, Blackboard or Google Classroom, or a folder that holds one for each learner",
     )
     parser.add_argument(
         "--roster",
@@ -25,7 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="who is in the class (default: roster.csv, or nbgrader's students)",
     )
     parser.add_argument(
-        "--timezone", metavar="ZONE", help="of times without one, as Europe/Berlin (default: this machine's)"
+        "--timezone",
+        metavar="ZONE",
+        help="time zone of times that name none, such as Europe/Berlin (default: this machine's)",
     )
     add_course(parser)
 
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         zone = ZoneInfo(options.timezone) if options.timezone else None
     except (ValueError, OSError, KeyError) as error:
-        raise UsageError(f"there is no time zone {options.timezone!r}: write it as Europe/Berlin.") from error
+        raise UsageError(f"there is no time zone {options.timezone!r}: write one such as Europe/Berlin.") from error
     try:
         unit = open_unit(course, name)
     except (OSError, ValueError) as error:
@@ -52,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
         roster = class_roster(course, options.roster)
         with only_writer(course) as free:
             if not free:
-                raise UsageError("this course is being graded or collected: wait for its end, then run this again.")
+                raise UsageError(
+                    "this course is being graded or collected: wait until that has finished, then run this again."
+                )
             rows = collect(course, unit, options.sources, roster, zone)
     except (Unusable, RosterError) as error:
         raise UsageError(str(error)) from error
@@ -63,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         ) from error
     if not roster.learners:
         print(
-            "No roster: learners bear the platform's names, and nobody is known to be missing. Give one with --roster."
+            "No roster: learners keep the platform's names, and nobody can be reported as missing. Give one with --roster."
         )
     print(table(rows))
     print(listing_path(course, name))

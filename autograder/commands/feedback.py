@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import UsageError, add_course, chosen_units
+from .arguments import UsageError, add_course, add_output, chosen_units, written_to
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="a unit's name, or its two digits")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: feedback-UNIT.zip")
+    add_output(parser, "feedback-UNIT.zip")
     add_course(parser)
 
 
@@ -19,12 +19,8 @@ def run(options: argparse.Namespace) -> int:
 
     (unit,) = chosen_units(options.course, [options.unit])
     target = options.output or Path(f"feedback-{unit}.zip")
-    try:
+    with written_to(target):
         count, without = write_feedback_zip(options.course, unit, target)
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written ({error.strerror or error}). Name another place with --output."
-        ) from error
     if not count:
         target.unlink(missing_ok=True)
         raise UsageError(

@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="grade on the cluster of this dask scheduler")
     parser.add_argument(
         "--isolation",
-        choices=("auto", "sandbox", "none"),
+        choices=("auto", "none"),
         default="auto",
         help="none runs submissions with your own rights: only for code that you trust",
     )
@@ -98,7 +98,7 @@ def _confined(mode: str, scheduler: str | None) -> bool:
         print(told, file=sys.stderr)
     elif scheduler is None:
         try:
-            require("sandbox")
+            require()
         except IsolationRefused as error:
             raise UsageError(str(error)) from error
     return mode != "none"

@@ -12,7 +12,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help="the unit's name or its two digits")
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the notebook (default: the unit's own)")
     parser.add_argument("--no-repair", action="store_true", help="change nothing")
-    parser.add_argument("--no-run", action="store_true", help="do not run the notebook")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         folder = unit_folder(options.unit)
         path = options.file or folder / f"{folder.name.split('_', 1)[1]}.ipynb"
-        found = look(path, folder, repair=not options.no_repair, run=not options.no_run)
+        found = look(path, folder, repair=not options.no_repair)
     except (NoCourse, MissingCases) as error:
         raise UsageError(str(error)) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`python -m autograder progress [--html]`: what has passed so far, and where to go on."""
+"""`python -m autograder progress`: what has passed so far, and where to go on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from .arguments import UsageError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--html", action="store_true", help="print HTML instead of text")
     parser.add_argument(
         "--notebooks",
         type=Path,
@@ -20,12 +19,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..formats.course import NoCourse, notebooks_folder
-    from ..notebook.progress import as_html, as_text, read_progress
+    from ..notebook.progress import as_text, read_progress
 
     try:
         folder = notebooks_folder(options.notebooks)
     except NoCourse as error:
         raise UsageError(str(error)) from error
-    found = read_progress(folder)
-    print(as_html(found, folder) if options.html else as_text(found))
+    print(as_text(read_progress(folder)))
     return 0

@@ -24,8 +24,10 @@ _SHOWN = 8
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.formatter_class = __doc__, argparse.RawTextHelpFormatter
-    parser.add_argument("file", type=Path, metavar="FILE", help="English TAB Chinese, a pair a line (Tatoeba cmn-eng)")
-    parser.add_argument("--minutes", type=float, default=11.0, help="of training (default: 11)")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="English TAB Chinese, one pair per line (Tatoeba cmn-eng)"
+    )
+    parser.add_argument("--minutes", type=float, default=11.0, help="minutes of training (default: 11)")
     parser.add_argument(
         "--held-out",
         type=int,
@@ -33,18 +35,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pairs to validate on, and as many to test on (default: 1000)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the split and of the training (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split and of the training (default: 0)")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps (default: the best one available)")
     parser.add_argument(
-        "--threads", type=int, default=1, help="on a CPU (default: 1, and then CPU seconds are counted)"
+        "--threads", type=int, default=1, help="threads on a CPU (default: 1, and then CPU seconds are counted)"
     )
     parser.add_argument(
         "--precision",
         choices=("measured", "float32", "bfloat16"),
         default="measured",
-        help="of the matrix products (default: the faster one, as measured at the start)",
+        help="precision of the matrix products (default: the faster one, as measured at the start)",
     )
-    parser.add_argument("--beams", type=int, default=4, help="for decoding (default: 4; 1 is greedy)")
+    parser.add_argument("--beams", type=int, default=4, help="beams for decoding (default: 4; 1 is greedy)")
     parser.add_argument(
         "--save", type=Path, default=None, metavar="FILE", help="write the weights to this file, as safetensors"
     )

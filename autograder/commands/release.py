@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import UsageError, add_units, chosen_units
+from .arguments import UsageError, add_output, add_units, chosen_units, written_to
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     add_units(parser)
-    parser.add_argument(
-        "--output", type=Path, default=None, metavar="FILE", help="default: course.zip, or UNIT.zip for one unit"
-    )
+    add_output(parser, "course.zip, or UNIT.zip for one unit")
     parser.add_argument("--notebooks-only", action="store_true", help="leave out the package, for learners who have it")
 
 
@@ -23,12 +21,9 @@ def run(options: argparse.Namespace) -> int:
     units = chosen_units(options.course, options.units)
     target = options.output or Path(f"{units[0] if len(units) == 1 else 'course'}.zip")
     try:
-        names = handout(options.course, units, target, notebooks_only=options.notebooks_only)
+        with written_to(target):
+            names = handout(options.course, units, target, notebooks_only=options.notebooks_only)
     except LessonError as error:
         raise UsageError(str(error)) from error
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written ({error.strerror or error}). Name another place with --output FILE."
-        ) from error
     print(f"{target}: {len(units)} units, {len(names)} files, {target.stat().st_size / 2**20:.1f} MiB; no solutions")
     return 0

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         + (
             f"{len(problems)} problems"
             if problems
-            else "every starter gets 0, every solution full points, every known mistake is named, nothing hangs on rounding"
+            else "every starter gets 0, every solution full points, every known mistake is named, nothing depends on rounding"
         )
     )
     print(_remembered(rows))
@@ -54,10 +54,10 @@ def _remembered(rows: list[Assessment]) -> str:
     """What of all this was not looked at now, and how to have it looked at."""
     count = sum(row.remembered for row in rows)
     if not count:
-        return "All of it was looked at now."
+        return "All of it was examined now."
     return (
-        f"{len(rows) - count} sets of cases were looked at now; {count} were found in order before, by `build` or `verify`, for the same "
-        "files, package and machine (delete .known_mistakes/ to have them looked at again)."
+        f"{len(rows) - count} sets of cases were examined now; {count} were found in order before, by `build` or `verify`, for the same "
+        "files, package and machine (delete .known_mistakes/ to have them examined again)."
     )
 
 

@@ -69,14 +69,14 @@ def cells_in(data: bytes) -> list[dict[str, Any]]:
         raise Unreadable(f"the file is not text in UTF-8: {_ENCODINGS}") from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(
-            "the file is no notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again."
+            "the file is not a notebook: its JSON is broken. Open it in JupyterLab, save, hand it in again."
         ) from error
     if isinstance(tree, dict) and "worksheets" in tree:
         sheets = tree["worksheets"]
         tree = sheets[0] if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict) else {}
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list):
-        raise Unreadable("the file is no notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
+        raise Unreadable("the file is not a notebook: it has no cells. Open it in JupyterLab, save, hand it in again.")
     if len(cells) > _MAX_CELLS:
         raise Unreadable(f"the notebook has more than {_MAX_CELLS} cells. Delete those that are not needed.")
     tidy = tidy_cells(cells)

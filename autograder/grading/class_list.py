@@ -48,20 +48,13 @@ def more_time(course: Path) -> Callable[[str, str], Extension] | None:
 
 def _from_gradebook(course: Path) -> tuple[Roster, dict[str, datetime]]:
     from nbgrader.api import Gradebook
-    from nbgrader.coursedir import CourseDirectory
     from sqlalchemy.exc import SQLAlchemyError
-    from traitlets.config import Config
-    from traitlets.config.loader import load_pyconfig_files
 
-    from .gradebook import find_own_commands
+    from ..authoring.nbgrader_course import nbgrader_course
 
-    configured = (course / "nbgrader_config.py").is_file()
-    config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
-    config.CourseDirectory.root = str(course)
-    place = CourseDirectory(config=config)
+    place = nbgrader_course(course)
     if place.db_url.startswith("sqlite:///") and not Path(place.db_url.removeprefix("sqlite:///")).exists():
         return Roster(), {}
-    find_own_commands()
     try:
         with Gradebook(place.db_url, place.course_id) as book:
             learners = tuple(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -33,7 +32,7 @@ def report(course: Path | None = None, isolation: Isolation | None = None) -> li
     """All lines, in reading order. `course` is the folder whose disk is asked about."""
     found = available() if isolation is None else isolation
     lines = [_python(), *(_package(name) for name in ("torch", "numpy", "nbgrader", "msgspec"))]
-    lines += [_alembic(), _disk(course or Path.cwd()), _processors()]
+    lines += [_disk(course or Path.cwd()), _processors()]
     return [*lines, *_isolation(found)]
 
 
@@ -58,14 +57,6 @@ def _package(name: str) -> Line:
         return Line(name, "ok", f"{name} {metadata.version(name)}.")
     except metadata.PackageNotFoundError:
         return Line(name, "missing", f"{name} is not installed; run pip install -r requirements.txt.")
-
-
-def _alembic() -> Line:
-    place = shutil.which("alembic") or shutil.which("alembic", path=str(Path(sys.executable).parent))
-    if place:
-        return Line("alembic", "ok", f"{place}, which nbgrader calls when it creates the gradebook.")
-    cure = "activate the environment, so that its bin folder is on PATH"
-    return Line("alembic", "missing", f"The command is not on PATH, and nbgrader cannot create a gradebook; {cure}.")
 
 
 def _disk(course: Path) -> Line:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from ..formats.zip_file import add_file
 from .collect.listing import read_listing
 
 
@@ -18,11 +19,9 @@ def write_feedback_zip(course: Path, unit: str, target: Path) -> tuple[int, list
     names = {row.student: row.file for row in read_listing(course, unit) if row.in_place}
     without = sorted(names.keys() - {student for student, _ in _pages(course, unit)})
     count = 0
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w") as archive:
         for student, page in _pages(course, unit):
-            entry = zipfile.ZipInfo(_name(names.get(student, ""), student, page), (2000, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, page.read_bytes())
+            add_file(archive, _name(names.get(student, ""), student, page), page.read_bytes())
             count += 1
     return count, without
 

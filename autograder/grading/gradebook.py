@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -27,13 +24,11 @@ from nbgrader.api import (
     Student,
     SubmittedNotebook,
 )
-from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError
-from traitlets.config import Config
-from traitlets.config.loader import load_pyconfig_files
 
+from ..authoring.nbgrader_course import make_gradebook, nbgrader_course
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import ByHand, Row
@@ -48,13 +43,6 @@ class GradebookError(RuntimeError):
     """The gradebook cannot be read or written; one line says why and how to mend it."""
 
 
-def find_own_commands() -> None:
-    """Let nbgrader find `alembic`, which it calls by name, where the environment of this Python is not activated."""
-    beside = str(Path(sys.executable).parent)
-    if shutil.which("alembic") is None and shutil.which("alembic", path=beside):
-        os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"
-
-
 MoreTime = Callable[[str, str], Extension]
 """From a student and a unit."""
 
@@ -67,13 +55,10 @@ class GradebookWriter:
         more_time: what a student is granted in a unit; None where the gradebook's own extensions count
         """
         self._more_time = more_time
-        configured = (course / "nbgrader_config.py").is_file()
-        self._config = load_pyconfig_files(["nbgrader_config.py"], str(course)) if configured else Config()
-        self._config.CourseDirectory.root = str(course)
-        self._coursedir = CourseDirectory(config=self._config)
-        find_own_commands()
+        self._coursedir = nbgrader_course(course)
+        self._config = self._coursedir.config
         with self._guarded():
-            _create_whole(self._coursedir.db_url, self._coursedir.course_id)
+            _create_whole(self._coursedir.db_url)
             self._gradebook = Gradebook(self._coursedir.db_url, self._coursedir.course_id)
         self._penalties = AssignLatePenalties(config=self._config)
         self._penalties.init_plugin()
@@ -260,16 +245,16 @@ def _row(told: Mapping[str, Any], email: str, penalty: float) -> Row:
     )
 
 
-def _create_whole(url: str, course_id: str) -> None:
+def _create_whole(url: str) -> None:
     """A new gradebook in a file appears with all its tables or not at all, whenever this process is ended."""
     path = Path(url.removeprefix("sqlite:///"))
-    if not url.startswith("sqlite:///") or path.exists() or not path.parent.is_dir():
-        return
-    with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as holder:
-        fresh = Path(holder) / path.name
-        with Gradebook(f"sqlite:///{fresh}", course_id):
-            pass
-        fresh.replace(path)
+    if not url.startswith("sqlite:///"):
+        make_gradebook(url)
+    elif not path.exists() and path.parent.is_dir():
+        with tempfile.TemporaryDirectory(prefix=".gradebook-", dir=path.parent) as holder:
+            fresh = Path(holder) / path.name
+            make_gradebook(f"sqlite:///{fresh}")
+            fresh.replace(path)
 
 
 class _Uncommitted:

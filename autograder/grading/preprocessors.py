@@ -70,9 +70,7 @@ class RepairNotebook(NbGraderPreprocessor):
 class JudgeOutside(NbGraderPreprocessor):
     """Run the submission in the sandbox, judge it in this process, and write the scores where nbgrader reads them."""
 
-    isolation = Enum(("auto", "sandbox", "none"), default_value="auto", help="as in `python -m autograder grade`").tag(
-        config=True
-    )
+    isolation = Enum(("auto", "none"), default_value="auto", help="as in `python -m autograder grade`").tag(config=True)
     seed = Integer(
         None, allow_none=True, help="seed of the hidden cases; by default the one last graded with, else 1"
     ).tag(config=True)
@@ -80,7 +78,7 @@ class JudgeOutside(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         confined = self.isolation != "none"
         if confined:
-            require("sandbox")
+            require()
         assignment = _assignment(self.parent, resources, self.seed)
         named, folders = resources["nbgrader"], _coursedir(self.parent)
         # nbgrader's copy of the submission in `autograded/` is not what is judged.

@@ -17,6 +17,7 @@ from .exceptions import explained
 from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
+from .relation import relation
 from .unusual import remembered, unusual_finding
 from .weights import told_by_file
 
@@ -136,16 +137,26 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         )
     failed = next(result for result in results if result.passed is False)
     assert failed.finding is not None
+    cause: str | None = failed.finding.name or failed.name
+    message = failed.finding.message
+    if cause in _NO_CAUSE:
+        related = relation(cases, sighting, common_view(probes))
+        cause = related.name if related else None
+        message = f"{related.message} {_sentence(message, cases.returns)}" if related else message
     return _verdict(
         cases,
         sighting,
-        failed.finding.name or (failed.name if failed.name not in ("matches", "right_shape") else None),
-        failed.finding.message,
+        cause,
+        message,
         results=results,
         label=failed.label,
         difference=failed.finding.difference,
         share=min(_share(result) for result in results),
     )
+
+
+_NO_CAUSE = ("matches", "right_shape")
+"""Properties that say no more than that something is different."""
 
 
 def judge_hidden(

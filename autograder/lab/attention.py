@@ -32,6 +32,7 @@ def attention_map(
     keys: Sequence[str] | None = None,
     *,
     title: str | None = None,
+    axes: tuple[str, str] = ("queries", "keys"),
     ax: Axes | None = None,
     values: Values = "auto",
 ) -> Figure:
@@ -40,12 +41,13 @@ def attention_map(
     weights:       (seq_q, seq_k)
     queries, keys: tokens to write at the rows and columns, otherwise positions; in a square map `keys` may be
                    left out, and `queries` serves both
+    axes:          what the rows are called, and the columns
     values:        write the numbers into the cells; "auto" where they fit
 
     Raises ValueError where the shape or the number of tokens does not fit. Colours run from 0 to the largest
     weight of this map; compare maps with `attention_maps`, which gives all the same scale. NaN is hatched.
     """
-    return _maps([weights], queries, keys, None, title, values, ax=ax)
+    return _maps([weights], queries, keys, None, title, values, axes, ax=ax)
 
 
 def attention_maps(
@@ -55,6 +57,7 @@ def attention_maps(
     keys: Sequence[str] | None = None,
     *,
     title: str | None = None,
+    axes: tuple[str, str] = ("queries", "keys"),
     columns: int | None = None,
     values: Values = "auto",
 ) -> Figure:
@@ -68,7 +71,7 @@ def attention_maps(
     names = list(titles) if titles is not None else [f"head {index}" for index in range(1, len(maps) + 1)]
     if len(names) != len(maps):
         raise ValueError(f"attention_maps: {len(maps)} maps, but {len(names)} titles")
-    return _maps(maps, queries, keys, names, title, values, columns=columns)
+    return _maps(maps, queries, keys, names, title, values, axes, columns=columns)
 
 
 def _maps(
@@ -78,6 +81,7 @@ def _maps(
     names: Sequence[str] | None,
     title: str | None,
     values: Values,
+    called: tuple[str, str],
     *,
     columns: int | None = None,
     ax: Axes | None = None,
@@ -113,12 +117,12 @@ def _maps(
             if names is not None:
                 panel.set_title(labels.label(names[index]))
         if names is None:
-            grid[0, 0].set(xlabel="keys", ylabel="queries")
+            grid[0, 0].set(xlabel=labels.label(called[1]), ylabel=labels.label(called[0]))
         else:
-            figure.supxlabel("keys", fontsize=11)
-            figure.supylabel("queries", fontsize=11)
+            figure.supxlabel(labels.label(called[1]), fontsize=11)
+            figure.supylabel(labels.label(called[0]), fontsize=11)
         colour_bar(figure, image, list(grid.flat), "weight", shrink=0.9 if down == 1 else 0.6)
-        return finish(figure, _in_words(arrays, names, queries, keys, title), labels)
+        return finish(figure, _in_words(arrays, names, queries, keys, title, called), labels)
 
 
 def _in_words(
@@ -127,10 +131,11 @@ def _in_words(
     queries: Sequence[str] | None,
     keys: Sequence[str] | None,
     title: str | None,
+    called: tuple[str, str],
 ) -> str:
     seq_q, seq_k = arrays[0].shape
     quoted = f' "{title}"' if title else ""
-    text = f"Attention map{'s' if names else ''}{quoted}: {seq_q} queries (rows) by {seq_k} keys (columns)."
+    text = f"Attention map{'s' if names else ''}{quoted}: {seq_q} {called[0]} (rows) by {seq_k} {called[1]} (columns)."
     for index, array in enumerate(arrays):
         strongest = []
         for row, weights in enumerate(array):

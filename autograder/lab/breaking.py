@@ -1,7 +1,7 @@
 """A small translator with switches: turn a classic bug on, train for seconds, and see which number tells.
 
     break_it()                      # what can be broken
-    break_it("no causal mask")      # what to expect, then the run
+    break_it("no causal mask")      # the run, and then what it shows
 
 Every bug runs on the task and at the size where it shows, or where it is instructive that it does not. The model is
 built on PyTorch's fused attention and is none of the course's exercises.
@@ -27,10 +27,11 @@ TEST_SOURCES = 200
 
 @dataclass(frozen=True)
 class Bug:
-    """What is broken, what to expect, and where it shows."""
+    """What is broken, what the curves show of it, and where it shows."""
 
     name: str
-    expect: str
+    broken: str
+    shows: str
     task: str = "measures"
     steps: int = 250
     layers: int = 2
@@ -41,48 +42,88 @@ class Bug:
 
 _LEAK = "The loss falls faster than it should, teacher-forced accuracy is nearly perfect, and alone the model writes nonsense."
 _BUGS = (
-    Bug("nothing", "Both numbers rise together."),
-    Bug("no causal mask", _LEAK),
-    Bug("causal mask off by one", "Each place sees one token too many: the one that it is to name. " + _LEAK),
+    Bug("nothing", "all is as it should be", "Both numbers rise together."),
+    Bug("no causal mask", "each place of the decoder sees the whole target", _LEAK),
+    Bug("causal mask off by one", "each place sees one token too many: the one that it is to name", _LEAK),
     Bug(
         "mask after the softmax",
-        "The future's weights are set to 0 after the softmax. Its scores still sit in the denominator: a leak all the same. The loss is lower than a healthy run's, and alone the model writes nothing right.",
+        "the future's weights are set to 0 after the softmax, in place of its scores before it",
+        "The future's scores still sit in the denominator: a leak all the same. The loss is lower than a healthy run's, and alone the model writes nothing right.",
     ),
-    Bug("mask inverted", "The decoder sees the future and not the past. " + _LEAK),
-    Bug("target not shifted", "Input and label are the same token: there is nothing to learn but copying. " + _LEAK),
-    Bug("target shifted twice", "The model learns to name the token after the next. Alone it leaves words out."),
+    Bug("mask inverted", "the decoder sees the future and not the past", _LEAK),
+    Bug(
+        "target not shifted",
+        "the decoder reads the very token that it is to name",
+        "Input and label are the same: there is nothing to learn but copying. " + _LEAK,
+    ),
+    Bug(
+        "target shifted twice",
+        "the decoder reads two places behind",
+        "The model learns to name the token after the next. Alone it leaves words out.",
+    ),
     Bug(
         "heads merged without transposing",
+        "the heads' outputs are joined by a reshape alone",
         "Parts of other places, later ones too, end up in a token, and which ones depends on the length. The training loss falls all the same; on other batches both numbers stay low.",
     ),
     Bug(
         "softmax over the queries",
+        "the softmax runs along the wrong axis",
         "A key's weights depend on queries that come later: a leak again. The loss is low, and alone the model writes nothing right.",
     ),
-    Bug("end token dropped", "The words are right and the model never stops: exact match 0 %."),
-    Bug("no cross-attention", "The decoder never hears the source: it writes the commonest words, whatever you ask."),
-    Bug("no positions", "Digits change places: 1936 becomes 1963.", task="iso_dates", steps=600),
-    Bug("softmax before the loss", "The loss cannot fall far, whatever the model does, and gradients are tiny."),
-    Bug("gradients never cleared", "Old gradients add up: the steps stop following the loss."),
-    Bug("no residuals", "Four layers do not train.", layers=4),
+    Bug(
+        "end token dropped",
+        "<eos> is cut off the targets",
+        "The words are right and the model never stops, so no answer matches.",
+    ),
+    Bug(
+        "no cross-attention",
+        "the decoder never hears the source",
+        "It writes the commonest words, whatever you ask.",
+    ),
+    Bug(
+        "no positions",
+        "words without their places",
+        "Digits change places: 1936 becomes 1963.",
+        task="iso_dates",
+        steps=600,
+    ),
+    Bug(
+        "softmax before the loss",
+        "probabilities go into a loss that expects logits",
+        "The loss cannot fall far, whatever the model does, and gradients are tiny.",
+    ),
+    Bug(
+        "gradients never cleared",
+        "each step follows the sum of all gradients so far",
+        "Old gradients add up: the steps stop following the loss.",
+    ),
+    Bug("no residuals", "four layers without their shortcuts", "Four layers do not train.", layers=4),
     Bug(
         "no norm",
-        "No harm at this size: with warm-up and clipped gradients, four layers train as well as with it.",
+        "four layers without their norms",
+        "No harm here, even a gain: PyTorch starts its linear layers small, so sums of sums stay small for a few blocks, and warm-up and clipped gradients do the rest. The same was found with six and with eight layers, and at twice the rate.",
         layers=4,
     ),
     Bug(
         "no scale",
-        "With one wide head the softmax saturates early, and the model learns more slowly.",
+        "scores are not divided by the root of the keys' length; one wide head",
+        "The softmax saturates early, and the model learns more slowly.",
         task="numbers",
         heads=1,
         steps=500,
     ),
-    Bug("padding counted in the loss", "Hard to see: the padding is learnt as well, at the cost of little."),
+    Bug(
+        "padding counted in the loss",
+        "the mean runs over padding as well",
+        "Hard to see: the padding is learnt as well, at the cost of little.",
+    ),
     Bug(
         "no padding mask",
+        "attention may look at the source's padding",
         "Hard to see: the model learns to live with it. Only the same sentence alone and in a batch tells.",
     ),
-    Bug("no feed-forward", "On a task this easy, attention alone loses little."),
+    Bug("no feed-forward", "attention alone, in every block", "On a task this easy, attention alone loses little."),
 )
 BUGS = {bug.name: bug for bug in _BUGS}
 
@@ -104,21 +145,22 @@ class Outcome:
 
 
 def break_it(name: str = "", *, steps: int | None = None, quiet: bool = False) -> Any:
-    """Without a name: the table of bugs. With one: say what to expect, train, draw both curves, return the outcome.
+    """Without a name: the table of bugs. With one: train, draw both curves, say what they show, return the outcome.
 
     steps: more or fewer than the bug's own number; quiet: print and draw nothing
     """
     if not name:
-        return table([(bug.name, bug.expect) for bug in _BUGS], ["bug", "what to expect"])
+        return table([(bug.name, bug.broken, bug.task) for bug in _BUGS], ["bug", "what is broken", "task"])
     if name not in BUGS:
         raise ValueError(f"there is no bug named {name!r}; there are: {', '.join(BUGS)}")
     bug = BUGS[name]
     size = f"{bug.layers}+{bug.layers} layers, {bug.heads} head{'s' * (bug.heads > 1)}, d_model {bug.d_model}"
     if not quiet:
-        print(f"Broken: {bug.name}. Task: {bug.task}, {size}.\nExpect: {bug.expect}")
+        print(f"Broken: {bug.name} ({bug.broken}). Task: {bug.task}, {size}.")
     outcome = _run(bug, bug.steps if steps is None else steps)
     if not quiet:
         _draw(outcome)
+        print(bug.shows)
     return outcome
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from .figures import training_curves
 from .style import CSS_PIXELS_PER_INCH, alt_text, close, png
+from .tables import Table, table
 
 _LINE_EVERY = 0.5
 """Seconds between two updates of the progress line."""
@@ -27,30 +28,62 @@ class LiveCurves:
 
     steps:   how many steps there will be
     measure: gives the accuracies by name, shares from 0 to 1; called `times` times, the last one at the last step
+    say:     gives what the model makes of some phrases: phrase -> what it says now. Asked at each doubling of the steps
+    levels:  losses to compare with, by name
     """
 
     def __init__(
-        self, steps: int, measure: Callable[[], Mapping[str, float]], *, times: int = 10, title: str | None = None
+        self,
+        steps: int,
+        measure: Callable[[], Mapping[str, float]],
+        *,
+        say: Callable[[], Mapping[str, str]] | None = None,
+        levels: Mapping[str, float] | None = None,
+        times: int = 10,
+        title: str | None = None,
     ) -> None:
-        self.steps, self.measure, self.title = steps, measure, title
+        self.steps, self.measure, self.say, self.levels, self.title = steps, measure, say, levels, title
         self.losses: list[float] = []
         self.measured: dict[str, tuple[list[int], list[float]]] = {}
+        self.said: list[dict[str, str]] = []
         self._every = max(1, steps // times)
-        self._began, self._told = perf_counter(), 0.0
+        self._began, self._first, self._told = perf_counter(), 0, 0.0
         self._line: Any = None
         self._picture: Any = None
+        self._sayings: Any = None
 
     def __call__(self, step: int, loss: float) -> None:
         self.losses.append(loss)
-        if step % self._every == 0 or step == self.steps:
+        if self.measures_at(step):
             for name, value in self.measure().items():
                 steps, values = self.measured.setdefault(name, ([], []))
                 steps.append(step)
                 values.append(value)
             self._show_curves()
             self._show_line(step)
+        if self.say is not None and self._says_at(step):
+            self.said.append({"step": f"{step:,}", **self.say()})
+            self._show_sayings()
         elif perf_counter() - self._told > _LINE_EVERY:
             self._show_line(step)
+
+    def measures_at(self, step: int) -> bool:
+        return step % self._every == 0 or step == self.steps
+
+    def _says_at(self, step: int) -> bool:
+        """At each doubling from a 160th of the way, and at the end: most is learnt early."""
+        doublings, rest = divmod(step, max(1, self.steps // 160))
+        return step == self.steps or (rest == 0 and doublings.bit_count() == 1)
+
+    def state(self) -> dict[str, Any]:
+        """What was seen so far, as plain lists: `go_on` takes it."""
+        return {"losses": self.losses, "measured": self.measured, "said": self.said}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from what an interrupted run has seen. Minutes count from now."""
+        self.losses, self.said = list(state["losses"]), list(state["said"])
+        self.measured = {name: (list(steps), list(values)) for name, (steps, values) in state["measured"].items()}
+        self._began, self._first = perf_counter(), len(self.losses)
 
     @property
     def last(self) -> dict[str, float]:
@@ -60,7 +93,7 @@ class LiveCurves:
     def words(self, step: int) -> str:
         """How far it is: steps, loss, minutes gone and left, and the last measurements."""
         gone = perf_counter() - self._began
-        left = gone / step * (self.steps - step)
+        left = gone / max(1, step - self._first) * (self.steps - step)
         told = [f"step {step:,} of {self.steps:,}", f"loss {np.mean(self.losses[-50:]):.3f}", f"{_clock(gone)} gone"]
         told += [f"about {_clock(left)} left"] if step < self.steps else []
         return " · ".join(told + [f"{name} {100 * value:.1f} %" for name, value in self.last.items()])
@@ -78,13 +111,23 @@ class LiveCurves:
     def _show_curves(self) -> None:
         if not _in_notebook():
             return
-        figure = training_curves({"training loss": _thinned(self.losses)}, dict(self.measured), title=self.title)
+        loss = {"training loss": _thinned(self.losses)}
+        figure = training_curves(loss, dict(self.measured), levels=self.levels, title=self.title)
         words = alt_text(figure)
         image = base64.b64encode(png(figure, words)).decode("ascii")
         width = round(figure.get_figwidth() * CSS_PIXELS_PER_INCH)
         close(figure)
         data = {"image/png": image, "text/plain": words}
         self._picture = _published(data, {"image/png": {"alt": words, "width": width}}, self._picture)
+
+    def _show_sayings(self) -> None:
+        if not self.said:
+            return
+        if not _in_notebook():
+            print(" · ".join(f"{phrase} → {words}" for phrase, words in self.said[-1].items() if phrase != "step"))
+            return
+        told: Table = table(self.said)
+        self._sayings = _published({"text/markdown": told.markdown(), "text/plain": str(told)}, {}, self._sayings)
 
 
 def _thinned(losses: list[float], points: int = 200) -> tuple[list[float], list[float]]:

@@ -26,11 +26,13 @@ _ALL = 0
 
 @dataclass(frozen=True)
 class Layer:
-    """One attention layer's weights in one sentence, (num_heads, seq_q, seq_k), and the tokens at its rows and columns."""
+    """One attention layer's weights in one sentence, (num_heads, seq_q, seq_k), the tokens at its rows and columns, and
+    what rows and columns are."""
 
     weights: NDArray[Any]
     queries: tuple[str, ...]
     keys: tuple[str, ...]
+    axes: tuple[str, str] = ("queries", "keys")
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,16 @@ class Recording:
 
 
 def record(
-    model: Any, *inputs: Any, tokens: Sequence[str], target_tokens: Sequence[str] | None = None,
+    model: Any, *inputs: Any, tokens: Sequence[str], written: Sequence[str] | None = None, bos: str = "<bos>",
     name: str | None = None, row: int = 0, **keywords: Any,
 ) -> Recording:  # fmt: skip
     """Run `model(*inputs)` once, without dropout and gradients, and keep its attention weights.
 
-    model:         any PyTorch model whose attention layers are named `...attention` and return `(output, weights)`,
-                   weights (batch, num_heads, seq_q, seq_k); a layer that runs several times is kept as it ran last
-    tokens:        the source's tokens, of the sentence in `row` of the batch; padding behind them is cut off
-    target_tokens: what the decoder reads; the rows of its maps
+    model:   any PyTorch model whose attention layers are named `...attention` and return `(output, weights)`,
+             weights (batch, num_heads, seq_q, seq_k); a layer that runs several times is kept as it ran last
+    tokens:  the source's tokens, of the sentence in `row` of the batch; padding behind them is cut off
+    written: what the decoder is to write at each place: the rows of its maps. What it reads there, the columns of its
+             self-attention, is one place behind: `bos`, then all of `written` but the last
 
     Raises ValueError where the model has no such layer.
     """
@@ -80,19 +83,21 @@ def record(
             "record: no layer of this model is named `...attention` and returns (output, weights), "
             "weights with the axes (batch, num_heads, seq_q, seq_k)."
         )
-    return recording({path: weights[row] for path, weights in seen.items()}, tokens, target_tokens, name)
+    return recording({path: weights[row] for path, weights in seen.items()}, tokens, written, name, bos)
 
 
 def recording(
     weights: Mapping[str, Any],
     tokens: Sequence[str],
-    target_tokens: Sequence[str] | None = None,
+    written: Sequence[str] | None = None,
     name: str | None = None,
+    bos: str = "<bos>",
 ) -> Recording:
     """The same from plain arrays: a layer's name -> weights (num_heads, seq_q, seq_k) or (seq_q, seq_k).
 
-    A name with "cross" in it has target tokens at its rows and source tokens at its columns; a name with "decoder" or
-    "target" in it has target tokens at both. Raises ValueError where there are more tokens than rows or columns.
+    A layer with "cross" in its name has written words at its rows and source tokens at its columns; one with "decoder"
+    or "target" has written words at its rows, and at its columns the words that are read: `bos`, then all but the last.
+    Raises ValueError where there are more tokens than rows or columns.
     """
     layers = {}
     for path, given in weights.items():
@@ -102,15 +107,18 @@ def recording(
             raise ValueError(
                 f"recording: {path} has the shape {array.shape}; choose one sentence: (num_heads, seq_q, seq_k)."
             )
-        target = tokens if target_tokens is None else target_tokens
-        of_target = any(word in path for word in ("cross", "decoder", "target"))
-        queries, keys = target if of_target else tokens, target if of_target and "cross" not in path else tokens
+        if written is None or not any(word in path for word in ("cross", "decoder", "target")):
+            queries, keys, axes = tokens, tokens, ("queries", "keys")
+        elif "cross" in path:
+            queries, keys, axes = written, tokens, ("words written", "source tokens")
+        else:
+            queries, keys, axes = written, [bos, *written[:-1]], ("words written", "words read")
         if array.shape[1] < len(queries) or array.shape[2] < len(keys):
             raise ValueError(
                 f"recording: {path} has {array.shape[1:]} weights for {len(queries)} and {len(keys)} tokens."
             )
-        layers[layer_name(path)] = Layer(array[:, : len(queries), : len(keys)], tuple(queries), tuple(keys))
-    told = name or " ".join(tokens) + (f" → {' '.join(target_tokens)}" if target_tokens else "")
+        layers[layer_name(path)] = Layer(array[:, : len(queries), : len(keys)], tuple(queries), tuple(keys), axes)
+    told = name or " ".join(tokens) + (f" → {' '.join(written)}" if written else "")
     return Recording(told, layers)
 
 
@@ -150,10 +158,10 @@ def picture(shown: Recording, layer: str, head: int | None) -> Figure:
     """The map of one head, counted from 1, or of all heads of a layer."""
     seen = shown.layers[layer]
     if head is None and len(seen.weights) > 1:
-        return attention_maps(seen.weights, None, seen.queries, seen.keys, title=layer)
+        return attention_maps(seen.weights, None, seen.queries, seen.keys, title=layer, axes=seen.axes)
     number = head or 1
     title = layer if len(seen.weights) == 1 else f"{layer}, head {number}"
-    return attention_map(seen.weights[number - 1], seen.queries, seen.keys, title=title)
+    return attention_map(seen.weights[number - 1], seen.queries, seen.keys, title=title, axes=seen.axes)
 
 
 def can_choose() -> bool:

@@ -175,12 +175,14 @@ def training_curves(
     loss: Mapping[str, tuple[Any, Any]],
     accuracy: Mapping[str, tuple[Any, Any]],
     *,
+    levels: Mapping[str, float] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Loss on the left, accuracies on the right, over the same steps.
 
     loss, accuracy: name -> `(steps, values)`; accuracies are shares from 0 to 1. The two may be measured at
     different steps. Draw both accuracies, always: a leak shows as one that rises while the other stays at 0.
+    levels: losses to compare with, by name: dotted lines beside the curve
     """
     labels = Labels()
     figure, axes = panels(1, 2, width=6.6, height=3.4)
@@ -200,6 +202,12 @@ def training_curves(
             )
             if is_loss and curves:
                 panel.set_ylim(bottom=min(0.0, panel.get_ylim()[0]))
+                for name, level in (levels or {}).items():
+                    panel.axhline(level, color=QUIET, linewidth=1, linestyle=":")
+                    place = panel.get_yaxis_transform()
+                    panel.text(0.98, level, labels.label(name), transform=place, ha="right", va="bottom", fontsize=8.5)
+                told = [f"{name} at {number(level)}" for name, level in (levels or {}).items()]
+                describe(figure, f"Dotted lines: {listed(told)}." if told else "")
             if curves:  # above the curves, since there is no corner that they never cross
                 panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, borderpad=0)
         return finish(figure, "", labels)

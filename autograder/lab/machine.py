@@ -114,8 +114,11 @@ def whole_machine(today: str = "", passed: Collection[str] = (), *, shapes: bool
             _arrow(ax, (x, 0.42), (x, 1.1 - _HEIGHT / 2))
         _arrow(ax, (_RIGHT, _DECODER[-1].top), (_RIGHT, 8.62))
         ax.text(_RIGHT, 8.8, labels.label("the next word"), ha="center", va="center", fontsize=10)
+        seen = {_colours(part, today, passed) for part in _ALL}
         key = (
-            ["the number: the unit that builds it"] + ["orange: today"] * bool(today) + ["green: passed"] * bool(passed)
+            ["the number: the unit that builds it"]
+            + ["orange: today"] * (_TODAY in seen)
+            + ["green: passed"] * (_DONE in seen)
         )
         ax.text(0.15, 8.8, "\n".join(labels.label(line) for line in key), fontsize=9, color=QUIET, va="top")
         for part in _ALL:
@@ -123,8 +126,13 @@ def whole_machine(today: str = "", passed: Collection[str] = (), *, shapes: bool
     return finish(figure, _in_words(today, passed), labels)
 
 
+def _colours(part: _Part, today: str, passed: Collection[str]) -> tuple[str, str]:
+    """The box's own and its edge's."""
+    return _TODAY if today in part.units else _DONE if set(part.units) <= set(passed) else _OPEN
+
+
 def _draw(ax: Axes, part: _Part, labels: Labels, today: str, passed: Collection[str], shapes: bool) -> None:
-    fill, edge = _TODAY if today in part.units else _DONE if set(part.units) <= set(passed) else _OPEN
+    fill, edge = _colours(part, today, passed)
     ax.add_patch(
         FancyBboxPatch(
             (part.x - part.width / 2, part.bottom), part.width, _HEIGHT, boxstyle="round,pad=0,rounding_size=0.08",

@@ -92,7 +92,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
             verdict,
             notes=(
                 *verdict.notes,
-                "this cell asks for other properties than its exercise does; the exercise's own were checked",
+                "this cell asks for other properties than its exercise; the exercise's own were checked",
             ),
         )
     more = _keep_passing(target, exercise, sighting) if verdict.passed else _kept_before(exercise)

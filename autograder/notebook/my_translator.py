@@ -104,7 +104,7 @@ class Translator:
         if len(tokens) > most:
             return f"{shown} is too long: it has {len(tokens)} tokens, and your model reads {most} at most. Translate it in pieces."
         if not any("\u4e00" <= character <= "\u9fff" for character in text):
-            return f"{shown} holds no Chinese: your model has learnt from Chinese alone."
+            return f"{shown} contains no Chinese, and your model has learned from Chinese only."
         return ""
 
     def unknown(self, text: str) -> list[str]:

@@ -83,13 +83,13 @@ def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
     return "\n".join(lines)
 
 
-def look(path: Path, folder: Path, *, repair: bool, run: bool = True) -> Preflight:
+def look(path: Path, folder: Path, *, repair: bool) -> Preflight:
     """Examine a file against the unit in `folder`, repair it if wanted, run it. Raises MissingCases."""
     unit = load_cases(folder / CASES_FILE)
     examined = examine(path, unit)
     backup = write_repaired(path, examined, unit) if repair and examined.mended else None
     findings = list(examined.findings)
-    if run and examined.notebook is not None:
+    if examined.notebook is not None:
         findings += _run(examined.notebook, unit, folder)
     return Preflight(path, tuple(findings), backup)
 

@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found, and the notebook as it should be; None where the file is no notebook."""
+    """What was found, and the notebook as it should be; None where the file is not a notebook."""
 
     findings: tuple[Finding, ...]
     notebook: dict[str, Any] | None = None

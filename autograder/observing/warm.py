@@ -181,8 +181,6 @@ def _child(
     except BaseException as error:  # told to the worker, who shows it to the instructor
         with contextlib.suppress(BaseException):
             os.write(answers_out, b"")
-        if os.environ.get("AUTOGRADER_DEBUG"):
-            raise
         code = 97 if type(error).__name__ in ("SandboxError", "OSError", "PermissionError") else 1
     finally:
         os._exit(code)

@@ -306,6 +306,8 @@ wrong("kernel-summed", (SLICE + " " + TAP, "x @ kernel[w]"), says="every place o
 wrong("token-sum", (SLICE + " " + TAP, f"{SLICE}.sum(axis=1, keepdims=True) * kernel[w].sum(axis=0)"), says="tokens and matrices are summed before they are multiplied. It should be a matrix product.")
 wrong("depthwise", (TAP, "* np.diagonal(kernel[w])"), says="each number of a token is convolved by itself, with the matrices' diagonals. Each matrix mixes all the numbers: use a matrix product.")
 wrong("shifted-output", ("return out", "return np.roll(out, 1, axis=0)"), says="your outputs are shifted by one place, the last one to the front.")
+wrong("whole-past-by-the-first-matrix", ("return out", "for t in range(width, len(x)):\n        out[t] += x[: t - width + 1].sum(axis=0) @ kernel[0]\n    return out"),
+      says="your outputs see the whole past: tokens before the window meet the kernel's first matrix. The window is as wide as the kernel, and no wider.")
 wrong("reversed-output", ("return out", "return out[::-1]"), says="your outputs stand in reverse order.")
 wrong("reversed-input", (PAD, "np.concatenate([np.zeros((width - 1, x.shape[1])), x[::-1]])"), says="the tokens enter in reverse order.")
 wrong("dilated", (PAD, "np.concatenate([np.zeros((2 * (width - 1), x.shape[1])), x])"), (SLICE, "padded[2 * w : 2 * w + len(x)]"), says="your window takes every second token. Its tokens are neighbours.")
@@ -540,6 +542,7 @@ formulas = {
     "larger-of-both": ("max(num_layers, kernel_size)", "your number is the larger of the two. Every layer adds `kernel_size` − 1 tokens."),
     "layers-only": ("num_layers", "your number is the number of layers. Every layer adds `kernel_size` − 1 tokens."),
     "two-too-few": ("num_layers * (kernel_size - 1) - 1", "your number is two too small: how far the output reaches back, less one. The token itself is counted as well."),
+    "at-least-one-a-layer": ("kernel_size + (num_layers - 1) * max(kernel_size - 1, 1)", "each further layer adds at least one token in your formula. With kernels of width 1 it adds none."),
     "sum-to-layers": ("1 + (kernel_size - 1) * num_layers * (num_layers + 1) // 2", "each layer adds more than the one before it in your formula (1 + 2 + ...). Every layer adds the same number."),
 }
 for name, (text, sentence) in formulas.items():

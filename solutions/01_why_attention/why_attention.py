@@ -42,7 +42,7 @@ print(table([(word, *answer) for word, answer in zip("I saw a saw".split(), answ
 
 # %% [markdown]
 # Rows 2 and 4 are the same, and no training will change that. The word must be told about the others, and there are three ways. In the picture, the **orange** arrows lead
-# from the first word to the last.
+# from the first word to the last output.
 #
 # - A **recurrent network** (RNN) reads from left to right and carries a *hidden state*, its memory, from step to step. The first word must
 #   survive every step.
@@ -53,7 +53,7 @@ print(table([(word, *answer) for word, answer in zip("I saw a saw".split(), answ
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes, arrows = {}, []
-ways = {"r": {("s1", "s2"), ("s2", "s3"), ("s3", "s4")}, "c": {("c1", "d2"), ("d2", "e3"), ("e3", "f4")}, "a": {("a1", "b4")}}
+ways = {"r": {("r1", "s1"), ("s1", "s2"), ("s2", "s3"), ("s3", "s4")}, "c": {("c1", "d2"), ("d2", "e3"), ("e3", "f4")}, "a": {("a1", "b4")}}
 for j, (below, word) in enumerate(zip("₁₂₃₄", ("I", "saw", "a", "saw"), strict=True), start=1):
     for left, kind in zip((0, 4.4, 8.8), "rca", strict=True):
         boxes[f"{kind}{j}"] = Box(word, left + j, 0, "grey", "circle")
@@ -64,20 +64,20 @@ pairs = [(f"r{j}", f"s{j}") for j in range(1, 5)] + [(f"s{j}", f"s{j + 1}") for 
 pairs += [(f"{one}{j}", f"{two}{j + step}") for one, two in ("cd", "de", "ef") for j in range(1, 5) for step in (0, 1) if j + step < 5]
 pairs += [(f"a{j}", f"b{i}") for j in range(1, 5) for i in range(1, 5)]
 arrows = [Arrow(*pair, colour="orange" if any(pair in way for way in ways.values()) else "plain") for pair in sorted(pairs, key=lambda p: any(p in w for w in ways.values()))]
-boxes |= {"R": Box("RNN", 2.5, -0.8, shape="text"), "C": Box("CNN: three layers, kernel of width 2", 6.9, -0.8, shape="text"), "A": Box("self-attention", 11.3, -0.8, shape="text")}
+boxes |= {"R": Box("RNN", 2.5, -0.8, shape="text"), "C": Box("CNN: three layers, windows of width 2", 6.9, -0.8, shape="text"), "A": Box("self-attention", 11.3, -0.8, shape="text")}
 show(flow(boxes, arrows), alt="Three layers over the words I saw a saw. RNN: the first word reaches the last hidden state h4 through h1, h2 and h3, one "
-     "after the other. CNN with kernels of width 2: it reaches the last output through three layers. Self-attention: it reaches b4 in one step.")
+     "after the other. CNN with windows of width 2: it reaches the last output through three layers. Self-attention: it reaches b4 in one step.")
 
 # %% [markdown]
-# A vector stands to the *left* of its matrix here, $x\,W$. (The lectures write columns, $W x$. Unit 03 turns one into the other.)
+# A vector stands to the *left* of its matrix here, $x\,W$. (Hung-yi Lee's lectures write columns, $W x$. Unit 03 turns one into the other.)
 #
 # ## Part 1 · The recurrent network
 #
-# One step takes the token $x$ and the state $h$ that the step before left behind, and makes the new state:
+# One step takes a token $x$, a word's vector, and the state $h$ that the step before left behind, and makes the new state:
 #
 # $$h' = \tanh(x\,W_x + h\,W_h + b)$$
 #
-# $x$ is the token that is read now, $h$ the state so far: all that the network remembers. $W_x$ says how the token enters, $W_h$ how the old state does; $b$ is the bias.
+# The state is all that the network remembers. $W_x$ says how the token enters, $W_h$ how the old state does; $b$ is the bias.
 # $\tanh$ squashes each number between −1 and 1, so the state cannot grow without limit. The same matrices serve at every step.
 #
 # **With a pencil.** One number in, two in the state: $x = (2)$, $h = (1, -1)$, $W_x = (0.5,\ 0)$,
@@ -87,7 +87,7 @@ show(flow(boxes, arrows), alt="Three layers over the words I saw a saw. RNN: the
 # %% [markdown] exercise="rnn_step" part="prompt" points=5 difficulty=1 minutes=7
 # ### Exercise 1 · `rnn_step`
 #
-# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$. The sum may be large, in the hundreds and thousands.
+# Write one step of the recurrent network: $h' = \tanh(x\,W_x + h\,W_h + b)$. The sum may be large, in the hundreds and thousands: nothing bounds a token's numbers.
 #
 # | argument | shape | meaning |
 # |---|---|---|
@@ -123,11 +123,10 @@ check(rnn_step, keeps_inputs, right_shape, finite, within(-1, 1), matches)
 # %% [markdown]
 # ### Reading a sequence
 #
-# An RNN layer calls the step once for each token, each time with the state that the last call gave. The states are the outputs.
+# An RNN layer calls the step once for each token, each time with the state returned by the previous call. The states are the outputs.
 #
 # Output $t$ knows about tokens 1 to $t$ only. If an output should know what comes *later* as well, let a second RNN read from right to left, and put both
-# states side by side: a **bidirectional RNN**. Each of its outputs has seen the whole sequence, so seeing everything is *not* what
-# sets self-attention apart.
+# states side by side: a **bidirectional RNN**.
 
 # %% part="demo" folded=False
 step = use_part("rnn_step")
@@ -159,7 +158,7 @@ print("10 tokens of 6 numbers:", x.shape, "→ RNN", rnn_layer(x).shape, "→ bi
 # $$\text{out}_t = \sum_{w=0}^{\text{width}-1} x_{\,t-(\text{width}-1)+w}\;\, \text{kernel}_w, \qquad x_s = 0 \text{ for } s < 0$$
 #
 # Here $t$ counts from 0, and $\text{kernel}_w$ is a matrix of shape `(d_in, d_out)`. The **last** matrix, $\text{kernel}_{\text{width}-1}$, meets token $t$
-# itself; the one before meets token $t-1$, and so on. (Deep-learning libraries do it in this order. In mathematics a convolution turns the kernel around.)
+# itself; the one before meets token $t-1$, and so on.
 #
 # **With a pencil.** One number a token, $x = (1, 2, 3)$, and a kernel of width 2 with the numbers $(10, 1)$:
 #
@@ -228,7 +227,7 @@ for width in (2, 3):
 outcome("01-flies-like", "equal" if apart[2] < 1e-9 else "different")
 
 # %% [markdown]
-# A window of width 2 shows *flies like* both times: one word too short. Width 3 gets the joke, and the next sentence will be longer.
+# A window of width 2 shows *flies like* both times: one word too short. Width 3 sees *time* or *fruit*, and the next sentence will be longer.
 #
 # ### How far back does a stack see?
 #
@@ -267,8 +266,8 @@ check(receptive_field, right_shape, matches)
 # %% [markdown]
 # ### Attention in three lines
 #
-# No window now. Each token asks every token, itself included: how alike are we? Its output is the mean of all tokens, in which the more alike weigh more. Nothing
-# is learned yet; units 02 and 03 add what is.
+# No window now. Each token asks every token, itself included: how alike are we? Its output is a weighted mean of all tokens: the more alike, the more weight. Nothing
+# is learned yet; units 02 and 03 add what is. Change the first word alone, and stretch the sentence: *time flies flies flies like*.
 
 # %% part="demo"
 def attention_layer(x):
@@ -276,10 +275,12 @@ def attention_layer(x):
     shares = shares / shares.sum(axis=1, keepdims=True)  # each row sums to 1; keepdims keeps it upright, (seq, 1)
     return shares @ x
 
-print(f"attention: the outputs at 'like' differ by {np.abs(attention_layer(time_flies)[2] - attention_layer(fruit_flies)[2]).max():.3g}")
+for flies in (1, 10, 100):
+    time_like, fruit_like = (attention_layer(read(f"{first} {'flies ' * flies}like"))[-1] for first in ("time", "fruit"))
+    print(f"attention, {flies} × flies: the outputs at 'like' differ by {np.abs(time_like - fruit_like).max():.3g}")
 
 # %% [markdown]
-# It gets the joke, and would at any distance. Now back to the sentence of the beginning.
+# It hears the first word directly, however far away, though its share shrinks as the sentence grows. Now back to the opening sentence.
 #
 # **Predict first.** Does this attention tell the two words *saw* in *I saw a saw* apart?
 
@@ -336,21 +337,21 @@ named = {1: "self-attention alone", 2: "self-attention and the bidirectional RNN
 outcome("01-who-sees-all", named[len(full)] if "self-attention" in full else "; ".join(full))
 
 # %% [markdown]
-# The recurrent step and the convolution are your own where they have passed; attention is the three lines. A full picture belongs to a layer that sees the whole
-# sequence: there are two of them, not one. The band of the convolutions is as wide as
-# their receptive field: count it, and compare with `receptive_field(2, 3)`. What sets the two full pictures apart comes now.
+# The recurrent step and the convolution are your own where they have passed; attention is the three lines. Two pictures are full, not one: seeing everything is *not* what
+# sets self-attention apart. Part 3 shows what does. The band of the convolutions is as wide as
+# their receptive field: count it, and compare with `receptive_field(2, 3)`.
 #
-# ## Part 3 · How long is the way, and who waits for whom?
+# ## Part 3 · How long is the path, and who waits for whom?
 #
 # An RNN is a row of people who whisper a message into the next one's ear. You know that game, and what the last one hears. A stack of convolutions is a staircase:
 # each layer carries a message a few places on. Self-attention is a telephone: any two are one call apart.
 #
-# **Path length** counts how often a message is handed on between two places (Vaswani and others, 2017, section 4). Each time is a chance to lose it, and learning
-# travels the same way back. With $d$ the distance between the two places ($d \ge 1$):
+# **Path length** counts how often a message is handed on between two places (Vaswani and others, 2017, section 4). Each time is a chance to lose it. Training
+# sends its corrections back along the same path, multiplied at every step.
 #
 # | kind | handed on |
 # |---|---|
-# | `"rnn"` | once for each place: $d$ times |
+# | `"rnn"` | once for each place: `distance` times |
 # | `"cnn"` | the causal stack from above: one layer carries a signal at most $\text{kernel\_size} - 1$ places; as many layers as are needed |
 # | `"self_attention"` | every place looks at every other: once |
 
@@ -493,7 +494,7 @@ outcome("01-slowest", slowest if times[4096][slowest] > 1.1 * times[4096][second
 #
 # 1. **The right end, self-attention.** It compares every token with every other: $n^2$ scores. On a CPU that makes a long sequence slow. Does the compiled LSTM overtake it here?
 # 2. **The left end.** A short sequence has few scores. Compare self-attention with the two recurrent layers there.
-# 3. **The two recurrent lines.** Both go step by step, one called from Python, the other compiled (an LSTM's step is about four times the work of
+# 3. **The two recurrent lines.** Which is lower on the left, which on the right? Both go step by step, one called from Python, the other compiled (an LSTM's step is about four times the work of
 #    a plain one). What a Python loop costs says nothing about recurrence.
 #
 # So "parallel" does not mean "less work". It means that the work *need not wait*. What is that worth?
@@ -501,7 +502,7 @@ outcome("01-slowest", slowest if times[4096][slowest] > 1.1 * times[4096][second
 # ### The same sums, at once or in crumbs
 #
 # Take 1,024 tokens, each 512 numbers wide, and one matrix. Multiply them **at once**, as a layer can whose tokens do not wait: one product. **One by one**: the same sums,
-# a token at a time. **In a chain**: an RNN's state, which must wait for the one before. The multiplications are equally many.
+# a token at a time. **In a chain**: an RNN's state, which must wait for the one before. Each does equally many multiplications and additions.
 #
 # **Predict first.** How many times as long does the chain take as all at once, on one core?
 
@@ -517,7 +518,7 @@ def crumbs(device):
         for token in tokens:
             state = torch.tanh(token + state @ matrix)
 
-    ways = {"at once": lambda: torch.tanh(tokens @ matrix), "one by one": lambda: [torch.tanh(token @ matrix) for token in tokens], "in a chain": chain}
+    ways = {"at once": lambda: torch.tanh(tokens + tokens @ matrix), "one by one": lambda: [torch.tanh(token + token @ matrix) for token in tokens], "in a chain": chain}
     return {name: timing.low for name, timing in compare(ways, repeat=5, device=device).timings.items()}
 
 gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
@@ -536,14 +537,13 @@ outcome("01-chain", chain_costs, "times")
 #
 # ## Experiment 2 · Recall the first token
 #
-# Now the length of the way. The task could not be simpler: a sequence of random tokens, four kinds of them, and the model has to say at the **last**
+# Now the length of the path. The task could not be simpler: a sequence of random tokens, four kinds of them, and the model has to say at the **last**
 # place which token came **first**. Blind guessing is right in 25 % of the cases.
 #
 # Four small models, 16 numbers wide, all trained in the same way: 150 steps, the same seed, a fresh model for each distance. The CNN has three causal layers of width 3. The
 # attention layer gets positions: you know why.
 #
-# **Predict first.** Use your own functions: at which distance must the CNN fall to guessing, however long it trains? Will the bidirectional RNN, which has
-# seen everything at every place, do better than the plain one? Who still knows the first token 24 places on?
+# **Predict first.** Use your own functions: at which distance must the CNN fall to guessing, however long it trains? Will the bidirectional RNN do better than the plain one? Who still knows the first token 24 places on?
 
 # %% part="demo"
 predict(
@@ -615,18 +615,18 @@ print(table([(distance, path("rnn", distance), path("cnn", distance), path("self
 # %% [markdown]
 # - **The CNN** cannot see farther than its receptive field. Beyond it the answer is a guess, whatever the training; a little above or below 25 % is chance. Within it, training
 #   decides. Compare the distances 6 and 7 with the reach that your function gives.
-# - **The RNNs** *could* carry the first token any distance. Whether they *learn* to in so few steps is another matter: what the loss says about the first
-#   token must travel back through every step, and fades or explodes on the way. Look for the distance at which each gives up; past it, all that whispering ends in a shrug.
-# - **The bidirectional RNN** has seen everything. But the way from the first token to the last place leads through the same chain as before. Having seen is not remembering.
-# - **Self-attention** has a way of one step at every distance. Look whether its line is level.
+# - **The RNNs** *could* carry the first token any distance. Whether they *learn* to in so few steps is another matter: the correction for the first
+#   token must travel back through every step, and, multiplied so often, fades or explodes. Look for the distance at which each gives up.
+# - **The bidirectional RNN** has seen everything. But at the last place its backward half has read the last token only; the first comes through the same chain as before.
+# - **Self-attention** has a path of one step at every distance. Look whether its line is level.
 #
 # This is one seed, one size, and few steps. Try: do more `steps` carry an RNN farther, or more layers the CNN?
 
 # %% [markdown]
 # ## The end: your table, and the paper's
 #
-# All that you measured, in three columns; below it what the paper says (Table 1, section 4). There $n$ is the length of the sequence, $d$ the width of its vectors, $k$ the
-# width of a kernel.
+# What you found, in three columns (recurrent: the LSTM's times, the plain RNN's recall); below it what the paper says (Table 1, section 4). There $n$ is the length of the sequence, $d$ the width of its vectors, $k$ the
+# width of a kernel. $O(n^2)$ means: grows like $n^2$, constant factors left out.
 
 # %% part="demo" folded=True
 steps_of = use_part("sequential_steps")
@@ -637,14 +637,14 @@ def farthest(kind):
 timed = {"self_attention": "self-attention", "rnn": "LSTM", "cnn": "convolution"}
 trained = {"self_attention": "self-attention", "rnn": "RNN", "cnn": "CNN, 3 layers"}
 measures = {
-    "64 tokens, one core (ms)": lambda kind: f"{1e3 * times[64][timed[kind]]:.2f}",
-    "4,096 tokens, one core (ms)": lambda kind: f"{1e3 * times[4096][timed[kind]]:.1f}",
-    "growth from 2,048 to 4,096": lambda kind: f"{growth[timed[kind]]:.1f}",
-    "longest distance recalled (90 % right)": lambda kind: farthest(trained[kind]),
-    "steps that wait, 4,096 tokens": lambda kind: steps_of(kind, 4096),
-    "path to a place 4,095 further on": lambda kind: path(kind, 4095),
+    "measured: 64 tokens, one core (ms)": lambda kind: f"{1e3 * times[64][timed[kind]]:.2f}",
+    "measured: 4,096 tokens, one core (ms)": lambda kind: f"{1e3 * times[4096][timed[kind]]:.1f}",
+    "measured: growth from 2,048 to 4,096": lambda kind: f"{growth[timed[kind]]:.1f}",
+    "measured: longest distance recalled (90 % right)": lambda kind: farthest(trained[kind]),
+    "computed: steps that wait, 4,096 tokens": lambda kind: steps_of(kind, 4096),
+    "computed: path to a place 4,095 further on": lambda kind: path(kind, 4095),
 }
-table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in measures.items()], ["measured here", *timed])
+table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in measures.items()], ["here", "self-attention", "recurrent", "convolutional"])
 
 # %% [markdown]
 # | the paper's Table 1 | self-attention | recurrent | convolutional |
@@ -654,7 +654,7 @@ table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in meas
 # | longest path | $O(1)$ | $O(n)$ | $O(\log_k n)$ |
 #
 # - **Work.** Self-attention does less than an RNN while $n < d$, and more when $n > d$: the price of attention. Above, $d = 64$, and $n$ goes up to 4,096.
-# - **Sequential operations.** Your `sequential_steps` says the same. Parallel hardware is what redeems it.
+# - **Sequential operations.** Your `sequential_steps` says the same. Only parallel hardware turns this into speed.
 # - **Longest path.** The paper's logarithm is for convolutions that skip more and more tokens from layer to layer (dilated). For a stack like yours
 #   the paper gives $O(n/k)$ layers, and that is what your `path_length` counts.
 #
@@ -672,7 +672,7 @@ table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in meas
 #
 # <details><summary>1. A friend says: "Self-attention is better since it sees the whole sequence." What do you reply?</summary>
 #
-# A bidirectional RNN sees the whole sequence, too. What differs is the way: one step for every distance, against as many steps as the tokens are apart; and
+# A bidirectional RNN sees the whole sequence, too. What differs is the path: one step for every distance, against as many steps as the tokens are apart; and
 # outputs that do not wait for one another.
 # </details>
 #
@@ -688,7 +688,7 @@ table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in meas
 #
 # <details><summary>4. On your laptop an LSTM beats self-attention at 4,096 tokens. Does that disprove the lecture?</summary>
 #
-# No. On few cores the amount of work decides, and $n^2$ is more work for long sequences. The claim is about steps that wait for each other, and shows on hardware that does
+# No. On few cores the amount of work, and how it is packed, decide; $n^2$ is more work for long sequences. The claim is about steps that wait for each other, and shows on hardware that does
 # thousands of things at once.
 # </details>
 
@@ -699,7 +699,7 @@ table([(name, *(str(measure(kind)) for kind in timed)) for name, measure in meas
 #   RNN, CNN and self-attention compared, the bidirectional RNN, and parallel outputs.
 # - Vaswani and others, *Attention Is All You Need*, 2017, section 4 and Table 1: work, sequential operations and path lengths.
 # - Elman, *Finding Structure in Time*, 1990: the simple recurrent network. Schuster and Paliwal, *Bidirectional Recurrent Neural Networks*, 1997.
-# - Bengio, Simard and Frasconi, *Learning Long-Term Dependencies with Gradient Descent is Difficult*, 1994: why signals fade on long ways.
+# - Bengio, Simard and Frasconi, *Learning Long-Term Dependencies with Gradient Descent is Difficult*, 1994: why signals fade on long paths.
 # - van den Oord and others, *WaveNet*, 2016: causal convolutions, and dilated ones.
 #
 # **Next:** unit 02, attention scores: one output of self-attention, by hand and by code.

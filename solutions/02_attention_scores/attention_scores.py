@@ -2,14 +2,14 @@
 # # 02 · Attention scores: one output, b¹
 #
 # *It purrs all night*: a cat. *It barks all night*: a dog. Yet *it* is the same vector in both sentences, so
-# something must carry what the verb knows to the pronoun. You build that, with a pencil and then in NumPy: four vectors $a^1$ to $a^4$ go in, and
+# something must carry what the verb knows to the pronoun. You build that, with a pencil and then in NumPy: four vectors, numbered $a^1$ to $a^4$, go in, and
 # one vector $b^1$ comes out that knows about all four.
 #
 # **When you are done, you can**
 #
 # - turn any scores into weights with a softmax that never overflows;
 # - compute how relevant one vector is to another in two ways, by a dot product and by a small network;
-# - say why the dot product is divided by $\sqrt{d_k}$, and show what happens without it;
+# - say why the dot product is divided by $\sqrt{d_k}$ ($d_k$: the length of a key), and show what happens without it;
 # - compute one output of self-attention, by hand and by code.
 #
 # **Time** about 75 minutes; five exercises, 30 points. **You need** unit 00 (shapes and axes), a matrix times a vector,
@@ -71,7 +71,7 @@ show(flow(boxes, arrows), alt="From the bottom up: a1 gives the query q1; each o
 #
 # $$\alpha_j = \mathrm{softmax}(s)_j = \frac{e^{s_j}}{\sum_{m=1}^{n} e^{s_m}}$$
 #
-# with $n$ keys. With a pencil:
+# with $n$ keys. (While only word 1 asks, $s_j$ is short for $s_{1,j}$.) With a pencil:
 #
 # | | it | purrs | all | night | sum |
 # |---|---|---|---|---|---|
@@ -80,8 +80,6 @@ show(flow(boxes, arrows), alt="From the bottom up: a1 gives the query q1; each o
 # | weight $\alpha_j$ | 0.237 | 0.644 | 0.087 | 0.032 | 1 |
 #
 # Keep these four weights; they come back.
-#
-# (The lectures write $\alpha$ for the *score*, and $\hat\alpha$ or $\alpha'$ for the weight.)
 
 # %% [markdown]
 # ### Where it breaks
@@ -96,8 +94,8 @@ with np.errstate(over="ignore", invalid="ignore"):
 
 # %% [markdown]
 # The way out: **subtract the same number $c$ from all the scores**. Nothing changes, since $e^{s-c} = e^{s} / e^{c}$ and the
-# factor $1/e^{c}$ stands above and below the fraction line. Choose $c$ well and no exponent is ever above 0. What then
-# becomes too *small* for a float is rounded to 0, and that does no harm.
+# factor $1/e^{c}$ stands above and below the fraction line. Choose $c$ well and no exponent is above 0. What then
+# becomes too *small* for a float is rounded to 0, which does no harm.
 
 # %% [markdown] exercise="softmax" part="prompt" points=5 difficulty=2 minutes=10 forbids="softmax"
 # ### Exercise 1 · `softmax`
@@ -144,7 +142,7 @@ check(softmax, keeps_inputs, right_shape, finite, sums_to_one("axis"), matches)
 # Nothing: softmax looks at differences, and your exercise has just used that.
 # </details>
 #
-# (Softmax is the usual way to share out, not the only one: the lecture says that you may put something else here, such as ReLU.)
+# (Hung-yi Lee's lectures write $\alpha$ for the *score*, and $\hat\alpha$ or $\alpha'$ for the weight.)
 #
 # ### What softmax does with large scores
 #
@@ -164,7 +162,7 @@ outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) 
 
 # %% [markdown]
 # Softmax looks at *differences* of scores, not at ratios. Larger scores make larger differences, and one key takes nearly
-# everything; small scores make the weights nearly equal. So the **size** of the scores decides how sharp the attention is: remember that for part 3.
+# everything; small scores make the weights nearly equal. So the **size** of the scores decides how sharp the attention is.
 
 # %% [markdown]
 # ## Part 2 · Where the scores come from
@@ -178,13 +176,13 @@ outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) 
 # | $a^3$ *all* | 0 | 0 | 0 | 0 | 1 |
 # | $a^4$ *night* | 0 | 0 | 0 | 1 | 0 |
 #
-# *Barks* is $(0, 1, -1, 0, 0)$: another sound. Queries and keys have four numbers each: *who*, *does*, *when*, *how much*.
+# *Barks* is $(0, 1, -1, 0, 0)$: another sound. Queries and keys have $d_k = 4$ numbers each: *who*, *does*, *when*, *how much*.
 #
 # $$W_q = \begin{bmatrix}1&1&0&0&0\\2&0&0&1&0\\-1&1&0&0&2\\0&0&0&2&1\end{bmatrix},\qquad
 #   W_k = \begin{bmatrix}2&0&0&0&0\\0&2&0&0&0\\0&0&0&2&0\\0&0&0&0&1\end{bmatrix}$$
 #
 # Read them column by column. The first column of $W_q$ is what a *someone* looks for: *who*, a little (1); what it *does*, much (2); *when*, please not (−1). The second column of $W_k$ files
-# a deed under *does*. The third is 0: the sound is no part of the key. So
+# a deed under *does*. The third column of $W_k$ is 0: the sound is no part of the key. So
 #
 # $$q^1 = W_q\,a^1 = \begin{bmatrix}1\\2\\-1\\0\end{bmatrix},\qquad
 #   k^1 = \begin{bmatrix}2\\0\\0\\0\end{bmatrix},\;
@@ -192,7 +190,7 @@ outcome("02-four-times", "stay as they are" if np.isclose(spread[4], spread[1]) 
 #   k^3 = \begin{bmatrix}0\\0\\0\\1\end{bmatrix},\;
 #   k^4 = \begin{bmatrix}0\\0\\2\\0\end{bmatrix}$$
 #
-# Check one with a pencil before you go on: $k^2 = W_k a^2$. (Four words, and four numbers in a key: that is chance; the checks use other sizes.)
+# Check one with a pencil: $k^2 = W_k a^2$. (Four words, and four numbers in a key: that is chance; the checks use other sizes.)
 
 # %% part="demo"
 words = ["it", "purrs", "all", "night"]
@@ -212,7 +210,7 @@ print("a:", a.shape, " W_q:", W_q.shape, " W_k:", W_k.shape)
 # | $\alpha_{i,j}$ | weight of value $j$ in output $i$ | softmax of the scores | a number |
 #
 # **The key $k$ is a vector, not a number.** Only when query and key *meet* does one number come out: the
-# score. If you ever find a key of shape `()`, something was summed too early.
+# score. If you find a key of shape `()`, something was summed too early.
 #
 # The three matrices are what is learned, and all the vectors share them. As in the lecture, vectors are columns here and the matrix stands on the left, $q = W_q a$.
 # In code the four vectors are the *rows* of one array `a` of shape `(n, d_in)`; `a[0]` is $a^1$, since Python counts from
@@ -225,7 +223,7 @@ print("a:", a.shape, " W_q:", W_q.shape, " W_k:", W_k.shape)
 # $$s_{1,1} = q^1 \cdot k^1 = 1\cdot 2 + 2\cdot 0 - 1\cdot 0 + 0\cdot 0 = 2$$
 #
 # In the same way $s_{1,2} = 4$, $s_{1,3} = 0$ and $s_{1,4} = -2$. *It* has found *purrs*. Two vectors that point the same way score
-# high; at right angles they score 0; against each other they score below 0.
+# high; at right angles, 0; against each other, below 0.
 
 # %% [markdown] exercise="dot_product_score" part="prompt" points=5 difficulty=1 minutes=5
 # ### Exercise 2 · `dot_product_score`
@@ -302,8 +300,10 @@ outcome("02-no-matrices", "neither: equal, and so for every pair" if np.allclose
 #   \tanh(q^1 + k^1) \approx \begin{bmatrix}0.995\\0.964\\-0.762\\0\end{bmatrix},\quad
 #   s_{1,1} \approx 0.995 + 1.928 + 0.762 + 0 = 3.685$$
 #
-# You may see it drawn with *one* matrix on the two inputs joined end to end. That is the same thing: cut this matrix down
-# the middle, and its halves are $W_q$ and $W_k$.
+# <details><summary>You may see it drawn with <i>one</i> matrix on the two inputs joined end to end. Is that the same?</summary>
+#
+# Yes: cut this matrix down the middle, and its halves are $W_q$ and $W_k$.
+# </details>
 
 # %% [markdown] exercise="additive_score" part="prompt" points=5 difficulty=2 minutes=8 relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `additive_score`
@@ -346,10 +346,10 @@ check(additive_score, keeps_inputs, right_shape, finite, matches)
 # ### What is the tanh for?
 #
 # tanh is nearly a straight line close to 0: $\tanh(x) \approx x$. So make $W_q$ and $W_k$ a thousand times smaller and
-# $w$ a thousand times larger: the scores keep their size, but the bend is gone.
+# $w$ a thousand times larger. The thousandths cancel, so the score becomes $w \cdot (q + k)$: no bend.
 #
-# **Predict first.** Each word asks in turn, and softmax turns its four scores into weights, a row of the table. With the
-# bend, the rows differ. Without it, do they still differ?
+# **Predict first.** Each word asks in turn, and softmax turns its four scores into weights, a row of the table. Do the
+# rows differ with the bend? And without it?
 
 # %% part="demo"
 predict("02-no-bend", "Without the bend, the four rows of weights ...", choices=("differ", "are all the same"))
@@ -366,25 +366,22 @@ outcome("02-no-bend", "are all the same" if np.allclose(bent["without"], bent["w
 # Without the bend the score falls apart into two sums, one from the query and one
 # from the key: $w \cdot q^i + w \cdot k^j$. The first is the same for all keys, and softmax ignores a number
 # that is added to all the scores. Then it does not matter who asks: *night* and *it* get the same answer.
-# (The matrices were made for the dot product; with this $w$, *it* does not find *purrs*.)
+# (The matrices were made for the dot product: with the bend and this $w$, *it* looks past *purrs*.)
 
 # %% [markdown]
 # ### Which of the two?
 #
-# The Transformer takes the dot product. The paper's reason (section 3.2.1): in theory both cost about the same, but in
+# The Transformer takes the dot product. *Attention Is All You Need* says why (section 3.2.1): in theory both cost about the same, but in
 # practice the dot product is faster and takes less memory, because all the scores at once are one matrix product, and
-# matrix products are what computers have been made fast for (unit 03). The same section names the dot
-# product's weak point, too: part 3.
+# matrix products are what computers have been made fast for (unit 03).
 
 # %% [markdown]
-# ## Part 3 · Why divide by $\sqrt{d_k}$?
+# ## Part 3 · What longer keys do to the scores
 #
-# A dot product is a sum of $d_k$ products. Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1. Then
-# each product has mean 0 and variance 1, and variances of independent numbers add: $q \cdot k$ has variance $d_k$, so its
-# typical size is $\sqrt{d_k}$ (the paper's footnote 4). Longer keys make larger scores, only because they are longer.
+# A dot product is a sum of $d_k$ products. Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1.
 #
 # **Predict first.** You draw queries and keys of length 4, then of length 256. By which factor does the typical size of the
-# dot product grow?
+# dot product, its standard deviation, grow?
 
 # %% part="demo"
 predict("02-longer-keys", "From length 4 to length 256 the dot product grows by the factor ...", choices=("2", "8", "64"))
@@ -399,7 +396,10 @@ print(table([(d_k, size, d_k**0.5) for d_k, size in sizes.items()], ["d_k", "sta
 outcome("02-longer-keys", min(("2", "8", "64"), key=lambda guess: abs(np.log(sizes[256] / sizes[4] / float(guess)))))
 
 # %% [markdown]
-# And part 1 said what large scores do to softmax. So the Transformer divides every score by $\sqrt{d_k}$, and its size no
+# Each product has mean 0 and variance 1, and variances of independent numbers add: $q \cdot k$ has variance $d_k$, so its
+# typical size is $\sqrt{d_k}$ (the paper's footnote 4). Longer keys make larger scores, only because they are longer.
+#
+# Part 1 showed what large scores do to softmax. So the Transformer divides all scores by $\sqrt{d_k}$, and their size no
 # longer depends on the length of the keys:
 #
 # $$s_j = \frac{q \cdot k^j}{\sqrt{d_k}}$$
@@ -422,7 +422,7 @@ outcome("02-longer-keys", min(("2", "8", "64"), key=lambda guess: abs(np.log(siz
 
 # %% exercise="scaled_scores" part="solution"
 def scaled_scores(q: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """One query's scores with all keys, on a scale that does not depend on their length.
+    """One query's scores with all keys, on a scale that does not depend on the keys' length.
 
     q:       (d_k,)
     keys:    (n, d_k), one key a row
@@ -444,7 +444,7 @@ check(scaled_scores, keeps_inputs, right_shape, finite, matches)
 # %% [markdown]
 # <details><summary>Why is the additive score not divided by √d_k?</summary>
 #
-# Its size depends on $w$: after tanh every number lies between −1 and 1, however long the keys are, and $w$ is learned. The
+# With numbers of variance 1 in $w$ it would grow like $\sqrt{d_k}$, too; but $w$ is learned and can start small enough. The
 # paper reports that the additive score did better than the dot product without a scale where $d_k$ is large (section 3.2.1).
 # </details>
 #
@@ -454,7 +454,8 @@ check(scaled_scores, keeps_inputs, right_shape, finite, matches)
 #
 # - **Entropy of the weights**, $H = -\sum_j \alpha_j \log_2 \alpha_j$, in bits. Equal weights on 8 keys give 3 bits; all the weight
 #   on one key gives 0 bits.
-# - **Size of the softmax gradient.** Learning goes through the derivatives $\partial \alpha_i / \partial s_j = \alpha_i(\delta_{ij} -
+# - **Size of the softmax gradient.** Training moves each number in proportion to a derivative of the loss (gradient descent).
+#   A score's derivative contains the factors $\partial \alpha_i / \partial s_j = \alpha_i(\delta_{ij} -
 #   \alpha_j)$, where $\delta_{ij}$ is 1 for $i = j$ and 0 otherwise; $s_j$ is the score as softmax receives it. Their size is the
 #   square root of the sum of their squares. Where it is near 0, a change of the scores changes no weight, and nothing is
 #   learned about them.
@@ -504,12 +505,12 @@ left = curves["without"][at[1024], 1, 1] / curves["without"][at[1], 1, 1]
 outcome("02-gradient-left", "more than a half" if left > 1 / 2 else "less than a hundredth" if left < 1 / 100 else "a half to a hundredth")
 
 # %% [markdown]
-# The line is the median of 200 draws, the band holds the middle half of them. On the right, equal steps are equal factors. Look at $d_k = 64$, the length the paper uses: how much of the gradient is left without the scale? And how wide
+# The line is the median of 200 draws, the band holds the middle half of them. On the right, equal steps are equal factors. Look at $d_k = 64$, the length the paper uses: without the scale, how much of the gradient at $d_k = 1$ is left? And how wide
 # is the band there? A wide band means that some queries still learn and others hardly at all. The formula says when: $\alpha_i (1 -
 # \alpha_i)$ is far from 0 only while $\alpha_i$ is neither near 0 nor near 1, as when the two best keys score nearly the same.
 #
 # The numbers are random, as at the start of training; a trained model can make its scores
-# larger or smaller through $W_q$ and $W_k$. And this is one link of the chain, the gradient with respect to the scores: unit 04 follows it all the way.
+# larger or smaller through $W_q$ and $W_k$. This is one link of the chain: unit 04 follows it all the way.
 
 # %% [markdown]
 # ## Part 4 · One output
@@ -530,7 +531,7 @@ outcome("02-gradient-left", "more than a half" if left > 1 / 2 else "less than a
 #   + 0.087\begin{bmatrix}0\\0\\1\end{bmatrix} + 0.032\begin{bmatrix}0\\0\\2\end{bmatrix}
 #   \approx \begin{bmatrix}1.525\\0.237\\0.151\end{bmatrix}$$
 #
-# *It* is a cat now, with a trace of *how long*.
+# *It* is mostly a cat now, a little still a dog, with a trace of *how long*.
 
 # %% [markdown] exercise="attend_one" part="prompt" points=10 difficulty=3 minutes=12 forbids="scaled_dot_product_attention"
 # ### Exercise 5 · `attend_one`
@@ -581,7 +582,7 @@ check(attend_one, keeps_inputs, right_shape, finite, between_values("a", "W_v"),
 # %% [markdown]
 # ## The sentence, by code
 #
-# Your pencil said $b^1 \approx (1.525,\ 0.237,\ 0.151)$. Now the machine, with your own function if it has passed.
+# Your pencil said $b^1 \approx (1.525,\ 0.237,\ 0.151)$. Now the machine, with your function if it has passed.
 
 # %% part="demo"
 attend_one_part = use_part("attend_one")
@@ -627,7 +628,7 @@ weights = np.stack([softmax_part(scaled_scores_part(W_q @ a_i, a @ W_k.T)) for a
 show(attention_map(weights, words, words, title="Who looks at whom: row i holds the weights behind output i"))
 
 # %% [markdown]
-# Each row sums to 1; the columns need not. Find the row you computed by hand. Does any word look at itself most? What is *all* after? In unit 03 you compute all the rows at once, without a loop.
+# Each row sums to 1; the columns need not. Find the row you computed by hand. Does any word look at itself most? Which word does *all* look for? In unit 03 you compute all the rows at once, without a loop.
 
 # %% [markdown]
 # ## What you built

@@ -139,8 +139,6 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(A, -60, 60)))"), says="each
 wrong("hard-choice", (SOFTMAX, "(A == A.max(axis=0, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(A.shape, 1 / A.shape[0])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
-wrong("scale-2d", (SCALE, " / K.shape[0] ** 1 / 2"),
-      says="your scores are divided by 2 d_k. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
 wrong("floor-division", (SCALE, " // np.sqrt(K.shape[0])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(A), axis=0)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(A, 0), axis=0)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
@@ -547,8 +545,6 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says=
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
-wrong("scale-2d", (SCALE, " / key.shape[1] ** 1 / 2"),
-      says="your scores are divided by 2 d. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
 wrong("floor-division", (SCALE, " // np.sqrt(key.shape[1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
@@ -954,9 +950,6 @@ wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says=
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
 wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[-1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
-wrong("scale-2d", (SCALE, " / key.shape[-1] ** 1 / 2"),
-      says="your scores are divided by 2 d_k. In Python `d ** 1 / 2` is (d ** 1) / 2; a root is np.sqrt(d) or d ** 0.5.")
-wrong("scale-whole-root", (SCALE, " / int(np.sqrt(key.shape[-1]))"), says="your √d_k is cut to a whole number. Keep it as it is.")
 wrong("floor-division", (SCALE, " // np.sqrt(key.shape[-1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")

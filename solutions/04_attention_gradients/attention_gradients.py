@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 04 · Gradients of attention: backpropagation by hand
 #
-# So far the numbers in attention were given. In a model they are learned, and learning needs one thing: for each number,
-# which way to move it so that the result gets better. From the next unit on PyTorch works that out for you. Once, here,
-# you do it yourself, with NumPy and nothing else.
+# In unit 02 you chose the numbers in attention by hand. A real model has millions of them, and nobody knows what they should
+# be. The model has to find out: for each number, which way to move it so that the result gets better. From the next
+# unit on PyTorch works that out for you. Once, here, you do it yourself, with NumPy and nothing else.
 #
 # **When you are done, you can**
 #
 # - measure any gradient by nudging, and choose a nudge that is neither too large nor too small;
 # - explain in one sentence what a softmax does to a gradient, and compute it;
 # - send a gradient backwards through the whole of attention: to the queries, the keys and the values;
-# - check a gradient so well that you trust it, and say why single precision spoils the check.
+# - check a gradient so well that you trust it, and know when the check itself deserves no trust.
 #
 # **Time** about 80 minutes; three exercises, 30 points. **You need** unit 02 (`softmax`), unit 03 (the matrix form), and the
 # slope of a curve, $\frac{df}{dx}$.
@@ -26,6 +26,8 @@ from autograder import (
     hint,
     keeps_inputs,
     matches,
+    outcome,
+    predict,
     restores,
     right_shape,
     right_size,
@@ -44,13 +46,13 @@ begin("04_attention_gradients")
 # good. Now ask of any number in the model: *if I nudge you up a little, what does the loss do?* The answer, change of the
 # loss per unit of nudge, is that number's **gradient**. It is positive where a nudge up makes things worse.
 #
-# An array of numbers has an array of gradients, **of the same shape**. This unit writes `grad_query` for the gradients of
-# `query`, $\partial L / \partial Q$ in formulas, and so on.
+# An array of numbers has an array of gradients **of the same shape**: `grad_query` holds those of `query`,
+# $\partial L / \partial Q$ in formulas.
 #
 # You never have to see the whole model at once. Attention is three steps. Each step is handed the gradient of what it gave,
 # and hands back the gradient of what it got. Forwards on the left, backwards on the right:
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes = {
@@ -67,25 +69,22 @@ show(flow(boxes, forwards + [Arrow(*names, dashed=True) for names in backwards])
      "grad_weights gives grad_scores; grad_scores gives grad_query and grad_key.")
 
 # %% [markdown]
-# You begin with a tool that needs no mathematics at all, only patience. It will tell you whether the rest is right.
-
-# %% [markdown]
 # ## Part 1 · Nudge and look
 #
-# Take the definition at its word. Nudge $x$ by a small step $h$, and see what $f$ does:
+# You begin with a tool that needs no mathematics, only patience. It will tell you whether the rest is right. Take the
+# definition at its word: nudge $x$ by a small step $h$, and see what $f$ does.
 #
 # $$\text{forward difference:}\quad \frac{f(x+h)-f(x)}{h} \qquad\qquad \text{central difference:}\quad \frac{f(x+h)-f(x-h)}{2h}$$
 #
-# The second looks equally far to both sides. With a pencil, for $f(x)=x^3$ at $x=2$, where the true slope is $3x^2=12$, and a
-# large step, $h=0.1$:
+# With a pencil, for $f(x)=x^3$ at $x=2$, where the true slope is $3x^2=12$, and a large step, $h=0.1$:
 #
 # | | computed from | result | error |
 # |---|---|---|---|
 # | forward | $(2.1^3 - 2^3)\,/\,0.1 = (9.261-8)\,/\,0.1$ | 12.61 | 0.61 |
 # | central | $(2.1^3 - 1.9^3)\,/\,0.2 = (9.261-6.859)\,/\,0.2$ | 12.01 | 0.01 |
 #
-# Both look twice, and the second is sixty times closer. The curve bends. To one side the bend shows in full; looking to both
-# sides, what it adds on the right it takes away on the left.
+# Both call $f$ twice, and the second is sixty times closer. The curve bends; looking equally far to both sides, what the bend
+# adds on the right it takes away on the left.
 #
 # With many numbers you nudge **one at a time** and leave the others where they are. So $n$ numbers cost $2n$ calls of $f$. That
 # is why nobody trains with it, and why it is so trustworthy: it knows nothing about what is inside $f$.
@@ -141,34 +140,36 @@ check(numerical_gradient, restores("x"), right_shape, finite, right_size, matche
 # %% [markdown]
 # ### Experiment · How small should a step be?
 #
-# A smaller step follows the bent curve more closely. So why not $10^{-12}$? The next cell takes one function whose slope is
+# A smaller step follows the bent curve more closely. So why not $10^{-12}$? The next cells take one function whose slope is
 # known, $f(x) = e^{\sin x}$ at $x = 1$, and steps from 1 down to $10^{-13}$.
 #
 # **Predict first.** Draw it on paper: the step along the bottom, the error upwards, both on logarithmic scales. Does the error
-# fall and fall? Where does the forward difference run, compared with the central one? And if all is computed in float32, which
-# holds 7 digits instead of 16?
+# fall and fall? And where does the forward difference run, compared with the central one?
 
 # %% part="demo"
-from autograder.lab.figures import lines
+predict("04-small-steps", "As the step shrinks from 1 to 1e-13, the error of the central difference ...",
+        choices=("falls all the way", "falls, then stays level", "falls, then rises again"))
 
-numerical_gradient_part = use_part("numerical_gradient")
+# %% part="demo"
+nudge = use_part("numerical_gradient")
+
 def f(x):
     return float(np.exp(np.sin(x)).sum())
 
-def f_single(x):
-    return float(np.exp(np.sin(x.astype(np.float32))).sum())
-
 here, slope = np.array([1.0]), np.exp(np.sin(1.0)) * np.cos(1.0)
 steps = np.logspace(-13, 0, 40)
-found = {
-    "forward, float64": [(f(here + h) - f(here)) / h for h in steps],
-    "central, float64": [numerical_gradient_part(f, here, h)[0] for h in steps],
-    "central, float32": [numerical_gradient_part(f_single, here, h)[0] for h in steps],
-}
-errors = {name: np.maximum(np.abs(np.array(values) / slope - 1), 1e-17) for name, values in found.items()}
+forward = [(f(here + h) - f(here)) / h for h in steps]
+central = [nudge(f, here, h)[0] for h in steps]
+
+# %% part="demo" folded=True
+from autograder.lab.figures import lines
+
+errors = {name: np.maximum(np.abs(np.array(found) / slope - 1), 1e-17) for name, found in (("forward", forward), ("central", central))}
 show(lines(steps, errors, "step h", "error, as a share of the slope", logx=True, logy=True, title="Too large a step, and too small a one"))
 for name, error in errors.items():
     print(f"{name}: smallest error {error.min():.0e}, at a step of {steps[error.argmin()]:.0e}")
+rises, level = error[0] > 10 * error.min(), steps[error.argmin()] > 1e-10  # the last line is the central difference
+outcome("04-small-steps", "falls, then rises again" if rises else "falls, then stays level" if level else "falls all the way")
 
 # %% [markdown]
 # Read it from right to left. On the right, the step is so large that the curve's bend is in the way: the **truncation error**. It
@@ -177,8 +178,7 @@ for name, error in errors.items():
 # On the left, two values are subtracted that agree in nearly all their digits. What is left is mostly their **rounding
 # error**, and dividing by a tiny $h$ blows it up. The smaller the step, the worse.
 #
-# Between the two lies the best step. Find it in the plot for each line, and see where $10^{-6}$ stands. Then look at the
-# float32 line at the same step: how many powers of ten lie between the two? Remember that for the end of the unit.
+# Between the two lies the best step. Find it for each line, and see where $10^{-6}$ stands.
 
 # %% [markdown]
 # ## Part 2 · Back through the softmax
@@ -210,7 +210,7 @@ for name, error in errors.items():
 from autograder.lab.figures import matrix
 
 scores = np.log([5.0, 3.0, 2.0])
-columns = [numerical_gradient_part(lambda s: float(softmax(s)[i]), scores) for i in range(3)]
+columns = [nudge(lambda s: float(softmax(s)[i]), scores) for i in range(3)]
 names = ["1", "2", "3"]
 show(matrix(np.array(columns), "score that is nudged", "weight that answers", title="The Jacobian, measured by nudging", rows=names, columns=names, colour_label="change of the weight"))
 
@@ -227,7 +227,7 @@ show(matrix(np.array(columns), "score that is nudged", "weight that answers", ti
 #   = g_j w_j - \sum_i g_i\,w_i\,w_j = w_j\,\Big(g_j - \sum_i w_i\,g_i\Big)$$
 #
 # Read it slowly, it is worth it. $\sum_i w_i g_i$ is the weighted mean of the $g$: what the loss gets from the keys *on average*.
-# So score $j$ should rise or fall by **how much its key differs from the average, times how much weight it has**.
+# So score $j$ has a gradient of **how much its key differs from the average, times how much weight it has**.
 #
 # With $g = (1,\ 2,\ 4)$, the mean is $0.5\cdot 1 + 0.3\cdot 2 + 0.2\cdot 4 = 1.9$, and the gradient is
 # $(0.5\cdot(-0.9),\ \ 0.3\cdot 0.1,\ \ 0.2\cdot 2.1) = (-0.45,\ 0.03,\ 0.42)$. Its sum is 0. You never need the whole table.
@@ -245,7 +245,8 @@ show(matrix(np.array(columns), "score that is nudged", "weight that answers", ti
 # | `grad_weights` | `(..., n)` | $g$, the gradient of the loss for each weight |
 # | returns | `(..., n)` | the gradient of the loss for each score |
 #
-# `...` stands for any number of leading axes, none included. Each row has a mean of its own. Write it with NumPy: PyTorch's `backward` and
+# `...` stands for any number of leading axes, none included. Each row has a mean of its own. Write it with NumPy:
+# `a.sum(axis=-1, keepdims=True)` sums along the last axis and keeps it, with length 1, so that rows still line up. PyTorch's `backward` and
 # `autograd.grad` are not allowed, and neither is its own operator for this step.
 
 # %% exercise="softmax_backward" part="solution"
@@ -267,7 +268,7 @@ check(softmax_backward, keeps_inputs, right_shape, finite, right_size, rows_sum_
 # %% [markdown] exercise="softmax_backward" part="hints"
 # - Try your function on the three numbers of the example: weights (0.5, 0.3, 0.2) and gradients (1, 2, 4) give (−0.45, 0.03, 0.42).
 # - The sum in the formula runs over the keys: one number for each row, not one for the whole array. Which axis is that?
-# - To subtract one number from each row, the numbers must line up as a column: `keepdims=True` keeps the axis that was summed.
+# - One number is subtracted from each row. What shape must these numbers have, so that broadcasting hands each to its own row?
 
 # %% [markdown]
 # The pencil, the tool and your function, side by side. The tool nudges the *scores* and watches $\sum_i w_i g_i$, which is what
@@ -277,13 +278,27 @@ check(softmax_backward, keeps_inputs, right_shape, finite, right_size, rows_sum_
 softmax_backward_part = use_part("softmax_backward")
 g = np.array([1.0, 2.0, 4.0])
 print("by pencil:  [-0.45  0.03  0.42]")
-print("by nudging:", numerical_gradient_part(lambda s: float(softmax(s) @ g), scores).round(6))
+print("by nudging:", nudge(lambda s: float(softmax(s) @ g), scores).round(6))
 print("by formula:", softmax_backward_part(softmax(scores), g).round(6))
 
 # %% [markdown]
 # The formula also says where a softmax stops learning. If one weight is nearly 1, the mean is nearly its own $g$, and the bracket is
 # nearly 0; the others have next to no weight. Either way nothing gets through. That is the price of large scores that
 # unit 02 measured, and the reason for $1/\sqrt{d_k}$.
+#
+# Answer, then unfold:
+#
+# <details><summary>All the <code>g</code> of a row are equal: the loss gets the same from every key. What is the gradient for the
+# scores, and why?</summary>
+#
+# Zero. Each $g$ equals the mean, so every bracket is 0. In words: if it does not matter where the weight goes, there is no reason to move it.
+# </details>
+#
+# <details><summary>A key has weight 0 for a query. What do its score and its value learn from that query?</summary>
+#
+# Nothing. $w_j = 0$ stands before the bracket, so the score gets no gradient, and with it neither do query and key from this pair. The value's
+# gradient is weight times gradient of the output: 0 as well. Overlooked completely, a key cannot even learn to be seen.
+# </details>
 
 # %% [markdown]
 # ## Part 3 · Back through a matrix product
@@ -318,8 +333,8 @@ print("by formula:", softmax_backward_part(softmax(scores), g).round(6))
 # | $S,\ W$ | scores, `weights` | `(..., seq_q, seq_k)` |
 # | $O$ | output | `(..., seq_q, d_v)` |
 #
-# Go back through them from the last to the first. Before you write code, put on paper: which gradients come out of $O = WV$? Which of
-# them is finished, and which has to travel on? Where does the factor $1/\sqrt{d_k}$ come in, and for whom?
+# Go back through them from the last to the first, on paper before you write code: which gradients come out of $O = WV$? Which is
+# finished, and which travels on? Where does the factor $1/\sqrt{d_k}$ come in, and for whom?
 
 # %% [markdown] exercise="attention_backward" part="prompt" points=10 difficulty=4 minutes=25 returns="grad_query grad_key grad_value" forbids="backward grad softmax_backward_data scaled_dot_product_attention" relative=2e-4 absolute=2e-5
 # ### Exercise 3 · `attention_backward`
@@ -336,7 +351,8 @@ print("by formula:", softmax_backward_part(softmax(scores), g).round(6))
 # | `grad_output` | `(..., seq_q, d_v)` | the gradient of the loss for the output |
 # | returns | three arrays | `grad_query`, `grad_key`, `grad_value`, each in the shape of its array |
 #
-# All arguments have the same leading axes: none, one or two. Your `softmax_backward` does the middle step. PyTorch's
+# All arguments have the same leading axes: none, one or two. `np.swapaxes(a, -2, -1)` transposes the last two and leaves those
+# alone; `.T` would turn all of them around. Your `softmax_backward` does the middle step. PyTorch's
 # `backward`, `autograd.grad` and attention are not allowed: they come afterwards, to compare.
 
 # %% exercise="attention_backward" part="solution"
@@ -368,18 +384,22 @@ check(attention_backward, keeps_inputs, right_shape, finite, right_size, each_gr
 # %% [markdown] exercise="attention_backward" part="hints"
 # - Begin at the end: O = W V is a product of two matrices, and the rule gives a gradient for each of the two. The one for V is
 #   finished. The one for W goes through `softmax_backward`.
-# - Write the shape beside each product. To transpose with leading axes, exchange the last two axes only: `np.swapaxes(a, -2, -1)`.
+# - Write the shape beside each product. Where two inner lengths do not meet, one of the two matrices has to be transposed.
 # - Q Kᵀ is a product, too: of Q, and of Kᵀ. Divide the gradient of the scores by √d_k *before* it splits into the two;
 #   then both have the factor. The values never meet it.
 
 # %% [markdown]
 # ## Does it hold? Three ways to the same gradients
 #
-# Now the test that this unit was built for. On one attention, the same gradients are computed by hand (your function, once it
-# passes), by nudging, and by PyTorch's **autograd**, which keeps a list of every operation on the way there and goes back along it.
+# Now the test that this unit was built for. On one attention, the same gradients are computed by hand (with your own function from the
+# cell above), by nudging, and by PyTorch's **autograd**, which keeps a list of every operation on the way there and goes back along it.
 #
-# **Predict first.** How far apart will they be? By hand and autograd do the same sums, perhaps in another order. Nudging is an
-# approximation. Write down two powers of ten.
+# **Predict first.** By hand and autograd do the same sums, perhaps in another order. Nudging is an approximation, with a step of $10^{-6}$.
+# How far is it from the other two? (The gradients themselves are numbers around 1.)
+
+# %% part="demo"
+predict("04-nudging-apart", "The largest difference between nudging and your formula will be near ...",
+        choices=("1e-3", "1e-6", "1e-9", "1e-16"))
 
 # %% part="demo"
 attention, attention_backward_part = use_part("scaled_dot_product_attention"), use_part("attention_backward")
@@ -394,7 +414,7 @@ except Exception as error:
     print(f"Yours cannot be used yet ({type(error).__name__}). The course's own stands in, and does the same as autograd.")
     by_hand = attention_backward_part(**inputs, weights=weights, grad_output=grad_output)
 
-# %% part="demo"
+# %% part="demo" folded=False
 import torch
 
 from autograder.lab.tables import table
@@ -402,12 +422,14 @@ from autograder.lab.tables import table
 def loss(**changed):
     return float(np.sum(attention(**(inputs | changed))[0] * grad_output))
 
-by_nudging = [numerical_gradient_part(lambda x: loss(**{name: x}), inputs[name]) for name in inputs]
+by_nudging = [nudge(lambda x: loss(**{name: x}), inputs[name]) for name in inputs]
 leaves = [torch.from_numpy(array).requires_grad_(True) for array in inputs.values()]
 torch.nn.functional.scaled_dot_product_attention(*leaves).backward(torch.from_numpy(grad_output))
 
 rows = [(f"grad_{name}", float(np.abs(hand - leaf.grad.numpy()).max()), float(np.abs(hand - nudged).max()))
         for name, hand, leaf, nudged in zip(inputs, by_hand, leaves, by_nudging, strict=True)]
+apart = max(row[2] for row in rows)
+outcome("04-nudging-apart", min(("1e-3", "1e-6", "1e-9", "1e-16"), key=lambda power: abs(np.log10(max(apart, 1e-20) / float(power)))))
 table(rows, ["largest difference", "by hand and autograd", "by hand and nudging"])
 
 # %% [markdown]
@@ -418,66 +440,114 @@ table(rows, ["largest difference", "by hand and autograd", "by hand and nudging"
 # %% [markdown]
 # ## Experiment · The same check in single precision
 #
-# Deep learning runs in float32, and PyTorch's tensors are float32 unless told otherwise. So someone runs this gradient check, on the
-# same right code, in float32. **Predict first:** with a step of $10^{-6}$, does the check pass? A usual rule is that a check passes where
-# the difference is below one part in a thousand.
+# Deep learning runs in float32, which holds 7 digits where float64 holds 16. PyTorch's tensors are float32 unless told otherwise. So
+# someone runs this gradient check, on the same right code, in float32. A usual rule: the check passes where the difference is below
+# one part in a thousand.
+#
+# **Predict first.** With a step of $10^{-6}$, does it pass?
 
 # %% part="demo"
+predict("04-single-precision", "Right code, float32, a step of 1e-6: the check ...", choices=("passes", "fails"))
+
+# %% part="demo" folded=False
+def loss_double(query):
+    return loss(query=query)
+
 def loss_single(query):
     query, key, value = (array.astype(np.float32) for array in (query, inputs["key"], inputs["value"]))
     weights = np.exp(query @ key.swapaxes(-2, -1) / np.float32(2))  # d_k is 4
     return float(np.sum(weights / weights.sum(-1, keepdims=True) @ value * grad_output.astype(np.float32)))
 
-steps, exact = np.logspace(-9, 0, 28), leaves[0].grad.numpy()
-def error(function, step):
-    return np.abs(numerical_gradient_part(function, inputs["query"], step) - exact).max() / np.abs(exact).max()
+exact = leaves[0].grad.numpy()
+def error_of(function, step):
+    return np.abs(nudge(function, inputs["query"], step) - exact).max() / np.abs(exact).max()
 
-curves = {"float64": [error(lambda q: loss(query=q), h) for h in steps], "float32": [error(loss_single, h) for h in steps]}
+steps = np.logspace(-9, 0, 28)
+curves = {name: [error_of(function, step) for step in steps] for name, function in (("float64", loss_double), ("float32", loss_single))}
+at_6 = error_of(loss_single, 1e-6)
+outcome("04-single-precision", "passes" if at_6 < 1e-3 else "fails")
+
+# %% part="demo" folded=True
 curves["one in a thousand"] = np.full(len(steps), 1e-3)
 show(lines(steps, curves, "step h", "largest error / largest gradient", logx=True, logy=True, title="A gradient check of right code", markers=False))
-for name, function in {"float64": lambda q: loss(query=q), "float32": loss_single}.items():
-    print(f"{name}: error at a step of 1e-06: {error(function, 1e-6):.0e}, smallest error of all steps: {min(curves[name]):.0e}")
+print(f"at a step of 1e-06: float64 {error_of(loss_double, 1e-6):.0e}, float32 {at_6:.0e}; smallest error of all steps: "
+      f"float64 {min(curves['float64']):.0e}, float32 {min(curves['float32']):.0e}")
 
 # %% [markdown]
 # Look at the step of $10^{-6}$, and at the level that counts as passed. The gradients are right in both lines; what fails is the *check*. Of
-# two losses that agree in six digits, float32 has hardly a digit left to tell them apart. You could search for a long time for a mistake that
-# is none. So: **check gradients in float64**, with a step near $10^{-6}$, then train in whatever you like. It is one reason why this unit is
-# in NumPy, whose numbers are float64 from the start.
+# two losses that agree in six digits, float32 has hardly a digit left to tell them apart. People have spent evenings on a mistake that was
+# none. So: **check gradients in float64**, with a step near $10^{-6}$, then train in whatever you like.
 
 # %% [markdown]
 # ## Experiment · What can be learned where?
 #
-# A gradient is good for going downhill: move each number a little against its gradient, again and again. Here four queries look at five
-# keys, and each output should become a target vector that was drawn at random. The loss is half the squared distance, so `grad_output` is
-# simply output minus target.
+# A gradient is good for going downhill: move each number a little against its gradient, again and again. Here eight queries look at three
+# keys, and each output should become a target, a point of the plane drawn at random. The loss is half the squared distance, so `grad_output`
+# is simply output minus target.
 #
-# **Predict first.** Three runs. In the first only the values may move, in the second only queries and keys, in the third everything. Which of
-# them can bring the loss to 0? Think of what an output is made of before you run the cell.
+# **Predict first.** Three runs. In the first only the values may move, in the second only queries and keys, in the third all three. Which of
+# them can bring the loss to 0? Think of what an output is made of.
 
 # %% part="demo"
-rng = np.random.default_rng(1)
-start = [rng.normal(size=(4, 3)), rng.normal(size=(5, 3)), rng.normal(size=(5, 2))]
-target = 2 * rng.normal(size=(4, 2))
+RUNS = {"only values move": {2}, "only queries and keys move": {0, 1}, "all three move": {0, 1, 2}}
+predict("04-downhill", "Which runs bring the loss below 1 % of where it began?", choices=(*RUNS, "the first and the last", "the last two", "none", "all"))
 
-def descend(moving, steps=100, rate=0.3):
+# %% part="demo" folded=False
+rng = np.random.default_rng(0)
+start = [rng.normal(size=(8, 2)), rng.normal(size=(3, 2)), rng.normal(size=(3, 2))]  # query, key, value
+target = rng.normal(size=(8, 2))
+attention_backward_part = use_part("attention_backward")
+
+def descend(moving, steps=300, rate=0.25):
     parts, losses = [array.copy() for array in start], []
     for _ in range(steps):
         output, weights = attention(*parts)
         losses.append(0.5 * np.sum((output - target) ** 2))
         gradients = attention_backward_part(*parts, weights, output - target)
         parts = [array - rate * gradient * (i in moving) for i, (array, gradient) in enumerate(zip(parts, gradients, strict=True))]
-    return losses
+    return losses, output, parts[2]
 
-runs = {"only values move": descend({2}), "only queries and keys move": descend({0, 1}), "all three move": descend({0, 1, 2})}
-show(lines(np.arange(100), runs, "step downhill", "loss", title="Going downhill with attention_backward", markers=False))
-for name, losses in runs.items():
+runs = {name: descend(moving) for name, moving in RUNS.items()}
+arrived = [name for name, (losses, _, _) in runs.items() if losses[-1] < 0.01 * losses[0]]
+several = {0: "none", 1: "".join(arrived), 2: "the first and the last" if "only values move" in arrived else "the last two", 3: "all"}
+outcome("04-downhill", several[len(arrived)])
+
+# %% part="demo" folded=True
+from autograder.lab.figures import panels
+
+weights = attention(*start)[1]  # fixed while only values move: the best values are a least-squares fit
+fitted = weights @ np.linalg.lstsq(weights, target, rcond=None)[0]
+shares = np.array([(i, j, 200 - i - j) for i in range(201) for j in range(201 - i)]) / 200  # weights that sum to 1
+triangle = shares @ start[2]  # wherever queries and keys can bring an output
+nearest = np.min(np.sum((triangle[:, None] - target) ** 2, axis=2), axis=0)
+floors = {"floor, fixed weights": 0.5 * np.sum((fitted - target) ** 2), "floor, fixed values": 0.5 * nearest.sum()}
+curves = {name: losses for name, (losses, _, _) in runs.items()} | {name: np.full(300, floor) for name, floor in floors.items()}
+show(lines(np.arange(300), curves, "step downhill", "loss", title="Going downhill with attention_backward", markers=False))
+for name, (losses, _, _) in runs.items():
     print(f"{name}: loss {losses[0]:.3g} → {losses[-1]:.3g}")
+print("; ".join(f"{name}: {floor:.3g}" for name, floor in floors.items()))
+
+figure, axes = panels(1, 2, width=7.2, height=3.9, sharex=True, sharey=True)
+for ax, name in zip(axes[0], list(RUNS)[1:], strict=True):
+    _, output, value = runs[name]
+    corners = value[[0, 1, 2, 0]]
+    ax.fill(*value.T, color="#d9ebf7")
+    ax.plot(*corners.T, color="#0072B2", linestyle="-", marker="s", label="the three values")
+    ax.plot(*np.stack([output, target]).transpose(2, 0, 1), color="#6b6b6b", linestyle="-", linewidth=1)
+    ax.plot(*target.T, color="#D55E00", linestyle="", marker="x", markersize=8, label="targets")
+    ax.plot(*output.T, color="#009E73", linestyle="", marker="o", label="outputs")
+    ax.set_title(name)
+    ax.set(xlabel="first number", ylabel="second number" if ax is axes[0, 0] else "")
+axes[0, 0].legend(loc="best")
+show(figure, alt="Two pictures of the plane with eight targets, the triangle of the three values, and the outputs at the end. Where only queries "
+     "and keys move, targets outside the triangle are not reached: their outputs end on its edge. Where all move, the triangle has grown.")
 
 # %% [markdown]
-# Queries and keys decide only *where to look*. Whatever they learn, an output stays a mean of the values, somewhere between them, and a
-# target that lies outside cannot be reached: look for the line that stops falling. The values decide *what there is to see*; but all queries
-# share them. Together they do what neither does alone. In a model all of them come from matrices that are learned, so all three
-# gradients of this unit flow on into $W_q$, $W_k$ and $W_v$, by the same rule for products.
+# Queries and keys decide only *where to look*. Whatever they learn, an output stays a mean of the values, inside their triangle. A target
+# outside is reached as far as the triangle's edge, and the dashed floor is what remains. The values decide *what there is to see*; but all
+# queries share them, and three points of the plane cannot serve eight fixed mixtures: that floor is the least-squares error. Together they
+# do what neither does alone. In a model all of them come from learned matrices, so all three gradients flow on into $W_q$, $W_k$ and
+# $W_v$, by the same rule for products.
 
 # %% [markdown]
 # ## What you built
@@ -494,31 +564,19 @@ for name, losses in runs.items():
 #
 # Answer first, then unfold.
 #
-# <details><summary>1. All the <code>g</code> of a row are equal: the loss gets the same from every key. What is the gradient for the
-# scores, and why?</summary>
-#
-# Zero. Each $g$ equals the mean, so every bracket is 0. In words: if it does not matter where the weight goes, there is no reason to move it.
-# </details>
-#
-# <details><summary>2. A key has weight 0 for a query. Which gradients does this pair still give?</summary>
-#
-# None to the scores, so none to query and key: $w_j = 0$ stands before the bracket. None to the value either, since its gradient is
-# weight times gradient of the output. A key that this query overlooks completely learns nothing from it.
-# </details>
-#
-# <details><summary>3. You double <code>grad_output</code>. What happens to the three gradients?</summary>
+# <details><summary>1. You double <code>grad_output</code>. What happens to the three gradients?</summary>
 #
 # They double. The way back is linear in the gradient that comes in, however crooked the way there is.
 # </details>
 #
-# <details><summary>4. Your model has a million numbers, and one pass there takes 10 ms. How long does a numerical gradient take? And
+# <details><summary>2. Your model has a million numbers, and one pass there takes 10 ms. How long does a numerical gradient take? And
 # backpropagation?</summary>
 #
 # Two passes for each number: two million times 10 ms, more than five hours. Backpropagation costs only a few times as much as one
 # pass, whatever the number of parameters. For a check, nudge twenty numbers picked at random.
 # </details>
 #
-# <details><summary>5. A gradient check with a step of 1e-6 shows an error of 3e-2. Do you suspect the gradient, the step, or the
+# <details><summary>3. A gradient check with a step of 1e-6 shows an error of 3e-2. Do you suspect the gradient, the step, or the
 # precision?</summary>
 #
 # Look at the precision first. In float64 such an error means a mistake in the gradient. In float32 it may mean nothing: repeat the check
@@ -530,7 +588,7 @@ for name, losses in runs.items():
 #
 # - Vaswani and others, *Attention Is All You Need*, 2017, section 3.2.1: scaled dot-product attention, and small gradients of the softmax as the
 #   reason for the scale.
-# - Hung-yi Lee (李宏毅), National Taiwan University: *Machine Learning 2021*, lecture "自注意力機制 (Self-attention) (上)": attention as
+# - Hung-yi Lee (李宏毅), National Taiwan University: *Machine Learning 2021*, lecture "自注意力機制 (Self-attention)", parts (上) and (下): attention as
 #   matrix products, of which only $W^q$, $W^k$ and $W^v$ are learned. The way back is worked out in this unit; its numbers are this course's own.
 # - Goodfellow, Bengio and Courville, *Deep Learning*, 2016, sections 6.5 and 6.5.6: backpropagation, and the rule for matrix products.
 # - Press, Teukolsky, Vetterling and Flannery, *Numerical Recipes*, 3rd edition, 2007, section 5.7: truncation and rounding error of numerical

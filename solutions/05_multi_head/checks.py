@@ -900,15 +900,15 @@ def very_low_scores(rng):
         state[f"{name}.bias"] = type(state["q_proj.weight"])(sign * offset, "float32")
     return module(init=call.init, given=call.given, state=state, gradients=False)
 
-def above(rng, number):
-    """Queries of about 3.5, and keys of which the hidden ones lie higher by `number`: 7 times that in their scores."""
+def above(rng, number, low=0.0):
+    """Queries of about 3.5, and keys at `low`, or at `number` where they are hidden: 7 times that in their scores."""
     mask = torch.tensor([[True, False], [False, True]])[:, None, None]
     call = cross_call(rng, 2, 3, 2, 2, 4, mask, gradients=False)
     state, kind = dict(call.state), type(call.state["q_proj.weight"])
     state["q_proj.weight"] = kind(state["q_proj.weight"].data * np.float32(0.05), "float32")
     state["q_proj.bias"] = kind(np.full(8, 3.5, dtype="float32"), "float32")
     state["k_proj.weight"] = kind(np.concatenate([np.ones((8, 1)), 0.05 * state["k_proj.weight"].data[:, 1:]], axis=1).astype("float32"), "float32")
-    call.given["key"][..., 0] = torch.where(mask[:, 0, 0], 0.0, number)
+    call.given["key"][..., 0] = torch.where(mask[:, 0, 0], low, number)
     return module(init=call.init, given=call.given, state=state, gradients=False)
 
 @cases()
@@ -917,9 +917,14 @@ def high_hidden_scores(rng):
     return above(rng, 1.4)
 
 @cases()
-def hidden_scores_far_above(rng):
+def hidden_scores_hundreds_above(rng):
     """3 queries, 2 keys, of which the hidden one has scores hundreds above the other"""
     return above(rng, 40.0)
+
+@cases()
+def hidden_scores_far_above(rng):
+    """3 queries, 2 keys, of which the hidden one has scores of +10,000, the other of −10,000"""
+    return above(rng, 1500.0, -1500.0)
 
 @cases()
 def large_scores(rng):
@@ -1133,9 +1138,13 @@ wrong("filled-with-minus-20", (fill, "scores.masked_fill(~mask, -20.0)"),  (zero
       says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
 wrong("filled-with-minus-20-zeroed-rows", (fill, "scores.masked_fill(~mask, -20.0)"), (zero, "        if mask is not None:\n            weights = weights * mask.any(dim=-1, keepdim=True)\n"),
       says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
-for name, rows in (("", ""), ("-zeroed-rows", "        if mask is not None:\n            weights = weights * mask.any(dim=-1, keepdim=True)\n")):
-    wrong(f"added-minus-15{name}", (fill, "scores - 15.0 * (~mask)"), (zero, rows),
-          says="you take a number from hidden scores that is not large enough: where a hidden key's score lies far above the others, it still gets weight. Use −inf.")
+ROWS = "        if mask is not None:\n            weights = weights * mask"
+for number in (15, 100, 1000):
+    for name, rows in (("", ""), ("-zeroed-rows", f"{ROWS}.any(dim=-1, keepdim=True)\n"), ("-zeroed", f"{ROWS}\n")):
+        if (number, name) == (100, "-zeroed"):  # as "shared-out" gives
+            continue
+        wrong(f"added-minus-{number}{name}", (fill, f"scores - {number}.0 * (~mask)"), (zero, rows),
+              says="hidden scores are not pushed low enough, by what you take from them or by what you set them to: where a hidden key's score lies far above the others, or these are very low, it still takes the weight. Use −inf.")
 wrong("filled-with-minus-1", (fill, "scores.masked_fill(~mask, -1.0)"), (zero, ""),
       says="hidden scores are set to −1, and exp(−1) is 0.37: hidden keys still get weight. Use −inf.")
 wrong("filled-with-minus-10", (fill, "scores.masked_fill(~mask, -10.0)"), (zero, ""),
@@ -1146,7 +1155,7 @@ wrong("filled-with-plus-inf", (fill, "scores.masked_fill(~mask, 1e9)"), (zero, "
       says="hidden scores are set to a huge positive number, so the hidden keys get all the weight; the sign is wrong.")
 wrong("fully-masked-uniform", (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""),
       says="where a query may see nothing, your weights are all equal: all its scores are the same low number, and the softmax shares the weight among the hidden keys. Such a row must be all 0.")
-wrong("fully-masked-added", (fill, "scores + (~mask) * -1e4"), (zero, ""),
+wrong("fully-masked-added", (fill, "scores + (~mask) * -1e6"), (zero, ""),
       says="where a query may see nothing, your weights are as if nothing were hidden. Such a row must be all 0.")
 wrong("fully-masked-nan", (zero, ""),
       says="where a query may see nothing, your weights are NaN: all its scores are −inf, and the softmax (or the division by the row's sum) is 0/0. Such a row must be all 0.")
@@ -1374,6 +1383,7 @@ class DoublePrecision(ByHead):
             return (x.double() @ p.weight.double().T + p.bias.double()).unflatten(-1, (self.num_heads, -1)).movedim(2, 1)
         q, k, v = lin(self.q_proj, query), lin(self.k_proj, key), lin(self.v_proj, value)
         s = q @ k.mT / math.sqrt(k.shape[-1])
+        s = s if mask is None else s.masked_fill(~mask, -1e300)
         e = torch.exp(s - s.amax(-1, keepdim=True))
         e = e if mask is None else e * mask
         w = e / e.sum(-1, keepdim=True).clamp_min(1e-300)

@@ -1,6 +1,10 @@
 # %% [markdown]
 # # 05 · Multi-head attention: several kinds of relevance
 #
+# "She sat on the bank of the river." What kind of bank? Look at *river*. Who does something with it? Look at *sat*. But the
+# weights of one query sum to 1: attention given to one word is taken from the other, and the two answers arrive as one
+# average. In this unit a layer learns to ask several questions at once.
+#
 # **By the end you can**
 #
 # - say what a head is, and why one set of weights is often not enough;
@@ -11,8 +15,8 @@
 # **Time:** about two hours, 80 minutes of them for the exercises.
 # **You need:** units 02 and 03 (scores, softmax, `QKᵀ/√d_k`), and what a PyTorch `nn.Module` is.
 #
-# From here on the arrays are PyTorch tensors. A tensor works like a NumPy array. It can also keep track of gradients,
-# so that unit 04's work is done for you, and it can live on a GPU.
+# From here on arrays are PyTorch tensors. They also keep track of gradients, so that unit 04's work is done for you, and
+# can live on a GPU.
 
 # %% part="setup"
 import math
@@ -21,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from autograder import (
-    axes, begin, check, entries_in_place, finite, hint, keeps_inputs, matches, open_rows_sum_to_one, right_shape,
-    same_twice, use_part, zero_where_masked,
+    axes, begin, check, entries_in_place, finite, hint, keeps_inputs, matches, open_rows_sum_to_one, outcome, predict,
+    right_shape, same_twice, use_part, zero_where_masked,
 )
 
 begin("05_multi_head")
@@ -30,15 +34,11 @@ begin("05_multi_head")
 # %% [markdown]
 # ## The idea
 #
-# Take the word *bank* in "she sat on the bank of the river". Two questions matter at once: what kind of bank is it
-# (look at *river*), and who does something with it (look at *sat*). One row of attention weights must answer both. The
-# weights sum to 1, so attention given to one word is taken from the other, and the two answers arrive as one average.
-#
-# The way out is simple: **ask several times, with different questions.** Each asking is called a **head**. A head has
-# its own query, key and value, narrower than before, and its own weights. It knows nothing of the other heads. Only at
-# the end are the heads' answers put side by side and mixed by one more matrix.
+# **Ask several times, with different questions.** Each asking is called a **head**. A head has its own query, key and
+# value, narrower than before, and its own weights. It knows nothing of the other heads. Only at the end are the heads'
+# answers put side by side and mixed by one more matrix.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes = {
@@ -69,24 +69,6 @@ show(flow(boxes, arrows, title="Two heads look at the same tokens, each in its o
 # - The softmax runs over the keys, in each head by itself.
 # - $[\;\cdots\;]$: the heads side by side, along the features. The result is $(n, H \cdot d_{head})$.
 # - $W^{o}$: the output matrix, $(H \cdot d_{head}, d_{out})$. It is the only place where heads meet.
-#
-# ### An example in numbers
-#
-# The lecture works with two heads, and so do we. Two tokens, $a^1 = (1, 0)$ and $a^2 = (0, 1)$.
-#
-# **Head 1** asks for tokens *like itself*: $W^{q,1} = \sqrt2 \ln 3 \begin{pmatrix}1&0\\0&1\end{pmatrix}$,
-# $W^{k,1}$ and $W^{v,1}$ are the identity. For $a^1$ the scores are $\sqrt2\ln3$ and $0$; divided by $\sqrt{2}$ they are
-# $\ln 3$ and $0$. The softmax of these is $\frac{3}{4}, \frac{1}{4}$. So head 1 answers
-# $\frac34 a^1 + \frac14 a^2 = (0.75,\ 0.25)$.
-#
-# **Head 2** asks for the *other* token: $W^{q,2} = \sqrt2 \ln 3 \begin{pmatrix}0&1\\1&0\end{pmatrix}$, $W^{k,2}$ the
-# identity, $W^{v,2}$ four times the identity. Its weights are $\frac14, \frac34$, and it answers
-# $4\,(\frac14 a^1 + \frac34 a^2) = (1,\ 3)$.
-#
-# Side by side: $(0.75,\ 0.25,\ 1,\ 3)$. With $W^o = \begin{pmatrix}4&0\\0&4\\0&1\\1&0\end{pmatrix}$ the output is
-# $b^1 = (4\cdot0.75 + 3,\;\; 4\cdot0.25 + 1) = (6,\ 2)$. By symmetry $b^2 = (2,\ 6)$.
-#
-# One head alone could not have kept "mostly me" and "mostly the other" apart: it has one pair of weights.
 
 # %% [markdown] exercise="two_head_attention" part="prompt" points=10 difficulty=2 minutes=20 forbids="scaled_dot_product_attention MultiheadAttention"
 # ## Exercise 1 · `two_head_attention`: head by head
@@ -131,19 +113,45 @@ check(two_head_attention, keeps_inputs, axes("n", "d_out"), right_shape, finite,
 # - `torch.cat(list_of_tensors, dim=...)` joins tensors along an axis that they already have. `W_o` comes last, once.
 
 # %% [markdown]
-# ### The example, by code
+# ### The example, by hand
 #
-# The two-head example from above. The hand gave $b^1 = (6, 2)$ and $b^2 = (2, 6)$. (`use_part` takes the course's own
-# version of an exercise, so the cells between the exercises also run before you have solved everything.)
+# The lecture works with two heads, and so do we. Two tokens, $a^1 = (1, 0)$ and $a^2 = (0, 1)$.
+#
+# **Head 1** asks for tokens *like itself*: $W^{q,1} = \sqrt2 \ln 3 \begin{pmatrix}1&0\\0&1\end{pmatrix}$,
+# $W^{k,1}$ and $W^{v,1}$ are the identity. For $a^1$ the scores are $\sqrt2\ln3$ and $0$; divided by $\sqrt{2}$ they are
+# $\ln 3$ and $0$. The softmax of these is $\frac{3}{4}, \frac{1}{4}$. So head 1 answers
+# $\frac34 a^1 + \frac14 a^2 = (0.75,\ 0.25)$.
+#
+# **Head 2** asks for the *other* token: $W^{q,2} = \sqrt2 \ln 3 \begin{pmatrix}0&1\\1&0\end{pmatrix}$, $W^{k,2}$ the
+# identity, $W^{v,2}$ four times the identity. Its weights are $\frac14, \frac34$, and it answers
+# $4\,(\frac14 a^1 + \frac34 a^2) = (1,\ 3)$.
+#
+# Side by side: $(0.75,\ 0.25,\ 1,\ 3)$. With $W^o = \begin{pmatrix}4&0\\0&4\\0&1\\1&0\end{pmatrix}$ the output is
+# $b^1 = (4\cdot0.75 + 3,\;\; 4\cdot0.25 + 1) = (6,\ 2)$. By symmetry $b^2 = (2,\ 6)$.
+#
+# One head alone could not have kept "mostly me" and "mostly the other" apart: it has one row of weights for each query.
+#
+# ### Where the heads meet
+#
+# Cut $W^o$ into bands of rows, one for each head: $W^o_1$ is the upper half here, $W^o_2$ the lower. The long row times $W^o$ is
+# then a sum:
+#
+# $$b = \text{head}_1\, W^o_1 + \text{head}_2\, W^o_2 + \cdots$$
+#
+# Head 1 adds $4 \cdot (0.75,\ 0.25) = (3, 1)$. The lower band exchanges the two numbers of $(1, 3)$, so head 2 adds $(3, 1)$, too.
+# **Each head adds its own part to the output**, without asking the others. (`use_part` takes your own function once it has
+# passed, and the course's until then. It says which.)
 
 # %% part="demo"
-two_heads = use_part("two_head_attention")
+multi = use_part("two_head_attention")
 a = torch.eye(2)
 sharp = math.sqrt(2) * math.log(3)
 like_me = (sharp * torch.eye(2), torch.eye(2), torch.eye(2))
 the_other = (sharp * torch.eye(2).flip(0), torch.eye(2), 4 * torch.eye(2))
 W_o = torch.tensor([[4.0, 0.0], [0.0, 4.0], [0.0, 1.0], [1.0, 0.0]])
-print("b =", two_heads(a, [like_me, the_other], W_o), sep="\n")
+print("both heads, side by side, times W_o:", multi(a, [like_me, the_other], W_o).round(decimals=3).tolist())
+parts = multi(a, [like_me], W_o[:2]), multi(a, [the_other], W_o[2:])
+print("each head times its own rows of W_o:", *(part.round(decimals=3).tolist() for part in parts), "sum:", sum(parts).round(decimals=3).tolist())
 
 # %% [markdown]
 # ## Two ways to write a head
@@ -186,10 +194,13 @@ check(compose_projections, keeps_inputs, right_shape, matches)
 # - Matrix products may be bracketed as you like: W_n · (W_q · a) = (...) · a. What stands in the bracket?
 
 # %% [markdown]
-# ### Both forms, the same queries
+# ### There and back
 #
-# Here is the lecture's form beside the single matrices, on four random tokens and three heads. The keys and values work
-# the same way. So the two forms can compute exactly the same things. The single matrix just stores fewer numbers.
+# Two matrices in a row are always one. And back? For a head with a free matrix $M$ you need a $W^{q,n}$ with
+# $W^{q,n} W^q = M$. There is one **for every $M$ exactly when $W^q$ loses nothing**, that is, when its rank is $d_{in}$; a square
+# matrix that can be inverted is the usual case. Then the two forms can compute the same things, and the single matrix
+# stores fewer numbers. A $W^q$ that makes the vector shorter does lose something. The cell tries both; keys and values
+# work the same way.
 
 # %% part="demo"
 compose = use_part("compose_projections")
@@ -197,9 +208,12 @@ torch.manual_seed(0)
 columns = torch.randn(6, 4)  # four tokens of length 6, as columns
 W_q, W_heads = torch.randn(6, 6), [torch.randn(2, 6) for _ in range(3)]
 for n, (W_head, M) in enumerate(zip(W_heads, compose(W_q, W_heads), strict=True), start=1):
-    two_steps, one_step = W_head @ (W_q @ columns), M @ columns
-    print(f"head {n}: largest difference between the two forms {(two_steps - one_step).abs().max():.1e}")
+    print(f"head {n}: largest difference between two steps and one {(W_head @ (W_q @ columns) - M @ columns).abs().max():.1e}")
 print("numbers to learn for the queries: two steps", 6 * 6 + 3 * 2 * 6, "· one matrix for each head", 3 * 2 * 6)
+for short in (W_q, W_q[:3]):
+    free = torch.randn(2, 6)  # some matrix of a head; the nearest two steps by least squares
+    nearest = torch.linalg.lstsq(short.T, free.T).solution.T @ short
+    print(f"back, with a W_q of {len(short)} rows: the nearest two steps miss M by {(nearest - free).abs().max():.1e}")
 
 # %% [markdown]
 # ## All heads at once
@@ -209,11 +223,12 @@ print("numbers to learn for the queries: two steps", 6 * 6 + 3 * 2 * 6, "· one 
 # makes the queries of all heads.** In the result, features `0 … d_head−1` belong to head 0, the next `d_head` to head 1,
 # and so on.
 #
-# Two small steps remain around the attention itself:
+# A batched product (`@`) multiplies the last two axes and treats every index before them by itself. So two small steps
+# remain around the attention:
 #
-# 1. **Split**: give the heads an axis of their own, and move it next to the batch. From there on, a batched product
-#    treats each head by itself, as it treats each sentence of a batch by itself.
-# 2. **Merge**: put each token's heads side by side again.
+# 1. **Split**: give the heads an axis of their own, and move it next to the batch. Now a product treats each head by
+#    itself, as it treats each sentence by itself.
+# 2. **Merge**: put each token's heads side by side again, since $W^o$ reads the whole row of a token.
 #
 # | step | shape |
 # |---|---|
@@ -221,8 +236,9 @@ print("numbers to learn for the queries: two steps", 6 * 6 + 3 * 2 * 6, "· one 
 # | split | `(batch, num_heads, seq, d_head)` |
 # | merged | `(batch, seq, d_model)` |
 #
-# Nothing is computed in either step. Every number only moves. This is where most mistakes happen: the *shape* can be
-# right while the *numbers* sit in the wrong places.
+# Nothing is computed in either step; every number only moves. Two tools are enough: `x.reshape(...)` puts new brackets
+# around the same numbers in the same order, `x.transpose(i, j)` exchanges two axes. This is where most mistakes happen:
+# the *shape* can be right while the *numbers* sit in the wrong places.
 
 # %% [markdown] exercise="split_heads" part="prompt" points=5 difficulty=2 minutes=10
 # ## Exercise 3 · `split_heads`
@@ -251,15 +267,14 @@ check(split_heads, keeps_inputs, axes("batch", "num_heads", "seq", "d_head"), ri
 # %% [markdown] exercise="split_heads" part="hints"
 # - Unit 00's `group_last_axis` cut the last axis into groups. Do that first: which four axes do you have then, and in
 #   which order?
-# - A reshape never changes the order in which numbers lie in memory; it only puts new brackets around them. Two axes
-#   change places by another operation.
+# - A reshape alone cannot bring a token's second half to another head: it never changes the order of the numbers. Which
+#   two axes still stand in the wrong order afterwards?
 # - `reshape` to `(batch, seq, num_heads, d_head)`; then let axes 1 and 2 change places (`transpose`).
 
 # %% [markdown]
 # ### See it happen
 #
-# One sentence, three tokens, six features, two heads. Each number says where it came from: `21` is token 2, feature 1.
-# Read the output: does head 0 hold features 0, 1, 2 of *every* token?
+# Each number says where it came from: `21` is token 2, feature 1. Does head 0 hold features 0, 1, 2 of *every* token?
 
 # %% part="demo"
 split = use_part("split_heads")
@@ -303,7 +318,8 @@ check(merge_heads, keeps_inputs, axes("batch", "seq", "d_model"), right_shape, e
 #
 # Below, a sentence is split and merged in two ways. The first is right. The second is wrong **twice**, in the split
 # and in the merge. The round trip is perfect both times, and yet the wrong split's head 0 holds no features of
-# token 2 at all. So a test by round trip, or by shape, would let it pass. The checks above compare entry by entry.
+# token 2 at all: two wrongs make a round trip. So a test by round trip, or by shape, would let it pass. The checks
+# above compare entry by entry.
 
 # %% part="demo"
 split, merge = use_part("split_heads"), use_part("merge_heads")
@@ -312,6 +328,22 @@ right_split, wrong_split = split(x, 2), x.view(1, 2, 3, 3)
 print("round trip, right:", torch.equal(merge(right_split), x), "  wrong twice:", torch.equal(wrong_split.view(1, 3, 6), x))
 print("head 0, right:", right_split[0, 0].int().tolist())
 print("head 0, wrong:", wrong_split[0, 0].int().tolist())
+
+# %% [markdown]
+# And why does `view` sometimes refuse where `reshape` does not? A tensor is one long row of numbers and, for each axis, a
+# step: how far to go for the next index. `transpose` moves no number, it exchanges two steps. To join heads and features, one
+# even step must lead through both. After a product and a transpose it does not: from one head to the next it is a jump.
+# `view` then refuses; `reshape` copies the numbers into a new row.
+
+# %% part="demo"
+answers = torch.rand(1, 2, 3, 3) @ right_split  # (batch, num_heads, seq, d_head), like weights @ value
+by_token = answers.transpose(1, 2)
+print("steps of (batch, head, token, feature)", answers.stride(), "→ of (batch, token, head, feature)", by_token.stride())
+try:
+    by_token.view(1, 3, 6)
+except RuntimeError as error:
+    print("view(1, 3, 6):", str(error).partition("(")[0], "...")
+print("reshape(1, 3, 6):", tuple(by_token.reshape(1, 3, 6).shape), "in a new row of numbers")
 
 # %% [markdown]
 # ## The whole layer
@@ -326,11 +358,10 @@ print("head 0, wrong:", wrong_split[0, 0].int().tolist())
 #
 # A **mask** says which keys a query may look at. It is boolean, **True = may be attended to**. It broadcasts to
 # `(batch, num_heads, seq_q, seq_k)`, so `(batch, 1, 1, seq_k)` hides some keys from all queries of a sentence, and
-# `(seq_q, seq_k)` is the same for all sentences and heads. Unit 07 builds such masks. Beware: `nn.MultiheadAttention`
-# means the opposite by True.
+# `(seq_q, seq_k)` is the same for all sentences and heads. Unit 07 builds such masks.
 #
 # What if a query may look at nothing at all? A softmax over nothing is 0/0. In this course such a row gets **weights of
-# 0, never NaN**. If a single NaN reaches the loss, the next training step turns every weight of the model into NaN.
+# 0, never NaN**: unit 07 shows what a single NaN does.
 
 # %% [markdown] exercise="MultiHeadAttention" part="prompt" points=10 difficulty=3 minutes=30 forbids="scaled_dot_product_attention MultiheadAttention" returns="output weights"
 # ## Exercise 5 · `MultiHeadAttention`
@@ -400,11 +431,10 @@ check(
 # ## The proof: equal to `nn.MultiheadAttention`
 #
 # PyTorch has the same layer. It keeps the three projections stacked in one matrix, `in_proj_weight`: queries on top,
-# then keys, then values. Copy the weights of ours into it, give both the same tokens and a mask, and compare the
-# outputs, the weights of each head, and one gradient. (float32 keeps about seven digits, so expect differences around
-# $10^{-7}$, not 0.)
+# then keys, then values. Copy the weights of your layer into it (the first line of output says whether it is yours),
+# give both the same tokens and a mask, and compare. (In float32, expect differences around $10^{-7}$, not 0.)
 
-# %% part="demo"
+# %% part="demo" folded=False
 torch.manual_seed(0)
 layer, own = use_part("MultiHeadAttention")(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
 with torch.no_grad():
@@ -428,25 +458,35 @@ for name, one, other in (
 # %% [markdown]
 # Note the `~`: PyTorch's `key_padding_mask` is True where a key is **hidden**.
 #
+# <details><summary>A question on the way: the biases of <code>k_proj</code> never change the weights. Why?</summary>
+#
+# The bias adds q·b to every score of a query's row: the same number for every key. A softmax does not notice a number
+# added to all of its scores.
+# </details>
+#
 # ## An experiment: one head, two jobs
 #
-# Here is a task that asks two things of every place. The input is nine random digits. At each place the model must name
+# The input is nine random digits. At each place the model must name two things:
 #
 # - the digit at the **mirrored** place (this is reversal: the first answer is the last digit, and so on), and
 # - the digit **one place before** (the first place takes the last digit).
 #
 # The model is as small as can be: an embedding for the digits, a learned vector for each place (unit 06 is about
-# those), one `MultiHeadAttention`, and a linear readout for each of the two answers. There is nothing else in it, so
-# everything that a place learns about other places comes through the heads.
+# those), one `MultiHeadAttention`, and a linear readout for each answer. What a place learns about other places
+# comes through the heads alone.
 #
-# **Predict first.** Train it twice, with one head and with two. The width and the number of weights are the same.
-#
-# 1. Can one head get both answers right? If not: about how often is it right?
-# 2. With two heads: will each head take one of the jobs, or will both heads do half of each?
-#
-# Write your guesses down. Nothing in the model or in the loss tells a head what to do, so it may come out either way.
+# **Predict first.** Train it twice, with one head and with two. The width and the number of weights are the same. Can one
+# head get both answers right? And with two: will each take one of the jobs, or both do half of each? Nothing in the model
+# or in the loss tells a head what to do.
 
 # %% part="demo"
+predict("05-one-head", "One head, after training: over 90 % right are ...", choices=("both answers", "one of the two", "neither"))
+
+# %% part="demo"
+predict("05-two-heads", "Two heads, after training:",
+        choices=("each takes one of the jobs", "both do half of each", "something else"))
+
+# %% part="demo" folded=False
 LENGTH = 9
 torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -468,7 +508,7 @@ class DigitReader(nn.Module):
         output, weights = self.attention(x, x, x)
         return torch.stack([answer(output) for answer in self.answers], dim=-2), weights
 
-# %% part="demo"
+# %% part="demo" folded=True
 def random_digits(count: int, seed: int) -> Tensor:
     return torch.randint(10, (count, LENGTH), generator=torch.Generator().manual_seed(seed)).to(device)
 
@@ -489,7 +529,7 @@ def train(task, num_heads: int, steps: int = 350):
     right = model(fresh)[0].argmax(dim=-1) == task(fresh)
     return model, right.float().mean(dim=(0, 1)).tolist()
 
-# %% part="demo"
+# %% part="demo" folded=False
 from autograder.lab.tables import table
 
 
@@ -499,6 +539,7 @@ def mirrored_and_before(ids: Tensor) -> Tensor:
 
 one_head, right_with_one = train(mirrored_and_before, num_heads=1)
 two_heads, right_with_two = train(mirrored_and_before, num_heads=2)
+outcome("05-one-head", ("neither", "one of the two", "both answers")[sum(share > 0.9 for share in right_with_one)])
 table(
     [(heads, *(f"{share:.0%}" for share in right))
      for heads, right in (("one head", right_with_one), ("two heads", right_with_two))],
@@ -513,9 +554,9 @@ table(
 #
 # Now the second question: **who does what?** For each head, measure the share of its weight that goes to the mirrored
 # place, and the share that goes to the place before, over 500 fresh inputs. An even spread would give each place 11 %.
-# Call a head *specialised* if over 80 % of its weight lies on one of the two patterns.
+# A head has *taken a job* if over 80 % of its weight lies on one of the two.
 
-# %% part="demo"
+# %% part="demo" folded=True
 places = torch.arange(LENGTH)
 patterns = {
     "on the mirrored place": LENGTH - 1 - places, "on the place before": (places - 1) % LENGTH, "on itself": places,
@@ -530,24 +571,24 @@ def shares(weights: Tensor) -> list[list[float]]:
 rows = []
 for model in (one_head, two_heads):
     weights = model(random_digits(500, seed=1_000))[1].detach().cpu()
-    for number, found in enumerate(shares(weights), start=1):
+    by_head = shares(weights)  # of the two heads, in the end
+    for number, found in enumerate(by_head, start=1):
         name = f"{weights.shape[1]} head{'s' * (weights.shape[1] > 1)}, head {number}"
         rows.append((name, *(f"{share:.0%}" for share in found), "yes" if max(found) > 0.8 else "no"))
+jobs = {found.index(max(found[:2])) for found in by_head if max(found[:2]) > 0.8}
+halves = all(0.3 < share < 0.7 for found in by_head for share in found[:2])
+outcome("05-two-heads", "each takes one of the jobs" if jobs == {0, 1} else "both do half of each" if halves else "something else")
 table(rows, ["model", *patterns, "over 80 % on one"])
 
 # %% [markdown]
-# The patterns overlap a little: for the first digit, the mirrored place and the place before are both the last one, and
-# the middle place is its own mirror. So a head that does nothing but mirror still puts a ninth of its weight, 11 %, on
-# "the place before", and as much on itself.
+# The patterns overlap a little (the middle place is its own mirror, and the first place's two jobs are one), so a head that
+# only mirrors still has 11 % in each of the other columns. If the two heads have their large numbers in *different* columns, they have shared
+# the work, and nobody told them to.
 #
-# If the two heads of the second model have their large numbers in *different* columns, they have shared the work
-# between them. Nobody told them to. If both had the same column, or half and half, they would have solved it as a team;
-# with another seed or more heads, you may see that too.
-#
-# The maps show the same, mean weights over the 500 inputs. A head that mirrors draws the diagonal from the
-# bottom left to the top right. A head that looks one place back draws a line just below the other diagonal.
+# The maps show the mean weights. A head that mirrors draws the diagonal from the bottom left to the top right; one that
+# looks one place back draws a line just below the other diagonal.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import attention_maps, show
 
 maps, names = [], []
@@ -562,12 +603,15 @@ show(attention_maps(maps, names, tokens, tokens, title="Mean attention weights b
 # ### Explore it yourself
 #
 # Those were means. Now look at single inputs: choose one in the first menu, and a head in the other. The rows ask, the
-# columns are asked. (Where nothing can be chosen, as in a printed notebook, you see the first input.)
+# columns are asked.
 #
 # **Predict first.** A head that mirrors looks at a *place*. So when the digits change, what happens to its map? And what
 # would happen to the map of a head that looks for a *digit*?
 
 # %% part="demo"
+predict("05-other-digits", "Other digits: the map of the head that mirrors ...", choices=("stays nearly as it is", "moves with the digits"))
+
+# %% part="demo" folded=True
 from autograder.lab.explorer import explore, record
 
 inputs = random_digits(4, seed=2_000)
@@ -575,11 +619,15 @@ recordings = [
     record(model, ids[None], tokens=[str(digit) for digit in ids.tolist()], name=f"{name}: {''.join(map(str, ids.tolist()))}")
     for name, model in (("two heads", two_heads), ("one head", one_head)) for ids in inputs
 ]
+each = two_heads(random_digits(500, seed=1_000))[1].detach()  # (batch, head, place, key)
+moved = (each - each.mean(dim=0)).abs().sum(dim=-1).mean(dim=(0, 2)) / 2  # share of a head's weight that differs from its mean map
+mirrors = max(range(2), key=lambda head: by_head[head][0])
+outcome("05-other-digits", "stays nearly as it is" if moved[mirrors] < 0.25 else "moves with the digits")
 explore(recordings)
 
 # %% [markdown]
-# The digits change and the map stays, or nearly so: the dark cells lie on the same places. A head that looks for a digit
-# would move its dark column to wherever that digit stands. The next experiment asks for just that.
+# Do the dark cells lie on the same places? A head that looks for a digit would move its dark column to wherever that
+# digit stands. The next experiment asks for just that.
 #
 # ## A second experiment: sorting
 #
@@ -588,12 +636,16 @@ explore(recordings)
 #
 # **Predict first.** In reversal the answer always stands in one known place. In sorting it may stand anywhere. What can
 # the head at place 1 look for? And at place 9?
-#
+
+# %% part="demo"
+predict("05-sorting", "Sorting: the head at place 1 looks mostly at ...", choices=("one fixed place", "small digits", "large digits", "all alike"))
+
+# %% [markdown]
 # Two numbers are printed: how often the sorted digit is right, and the largest mean weight that any place gives to a
 # *fixed* place (an even spread: 11 %). The picture groups the keys by *what they hold*: each row is a place of the
 # sorted answer, each column a digit.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import matrix
 
 
@@ -605,7 +657,11 @@ sorter, right_sorted = train(in_order, num_heads=1)
 ids = random_digits(2000, seed=1_000)
 weights = sorter(ids)[1][:, 0].detach()  # (batch, place of the answer, place of the key)
 by_digit = weights @ nn.functional.one_hot(ids, 10).float()  # (batch, place of the answer, digit of the key)
-print(f"sorted digit right: {right_sorted[0]:.0%} · largest mean weight on a fixed place: {weights.mean(0).max():.0%}")
+fixed = weights.mean(dim=0).max()
+first = float(by_digit[:, 0].mean(dim=0) @ torch.arange(10.0, device=by_digit.device))  # the mean digit that place 1 looks at
+looks = "small digits" if first < 3 else "large digits" if first > 6 else "all alike"
+outcome("05-sorting", "one fixed place" if fixed > 0.5 else looks)
+print(f"sorted digit right: {right_sorted[0]:.0%} · largest mean weight on a fixed place: {fixed:.0%}")
 show(matrix(
     (100 * by_digit.mean(dim=0)).cpu().round(), "digit that the key holds", "place in the sorted answer",
     title="Where the sorting head looks", colour_label="share of the weight (%)",
@@ -615,12 +671,11 @@ show(matrix(
 # %% [markdown]
 # Look at the first and the last row. If the head has learned to look by **content**, the first row is dark on the left
 # (small digits) and the last row on the right (large digits), while no fixed place stands out in the printed number.
-# The same kind of layer, trained on another task, looks for another kind of thing: in one case a place, in the other a
-# value. That is what $W^q$ and $W^k$ are for: they decide what counts as relevant.
+# The same layer, trained on another task, looks for another kind of thing: there a place, here a value. $W^q$ and $W^k$
+# decide what counts as relevant.
 #
-# Two warnings before you read heads in larger models. Weights tell where a head *looks*; what it then *does* with that is
-# decided by $W^v$ and $W^o$. And a head that looks busy may not be needed: many heads of a trained model can be
-# removed with little loss (Michel and others, 2019).
+# Two warnings. Weights tell where a head *looks*; what it *does* with that is decided by $W^v$ and $W^o$. And a head that
+# looks busy may not be needed: many heads of a trained model can be removed with little loss (Michel and others, 2019).
 
 # %% [markdown] part="question"
 # ## Written question (4 points)
@@ -628,8 +683,8 @@ show(matrix(
 # Answer in your own words, in about ten sentences.
 #
 # 1. The lecture makes head $n$'s query in two steps, $W^{q,n}(W^q a)$; the paper in one. Why can neither form compute
-#    anything that the other cannot, if all matrices are learned? Is there a case where the two steps can do *less*?
-#    (Think of a $W^q$ that makes the vector shorter.)
+#    anything that the other cannot, if all matrices are learned and $W^q$ can be undone? And why can the two steps do
+#    *less* where $W^q$ makes the vector shorter, whatever the heads' matrices are?
 # 2. One head of width 64 and four heads of width 16 have the same number of weights in their projections. Name
 #    something that the four can do and the one cannot, and say which step of the formula makes the difference. Use what
 #    you measured above.
@@ -638,8 +693,8 @@ show(matrix(
 # ### BEGIN SOLUTION
 # **Model answer.** (1) The product of two matrices is a matrix: $W^{q,n}(W^q a) = (W^{q,n} W^q)\,a$. So whatever the two
 # steps compute, the single matrix $W^{q,n}W^q$ computes as well. The other way round, a single matrix $M$ is two steps
-# with $W^{q,n} = M$ and $W^q$ the identity. Nothing non-linear stands between the two steps, and that is the reason. The
-# exception: if $W^q$ makes the vector shorter, to a length below that of the token and of all heads together, the
+# with $W^{q,n} = M (W^q)^{-1}$, or simply $W^q$ the identity. Nothing non-linear stands between the two steps, and that is the
+# reason. The exception: if $W^q$ makes the vector shorter, to a length below that of the token and of all heads together, the
 # products all pass through this narrow place. Together they can then have at most that rank, and the two steps can do
 # less than free single matrices.
 #
@@ -658,8 +713,8 @@ show(matrix(
 # %% [markdown]
 # ## What you built
 #
-# - `two_head_attention`: the formula, head by head, as in the lecture.
-# - `compose_projections`: why the lecture's form and the paper's form are the same.
+# - `two_head_attention`: the formula, head by head; each head adds its part to the output.
+# - `compose_projections`: when the lecture's form and the paper's are the same.
 # - `split_heads` and `merge_heads`: numbers that move, and none that gets lost.
 # - `MultiHeadAttention`: the layer inside every encoder and decoder block of units 08 and 09, equal to PyTorch's own.
 #
@@ -676,19 +731,7 @@ show(matrix(
 # many there are.
 # </details>
 #
-# <details><summary>3. Why does a test "merge_heads(split_heads(x)) equals x" prove so little?</summary>
-#
-# A wrong split and its own inverse pass it too. Reshaping straight to (batch, heads, seq, d_head) and straight back
-# returns x exactly, and yet the heads hold pieces of the wrong tokens.
-# </details>
-#
-# <details><summary>4. The biases of k_proj never change the weights. Why?</summary>
-#
-# The bias adds q·b to every score of a query's row: the same number for every key. A softmax does not notice a number
-# added to all of its scores.
-# </details>
-#
-# <details><summary>5. A mask of shape (batch, 1, 1, seq_k): what does each of the two 1s say?</summary>
+# <details><summary>3. A mask of shape (batch, 1, 1, seq_k): what does each of the two 1s say?</summary>
 #
 # The first: the same for all heads. The second: the same for all queries. Only sentence and key matter, as they do when
 # the padding at a sentence's end is hidden.

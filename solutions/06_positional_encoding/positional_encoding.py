@@ -7,14 +7,14 @@
 #
 # At the end of this unit you can
 #
-# - build the table of sines and cosines of "Attention Is All You Need",
-# - say why sines and cosines: a step of $k$ places is always the same matrix, wherever you start,
+# - build the table of sines and cosines of "Attention Is All You Need", and say why both are needed,
+# - say what is added in the paper's way, and what is turned in today's,
 # - build the alternative, a table that is learned,
-# - put together the layer at the bottom of every Transformer: embedding · $\sqrt{d_\text{model}}$ + position,
+# - put together the layer at the bottom of the Transformer: embedding · $\sqrt{d_\text{model}}$ + position,
 # - show that adding a position vector is the lecture's one-hot position in disguise.
 #
 # **Before this:** unit 03 (what happens when tokens change places) and unit 05 (modules with weights).
-# **Time:** about 75 minutes. **Tools:** PyTorch.
+# **Time:** about 95 minutes, of which 60 are exercises.
 
 # %% part="setup"
 import math
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from autograder import (
     begin, check, columns_hold_their_waves, finite, hint, keeps_inputs, learns_the_same, matches, moves_positions,
-    right_shape, same_twice, use_part,
+    outcome, predict, right_shape, same_twice, use_part,
 )
 
 begin("06_positional_encoding")
@@ -46,16 +46,15 @@ for sentence, meaning in (("狗咬人", "dog bites person"), ("人咬狗", "pers
     print(f"{sentence} ({meaning}): the output of 狗 is  {numbers}")
 
 # %% [markdown]
-# The dog cannot tell whether it bites or is bitten. Its query meets the same keys, and a sum does not care about the
-# order of its terms.
+# The dog cannot tell whether it bites or is bitten: its query meets the same keys, and a sum has no order.
 #
 # ## The idea
 #
 # Give place 0 a vector, place 1 another one, place 2 a third. Before anything else happens, **add** to each token the
 # vector of its place. Now 狗 in place 0 and 狗 in place 2 are two different vectors, and attention can learn to use that.
 
-# %% part="demo"
-from autograder.lab.figures import Box, flow, lines, matrix, show
+# %% part="demo" folded=True
+from autograder.lab.figures import Box, flow, lines, matrix, panels, show
 
 boxes = {}
 arrows = []
@@ -86,9 +85,24 @@ show(
 # | $j$ | the number of the pair, from 0: columns $2j$ and $2j+1$ |
 # | $10000^{2j/d_\text{model}}$ | how slowly pair $j$ turns: 1 for the first pair, and for the last nearly 10000 where $d_\text{model}$ is large |
 #
-# Think of a clock with many hands. Each pair (sin, cos) is the tip of one hand. The first hand goes round once in
-# $2\pi \approx 6.3$ places. Each next hand is slower; with $d_\text{model} = 512$ the last one needs about 60,000 places for one round. Fast
-# hands tell neighbours apart, slow hands tell far places apart.
+# Think of a clock with many hands. Each pair (sin, cos) is the tip of one hand, which starts upright and turns clockwise. The
+# first hand goes round once in $2\pi \approx 6.3$ places. Each next hand is slower; with $d_\text{model} = 512$ the last one needs
+# about 60,000 places for one round. Fast hands tell neighbours apart, slow hands tell far places apart. Here are the three hands of
+# $d_\text{model} = 6$:
+
+# %% part="demo" folded=True
+places = (0, 1, 2, 8, 60, 400)
+figure, axes = panels(1, len(places), width=8.6, height=1.9)
+for ax, place in zip(axes[0], places, strict=True):
+    ax.plot([math.sin(t / 50) for t in range(320)], [math.cos(t / 50) for t in range(320)], color="#dcdad3", linestyle="-")
+    for pair, (colour, length) in enumerate((("#0072B2", 1.0), ("#D55E00", 0.8), ("#009E73", 0.55))):
+        angle = place / 10000 ** (2 * pair / 6)
+        ax.annotate("", (length * math.sin(angle), length * math.cos(angle)), (0, 0),
+                    arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0})
+    ax.set(title=f"p = {place}", aspect="equal", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
+    ax.set_axis_off()
+show(figure, alt="Six clock faces, for the places 0, 1, 2, 8, 60 and 400, each with three hands. At 0 all stand upright. The long fast hand has "
+     "turned by 57 degrees at place 1; the middle one is far round at place 60; the short slow one has moved clearly only at 400.")
 
 # %% [markdown] exercise="sinusoidal_positions" part="prompt" points=10 difficulty=3 minutes=15 relative=0 absolute=2e-5
 # ## Exercise 1 · `sinusoidal_positions`
@@ -139,10 +153,10 @@ check(sinusoidal_positions, right_shape, finite, columns_hold_their_waves, match
 # %% [markdown]
 # ## Look at the table
 #
-# The next cell draws 60 positions with 64 numbers each. To the left the waves are short, to the right they are so long
-# that they hardly move. Below it, four columns by themselves.
+# Sixty positions with 64 numbers each. To the left the waves are short, to the right so long that they hardly move. Below, four
+# columns by themselves.
 
-# %% part="demo"
+# %% part="demo" folded=True
 positions = use_part("sinusoidal_positions")(60, 64)
 show(
     matrix(positions, "column", "position p", title="60 position vectors of 64 numbers", colour_label="value"),
@@ -160,12 +174,19 @@ show(
 #
 # Attention compares vectors by their dot product. So take the dot product of position 40's vector with all others.
 #
-# **Predict first.** Where is it largest? Does it fall evenly to both sides, or in waves? And are positions 40 and 45 as
-# alike as 80 and 85?
+# **Predict first.** Where is it largest? Does it fall evenly to both sides, or in waves? And are positions 80 and 85 as
+# alike as 40 and 45?
+
+# %% part="demo"
+predict("06-same-distance", "Positions 80 and 85, compared with 40 and 45, are ...", choices=("more alike", "just as alike", "less alike"))
 
 # %% part="demo"
 table = use_part("sinusoidal_positions")(121, 64)
 products = table @ table.T  # (121, 121)
+near, far = float(products[40, 45]), float(products[80, 85])
+outcome("06-same-distance", "just as alike" if abs(far - near) < 1e-3 else "more alike" if far > near else "less alike")
+
+# %% part="demo" folded=True
 distance = range(-40, 41)
 curves = {f"from position {p}": [float(products[p, p + k]) for k in distance] for p in (40, 60, 80)}
 show(
@@ -178,10 +199,9 @@ print(f"at distance 0: {products[40, 40]:.2f}, which is d_model / 2; at distance
 print(f"largest difference between the curves from 40 and from 80: {spread:.1e}")
 
 # %% [markdown]
-# It falls with distance, though in waves. And the three curves lie on each other: the dot product depends on the
-# **distance** alone, not on where you stand. A pair gives $\sin a \sin b + \cos a \cos b = \cos(a - b)$, and $a - b$ is
-# the distance times the pair's frequency. It is also the same in both directions: the dot product by itself does not know
-# left from right. (The matrices $W^q$ and $W^k$ can learn it.)
+# It falls with distance, though in waves, and the three curves lie on each other: the dot product depends on the
+# **distance** alone. A pair gives $\sin a \sin b + \cos a \cos b = \cos(a - b)$, and $a - b$ is the distance times the pair's
+# frequency. It is the same in both directions: this dot product does not know left from right.
 #
 # ## A step is a matrix
 #
@@ -192,7 +212,8 @@ print(f"largest difference between the curves from 40 and from 80: {spread:.1e}"
 # $$\cos(\omega_j (p + k)) = \cos(\omega_j p)\cos(\omega_j k) - \sin(\omega_j p)\sin(\omega_j k)$$
 #
 # The right-hand sides are the two numbers of position $p$, mixed with weights that only depend on $k$. So one matrix
-# moves **every** position by $k$. A layer can learn such a matrix, and with it "look three places back".
+# moves **every** position by $k$. The paper chose these waves in the hope that a layer learns such a matrix, and with it to
+# "look three places back".
 
 # %% [markdown] exercise="shift_matrix" part="prompt" points=5 difficulty=3 minutes=12 relative=0 absolute=2e-5
 # ## Exercise 2 · `shift_matrix`
@@ -242,8 +263,7 @@ check(shift_matrix, right_shape, finite, moves_positions, matches)
 #   `shift_matrix(5, d)`.
 
 # %% [markdown]
-# Try it: one matrix, made for a step of 7, moves position 3 to 10, 20 to 27
-# and 90 to 97.
+# Try it: one matrix, made for a step of 7, moves position 3 to 10, 20 to 27 and 90 to 97.
 
 # %% part="demo"
 table = use_part("sinusoidal_positions")(100, 16)
@@ -257,11 +277,42 @@ show(
     "come closer and closer to the identity.",
 )
 
+# %% [markdown]
+# ## Today's way: turn, do not add
+#
+# Add nothing to the token. Instead, turn the **query** at place $p$ by `shift_matrix(p)` and the **key** at place $r$ by
+# `shift_matrix(r)`, and take their dot product as before. This is **RoPE**, rotary position embedding (Su and others, 2021), as in
+# LLaMA (2023) and many language models since.
+#
+# **Predict first.** One query and one key, drawn at random, stand at places 2 and 5, then at 30 and 33, then at 80 and 83. How do
+# the three scores compare, if positions are added? And if the two are turned?
+
+# %% part="demo"
+predict("06-turned", "Turned by their places, the three scores are ...", choices=("all alike", "smaller and smaller", "different, in no order"))
+
+# %% part="demo" folded=False
+torch.manual_seed(0)
+query, key = torch.randn(2, 16)
+shift, table = use_part("shift_matrix"), use_part("sinusoidal_positions")(100, 16)
+pairs = [(2, 5), (30, 33), (80, 83), (83, 80)]
+added = [float((query + table[p]) @ (key + table[r])) for p, r in pairs]
+turned = [float((query @ shift(p, 16)) @ (key @ shift(r, 16))) for p, r in pairs]
+print("places: ", *(f"{pair!s:>9}" for pair in pairs))
+for name, scores in (("added:  ", added), ("turned: ", turned)):
+    print(name, *(f"{score:9.3f}" for score in scores))
+alike, falling = max(turned[:3]) - min(turned[:3]) < 1e-3, turned[0] > turned[1] > turned[2]
+outcome("06-turned", "all alike" if alike else "smaller and smaller" if falling else "different, in no order")
+
+# %% [markdown]
+# Turned, the score knows the distance and nothing else of the places: turning both by the same angle changes nothing between
+# them. The last column exchanges the two places: left and right do differ. Positions that are added say *where* a token stands; turned
+# ones say *how far away* the other is.
+
 # %% [markdown] exercise="LearnedPositions" part="prompt" points=5 difficulty=2 minutes=8
 # ## Exercise 3 · `LearnedPositions`
 #
-# The other way: no formula at all. Make a table of weights with a row for each place, and let training fill it.
-# BERT and GPT-2 do this.
+# Back to adding, without any formula. Make a table of weights with a row for each place, and let training fill it.
+# BERT and GPT do this.
 #
 # The starter's `__init__` makes the weights `table`, of shape `(max_len, d_model)`, and begins them with small random
 # numbers; leave it as it is. Write `forward`: add to each token the row of its place.
@@ -308,15 +359,16 @@ check(LearnedPositions, learns_the_same, keeps_inputs, right_shape, finite, same
 
 # %% part="demo"
 torch.manual_seed(0)
+build_table = use_part("sinusoidal_positions")
 for d_model in (16, 64, 512):
     tokens = torch.randn(1000, d_model) / math.sqrt(d_model)  # as the embedding below begins
-    table = use_part("sinusoidal_positions")(50, d_model)
+    table = build_table(50, d_model)
     before, after, place = (v.norm(dim=1).mean() for v in (tokens, tokens * math.sqrt(d_model), table))
     print(f"d_model {d_model:3}: length of a token {before:5.2f}, times √d_model {after:5.2f}; of a position {place:5.2f}")
 
 # %% [markdown]
-# Without the factor the positions drown the tokens, and the more so the larger $d_\text{model}$ is. So the paper multiplies
-# the embedding by $\sqrt{d_\text{model}}$ before it adds the positions:
+# Without the factor the positions drown the tokens, and the more so the larger $d_\text{model}$ is. The paper multiplies
+# the embedding by $\sqrt{d_\text{model}}$ before it adds the positions. It does not say why; you have just seen one reason.
 #
 # $$\text{output}[b, t] = \sqrt{d_\text{model}} \cdot \text{embedding}[\text{ids}[b, t]] \;+\; \text{positions}[t]$$
 
@@ -371,22 +423,21 @@ check(TransformerEmbedding, learns_the_same, keeps_inputs, right_shape, finite, 
 # - The positions are added as in exercise 3: only as many rows as the sequence is long, and broadcasting does the rest.
 
 # %% [markdown]
-# One thing to remember for later. An id that is not below `vocab_size` has no row. On a CPU the embedding then raises
-# `IndexError: index out of range`; on a GPU you get a "device-side assert" that does not say where. Run the batch once on
-# the CPU, and you can read the message.
+# For later: an id that is not below `vocab_size` has no row. A CPU says so (`IndexError: index out of range`); a GPU says
+# "device-side assert" and not where. Run the batch once on the CPU, and you can read the message.
 #
 # ## Why add? The lecture's answer
 #
-# It looks strange to **add** a position to a token: are the two not mixed up for ever? The lecture shows another way to
-# see it. Append to the token $x^i$ a one-hot vector $p^i$, with a 1 in place $i$, and multiply the long vector by one matrix.
-# Cut the matrix into the part that meets the token and the part that meets the position:
+# Are token and position not mixed up for ever? The lecture has another way to see it. Append to the token $x^i$ a one-hot
+# vector $p^i$, with a 1 in place $i$, and multiply the long vector by one matrix. Cut the matrix into the part that meets the
+# token and the part that meets the position:
 #
 # $$W \begin{bmatrix} x^i \\ p^i \end{bmatrix} = \begin{bmatrix} W^I & W^P \end{bmatrix} \begin{bmatrix} x^i \\ p^i \end{bmatrix}
 # = W^I x^i + W^P p^i = a^i + e^i$$
 #
-# This is the lecture's form, with **columns**: a token is a column, the matrix stands to its left. $W^P p^i$ picks column $i$
-# of $W^P$; call it $e^i$. So adding $e^i$ **is** appending the position. If $W^P$ is learned, you have exercise 3; the paper
-# sets it by a formula, and you have exercise 1.
+# (The lecture writes **columns**: the matrix stands to the left.) $W^P p^i$ picks column $i$ of $W^P$; call it $e^i$. So
+# adding $e^i$ **is** appending the position. If $W^P$ is learned, you have exercise 3; the paper sets it by a formula,
+# and you have exercise 1.
 #
 # A small example, in this course's **row** form: a token of 2 numbers, 3 possible places, outputs of 2 numbers. Token
 # $(5, 6)$ stands in place 1:
@@ -447,14 +498,20 @@ check(one_hot_view, keeps_inputs, right_shape, finite, matches)
 # |---|---|---|
 # | 1936年5月4日 | year 1936, month 5, day 4 | 1936-05-04 |
 #
-# 年 means year, 月 month, 日 day. The course makes such dates itself, as many as you like. You train the same small
-# Transformer twice: with positions, and without any. It is PyTorch's own, ready-made (you build it in units 08 and 09).
-# It reads the Chinese date, and writes the target one symbol at a time. Then it reads 500 dates that it has never seen.
+# 年 means year, 月 month, 日 day. You train the same small Transformer twice: with positions, and without any. It is PyTorch's
+# own, ready-made (you build it in units 08 and 09). It reads the Chinese date, and writes the target one symbol at a time.
+# Then it reads 500 dates that it has never seen.
 #
-# **Predict first.** Write down two numbers: what share of the unseen dates does each model get right, all ten symbols of
-# them? And **what kind** of mistakes will the one without positions make?
+# **Predict first.** What share of the unseen dates does each model get right, all ten symbols of them? And **what kind** of
+# mistakes will the one without positions make?
 
 # %% part="demo"
+predict("06-no-positions", "Without positions, right are ... of 100 unseen dates", unit="of 100")
+
+# %% part="demo"
+predict("06-mistakes", "Without positions, wrong answers mostly have ...", choices=("wrong digits", "the right digits in a wrong order", "both alike"))
+
+# %% part="demo" folded=True
 from autograder.lab.corpus import sample
 
 symbols = ["·", "年", "月", "日", "-", *"0123456789"]  # "·" fills up, and begins each target
@@ -473,7 +530,7 @@ sources, targets = as_ids(sample("iso_dates", 250 * 64, seed=0))
 for pair in unseen[:3]:
     print(pair.chinese, "→", pair.english)
 
-# %% part="demo"
+# %% part="demo" folded=False
 class DateReader(nn.Module):
     def __init__(self, with_positions, d_model=64):
         super().__init__()
@@ -499,10 +556,9 @@ class DateReader(nn.Module):
         return ["".join(symbols[i] for i in row) for row in written[:, 1:].tolist()]
 
 # %% [markdown]
-# The next cell trains both. Each takes some seconds, longer on a busy machine. Printed are the loss at the
-# start and its mean over the last 20 steps.
+# The next cell trains both, some seconds each. Printed are the loss at the start and its mean over the last 20 steps.
 
-# %% part="demo"
+# %% part="demo" folded=True
 def train(with_positions, steps=250, batch=64):
     torch.manual_seed(0)
     model = DateReader(with_positions)
@@ -526,8 +582,9 @@ torch.set_num_threads(1)  # so small a model gains nothing from more, and loses 
 with_positions, losses_with = train(True)
 without_positions, losses_without = train(False)
 
-# %% part="demo"
+# %% part="demo" folded=True
 def report(name, model):
+    """Share right, and of the wrong answers the share with the right digits in a wrong order."""
     answers = model.read(as_ids(unseen)[0])
     wrong = [(pair, answer) for pair, answer in zip(unseen, answers, strict=True) if answer != pair.english]
     shuffled = sum(sorted(answer) == sorted(pair.english) for pair, answer in wrong)
@@ -536,10 +593,13 @@ def report(name, model):
     print(f"  wrong: {len(wrong)}; of these, right digits in a wrong order: {shuffled}")
     for pair, answer in wrong[:5]:
         print(f"    {pair.chinese:<12} should be {pair.english}, read as {answer}")
+    return 100 * (1 - len(wrong) / len(unseen)), shuffled / max(1, len(wrong))
 
 
 report("with positions", with_positions)
-report("without positions", without_positions)
+right, shuffled = report("without positions", without_positions)
+outcome("06-no-positions", right, "of 100")
+outcome("06-mistakes", "the right digits in a wrong order" if shuffled > 0.6 else "wrong digits" if shuffled < 0.4 else "both alike")
 show(
     lines(range(250), {"with positions": losses_with, "without positions": losses_without}, "training step",
           "loss (nats per symbol)", markers=False),
@@ -548,8 +608,8 @@ show(
 )
 
 # %% [markdown]
-# Look at the two shares, and then at the examples. Without positions, is it that the model reads the **wrong digits**, or
-# the right digits in another **order**? And compare the curves: more training does not help a model that cannot know.
+# Look at the two shares, and then at the examples. A model without positions is a careful bookkeeper: are all the digits
+# accounted for, in a date that nobody wrote? And compare the curves: more training does not help a model that cannot know.
 #
 # Here is the proof that it cannot. 1936年5月4日 and 1963年5月4日 are the same symbols in another order. To a model
 # without positions they are one and the same bag, so it must give both the same answer (but for rounding). At most one can be right.
@@ -562,18 +622,18 @@ for name, model in (("with positions", with_positions), ("without positions", wi
         print(f"{name:17}: {text} is read as {answer}")
 
 # %% [markdown]
-# One warning. This is a task that **needs** order. On sentences made from a few templates the words themselves often
-# tell who did what, and a model without positions can do surprisingly well there. A good score does not prove that a part
-# is needed, nor that it works: choose the task that shows the point.
+# One warning. This is a task that **needs** order. In sentences made from a few templates the words often tell who did what,
+# and a model without positions can do surprisingly well. A good score does not prove that a part works: choose the task
+# that shows the point.
 #
 # ## What you built
 #
-# - `sinusoidal_positions`: the table of waves, fast ones first; it has a row for any place, also for places that never
-#   came up in training (whether a model can use them is another question).
-# - `shift_matrix`: moving on by $k$ places is one matrix, the same from everywhere.
+# - `sinusoidal_positions`: the table of waves, fast ones first. It has a row for any place, also for ones that
+#   never came up in training.
+# - `shift_matrix`: moving on by $k$ places is one matrix, the same from everywhere; turned by it, scores depend on distance alone.
 # - `LearnedPositions`: the table without a formula, up to a longest length.
-# - `TransformerEmbedding`: the bottom layer of the Transformer that you assemble in unit 09.
-# - `one_hot_view`: adding a position is appending a one-hot vector, and multiplying once.
+# - `TransformerEmbedding`: the bottom layer of the whole machine.
+# - `one_hot_view`: adding a position is appending a one-hot vector.
 #
 # ## Test yourself
 #
@@ -589,20 +649,7 @@ for name, model in (("with positions", with_positions), ("without positions", wi
 # tell whether the hand is on its way up or down.
 # </details>
 #
-# <details><summary>3. You forget the factor √d_model. Which of the two is hard to hear, the token or its position?</summary>
-#
-# The token. Its vector is about 1 long, a position vector $\sqrt{d_\text{model}/2}$. The model may still learn, since it can
-# make its embedding larger with time: such a mistake is hard to see from the final score.
-# </details>
-#
-# <details><summary>4. A model with <code>LearnedPositions(512, d_model)</code> meets a text of 600 tokens. What happens? And with
-# the sinusoidal table?</summary>
-#
-# The learned table has no rows 512 to 599: the code fails. Sines and cosines can be computed for any place; but the model has
-# never been trained on those rows, so it may still do badly.
-# </details>
-#
-# <details><summary>5. Why is the sinusoidal table a buffer, and neither a parameter nor a plain attribute?</summary>
+# <details><summary>3. Why is the sinusoidal table a buffer, and neither a parameter nor a plain attribute?</summary>
 #
 # A parameter would be changed by training. A plain attribute would stay on the CPU when the model moves to the GPU. A
 # buffer moves with the module and is left alone by the optimizer.
@@ -615,7 +662,9 @@ for name, model in (("with positions", with_positions), ("without positions", wi
 # - Vaswani et al., *Attention Is All You Need*, 2017: section 3.5 (the formula, and the step as a linear function),
 #   section 3.4 (the factor $\sqrt{d_\text{model}}$), table 3 row E (learned positions do about as well).
 # - Gehring et al., *Convolutional Sequence to Sequence Learning*, 2017, section 3.1: learned position embeddings.
-# - Devlin et al., *BERT*, 2019, and Radford et al., *Language Models are Unsupervised Multitask Learners* (GPT-2), 2019:
+# - Devlin et al., *BERT*, 2019, and Radford et al., *Improving Language Understanding by Generative Pre-Training* (GPT), 2018:
 #   models with learned positions.
+# - Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021: RoPE. Touvron et al., *LLaMA*, 2023, section 2.2:
+#   one of the models that use it.
 #
 # **Next:** unit 07 decides what each token may see: padding is hidden, and the future too.

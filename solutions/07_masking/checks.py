@@ -653,11 +653,17 @@ def high_hidden_scores(rng, seq_k):
 
 @cases(dict(seq_k=5), low=4)
 def hidden_scores_far_above(rng, seq_k):
-    """hidden scores 60, 400 and 2500 above the visible ones, {seq_k} keys"""
+    """a hidden score 60, 400 and 13,500 above the visible ones, {seq_k} keys"""
     seen = some_hidden(rng, 1, 1, 3, seq_k)
-    levels, above = np.array([[0.0], [-300.0], [-1500.0]]), np.array([[60.0], [100.0], [1000.0]])
-    scores = rng.normal(size=(1, 2, 3, seq_k)) + np.where(seen, levels, above)
+    levels, above = np.array([[0.0], [-300.0], [-1500.0]]), np.array([[60.0], [100.0], [12_000.0]])
+    one = ~seen & ((~seen).cumsum(-1) == 1)  # one in each row: of several, the last digit would decide which is largest
+    scores = np.where(one, above, rng.normal(size=(1, 2, 3, seq_k)) + levels)
     return dict(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
+
+@cases(dict(seq_k=6), low=4)
+def other_levels(rng, seq_k):
+    """three calls of one shape, with scores near 0, then near 1000, then near −1500; {seq_k} keys"""
+    return [dict(scores=floats(rng, 1, 3, 2, seq_k) + level, mask=some_hidden(rng, 1, 1, 2, seq_k)) for level in (0.0, 1000.0, -1500.0)]
 
 INF = float("inf")
 
@@ -717,9 +723,13 @@ for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100, 200, 500, 999, 1000):
     wrong(f"fill-minus-{number}", says=SMALL)(weigh(-float(number), "no"))
     if 1 < number < 16:  # a row that hides everything is as without a mask, and so are most rows for larger numbers: "plain-row"
         wrong(f"fill-minus-{number}+added", says=SMALL)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
-for number in (9, 10, 15):
-    wrong(f"fill-minus-{number}+added+zero-row", says="hidden keys still get weight: what you take from their scores is not enough where a hidden score lies far above the visible ones.")(
-        plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True)))
+TAKEN = "what you take from hidden scores is not enough where one lies far above the visible scores: it still takes the weight, and little or nothing is left for these."
+for number in (9, 10, 15, 100, 1000, 10_000):
+    wrong(f"fill-minus-{number}+added+zero-row", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True)))
+    if number != 100:  # as "shared-out" gives
+        wrong(f"fill-minus-{number}+added+hidden", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1) * m))
+for number in (100, 1000, 10_000):
+    wrong(f"fill-minus-{number}+added", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
 for number in (10, 20, 100, 1000):
     wrong(f"fill-minus-{number}+zero-row", says="in rows of low scores the visible keys lose weight to the hidden ones, whose score is not far enough below theirs. Scores may be as low as −1500.")(weigh(-float(number)))
 wrong("fill-zero", says=ZERO)(weigh(0.0, "no"))
@@ -737,7 +747,7 @@ wrong("minus-big-after", says="you put a huge negative number after the softmax,
 wrong("minus-inf-twice", says="after the softmax you put −inf among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -INF)))
 wrong("minus-big-twice", says="after the softmax you put a huge negative number among the weights. The mask has done its work before; a hidden weight must be 0.")(plainly(lambda s, m: weigh()(s, m).masked_fill(~m, -1e9)))
 wrong("even-row-added", says=EVEN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e9, -1)))
-wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -1e4, -1)))
+wrong("plain-row-added", says=PLAIN)(plainly(lambda s, m: torch.softmax(s + (~m) * -2e4, -1)))
 wrong("inverted-added", says=two_things(INVERT, EVEN))(plainly(lambda s, m: torch.softmax(s + m * -1e9, -1)))
 wrong("renormalised-over-everything", says="after hiding, your weights are divided by one sum over everything. Divide each row by its own sum, over the keys.")(plainly(lambda s, m: share((torch.softmax(s, -1) * m).flatten(), 0).view(s.shape)))
 wrong("renormalised+nan-row", says=NAN)(plainly(lambda s, m: (torch.softmax(s, -1) * m) / (torch.softmax(s, -1) * m).sum(-1, keepdim=True)))
@@ -954,9 +964,9 @@ def high_hidden_scores(rng, seq_k, d_k):
 
 @cases(dict(seq_k=4, d_k=5), low=3, high=7)
 def hidden_scores_far_above(rng, seq_k, d_k):
-    """hidden keys whose scores lie hundreds above the others ({seq_k} keys, d_k = {d_k})"""
-    query, key, mask = floats(rng, 1, 2, 3, d_k) / 2, floats(rng, 1, 2, seq_k, d_k) / 2, some_hidden(rng, 1, 1, 1, seq_k)
-    query[..., 0], key[..., 0] = 4 * float(d_k) ** 0.5, torch.where(mask[:, :, 0], 0.0, 60.0)
+    """hidden keys whose scores lie 260, 1,300 and 10,400 above the visible ones ({seq_k} keys, d_k = {d_k})"""
+    query, key, mask = floats(rng, 1, 2, 3, d_k) / 2, torch.zeros(1, 2, seq_k, d_k), some_hidden(rng, 1, 1, 1, seq_k)
+    query[..., 0], key[..., 0] = float(d_k) ** 0.5 * torch.tensor([0.1, 0.5, 4.0]), torch.where(mask[:, :, 0], -100.0, 2500.0)
     return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 3), mask=mask)
 
 @cases(dict(num_heads=4, seq_q=5), hidden=[dict(num_heads=2, seq_q=6)])
@@ -1004,7 +1014,7 @@ INVERT = "your mask is read the wrong way round: each query attends to exactly t
 LATE = "you apply the mask after the softmax, and your weights sum to less than 1: the hidden scores still stand in the denominator. Mask the scores before the softmax."
 SIXTEEN = "your code breaks in float16, whose range ends at 65,504: the number that you fill in for hidden scores lies outside it. In float32 it works. `torch.finfo(scores.dtype)` knows the range of each type, and −inf exists in all of them."
 NO_SCALE = "your scores are not divided by √d_k."
-ADDED = "hidden keys still get weight: what you take from their scores is not enough where a hidden score lies far above the visible ones."
+ADDED = "what you take from hidden scores is not enough where one lies far above the visible scores: it still takes the weight, and little or nothing is left for these."
 shapings = {
     "no-scale": (lambda q, k, v: bare(q, k), NO_SCALE),
     "by-d": (lambda q, k, v: bare(q, k) / q.shape[-1], "your scores are divided by d_k. Divide by its square root."),
@@ -1082,8 +1092,9 @@ weighings = {
     "plain-row": (lambda s, m: weigh()(s, torch.where(m.any(-1, keepdim=True), m, True)), "a query that may see no key at all has the weights that it would have without a mask. Its weights and its output must be 0."),
     "no-max": (lambda s, m: (e := torch.exp(s) * m) / torch.where(e.sum(-1, keepdim=True) > 0, e.sum(-1, keepdim=True), 1.0), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
     "no-max+epsilon": (lambda s, m: (e := torch.exp(s) * m) / (e.sum(-1, keepdim=True) + 1e-6), "your softmax by hand fails for large scores: exp overflows or underflows. Subtract the largest score of each row first, or use `torch.softmax`."),
-    "added-minus-15": (lambda s, m: torch.softmax(s - 15 * (~m).to(s.dtype), -1), ADDED),
-    "added-minus-15+zero-row": (lambda s, m: torch.softmax(s - 15 * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True), ADDED),
+    **{f"added-minus-{c}": (lambda s, m, c=c: torch.softmax(s - c * (~m).to(s.dtype), -1), ADDED) for c in (15, 100, 1000, 10_000)},
+    **{f"added-minus-{c}+zero-row": (lambda s, m, c=c: torch.softmax(s - c * (~m).to(s.dtype), -1) * m.any(-1, keepdim=True), ADDED) for c in (15, 100, 1000, 10_000)},
+    **{f"added-minus-{c}+hidden": (lambda s, m, c=c: torch.softmax(s - c * (~m).to(s.dtype), -1) * m, ADDED) for c in (15, 1000, 10_000)},
     "cleaned-backwards": (lambda s, m: weigh(None, "no")(s, m).masked_fill(m, 0.0), "after the softmax you set the weights of the visible keys to 0, not those of the hidden ones: the second mask is the wrong way round."),
     "no-max+nan-row": (lambda s, m: (e := torch.exp(s) * m) / e.sum(-1, keepdim=True), f"two things at once. First, your softmax by hand fails for large scores: exp overflows or underflows. Second, {NAN}"),
     "not-normalised": (lambda s, m: torch.exp(s - s.amax(-1, keepdim=True)) * m, "your weights do not sum to 1: the exponentials are not divided by their sum."),

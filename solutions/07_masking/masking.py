@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 07 · Masking: what may be seen
 #
-# **In this unit** you decide which tokens may look at which. You build the two masks that a Transformer needs, put them
-# into attention, and then prove, by changing one token at a time, that nothing leaks.
+# In training, the whole answer lies before the model. What keeps it from copying? And should a translation depend on
+# which other sentences share the batch? In this unit you decide which tokens may look at which, and then prove, by changing one
+# token at a time, that nothing leaks.
 #
 # - **You will be able to** hide padding and hide the future, join the two, and say what becomes of a query that may see
 #   nothing at all.
@@ -26,6 +27,8 @@ from autograder import (
     hint,
     keeps_inputs,
     matches,
+    outcome,
+    predict,
     right_shape,
     same_twice,
     use_part,
@@ -39,8 +42,7 @@ begin("07_masking")
 # ## Two things that must not be seen
 #
 # **Padding.** Sentences in one batch differ in length, but a tensor is a rectangle. So the short ones are filled up with
-# a token that means nothing, `<pad>`, id 0. No word should listen to it. If it did, a translation would depend on which
-# other sentences happen to share the batch.
+# a token that means nothing, `<pad>`, id 0. No word should listen to it.
 #
 # **The future.** A decoder writes one word after the other. When it writes word 3, word 4 does not exist yet. In
 # training, though, the whole target sentence lies there at once, and all positions are computed at the same time. So
@@ -50,7 +52,7 @@ begin("07_masking")
 # Here is one picture of both. Each row is a word that asks, each column a word that is asked. All scores are equal, so
 # a row spreads its weight evenly over what it may see. White means: may not be seen.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import attention_maps, leak_map, panels, show
 from autograder.lab.tables import table
 
@@ -64,48 +66,6 @@ show(attention_maps(spread, ["padding hidden", "future hidden", "both hidden"], 
 # %% [markdown]
 # Look at the last row of the last picture. `<pad>` still asks. Nobody cares for its answer, and the loss will leave it
 # out. A mask hides **keys**, the ones that are asked; it does not silence queries.
-#
-# ## The formula
-#
-# Let $s_{ij}$ be the score of query $i$ and key $j$, and let $m_{ij}$ be 1 where query $i$ may see key $j$ and 0 where
-# it may not. The weights are
-#
-# $$\alpha_{ij} = \frac{m_{ij}\,e^{s_{ij}}}{\sum_{l} m_{il}\,e^{s_{il}}}$$
-#
-# | symbol | meaning |
-# |---|---|
-# | $s_{ij}$ | score of query $i$ and key $j$: $q_i \cdot k_j / \sqrt{d_k}$ |
-# | $m_{ij}$ | the mask: 1 (True) may be attended to, 0 (False) is hidden |
-# | $\alpha_{ij}$ | weight that query $i$ gives to key $j$ |
-# | $l$ | runs over all keys |
-#
-# The mask stands **twice**: above the line and below it. A hidden key gets no weight, and it is not counted either. The
-# others share the whole weight of 1 as if the hidden one were not there.
-#
-# The paper (section 3.2.3) gets this by setting hidden scores to $-\infty$ before the softmax, since $e^{-\infty} = 0$.
-# That does both at once.
-#
-# **And if a row hides everything?** Then the fraction is 0/0. A sentence of nothing but padding makes such a row. In
-# this course the answer is: **all weights of that row are 0.** It must be decided, because 0/0 is NaN to a computer.
-
-# %% [markdown]
-# ## By hand: $b^2$ may not see $a^3$ and $a^4$
-#
-# In the lecture's picture of *masked* self-attention, $b^2$ is made from $a^1$ and $a^2$ only. Say the four scores of
-# $q^2$ are 1, 2, 3, 0. The cell computes the weights without and with the mask.
-
-# %% part="demo"
-scores_of_q2, may_see = [1.0, 2.0, 3.0, 0.0], [1, 1, 0, 0]
-powers = [math.exp(score) for score in scores_of_q2]
-kept = [m * power for m, power in zip(may_see, powers)]
-rows = [
-    (f"a{j + 1}", scores_of_q2[j], powers[j], powers[j] / sum(powers), may_see[j], kept[j] / sum(kept)) for j in range(4)
-]
-table(rows, ["key", "score s", "e^s", "weight, no mask", "m", "weight, masked"])
-
-# %% [markdown]
-# Check one line yourself: $e^1 / (e^1 + e^2) = 2.718 / 10.107 = 0.269$. The third key had the best score of all. With
-# the mask it is gone, and the other two share what it had.
 #
 # ## Your turn
 #
@@ -216,16 +176,70 @@ check(decoder_mask, keeps_inputs, right_shape, matches)
 # - The causal mask must live on the same device as the ids: every tensor knows its own `.device`.
 
 # %% [markdown]
-# Here is the mask of a small batch, as your `decoder_mask` makes it (or the course's, until yours passes). The second
-# sentence is two tokens shorter.
+# Drawn once, so that you can see the broadcasting: the pale rows and the pale triangle are repeats that no one stores. The
+# second sentence is two tokens shorter. (An encoder needs no third axis: what is padding does not depend on who asks.)
+
+# %% part="demo" folded=True
+ids = torch.tensor([[1, 7, 9, 4, 2], [1, 8, 2, 0, 0]])
+make_padding, make_causal, make_both = use_part("padding_mask"), use_part("causal_mask"), use_part("decoder_mask")
+padding, triangle, both = make_padding(ids)[:, 0].expand(2, 5, 5), make_causal(5).expand(2, 5, 5), make_both(ids)[:, 0]
+titles = [f"padding_mask {tuple(make_padding(ids).shape)}", "&   causal_mask (5, 5)", f"=   {tuple(make_both(ids).shape)}"]
+figure, axes = panels(2, 3, width=7.6, height=4.6)
+for sentence in range(2):
+    for ax, mask, title in zip(axes[sentence], (padding, triangle, both), titles, strict=True):
+        stored = torch.ones(5, 5)
+        if mask is padding:
+            stored[1:] = 0.35
+        elif mask is triangle and sentence == 1:
+            stored[:] = 0.35
+        ax.imshow(mask[sentence] * stored, cmap="Blues", vmin=0, vmax=1.3)
+        ax.set_xticks(range(5), ["pad" if token == 0 else str(token) for token in ids[sentence].tolist()])
+        ax.set_yticks(range(5), [f"query {i}" for i in range(5)] if mask is padding else [])
+        ax.grid(visible=False)
+        if sentence == 0:
+            ax.set_title(title)
+show(figure, alt="For two sentences: the padding mask, one row repeated for every query; the causal triangle, repeated for every sentence; and the "
+     "squares where both are True. In the shorter sentence the last two columns are empty.")
+
+# %% [markdown]
+# ## The formula
+#
+# Let $s_{ij}$ be the score of query $i$ and key $j$, and let $m_{ij}$ be 1 where query $i$ may see key $j$ and 0 where
+# it may not. The weights are
+#
+# $$\alpha_{ij} = \frac{m_{ij}\,e^{s_{ij}}}{\sum_{l} m_{il}\,e^{s_{il}}}$$
+#
+# | symbol | meaning |
+# |---|---|
+# | $s_{ij}$ | score of query $i$ and key $j$: $q_i \cdot k_j / \sqrt{d_k}$ |
+# | $m_{ij}$ | the mask: 1 (True) may be attended to, 0 (False) is hidden |
+# | $\alpha_{ij}$ | weight that query $i$ gives to key $j$ |
+# | $l$ | runs over all keys |
+#
+# The mask stands **twice**: above the line and below it. A hidden key gets no weight, and it is not counted either. The
+# paper (section 3.2.3) does both at once: hidden scores become $-\infty$ before the softmax, since $e^{-\infty} = 0$.
+#
+# **And if a row hides everything?** A sentence of nothing but padding makes such a row, and the fraction is 0/0: NaN to a
+# computer. In this course **all weights of that row are 0.**
+
+# %% [markdown]
+# ## By hand: $b^2$ may not see $a^3$ and $a^4$
+#
+# In the lecture's picture of *masked* self-attention, $b^2$ is made from $a^1$ and $a^2$ only. Say the four scores of
+# $q^2$ are 1, 2, 3, 0. The cell computes the weights without and with the mask.
 
 # %% part="demo"
-ids = torch.tensor([[1, 7, 9, 4, 2], [1, 8, 2, 0, 0]])
-mask = use_part("decoder_mask")(ids)
-for sentence, square in zip(ids.tolist(), mask[:, 0]):
-    print("ids", sentence)
-    for i, row in enumerate(square):
-        print(f"   query {i} sees", " ".join("■" if seen else "·" for seen in row))
+scores_of_q2, may_see = [1.0, 2.0, 3.0, 0.0], [1, 1, 0, 0]
+powers = [math.exp(score) for score in scores_of_q2]
+kept = [m * power for m, power in zip(may_see, powers)]
+rows = [
+    (f"a{j + 1}", scores_of_q2[j], powers[j], powers[j] / sum(powers), may_see[j], kept[j] / sum(kept)) for j in range(4)
+]
+table(rows, ["key", "score s", "e^s", "weight, no mask", "m", "weight, masked"])
+
+# %% [markdown]
+# Check one line yourself: $e^1 / (e^1 + e^2) = 2.718 / 10.107 = 0.269$. The third key had the best score of all. With
+# the mask it is gone, and the first two share the whole weight.
 
 # %% [markdown] exercise="masked_softmax" part="prompt" points=10 difficulty=3 minutes=12 forbids="_masked_softmax scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `masked_softmax`
@@ -281,6 +295,9 @@ check(masked_softmax, keeps_inputs, right_shape, finite, same_twice, zero_where_
 # first sentence.
 
 # %% part="demo"
+predict("07-empty-sentence", "With −∞ and a plain softmax, NaN are ... of the 16 gradients", unit="of 16")
+
+# %% part="demo" folded=False
 torch.manual_seed(0)
 x, scores = torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 3)
 seen = torch.tensor([[True, True, True], [False, False, False]]).view(2, 1, 1, 3)
@@ -295,6 +312,7 @@ for name, weights in weightings.items():
     loss = (weights @ (x @ W_v))[0].sum()
     loss.backward()
     rows.append((name, loss.item(), W_v.grad.isnan().sum().item()))
+outcome("07-empty-sentence", rows[0][2], "of 16")
 table(rows, ["weights from", "loss", "NaN among the 16 gradients"])
 
 # %% [markdown]
@@ -357,6 +375,9 @@ check(masked_attention, keeps_inputs, right_shape, finite, same_twice, zero_wher
 # **Predict first.** Which keys does query 1 look at in each of the four?
 
 # %% part="demo"
+predict("07-other-sense", "nn.MultiheadAttention(...)(attn_mask=mask): query 1 looks at keys ...", choices=("0 and 1", "2 and 3", "all four"))
+
+# %% part="demo" folded=False
 torch.manual_seed(0)
 x, may_see = torch.randn(1, 4, 4), use_part("causal_mask")(4)
 module = torch.nn.MultiheadAttention(4, num_heads=1, bias=False, batch_first=True)
@@ -370,6 +391,8 @@ calls = {
     "nn.MultiheadAttention(...)(key_padding_mask=mask[1:2])": module(x, x, x, key_padding_mask=may_see[1:2])[1],
 }
 rows = [(name, str((weights[0, 1] > 0).nonzero().flatten().tolist())) for name, weights in calls.items()]
+seen = {"[0, 1]": "0 and 1", "[2, 3]": "2 and 3"}.get(rows[1][1], "all four")
+outcome("07-other-sense", seen)
 table(rows, ["call", "query 1 looks at keys"])
 
 # %% [markdown]
@@ -401,9 +424,12 @@ table(rows, ["call", "query 1 looks at keys"])
 # 3. the causal mask **after** the softmax: all weights are computed, then those on the future are set to 0.
 #
 # **Predict first.** We change token 3, "is". Which of the six outputs move in each case? In case 3, all weights on the
-# future are exactly 0. So does the future leak or not? And can two layers leak where one does not?
+# future are exactly 0. So does the future leak or not?
 
 # %% part="demo"
+predict("07-late-mask", "Mask after the softmax: changing token 3 moves ...", choices=("no output", "outputs 3 to 5", "earlier outputs, too"))
+
+# %% part="demo" folded=False
 words = ["<bos>", "machine", "learning", "is", "fun", "<eos>"]
 everything, causal = torch.ones(6, 6, dtype=torch.bool), use_part("causal_mask")(6)
 attend = use_part("masked_attention")
@@ -424,7 +450,7 @@ def two_layers(layer, x: Tensor) -> Tensor:
     hidden = x + layer(x)
     return (hidden + layer(hidden))[0, 0]
 
-# %% part="demo"
+# %% part="demo" folded=False
 torch.manual_seed(0)
 x = torch.randn(1, 1, 6, 8)
 movement = {}
@@ -436,6 +462,8 @@ for name, layer in ways.items():
         rows.append((two_layers(layer, changed) - two_layers(layer, x)).abs().amax(dim=-1))
     movement[name] = torch.stack(rows)  # (changed token, output)
 future = {name: moved.tril(-1).abs().max().item() for name, moved in movement.items()}
+late_moves = (movement["mask after the softmax"][3] > 1e-6).tolist()
+outcome("07-late-mask", "earlier outputs, too" if any(late_moves[:3]) else "outputs 3 to 5" if any(late_moves) else "no output")
 table([(name, float(moved[3, 1]), future[name]) for name, moved in movement.items()],
       ["way", "token 3 moves output 1 by", "largest movement of any earlier output"])
 
@@ -453,20 +481,57 @@ for name, moved in movement.items():
 # - **Mask after the softmax:** were you right? Think about it before you go on; it is the question further below.
 
 # %% [markdown]
+# ## One sentence, many training cases
+#
+# **Predict first.** The same two layers, with the causal mask, read six sentences in turn: `<bos>`, `<bos> machine`, and so on, each
+# a word longer. Compare the last output of each with the output at that place when the whole sentence is read at once.
+
+# %% part="demo"
+predict("07-prefixes", "With the causal mask, the prefix's last output and the same place of one pass over all are ...",
+        choices=("the same, but for rounding", "different"))
+
+# %% part="demo" folded=False
+def prefix_gap(way: str) -> float:
+    """The largest difference between a prefix read alone and its place in the whole sentence."""
+    def layer(x: Tensor) -> Tensor:
+        seen = causal if way == "causal mask" else everything
+        return attend(x, x, x, seen[: x.shape[2], : x.shape[2]])[0]
+
+    whole = two_layers(layer, x)
+    return max(float((two_layers(layer, x[:, :, : n + 1])[n] - whole[n]).abs().max()) for n in range(6))
+
+
+gaps = {way: prefix_gap(way) for way in ("causal mask", "no mask")}
+outcome("07-prefixes", "the same, but for rounding" if gaps["causal mask"] < 1e-5 else "different")
+table(list(gaps.items()), ["way", "largest difference"])
+
+# %% [markdown]
+# This is what the mask buys. **Every prefix is a training case**: `<bos> machine` should be followed by *learning*, `<bos> machine
+# learning` by *is*. With the causal mask one pass over a sentence of n words computes all n cases, each as if nothing followed.
+# Without it, each needs a pass of its own.
+#
 # ## Alone, or in a batch
 #
 # The same test for padding. A sentence of three tokens is read alone. Then it is read in a batch where two padding tokens
-# stand behind it. **Predict first:** by how much do its three outputs change, with the padding mask and without?
+# stand behind it.
+#
+# **Predict first.** By how much do its three outputs change, with the padding mask and without?
 
 # %% part="demo"
+predict("07-company", "Without the padding mask, the three outputs ...",
+        choices=("stay as they are", "change by less than 0.001", "change by more than 0.001"))
+
+# %% part="demo" folded=False
 torch.manual_seed(0)
 ids = torch.tensor([[7, 9, 2, 0, 0]])
 embedded = torch.randn(1, 1, 5, 8)
 alone = attend(embedded[:, :, :3], embedded[:, :, :3], embedded[:, :, :3], torch.ones(3, 3, dtype=torch.bool))[0]
 rows = []
-for name, mask in {"with padding_mask": use_part("padding_mask")(ids), "without": torch.ones(5, 5, dtype=torch.bool)}.items():
+for name, mask in {"with padding_mask": make_padding(ids), "without": torch.ones(5, 5, dtype=torch.bool)}.items():
     padded = attend(embedded, embedded, embedded, mask)[0]
     rows.append((name, float((padded[:, :, :3] - alone).abs().max())))
+change = rows[1][1]
+outcome("07-company", "stay as they are" if change == 0 else f"change by {'less' if change < 0.001 else 'more'} than 0.001")
 table(rows, ["", "largest change of the sentence's outputs"])
 
 # %% [markdown]
@@ -483,10 +548,10 @@ rows = []
 for dtype in (torch.float32, torch.bfloat16, torch.float16):
     try:
         filled = torch.zeros(1, dtype=dtype).masked_fill(torch.tensor([True]), -1e9)
-        outcome = f"becomes {filled.item():.4g}"
+        result = f"becomes {filled.item():.4g}"
     except RuntimeError as error:
-        outcome = f"raises: {error}"
-    rows.append((str(dtype), f"{torch.finfo(dtype).max:.3g}", outcome))
+        result = f"raises: {error}"
+    rows.append((str(dtype), f"{torch.finfo(dtype).max:.3g}", result))
 table(rows, ["type", "largest number", "filling in −1e9"])
 
 # %% [markdown]
@@ -502,10 +567,15 @@ table(rows, ["type", "largest number", "filling in −1e9"])
 # that the weights show the mask.
 
 # %% part="demo"
+predict("07-is-causal", "With is_causal=True, token 3 sees ...", choices=("key 0", "keys 0 to 3", "keys 3 and 4", "all five keys"))
+
+# %% part="demo" folded=False
 queries, keys, unit = torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, 5, 4), torch.eye(5).expand(1, 1, 5, 5)
 by_flag = torch.nn.functional.scaled_dot_product_attention(queries, keys, unit, is_causal=True)[0, 0]
 newest = use_part("causal_mask")(5)[-2:]
 by_mask = torch.nn.functional.scaled_dot_product_attention(queries, keys, unit, attn_mask=newest)[0, 0]
+found = (by_flag[0] > 0).nonzero().flatten().tolist()
+outcome("07-is-causal", {1: "key 0", 4: "keys 0 to 3", 2: "keys 3 and 4"}.get(len(found), "all five keys"))
 positions = [f"key {j}" for j in range(5)]
 show(attention_maps([by_flag, by_mask], ["is_causal=True", "the last two rows of the mask"], ["token 3", "token 4"], positions,
                     columns=1))
@@ -563,16 +633,7 @@ show(attention_maps([by_flag, by_mask], ["is_causal=True", "the last two rows of
 #
 # ## Test yourself
 #
-# **1.** The mask of an encoder has the shape `(batch, 1, 1, seq)`, the mask of a decoder `(batch, 1, seq, seq)`. Why does
-# one of them need the third axis?
-#
-# <details><summary>Answer</summary>
-#
-# Padding is the same for every query, so one row serves all. What counts as the future depends on who asks, so the
-# decoder's mask needs a row for each query.
-# </details>
-#
-# **2.** Your translation model reaches a training loss of nearly 0 within minutes and then writes "the the the". What do
+# **1.** Your translation model reaches a training loss of nearly 0 within minutes and then writes "the the the". What do
 # you test first?
 #
 # <details><summary>Answer</summary>
@@ -581,7 +642,7 @@ show(attention_maps([by_flag, by_mask], ["is_causal=True", "the last two rows of
 # whether an output before it moves.
 # </details>
 #
-# **3.** Somebody sets hidden scores to 0 instead of −∞. What weight does a hidden key get beside two visible ones with
+# **2.** Somebody sets hidden scores to 0 instead of −∞. What weight does a hidden key get beside two visible ones with
 # scores 0 and 0?
 #
 # <details><summary>Answer</summary>
@@ -589,19 +650,12 @@ show(attention_maps([by_flag, by_mask], ["is_causal=True", "the last two rows of
 # One third. $e^0 = 1$, like the others. A score of 0 is a score like any other.
 # </details>
 #
-# **4.** Does the causal mask make a decoder faster, since it has less to look at?
+# **3.** Does the causal mask make a decoder faster, since it has less to look at?
 #
 # <details><summary>Answer</summary>
 #
 # Not as you wrote it: all scores are computed, then half of them are thrown away. Fused attention can skip whole blocks of
 # hidden scores; that is unit 12's subject.
-# </details>
-#
-# **5.** A padding token asks (it is a query). Its row in `decoder_mask` is not empty. Does it do harm?
-#
-# <details><summary>Answer</summary>
-#
-# No. Its output is computed and never used: as a key it is hidden, and the loss leaves its position out.
 # </details>
 #
 # ## Sources

@@ -67,6 +67,7 @@ moves = {
     "eos-first": (lambda i, b: torch.cat([col(i, 2), i[:, :-1]], 1), "your rows begin with EOS (2). They must begin with BOS, `bos_id`."),
     "own-first": (lambda i, b: torch.cat([i[:, :1], i[:, :-1]], 1), "the first token stands twice at the start of your rows. In front stands BOS."),
     "rolled": (lambda i, b: i.roll(1, dims=1), "your rows are rolled: what falls off the end comes back in front. In front stands BOS."),
+    "cascaded": (lambda i, b: torch.cat([col(i, b), i[:, :1].expand(-1, i.shape[1] - 1)], 1), "each place behind BOS holds the first token. Does a loop from left to right copy what it has just written? Go from right to left, or take all at once."),
     "overwritten": (lambda i, b: torch.cat([col(i, b), i[:, 1:]], 1), "BOS is written over the first token, and the others have not moved. The first token is lost, and each other token is read where it should be written."),
     "drops-first": (lambda i, b: torch.cat([col(i, b), i[:, 1:]], 1)[:, : i.shape[1]], "BOS is written over the first token, and the others have not moved. The first token is lost, and each other token is read where it should be written."),
     "drops-both": (lambda i, b: torch.cat([col(i, b), i[:, 1:-1]], 1), "your rows have lost their first and their last entry. Only the last one goes."),

@@ -8,8 +8,8 @@
 # - put encoder and decoder together into the Transformer of "Attention Is All You Need", and let it write a sentence;
 # - show that your model equals PyTorch's `nn.Transformer`, and that no word of it peeks at the future.
 #
-# **Time:** about two and a half hours, 80 minutes of them for the exercises.
-# **You need:** units 05 to 08 (multi-head attention, embedding, masks, encoder). The first part also uses unit 01's RNN.
+# **Time:** about two hours, 80 minutes of them for the exercises.
+# **You need:** units 05 to 08 (multi-head attention, embedding, masks, encoder).
 
 # %% part="setup"
 import math
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from autograder import (
     begin, blind_to_padding, blind_to_the_future, check, decodes_in_eval_mode, encodes_once, finite, hears, hint,
-    keeps_inputs, matches, nothing_after_eos, restores_the_mode, right_sentences, right_shape, same_sentence_alone,
+    keeps_inputs, matches, nothing_after_eos, outcome, predict, restores_the_mode, right_sentences, right_shape, same_sentence_alone,
     same_twice, stops_in_time, use_part,
 )
 
@@ -36,8 +36,9 @@ Encoder = use_part("Encoder")
 # %% [markdown]
 # ## The idea: read all, then write one word at a time
 #
-# A translator gets a sentence of one length and owes you a sentence of another length. Nobody knows the second length
-# in advance. The lecture calls this *sequence to sequence*, and the answer has two parts:
+# A translator gets a sentence of one length and owes you a sentence of another. The encoder of unit 08 gives one vector for
+# each token that it reads: it cannot write three words for five characters, and nobody knows in advance how many words there
+# will be. The lecture calls this *sequence to sequence*, and the answer has two parts:
 #
 # - The **encoder** reads the whole source.
 # - The **decoder** writes the target, one token at a time. What it has written so far, it reads again before each step.
@@ -45,7 +46,7 @@ Encoder = use_part("Encoder")
 # The decoder begins with a special token, BOS ("begin of sentence"). It ends by writing another one, EOS ("end of
 # sentence"). So the model itself decides how long its answer is.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, flow, show
 
 boxes = {
@@ -59,215 +60,6 @@ arrows = [
     Arrow("next", "so far", "written so far", bend=0.9, at=0.8, dashed=True),
 ]
 show(flow(boxes, arrows, title="The encoder reads once, the decoder writes token by token"))
-
-# %% [markdown]
-# ## The road there: two RNNs
-#
-# Before the Transformer, both parts were RNNs (Sutskever and others, 2014). The encoder's **last state** was handed to
-# the decoder as its first state. Everything that the decoder would ever know of the source had to fit into this one
-# vector.
-#
-# Bahdanau and others (2015) opened that narrow place. Their decoder keeps **all** encoder states. At each step, it makes
-# a query, compares it with each of them, and takes a weighted sum: attention, years before the Transformer. (Their score
-# was unit 02's `additive_score`. Below stands the dot product, so that unit 07's `masked_attention` does the work.)
-#
-# **The task.** The source is a row of letters, up to 12 of them. The target is the same row, **reversed**. There is
-# nothing to understand here, but every letter counts. That makes it a good test of memory.
-
-# %% part="demo"
-PAD, BOS, EOS = 0, 1, 2
-LETTERS = "abcdefgh"  # ids 4 to 11; id 3 is the course's "unknown"
-VOCAB, LONGEST = 4 + len(LETTERS), 12
-torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
-
-
-def letter_rows(count: int, lengths: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
-    """Sources and their reversals, each ended by EOS and padded, (count, longest + 1)."""
-    drawn = torch.Generator().manual_seed(seed)
-    length = torch.randint(lengths[0], lengths[1] + 1, (count, 1), generator=drawn)
-    place = torch.arange(int(length.max()) + 1).expand(count, -1)
-    source = torch.randint(4, VOCAB, place.shape, generator=drawn) * (place < length)
-    target = source.gather(1, (length - 1 - place).clamp(min=0)) * (place < length)
-    return source + EOS * (place == length), target + EOS * (place == length)
-
-
-def spelled(ids: Tensor) -> str:
-    names = ["·", "BOS", "EOS", "?", *LETTERS]
-    return " ".join(names[i] for i in ids.tolist())
-
-
-for source, target in zip(*letter_rows(2, (3, 6), seed=8), strict=True):
-    print(f"source {spelled(source):24} target {spelled(target)}")
-
-# %% [markdown]
-# Here is the model, once without and once with attention. A GRU is an RNN with gates that help it to remember (Cho and
-# others, 2014). Both models have the same weights to learn; the one without attention just never uses the two layers
-# `ask` and `join`.
-
-# %% part="demo"
-attend = use_part("masked_attention")  # unit 07
-
-
-class TwoRNNs(nn.Module):
-    """An RNN that reads and an RNN that writes, with or without attention between them."""
-
-    def __init__(self, with_attention: bool, d_model: int = 64) -> None:
-        super().__init__()
-        self.with_attention = with_attention
-        self.reads, self.writes = nn.Embedding(VOCAB, d_model), nn.Embedding(VOCAB, d_model)
-        self.reader = nn.GRU(d_model, d_model, batch_first=True)
-        self.writer = nn.GRU(d_model, d_model, batch_first=True)
-        self.ask, self.join = nn.Linear(d_model, d_model), nn.Linear(2 * d_model, d_model)
-        self.output = nn.Linear(d_model, VOCAB)
-
-    def encode(self, source: Tensor) -> Tensor:
-        return self.reader(self.reads(source))[0]  # one state for each source token
-
-    def decode(self, target: Tensor, states: Tensor, source: Tensor) -> Tensor:
-        last = (source != PAD).sum(dim=1) - 1
-        summary = states[torch.arange(len(states)), last]  # the state after the last real token
-        written = self.writer(self.writes(target), summary[None])[0]
-        if self.with_attention:
-            found, self.weights = attend(self.ask(written)[:, None], states[:, None], states[:, None], padding_mask(source))
-            written = torch.tanh(self.join(torch.cat([written, found[:, 0]], dim=-1)))
-        return self.output(written)
-
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        states = self.encode(source)
-        return self.decode(target, states, source)
-
-# %% [markdown]
-# Training goes as it will in unit 10: the decoder reads the *right* target so far (this is called **teacher forcing**)
-# and is asked for the next token at every place at once. Two parts of this unit's exercises are used already:
-# `shift_right` makes what the decoder reads, `greedy_decode` lets a model write. You build both below.
-
-# %% part="demo"
-shifted, write = use_part("shift_right"), use_part("greedy_decode")
-
-
-def train(model: nn.Module, steps: int = 400, peak: float = 4e-3) -> float:
-    """The last loss after `steps` batches of 64 rows; the rate climbs for 50 steps, then falls to 0."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / 50, (steps - i) / (steps - 50)))
-    for step in range(steps):
-        source, target = letter_rows(64, (2, LONGEST), seed=step)
-        logits = model(source, shifted(target))
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-    return loss.item()
-
-
-def exact_match(model: nn.Module, length: int, count: int = 200) -> float:
-    """The share of fresh rows of this length that come out right to the last letter."""
-    source, target = letter_rows(count, (length, length), seed=1_000_000 + length)
-    answer = write(model, source, length + 1)
-    answer = nn.functional.pad(answer, (0, length + 1 - answer.shape[1]))
-    return float((answer == target).all(dim=1).float().mean())
-
-# %% [markdown]
-# **Predict first.** A row counts only if all of it is right. Draw your own curve before you run the cell: exact match
-# against the length of the row, from 2 to 15, for both models. Training rows have at most 12 letters.
-#
-# 1. Which lengths can the model without attention still do?
-# 2. Does attention help short rows too, or only long ones?
-# 3. What happens at 13, 14, 15, for either model?
-
-# %% part="demo"
-from autograder.lab.figures import lines
-
-lengths, curves, models = list(range(2, 16)), {}, {}
-for name, with_attention in (("two RNNs", False), ("two RNNs with attention", True)):
-    torch.manual_seed(0)
-    models[name] = TwoRNNs(with_attention)
-    loss = train(models[name])
-    curves[name] = [exact_match(models[name], length) for length in lengths]
-    print(f"{name}: last loss {loss:.4f}")
-show(lines(lengths, curves, "length of the row (letters)", "exact match", percent=True,
-           title="Reversing rows of letters: trained on 2 to 12"))
-
-# %% [markdown]
-# The model without attention starts well and then loses its grip: one vector of 64 numbers has to hold the whole row.
-# This is the **bottleneck**. More training or a wider state push it further out, so do not read the curve as a law; but
-# the state has a fixed size, and rows have not. With attention, the decoder goes back and looks, and the number of
-# vectors grows with the row.
-#
-# Beyond 12 letters, both are asked for something that they never saw in training. Look at how fast the second curve falls.
-#
-# ### Where it looks: the alignment
-#
-# For each letter written (a row of the picture), the weights over the source. Bahdanau and others drew the same picture
-# for French and English and called it the *alignment*. What shape do you expect for a reversal?
-
-# %% part="demo"
-from autograder.lab.figures import attention_map
-
-source, target = letter_rows(1, (8, 8), seed=5)
-model = models["two RNNs with attention"].eval()
-model(source, shifted(target))
-show(attention_map(model.weights[0, 0].detach(), spelled(target[0]).split(), spelled(source[0]).split(),
-                   title="Alignment: which source letter each written letter looks at"))
-
-# %% [markdown]
-# Nobody told it to run backwards. The loss asked only for the right letters.
-#
-# So attention between decoder and encoder existed before the Transformer. What the Transformer changes: it drops the
-# RNNs. **Reading** becomes self-attention (unit 08's encoder), **writing** becomes self-attention with a mask, and only
-# the bridge between the two stays what it was. Today the bridge is called **cross-attention**.
-#
-# ## The decoder block
-#
-# Three sub-layers, each with a residual connection and a norm. With $x$ the target so far, one row for each token, and
-# $m$ the encoder's output, one row for each source token:
-#
-# $$x \leftarrow \text{norm}_1\big(x + \text{SelfAttention}(x, x, x)\big)$$
-# $$x \leftarrow \text{norm}_2\big(x + \text{CrossAttention}(x, m, m)\big)$$
-# $$x \leftarrow \text{norm}_3\big(x + \text{FeedForward}(x)\big)$$
-#
-# | symbol | meaning | shape |
-# |---|---|---|
-# | $x$ | target tokens, as the block before left them | `(batch, seq_target, d_model)` |
-# | $m$ | the encoder's output, the same in every block | `(batch, seq_source, d_model)` |
-# | SelfAttention | queries, keys, values from $x$; **the future is hidden** | |
-# | CrossAttention | **queries from $x$, keys and values from $m$**; the source's padding is hidden | |
-# | FeedForward | unit 08's, each place by itself | |
-#
-# This is post-norm, the order of the lecture and the paper. Pre-norm, as in unit 08, puts the norm in front of each
-# sub-layer, $x \leftarrow x + \text{SubLayer}(\text{norm}(x))$, and in cross-attention only $x$ goes through the norm. With it comes
-# one norm more after the last block.
-
-# %% part="demo"
-boxes = {
-    "x": Box("target so far  x", 0, 0), "self": Box("masked\nself-attention", 0, 1, "orange"),
-    "cross": Box("cross-attention", 0, 2, "green"), "m": Box("encoder output  m", 1.6, 2, "blue"),
-    "feed": Box("feed-forward", 0, 3, "grey"), "out": Box("to the next block", 0, 4),
-}
-arrows = [
-    Arrow("x", "self"), Arrow("self", "cross", "queries"), Arrow("m", "cross", "keys, values"),
-    Arrow("cross", "feed"), Arrow("feed", "out"),
-]
-show(flow(boxes, arrows, title="The decoder block (each sub-layer has its residual and its norm)"))
-
-# %% [markdown]
-# ### Cross-attention in numbers
-#
-# The lecture's picture: the decoder makes one query $q$ and the encoder has three outputs $a^1, a^2, a^3$. Say
-# $q = (2, 0)$, and the keys of the three outputs are $k^1 = (0, 1)$, $k^2 = (\sqrt2\,\ln 2, 0)$, $k^3 = (0, 3)$.
-#
-# - Scores $q \cdot k^i / \sqrt{2}$: 0, $2 \ln 2$, 0. (The length of a key is 2, so the scale is $\sqrt2$.)
-# - $e^0 = 1$, $e^{2 \ln 2} = 4$, $e^0 = 1$, together 6. The weights are $\frac16, \frac46, \frac16$.
-# - With values $v^1 = (6, 0)$, $v^2 = (0, 6)$, $v^3 = (6, 6)$ the answer is $\frac16 v^1 + \frac46 v^2 + \frac16 v^3 = (2, 5)$.
-#
-# The cell does the same with PyTorch. One query, three keys: nothing says that the two lengths must agree.
-
-# %% part="demo"
-query, keys = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0], [math.sqrt(2) * math.log(2), 0.0], [0.0, 3.0]])
-values = torch.tensor([[6.0, 0.0], [0.0, 6.0], [6.0, 6.0]])
-weights = torch.softmax(query @ keys.T / math.sqrt(2), dim=-1)
-print("weights", weights.numpy().round(4), " answer", (weights @ values).numpy().round(4))
 
 # %% [markdown]
 # ## What the decoder reads: shifted right
@@ -319,20 +111,203 @@ check(shift_right, keeps_inputs, right_shape, matches)
 # - `torch.full_like(x, value)` makes a tensor with the shape, type and device of `x`.
 
 # %% [markdown]
-# ### Three rows, side by side
+# ## The road there: two RNNs
 #
-# A batch of two targets. Read the columns: at each place, the decoder sees the upper token and everything left of it,
-# and should write the lower one.
+# Before the Transformer, both parts were RNNs (Sutskever and others, 2014). The encoder's **last state** was handed to
+# the decoder as its first state. Everything that the decoder would ever know of the source had to fit into this one
+# vector.
+#
+# Bahdanau and others (2015) opened that narrow place: **all** encoder states are kept. At each step the decoder makes a query,
+# compares it with each of them, and takes a weighted sum: attention, years before the Transformer. Their score was unit
+# 02's `additive_score`, and what was found went into the RNN's next step. The model below has the simpler form of Luong and
+# others (2015): the RNN steps first, its state is the query, the score is a product, and what was found is joined to the state.
+#
+# **The task.** The source is a row of letters, up to 12 of them. The target is the same row, **reversed**. There is
+# nothing to understand here, but every letter counts. That makes it a good test of memory.
 
-# %% part="demo"
-targets = torch.tensor([[4, 5, 6, EOS], [7, 8, EOS, PAD]])
-for target, reads in zip(targets, use_part("shift_right")(targets), strict=True):
-    print("reads ", *(f"{token:>4}" for token in spelled(reads).split()))
-    print("writes", *(f"{token:>4}" for token in spelled(target).split()), end="\n\n")
+# %% part="demo" folded=True
+PAD, BOS, EOS = 0, 1, 2
+LETTERS = "abcdefgh"  # ids 4 to 11; id 3 is the course's "unknown"
+VOCAB, LONGEST = 4 + len(LETTERS), 12
+torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
+
+
+def letter_rows(count: int, lengths: tuple[int, int], seed: int) -> tuple[Tensor, Tensor]:
+    """Sources and their reversals, each ended by EOS and padded, (count, longest + 1)."""
+    drawn = torch.Generator().manual_seed(seed)
+    length = torch.randint(lengths[0], lengths[1] + 1, (count, 1), generator=drawn)
+    place = torch.arange(int(length.max()) + 1).expand(count, -1)
+    source = torch.randint(4, VOCAB, place.shape, generator=drawn) * (place < length)
+    target = source.gather(1, (length - 1 - place).clamp(min=0)) * (place < length)
+    return source + EOS * (place == length), target + EOS * (place == length)
+
+
+def spelled(ids: Tensor) -> str:
+    names = ["·", "BOS", "EOS", "?", *LETTERS]
+    return " ".join(names[i] for i in ids.tolist())
+
+
+for source, target in zip(*letter_rows(2, (3, 6), seed=8), strict=True):
+    print(f"source {spelled(source):24} target {spelled(target)}")
 
 # %% [markdown]
-# The dot is padding. In the second sentence, the place where the decoder reads EOS has nothing to write. The loss will
-# skip it.
+# Here is the model, once without and once with attention. A GRU is an RNN with gates that help it to remember (Cho and
+# others, 2014). Both models have the same weights to learn; the one without attention just never uses the two layers
+# `ask` and `join`.
+
+# %% part="demo" folded=False
+attend = use_part("masked_attention")  # unit 07
+
+
+class TwoRNNs(nn.Module):
+    """An RNN that reads and an RNN that writes, with or without attention between them."""
+
+    def __init__(self, with_attention: bool, d_model: int = 64) -> None:
+        super().__init__()
+        self.with_attention = with_attention
+        self.reads, self.writes = nn.Embedding(VOCAB, d_model), nn.Embedding(VOCAB, d_model)
+        self.reader = nn.GRU(d_model, d_model, batch_first=True)
+        self.writer = nn.GRU(d_model, d_model, batch_first=True)
+        self.ask, self.join = nn.Linear(d_model, d_model), nn.Linear(2 * d_model, d_model)
+        self.output = nn.Linear(d_model, VOCAB)
+
+    def encode(self, source: Tensor) -> Tensor:
+        return self.reader(self.reads(source))[0]  # one state for each source token
+
+    def decode(self, target: Tensor, states: Tensor, source: Tensor) -> Tensor:
+        last = (source != PAD).sum(dim=1) - 1
+        summary = states[torch.arange(len(states)), last]  # the state after the last real token
+        written = self.writer(self.writes(target), summary[None])[0]
+        if self.with_attention:
+            found, self.weights = attend(self.ask(written)[:, None], states[:, None], states[:, None], padding_mask(source))
+            written = torch.tanh(self.join(torch.cat([written, found[:, 0]], dim=-1)))
+        return self.output(written)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        states = self.encode(source)
+        return self.decode(target, states, source)
+
+# %% [markdown]
+# Training goes as it will in unit 10: the decoder reads the *right* target so far (this is called **teacher forcing**)
+# and is asked for the next token at every place at once. `greedy_decode`, which lets a model write, is the last exercise of
+# this unit; a working one stands in.
+
+# %% part="demo" folded=True
+shifted, write = use_part("shift_right"), use_part("greedy_decode")
+
+
+def train(model: nn.Module, steps: int = 400, peak: float = 4e-3) -> float:
+    """The last loss after `steps` batches of 64 rows; the rate climbs for 50 steps, then falls to 0."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min((i + 1) / 50, (steps - i) / (steps - 50)))
+    for step in range(steps):
+        source, target = letter_rows(64, (2, LONGEST), seed=step)
+        logits = model(source, shifted(target))
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    return loss.item()
+
+
+def exact_match(model: nn.Module, length: int, count: int = 200) -> float:
+    """The share of fresh rows of this length that come out right to the last letter."""
+    source, target = letter_rows(count, (length, length), seed=1_000_000 + length)
+    answer = write(model, source, length + 1)
+    answer = nn.functional.pad(answer, (0, length + 1 - answer.shape[1]))
+    return float((answer == target).all(dim=1).float().mean())
+
+# %% [markdown]
+# **Predict first.** A row counts only if all of it is right. Sketch exact match against the length of the row, from 2 to 15, for
+# both models. Training rows have at most 12 letters. Does attention help short rows too, or only long ones? What happens at 13?
+
+# %% part="demo"
+predict("09-bottleneck", "Without attention: the longest rows of which half come out right?", unit="letters")
+
+# %% part="demo" folded=True
+from autograder.lab.figures import lines
+
+lengths, curves, models = list(range(2, 16)), {}, {}
+for name, with_attention in (("two RNNs", False), ("two RNNs with attention", True)):
+    torch.manual_seed(0)
+    models[name] = TwoRNNs(with_attention)
+    loss = train(models[name])
+    curves[name] = [exact_match(models[name], length) for length in lengths]
+    print(f"{name}: last loss {loss:.4f}")
+show(lines(lengths, curves, "length of the row (letters)", "exact match", percent=True,
+           title="Reversing rows of letters: trained on 2 to 12"))
+outcome("09-bottleneck", max((n for n, right in zip(lengths, curves["two RNNs"]) if right >= 0.5), default=0), "letters")
+
+# %% [markdown]
+# The model without attention starts well and then loses its grip: one vector of 64 numbers has to hold the whole row.
+# This is the **bottleneck**. More training or a wider state push it further out, so do not read the curve as a law; but
+# the state has a fixed size, and rows have not. With attention, the decoder goes back and looks, and the number of
+# vectors grows with the row.
+#
+# ### Where it looks: the alignment
+#
+# For each letter that is being **written** (a row), the weights over the source. Bahdanau and others drew the same picture
+# for French and English and called it the *alignment*. What shape do you expect for a reversal?
+
+# %% part="demo" folded=True
+from autograder.lab.figures import attention_map
+
+source, target = letter_rows(1, (8, 8), seed=5)
+model = models["two RNNs with attention"].eval()
+model(source, shifted(target))
+show(attention_map(model.weights[0, 0].detach(), spelled(target[0]).split(), spelled(source[0]).split(),
+                   axes=("letters written", "source letters"), title="Alignment: where each letter comes from"))
+
+# %% [markdown]
+# Nobody told it to run backwards. The loss asked only for the right letters. (Often the darkest cell stands one place behind the
+# letter itself: an RNN's state still remembers there what it has just read.)
+#
+# So attention between decoder and encoder is older than the Transformer, which drops the RNNs. **Reading** becomes
+# self-attention (unit 08's encoder), **writing** becomes self-attention with a mask, and only the bridge between the two
+# stays. Today it is called **cross-attention**.
+
+# %% [markdown]
+# ## The decoder block
+#
+# Three sub-layers, each with a residual connection and a norm. With $x$ the target so far, one row for each token, and
+# $m$ the encoder's output, one row for each source token:
+#
+# $$x \leftarrow \text{norm}_1\big(x + \text{SelfAttention}(x, x, x)\big)$$
+# $$x \leftarrow \text{norm}_2\big(x + \text{CrossAttention}(x, m, m)\big)$$
+# $$x \leftarrow \text{norm}_3\big(x + \text{FeedForward}(x)\big)$$
+#
+# | symbol | meaning | shape |
+# |---|---|---|
+# | $x$ | target tokens, as the block before left them | `(batch, seq_target, d_model)` |
+# | $m$ | the encoder's output, the same in every block | `(batch, seq_source, d_model)` |
+# | SelfAttention | queries, keys, values from $x$; **the future is hidden** | |
+# | CrossAttention | **queries from $x$, keys and values from $m$**; the source's padding is hidden | |
+# | FeedForward | unit 08's, each place by itself | |
+#
+# This is post-norm, the order of the lecture and the paper. Pre-norm, as in unit 08, puts the norm in front of each
+# sub-layer, $x \leftarrow x + \text{SubLayer}(\text{norm}(x))$, and in cross-attention only $x$ goes through the norm. With it comes
+# one norm more after the last block.
+
+# %% [markdown]
+# ### Cross-attention in numbers
+#
+# The lecture's picture: the decoder makes one query $q$ and the encoder has three outputs $a^1, a^2, a^3$. Say
+# $q = (2, 0)$, and the keys of the three outputs are $k^1 = (0, 1)$, $k^2 = (\sqrt2\,\ln 2, 0)$, $k^3 = (0, 3)$.
+#
+# - Scores $q \cdot k^i / \sqrt{2}$: 0, $2 \ln 2$, 0. (The length of a key is 2, so the scale is $\sqrt2$.)
+# - $e^0 = 1$, $e^{2 \ln 2} = 4$, $e^0 = 1$, together 6. The weights are $\frac16, \frac46, \frac16$.
+# - With values $v^1 = (6, 0)$, $v^2 = (0, 6)$, $v^3 = (6, 6)$ the answer is $\frac16 v^1 + \frac46 v^2 + \frac16 v^3 = (2, 5)$.
+#
+# The cell does the same with PyTorch (`@` multiplies matrices, `.T` transposes). One query, three keys: nothing says that the
+# two lengths must agree.
+
+# %% part="demo"
+query, keys = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0], [math.sqrt(2) * math.log(2), 0.0], [0.0, 3.0]])
+values = torch.tensor([[6.0, 0.0], [0.0, 6.0], [6.0, 6.0]])
+weights = torch.softmax(query @ keys.T / math.sqrt(2), dim=-1)
+print("weights", weights.numpy().round(4), " answer", (weights @ values).numpy().round(4))
 
 # %% [markdown] exercise="DecoderBlock" part="prompt" points=10 difficulty=3 minutes=20 forbids="scaled_dot_product_attention MultiheadAttention"
 # ## Exercise 2 · `DecoderBlock`
@@ -456,6 +431,14 @@ check(
 # %% [markdown]
 # ## The whole machine
 #
+# Here is all of it, each box with the unit that builds it and the shape of what it hands on. Both stacks begin at the bottom.
+
+# %% part="demo" folded=True
+from autograder.lab.machine import whole_machine
+
+show(whole_machine("09", shapes=True))
+
+# %% [markdown]
 # What is missing now is small:
 #
 # - an **embedding** for each language (unit 06's, with positions), and dropout behind it;
@@ -638,27 +621,35 @@ check(
 # ## An experiment: the same task, without RNNs
 #
 # The reversed rows once more, now with the Transformer: two layers, width 64, pre-norm, the same 400 steps on the same rows.
+# (The line above the curves says whose: `use_part` takes yours once its check has passed.)
 #
-# **Predict first.** Draw a third curve into your picture.
-#
-# 1. Below 12 letters: better than the RNNs with attention, or worse?
-# 2. Beyond 12 letters, where nobody has trained: which of the two holds on longer? An RNN steps from place to place, and a
-#    place is the next one, however far away. The Transformer knows places by their vectors. What does it know of place 13?
+# **Predict first.** Up to 12 letters: better than the RNNs with attention, or worse? And beyond, where nobody has trained, which
+# holds on longer? An RNN steps from place to place, and a place is the next one, however far away. The Transformer knows places
+# by their vectors. What does it know of place 13?
 
 # %% part="demo"
+predict("09-beyond", "On rows of 13 letters, one more than in training, which one gets more right?",
+        choices=("two RNNs with attention", "the Transformer", "about the same (within 5 points)"))
+
+# %% part="demo" folded=True
 torch.manual_seed(0)
-transformer = use_part("Transformer")(
-    VOCAB, VOCAB, d_model=64, num_heads=4, num_layers=2, d_ff=128, dropout=0.0, norm_first=True
-)
+own_transformer = use_part("Transformer")
+transformer = own_transformer(VOCAB, VOCAB, d_model=64, num_heads=4, num_layers=2, d_ff=128, dropout=0.0, norm_first=True)
 loss = train(transformer)
 curves["Transformer"] = [exact_match(transformer, length) for length in lengths]
 print(f"Transformer: last loss {loss:.4f}")
 show(lines(lengths, curves, "length of the row (letters)", "exact match", percent=True,
            title="Reversing rows of letters: trained on 2 to 12"))
+lead = curves["Transformer"][lengths.index(13)] - curves["two RNNs with attention"][lengths.index(13)]
+outcome("09-beyond", "about the same (within 5 points)" if abs(lead) <= 0.05 else "the Transformer" if lead > 0 else "two RNNs with attention")
+source, target = letter_rows(1, (15, 15), seed=9)
+print(f"15 letters      {spelled(source[0])}\nit should write {spelled(target[0])}")
+for name, model in (("RNNs, attention", models["two RNNs with attention"]), ("Transformer", transformer)):
+    print(f"{name:<15} {spelled(write(model, source, 20)[0])}")
 
 # %% [markdown]
-# Compare the two curves with attention up to 12: there is no bottleneck in either. Then look at 13 and 14. Whichever of the two
-# falls first, it falls fast, and both fall: exact match asks for every letter. Rows of those lengths to train on are the usual cure.
+# Up to 12 letters there is no bottleneck in either of the two. Beyond, both fall, and fast: exact match asks for every letter. Look at
+# the 15 letters: does either of them dare to write a longer row than it ever has? Long rows to train on are the usual cure.
 #
 # So what was won, if both can do the task? An RNN takes one step after another, in training too. In the Transformer, all places of a
 # layer are computed at once (unit 01 measured what that is worth on your machine), and any two tokens are one step apart.
@@ -666,9 +657,9 @@ show(lines(lengths, curves, "length of the row (letters)", "exact match", percen
 # ### Cross-attention, drawn
 #
 # A *forward hook* is a function that PyTorch calls whenever a layer has run. It listens at `cross_attention` of each block and keeps the
-# weights, mean over the heads. Which of the two blocks does the looking-up?
+# weights, mean over the heads. A row is named by the letter that is being **written** there. Which block does the looking-up?
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import attention_maps
 
 heard = []
@@ -682,23 +673,24 @@ with torch.no_grad():
 for hook in hooks:
     hook.remove()
 show(attention_maps(heard, ["block 1", "block 2"], spelled(target[0]).split(), spelled(source[0]).split(),
-                    title="Cross-attention: written letters (rows), source letters (columns)", values=False))
+                    axes=("letters written", "source letters"), title="Cross-attention of both blocks", values=False))
 
 # %% [markdown]
 # One of the pictures should look like the RNN's alignment, or the two together. The other may be blurred: a block is free to use its
-# cross-attention for something else, or for little. A mean also hides what single heads do, so look at them one by one.
+# cross-attention for something else, or for little. A mean also hides what single heads do.
 #
-# The course's **explorer** keeps the weights of every attention layer of a model, with hooks as above. Choose a row of letters, a layer
-# and a head in its menus. (Where nothing can be chosen, you see one still figure.) Which layers look straight ahead, which look back?
+# The course's **explorer** shows them one by one. Choose a row of letters, a layer and a head in its menus. (Where nothing can be
+# chosen, you see one still figure.) The decoder's self-attention has the letters that it **reads** at its columns, beginning with BOS. Which
+# layers look straight ahead, which look back?
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.explorer import explore, record
 
 recordings = []
 for seed in (5, 6, 7):
     source, target = letter_rows(1, (8, 8), seed=seed)
-    letters, written = spelled(source[0]).split(), ["BOS", *spelled(target[0]).split()[:-1]]
-    recordings.append(record(transformer, source, shifted(target), tokens=letters, target_tokens=written, name=" ".join(letters)))
+    letters, written = spelled(source[0]).split(), spelled(target[0]).split()
+    recordings.append(record(transformer, source, shifted(target), tokens=letters, written=written, bos="BOS", name=" ".join(letters)))
 explore(recordings, layer="decoder, block 2, cross-attention")
 
 # %% [markdown]
@@ -706,9 +698,10 @@ explore(recordings, layer="decoder, block 2, cross-attention")
 #
 # PyTorch has the whole model too, without embeddings and output layer. Its masks mean the opposite (True is hidden), its query, key and
 # value matrices are stacked into one, and in post-norm it puts **one norm more** behind each stack, which we remove. The
-# paper has none there.
+# paper has none there. The first cell copies the weights under PyTorch's names, the second compares. What is compared is the Transformer of the
+# experiment above: yours, if `use_part` said so there.
 
-# %% part="demo"
+# %% part="demo" folded=True
 NAMES = {"blocks": "layers", "self_attention": "self_attn", "cross_attention": "multihead_attn", "feed_forward.": ""}
 
 
@@ -725,12 +718,12 @@ def in_pytorchs_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 torch.manual_seed(0)
-ours = use_part("Transformer")(11, 13, d_model=16, num_heads=4, num_layers=3, d_ff=32, dropout=0.0)
+ours = own_transformer(11, 13, d_model=16, num_heads=4, num_layers=3, d_ff=32, dropout=0.0)
 theirs = nn.Transformer(16, 4, 3, 3, 32, dropout=0.0, batch_first=True)
 theirs.encoder.norm = theirs.decoder.norm = None
 print(theirs.load_state_dict(in_pytorchs_names(ours.state_dict())))
 
-# %% part="demo"
+# %% part="demo" folded=False
 source = torch.tensor([[4, 9, 7, 5, 2], [6, 8, 2, 0, 0]])  # the second sentence is padded
 target = torch.tensor([[1, 5, 7, 12], [1, 9, 0, 0]])
 future = torch.ones(4, 4, dtype=torch.bool).triu(1)
@@ -754,10 +747,16 @@ for name, one, other in (("logits", logits, same), ("a gradient in the encoder",
 #
 # ### No leak anywhere
 #
-# Now for a property that no comparison of numbers can show by itself. Change one target token at a time, and see which places' logits move.
-# **Predict first:** in which half of the picture may something be coloured? And is the diagonal coloured?
+# Now for a property that no comparison of numbers can show by itself. Change one of the tokens that the decoder **reads**, and see at which
+# places the logits move, that is, which predictions of the next token.
+#
+# **Predict first.** Where in the picture may something be coloured?
 
 # %% part="demo"
+predict("09-leak", "When the token read at place 3 is changed, logits move at:",
+        choices=("places 3 and later", "places 4 and later only", "places up to 3", "all places"))
+
+# %% part="demo" folded=False
 from autograder.lab.figures import leak_map
 
 model = transformer.eval()
@@ -770,8 +769,11 @@ with torch.no_grad():
         changed = reads.clone()
         changed[0, place] = 4 + (changed[0, place] - 3) % len(LETTERS)  # another letter
         moved.append((model(source, changed)[0] - before).abs().amax(dim=-1))
-names = [f"{place}: {token}" for place, token in enumerate(spelled(reads[0]).split())]
-show(leak_map(torch.stack(moved), names, title="Which logits move when one target token is changed"))
+names = [f"{place}: reads {token}" for place, token in enumerate(spelled(reads[0]).split())]
+show(leak_map(torch.stack(moved), names, title="Which logits move when one token that is read is changed"))
+places = (moved[3] > 0).nonzero().flatten().tolist()
+answers = {(3, 4, 5, 6): "places 3 and later", (4, 5, 6): "places 4 and later only", (0, 1, 2, 3): "places up to 3"}
+outcome("09-leak", answers.get(tuple(places), "all places"))
 print("largest movement before the changed token:", float(torch.stack(moved).tril(-1).max()))
 
 # %% [markdown]
@@ -845,6 +847,7 @@ print(f"{different} of {len(source)} rows are written differently alone and in t
 # - Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder" (2014): the GRU.
 # - Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate" (2015): attention between two RNNs, and
 #   the alignment pictures.
+# - Luong, Pham and Manning, "Effective Approaches to Attention-based Neural Machine Translation" (2015): the form that is trained here.
 # - Press and Wolf, "Using the Output Embedding to Improve Language Models" (2017): tied weights.
 # - PyTorch documentation of `torch.nn.Transformer`.
 #

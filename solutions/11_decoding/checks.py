@@ -214,7 +214,8 @@ def small_transformer(init: dict, state: dict) -> nn.Module:
 
 # %% exercise="beam_search" part="variants"
 without("one", "again", because="its cases search for scripts in which each rule is needed")
-without("slip-other-axis-13", "slip-other-axis-14", "slip-missing-term-2", "slip-default-3", because="rounding decides which of two hypotheses lives on")
+without("slip: log_softmax(logits, dim=-2)", "slip: log_softmax(logits, dim=0)", "slip: first_rows = torch.arange(", "slip: first_rows = 4 *",
+        because="rounding decides which of two hypotheses lives on")
 
 from autograder.library import build_fixture
 from autograder.library.unit_09_decoder import Transformer
@@ -1062,6 +1063,9 @@ def marks(rng):
     """tokens with marks in them: 3.5, o'clock, twenty-one"""
     return dict(hypotheses=["it is 3.5 by twenty-one o'clock , i saw".split()], references=["it is 3.5 by twenty-one o'clock . i saw".split()])
 
+LOOP = "    for hypothesis, reference in zip(hypotheses, references):"
+wrong("short-ones-left-out", (LOOP, f"    long = [pair for pair in zip(hypotheses, references) if len(pair[0]) > 3]\n    hypotheses, references = zip(*long) if long else ([], [])\n{LOOP}"),
+      says="hypotheses of fewer than four tokens are left out, lengths and all. They count like the others, with the pieces that they have.")
 MATCH = "sum(min(count, wanted.get(ngram, 0)) for ngram, count in found.items())"
 TOTAL = "totals[n - 1] += sum(found.values())"
 EMPTY = "if min(matches) == 0:"

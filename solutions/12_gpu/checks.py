@@ -389,7 +389,7 @@ wrong("neither-rescaled", ("denominator * rescale", "denominator"), ("total * re
 wrong("rescale-inverted", ("torch.exp(largest - new_largest)", "torch.exp(new_largest - largest) if largest > -math.inf else torch.ones(())"), says="your factor is the wrong way round: it is larger than 1. A larger maximum makes what was summed before smaller.")
 wrong("rescale-new", ("torch.exp(largest - new_largest)", "torch.exp(block.max() - new_largest)"), says="you rescale what was summed before with the new block's maximum. It is measured against the old maximum.")
 wrong("rescale-block", ("powers.sum()", "powers.sum() * rescale"), ("powers @ values[start : start + block_size]", "(powers @ values[start : start + block_size]) * rescale"), says="you rescale the new block as well. It is measured against the new maximum already; only what came before needs the factor.")
-FACTOR = "your result is NaN from the first block on: the largest score so far starts at −∞, and your factor becomes infinite there. Look at its sign, and at its exponential."
+FACTOR = "your result is NaN from the first block on: your factor becomes infinite there, and infinity times 0 is NaN. Look at its sign, and at its exponential."
 wrong("factor-infinite", ("torch.exp(largest - new_largest)", "torch.exp(new_largest - largest)"), says=FACTOR)
 wrong("factor-infinite-2", ("torch.exp(largest - new_largest)", "(largest - new_largest)"), says=FACTOR)
 wrong("rescale-twice", ("total * rescale", "total * rescale * rescale"), says="the weighted sum is rescaled twice for each block.")
@@ -402,6 +402,7 @@ wrong("max-not-kept", ("        largest = new_largest\n", ""), says="the largest
 wrong("hidden-block-at-zero", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.max().nan_to_num(neginf=0.0))"), says="the largest score of a hidden block is 0 in your code. It is −∞, smaller than any other: where all later scores lie far below 0, their exponentials become 0, and so does the denominator.")
 wrong("hidden-first-block", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), says=HIDDEN)
 wrong("stops-at-hidden", ("            continue  # everything so far is hidden", "            break"), says="your loop ends at a hidden block. Later blocks may hold scores that count.")
+wrong("stops-at-any-hidden", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden", "        if block.max() == -math.inf:\n            break"), says="your loop ends at a hidden block. Later blocks may hold scores that count.")
 wrong("skips-if-any-hidden", ("if new_largest == -math.inf", "if block.min() == -math.inf"), says="you leave out every block with a hidden score in it. Its other scores count.")
 wrong("all-hidden", (" if denominator > 0 else total", ""), says=ALL)
 wrong("both-hidden", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), (" if denominator > 0 else total", ""), says=HIDDEN)

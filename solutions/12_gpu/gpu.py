@@ -1,22 +1,23 @@
 # %% [markdown]
 # # 12 · GPU: make it fast
 #
-# **In this unit** you find out what your machine can do, what attention asks of it, and why the two do not fit. Then you
-# mend that: attention without its table of scores, decoding that remembers, products with half the digits.
+# Attention over 4,096 tokens with 8 heads writes 134 million scores to memory, half a gigabyte in float32, only to read them once
+# more and throw them away. Your processor waits meanwhile. In this unit you find out what your machine can do, what attention asks of
+# it, and how to ask for less.
 #
 # **You will be able to**
 #
 # - count the operations and the bytes of an attention layer, and say which of the two limits it on a given machine;
-# - compute a softmax in one pass, block by block, and attention with it: FlashAttention's algorithm;
-# - write a key–value cache and decode with it: the same words, sooner;
-# - train in bfloat16, climb a ladder of speed-ups step by step, and say which share of your machine's peak you reach;
+# - compute attention block by block, without its table of scores: FlashAttention's algorithm;
+# - decode with a key–value cache: the same words, sooner;
+# - train in bfloat16, climb a ladder of speed-ups, and say which share of your machine's peak you reach;
 # - read a profiler's trace.
 #
-# **Time:** about two and a half hours, 110 minutes of them for the exercises.
+# **Time:** about 160 minutes, 110 of them for the exercises.
 # **You need:** units 03 and 05 (attention, heads), 07 (masks), 09 (the Transformer, `greedy_decode`), 10 (`train_step`).
 #
-# Everything runs on a CPU. Where PyTorch finds a GPU (CUDA, or MPS on a Mac), the measuring cells use it, unchanged. No
-# number in the text is a promise: the numbers come from your machine when you run the cells. Row convention, as ever.
+# Everything runs on a CPU. Where PyTorch finds a GPU (CUDA, or MPS on a Mac), the measuring cells use it, unchanged. The numbers come
+# from your machine when you run the cells.
 
 # %% part="setup"
 import math
@@ -27,7 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder import (
-    begin, check, computes_in_type, finite, hint, keeps_inputs, matches, right_shape, use_part, works_in_blocks, works_once,
+    begin, check, computes_in_type, finite, hint, keeps_inputs, matches, outcome, predict, right_shape, use_part, works_in_blocks,
+    works_once,
 )
 
 begin("12_gpu")
@@ -42,9 +44,9 @@ begin("12_gpu")
 # - **registers**: a few numbers, right where the arithmetic is done.
 #
 # Think of a cook with a small table and a large cellar. Cooking is quick, the stairs are slow. What decides the evening
-# is not how fast the cook chops, but how much is made of each basket that was carried up.
+# is how much is made of each basket that was carried up.
 
-# %% part="demo"
+# %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, flow, lines, panels, show
 from autograder.lab.precision import measured_precision
 from autograder.lab.speed import matmul_peak, memory_bandwidth, peak_memory, transformer_flops
@@ -60,67 +62,17 @@ arrows = [Arrow("memory", "cache", "the stairs: bytes a second"), Arrow("cache",
 show(flow(boxes, arrows, title="Every number comes up the stairs before it is multiplied"))
 
 # %% [markdown]
-# ### Measure the stairs
-#
-# The cell copies arrays of different sizes and counts the bytes that are read and written in a second. **Predict first:**
-# a small array fits into a cache, a large one does not. What will the curve look like, from left to right?
-
-# %% part="demo"
-device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-sizes = [1 << k for k in range(13, 29)]  # 8 KiB to 256 MiB, both arrays together
-speeds = [memory_bandwidth(size, device, repeat=3) / 1e9 for size in sizes]
-show(lines([size / 1024 for size in sizes], {"copying": speeds}, "size of the two arrays (KiB)", "GB a second", logx=True,
-           title=f"Copying on this machine ({device})"))
-
-# %% [markdown]
-# On the very left, starting the copy costs more than the copy. Then comes the caches' plateau, and on the right what main
-# memory can do. Attention's table of scores lies on the right.
-#
-# ### Measure the cook
-#
-# A large matrix product uses each number many times, so it runs at the arithmetic's own speed. That speed is your
-# machine's **peak**, as far as PyTorch reaches it.
-
-# %% part="demo"
-bandwidth = memory_bandwidth(1 << 28, device)
-peaks = {dtype: matmul_peak(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
-rows = [("threads of PyTorch on the CPU", str(torch.get_num_threads())), ("main memory", f"{bandwidth / 1e9:.3g} GB a second")]
-rows += [(f"matrix product, {str(dtype).removeprefix('torch.')}", f"{peak / 1e9:,.3g} GFLOP a second") for dtype, peak in peaks.items()]
-precision = measured_precision(device)  # one layer, there and back, in both types
-print(precision.told())
-table(rows, ["this machine", "measured"])
-
-# %% [markdown]
-# The line above the table says which type makes a layer faster **here**. bfloat16 has 16 bits, so you may expect it to be fast.
-# It is, where there are circuits for it: in GPUs and in many processors of servers. A processor without them (most laptops)
-# imitates it with other instructions, and takes several times as long as for float32, for some large products a hundred times. A
-# program that assumes one or the other is slow on somebody's machine. **Measure, then choose**; it takes a moment.
-
-# %% part="demo"
-ridge = peaks[torch.float32] / bandwidth
-print(f"For every byte that is fetched, {ridge:.0f} operations (float32) could be done meanwhile.")
-
-# %% [markdown]
 # ## The formula
 #
 # The **arithmetic intensity** of a piece of work says how much is cooked from each basket:
 #
 # $$I = \frac{F}{B}$$
 #
-# | symbol | meaning |
-# |---|---|
-# | $F$ | floating-point operations (FLOPs) of the work |
-# | $B$ | bytes that it moves from and to main memory |
-# | $I$ | its arithmetic intensity, in operations per byte |
+# with $F$ its floating-point operations (FLOPs), and $B$ the bytes that it moves from and to main memory. A machine with the peak $P$
+# (operations a second) and the bandwidth $W$ (bytes a second) can do at most $\min(P,\; W \cdot I)$ operations a second on it. Where
+# $W \cdot I$ is the smaller, memory decides, and a faster processor helps nothing.
 #
-# A machine with the peak $P$ (operations a second) and the bandwidth $W$ (bytes a second) can do at most
-#
-# $$\min(P,\; W \cdot I)$$
-#
-# operations a second on it. Drawn against $I$ this is a slope and then a flat line, a roof (Williams, Waterman and Patterson
-# 2009). Left of the edge, at $I < P/W$, memory decides, and a faster processor helps nothing. Right of it arithmetic does.
-#
-# So for attention we need $F$ and $B$.
+# So count $F$ and $B$ for attention.
 
 # %% [markdown] exercise="attention_flops" part="prompt" points=4 difficulty=1 minutes=6
 # ### Exercise 1 · `attention_flops`: how much is computed
@@ -203,12 +155,57 @@ check(attention_bytes, matches)
 # - Tiled, only four arrays are left. None of them grows with the square of `seq`.
 
 # %% [markdown]
+# ## What can your machine do?
+#
+# **The stairs.** The cell copies arrays of different sizes and counts the bytes that are read and written in a second.
+# **Predict first.** A small array fits into a cache, a large one does not. At which size is copying fastest?
+
+# %% part="demo"
+predict("12-copy", "From 8 KiB to 256 MiB, copying is fastest for:",
+        choices=("the smallest arrays", "sizes in the middle", "the largest arrays"))
+
+# %% part="demo" folded=True
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+sizes = [1 << k for k in range(13, 29)]  # 8 KiB to 256 MiB, both arrays together
+speeds = [memory_bandwidth(size, device, repeat=3) / 1e9 for size in sizes]
+show(lines([size / 1024 for size in sizes], {"copying": speeds}, "size of the two arrays (KiB)", "GB a second", logx=True,
+           title=f"Copying on this machine ({device})"))
+fastest = speeds.index(max(speeds))
+outcome("12-copy", "the smallest arrays" if fastest < 3 else "the largest arrays" if fastest > 12 else "sizes in the middle")
+
+# %% [markdown]
+# On the very left, starting the copy costs more than the copy. Then comes the caches' plateau, and on the right what main
+# memory can do. Attention's table of scores lies on the right.
+#
+# **The cook.** A large matrix product uses each number many times, so it runs at the arithmetic's own speed. That speed is your
+# machine's **peak**, as far as PyTorch reaches it.
+
+# %% part="demo" folded=True
+bandwidth = memory_bandwidth(1 << 28, device)
+peaks = {dtype: matmul_peak(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+rows = [("threads of PyTorch on the CPU", str(torch.get_num_threads())), ("main memory", f"{bandwidth / 1e9:.3g} GB a second")]
+rows += [(f"matrix product, {str(dtype).removeprefix('torch.')}", f"{peak / 1e9:,.3g} GFLOP a second") for dtype, peak in peaks.items()]
+precision = measured_precision(device)  # one layer, there and back, in both types
+ridge = peaks[torch.float32] / bandwidth
+print(precision.told())
+print(f"For every byte that is fetched, {ridge:.0f} operations (float32) could be done meanwhile.")
+table(rows, ["this machine", "measured"])
+
+# %% [markdown]
+# The first line says which type makes a layer faster **here**. bfloat16 has 16 bits, and is fast where there are circuits for it: in
+# GPUs and in many processors of servers. A processor without them (most laptops) imitates it, and takes many times as long as for
+# float32. **Measure, then choose.**
+#
 # ## Draw the roof
 #
-# Attention with 8 heads, `d_head` 64, in float32. **Predict first:** from 128 to 4,096 tokens, how does the intensity of the
+# Attention with 8 heads, `d_head` 64, in float32. **Predict first.** From 128 to 4,096 tokens, how does the intensity of the
 # explicit form change? And that of the tiled one?
 
 # %% part="demo"
+predict("12-intensity", "From 128 to 4,096 tokens, the explicit form's operations per byte:",
+        choices=("fall", "hardly change (less than twice)", "grow with the length"))
+
+# %% part="demo" folded=True
 count_flops, count_bytes = use_part("attention_flops"), use_part("attention_bytes")
 lengths = [128, 256, 512, 1024, 2048, 4096]
 intensity = {
@@ -226,16 +223,23 @@ def show_lengths(figure, lengths):  # ticks at the lengths that were measured
 
 
 show_lengths(figure, lengths)
+growth = intensity["explicit"][-1] / intensity["explicit"][0]
+outcome("12-intensity", "fall" if growth < 0.9 else "hardly change (less than twice)" if growth < 2 else "grow with the length")
 
 # %% [markdown]
 # The explicit form stays below $d_{head}/4 = 16$ operations per byte, however long the sentence: $F$ and $B$ both grow with
-# $n^2$. (Take $n \to \infty$ in your two formulas: $4n^2d / (4 \cdot 4n^2)$.) Tiled, $B$ grows with $n$ only, and the intensity
-# grows without end.
+# $n^2$ ($4n^2d / (4 \cdot 4n^2)$ for large $n$). Tiled, $B$ grows with $n$ only, and the intensity grows without end.
 #
-# Now the roof, with dots for real work on your machine. **Predict first:** which dots lie near the roof, and which far
-# below it?
+# Now the **roof** (Williams, Waterman and Patterson 2009): $\min(P, W \cdot I)$ against $I$ is a slope and then a flat line. The dots are
+# real work on your machine.
+#
+# **Predict first.** Which dot comes nearest to the roof, and which stay far below it?
 
 # %% part="demo"
+predict("12-roof", "The largest share of what the roof allows:",
+        choices=("add two vectors", "matrix times vector", "softmax of a table", "product, 1024 × 1024", "attention, explicit", "attention, F.sdpa"))
+
+# %% part="demo" folded=False
 x, y = torch.randn(2, 1 << 23, device=device)
 square = torch.randn(1024, 1024, device=device)
 wide, q = torch.randn(2048, 4096, device=device), torch.randn(1, 8, 1024, 64, device=device)
@@ -250,7 +254,7 @@ works = {  # name: (work, operations, bytes)
 }
 dots = {name: ([flops / moved], [flops / measure(work, device=device).low / 1e9]) for name, (work, flops, moved) in works.items()}
 
-# %% part="demo"
+# %% part="demo" folded=True
 reach = [1 / 32, ridge, 1024.0]
 roof = [min(peaks[torch.float32], bandwidth * i) / 1e9 for i in reach]
 figure, axes = panels(1, 1, width=6.6, height=5.2)
@@ -259,17 +263,22 @@ lines({"the roof": reach} | {name: i for name, (i, _) in dots.items()}, {"the ro
 axes[0, 0].lines[0].set_marker("")
 axes[0, 0].legend(loc="lower right", fontsize=9)
 show(figure)
+allowed = {name: f[0] * 1e9 / min(peaks[torch.float32], bandwidth * i[0]) for name, (i, f) in dots.items()}
+outcome("12-roof", max(allowed, key=allowed.__getitem__))
+print(", ".join(f"{name} {share:.0%}" for name, share in allowed.items()))
 
 # %% [markdown]
 # Read it like this. **Under the slope** the stairs decide: adding vectors can never be fast. **Under the flat part** the cook
-# decides. **Far below both** something else does: new memory must be handed out, or an exponential takes many steps and counts
-# few. A dot can lie above the slope, when a copy, which reads *and* writes, is not the fastest way through memory.
+# decides. **Far below both** something else does: new memory must be handed out, or an exponential takes many steps and counts few.
 #
-# Where is explicit attention? As a whole, its intensity stays below 16 in float32 (32 in bf16). On a CPU the edge often lies left
-# of that. On a GPU it lies far to the right: NVIDIA's data sheet gives an A100 (80 GB) 312 TFLOP/s in bf16 and 2,039 GB/s, which
-# puts the edge at 153. There, explicit attention is deep under the slope, and the tiled form is not. And look at the softmax
-# between its products on your own machine: few operations on many bytes. That is the whole idea of FlashAttention (Dao et
-# al. 2022): **the same operations, fewer bytes.**
+# A dot **above** the slope (100 % and more) breaks no law. The slope was measured by copying 256 MiB, which reads *and* writes. The matrix times
+# a vector only reads, and its 32 MiB may stay in a large last cache: its stairs are shorter. (A dot above the *flat* part says that the
+# machine was busy while its peak was measured. Measure again.)
+#
+# Explicit attention stays below 16 operations per byte in float32, 32 in bf16. On a CPU the edge often lies left of that; on a GPU
+# far to the right: NVIDIA's data sheet gives an A100 (80 GB) 312 TFLOP/s in bf16 and 2,039 GB/s, so its edge is at 153. There explicit
+# attention is deep under the slope, and the tiled form is not. That is the whole idea of FlashAttention (Dao et al. 2022): **the same
+# operations, fewer bytes.**
 #
 # ## A softmax that does not wait
 #
@@ -366,12 +375,25 @@ print(one_pass(torch.tensor([1.0, 2, 8, 1]).log(), torch.tensor([[10.0], [20], [
 # With a causal mask, three kinds of blocks occur: wholly in the past (nothing is hidden), on the diagonal (a triangle is
 # hidden), wholly in the future (skip them). The picture shows ten tokens in blocks of four.
 
-# %% part="demo"
-from autograder.lab.figures import matrix
+# %% part="demo" folded=True
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from autograder.lab.style import describe
 
 i, j = torch.arange(10)[:, None], torch.arange(10)[None]
-kind = torch.where(j // 4 > i // 4, 0.0, torch.where(j // 4 < i // 4, 1.0, torch.where(j <= i, 1.0, 0.5)))
-show(matrix(kind, "key", "query", title="1 seen · ½ hidden inside a block on the diagonal · 0 block skipped", colour_label="kind", annotate=False))
+kind = torch.where(j // 4 > i // 4, 0, torch.where(j > i, 1, 2))
+names, colours = ("block skipped", "hidden inside a block", "seen"), ("#e9e7e0", "#E69F00", "#0072B2")
+figure, axes = panels(1, 1, width=4.6, height=4.2)
+axes[0, 0].imshow(kind, cmap=ListedColormap(colours), vmin=0, vmax=2)
+axes[0, 0].set(xlabel="key", ylabel="query", xticks=range(10), yticks=range(10))
+axes[0, 0].set_xticks([-0.5, 3.5, 7.5], minor=True)
+axes[0, 0].set_yticks([-0.5, 3.5, 7.5], minor=True)
+axes[0, 0].grid(False)
+axes[0, 0].grid(which="minor", color="white", linewidth=3)
+axes[0, 0].legend([Patch(facecolor=colour) for colour in colours], names, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, columnspacing=1)
+describe(figure, "Ten queries by ten keys in blocks of four: blocks left of the diagonal are seen whole, those on it are half hidden, those right of it skipped.")
+show(figure)
 
 # %% [markdown] exercise="tiled_attention" part="prompt" points=12 difficulty=4 minutes=25 time_limit=15 forbids="softmax scaled_dot_product_attention MultiheadAttention"
 # ### Exercise 4 · `tiled_attention`: attention that never makes the table
@@ -445,10 +467,13 @@ check(tiled_attention, keeps_inputs, right_shape, finite, works_in_blocks, match
 # %% [markdown]
 # ### What it saves
 #
-# First: is it exact? Then the memory that is in use at once, against the length. **Predict first:** the length doubles. What
+# First: is it exact? Then the memory that is in use at once, against the length. **Predict first.** The length doubles. What
 # happens to the memory of the explicit form, and of the tiled one?
 
 # %% part="demo"
+predict("12-memory", "Twice as many tokens; the explicit form's memory:", choices=("stays", "doubles", "grows fourfold"))
+
+# %% part="demo" folded=False
 tiled = use_part("tiled_attention")
 
 
@@ -462,7 +487,7 @@ example = torch.randn(3, 2, 4, 100, 16, device=device)
 for name, way in ways.items():
     print(f"{name:<22} largest difference to explicit: {(way(*example) - explicit(*example)).abs().max():.1e}")
 
-# %% part="demo"
+# %% part="demo" folded=True
 lengths = [256, 512, 1024, 2048]
 memory = {name: [] for name in ways}
 for n in lengths:
@@ -471,24 +496,30 @@ for n in lengths:
         used = peak_memory(lambda: way(q, k, v), device)
         memory[name].append(float("nan") if used is None else max(used, 1e5) / 2**20)
 show_lengths(lines(lengths, memory, "tokens", "memory beyond the inputs (MiB)", logx=True, logy=True, title="Attention, 8 heads, forward"), lengths)
+times = memory["explicit"][-1] / memory["explicit"][-2]
+if math.isfinite(times):
+    outcome("12-memory", "stays" if times < 1.4 else "doubles" if times < 2.8 else "grows fourfold")
 
 # %% [markdown]
 # Explicit memory grows with the square of the length: two or three tables of `seq × seq` exist at once. The tiled forms grow with the
-# length itself, the output's size.
-# (On a CPU the Linux kernel counts; elsewhere than on Linux or CUDA the plot stays empty.) In training the explicit form
-# keeps its tables for the way back as well, which tiled attention computes again instead.
+# length itself, the output's size. (Elsewhere than on Linux or CUDA nobody counts, and the plot stays empty.)
 #
-# And the time? Our tiled form is a Python loop over blocks, so every block costs some calls. **Predict first:** slower than the
-# explicit form, or faster?
+# And the time? Our tiled form is a Python loop over blocks, so every block costs some calls.
+
+# %% part="demo"
+predict("12-loop", "1,024 tokens: the loop over blocks, against the explicit form, is:",
+        choices=("faster", "about as fast (within 20 %)", "slower"))
 
 # %% part="demo"
 q, k, v = torch.randn(3, 1, 8, 1024, 64, device=device)
-compare({name: (lambda way=way: way(q, k, v)) for name, way in ways.items()}, repeat=3, device=device)
+compared = compare({name: (lambda way=way: way(q, k, v)) for name, way in ways.items()}, repeat=3, device=device)
+times = compared.timings["explicit"].median / compared.timings["tiled, blocks of 128"].median
+outcome("12-loop", "faster" if times > 1.2 else "slower" if times < 1 / 1.2 else "about as fast (within 20 %)")
+compared
 
 # %% [markdown]
-# On a CPU a loop in Python can win against the explicit form at such lengths: its blocks stay in a cache, and the tables do not.
-# On a GPU a call costs more than a block, and the loop must run inside one kernel. `F.scaled_dot_product_attention` is such a
-# kernel on both.
+# On a CPU a loop in Python can win: its blocks stay in a cache, and the tables do not. On a GPU a call costs more than a block,
+# and the loop must run inside one kernel. `F.scaled_dot_product_attention` is such a kernel on both.
 #
 # ## Decoding: do not read the past again
 #
@@ -496,18 +527,17 @@ compare({name: (lambda way=way: way(q, k, v)) for name, way in ways.items()}, re
 # For token $t$ it computes $t$ positions and uses the last one. A sentence of $T$ tokens costs
 # $1 + 2 + \dots + T = T(T+1)/2$ positions in place of $T$: for 64 tokens, 2,080.
 #
-# But the past does not change. A causal mask keeps position 3 from seeing position 4, so nothing that was computed for
-# position 3 can become different when position 4 arrives. What does the new position need from the others? Its query meets
-# their **keys** and mixes their **values**. These two are worth keeping. Queries are not: each is asked once.
+# But the past does not change: position 3 never saw position 4, so nothing that was computed for it becomes different when position
+# 4 arrives. What does the new position need from the others? Its query meets their **keys** and mixes their **values**. These two
+# are worth keeping. Queries are not: each is asked once.
 
-# %% part="demo"
+# %% part="demo" folded=True
 boxes = {
     "new": Box("newest token", 0, 0), "qkv": Box("its q, k, v", 0, 1, "orange"), "cache": Box("cache: k, v\nof all before", 2, 1, "blue"),
     "attend": Box("one query,\nall keys", 0, 2, "orange"), "out": Box("next token", 0, 3),
 }
 arrows = [Arrow("new", "qkv"), Arrow("qkv", "cache", "append k, v"), Arrow("cache", "attend"), Arrow("qkv", "attend"), Arrow("attend", "out")]
 show(flow(boxes, arrows, title="One step with a key–value cache"))
-
 
 # %% [markdown] exercise="KeyValueCache" part="prompt" points=8 difficulty=2 minutes=12
 # ### Exercise 5 · `KeyValueCache`: what need not be computed again
@@ -689,10 +719,13 @@ check(cached_greedy_decode, keeps_inputs, right_shape, works_once, matches)
 # %% [markdown]
 # ### Time per token
 #
-# An untrained model (the words do not matter here) writes sentences of different lengths, 8 at a time. **Predict first:** how
+# An untrained model (the words do not matter here) writes sentences of different lengths, 8 at a time. **Predict first.** How
 # does the time *per token* grow with the length, without and with the cache?
 
 # %% part="demo"
+predict("12-cache", "96 tokens: without the cache, a token takes how many times as long?", unit="times")
+
+# %% part="demo" folded=True
 torch.manual_seed(0)
 writer = use_part("Transformer")(200, 200, d_model=128, num_heads=4, num_layers=2, max_len=200).to(device)
 writer.output.bias.data[2] = -1e9  # never ends
@@ -702,19 +735,18 @@ lengths = [8, 16, 32, 64, 96]
 times = {name: [1e3 * measure(decode, writer, source, n, repeat=1, device=device).low / n for n in lengths] for name, decode in decoders.items()}
 same = all(torch.equal(decoders["recomputing"](writer, source, n), decoders["with a cache"](writer, source, n)) for n in (8, 32))
 print("same words:", same)
+outcome("12-cache", times["recomputing"][-1] / times["with a cache"][-1], "times")
 show(lines(lengths, times, "tokens written", "milliseconds per token", title="Greedy decoding, 8 sentences, 2 layers, d_model 128"))
 
 # %% [markdown]
-# With the cache the curve is nearly flat; without it, it climbs. For a single short sentence the gain is smaller: then a step
-# is mostly Python and PyTorch getting going, and not arithmetic. `tests/benchmarks/model.py` measures both.
+# With the cache the curve is nearly flat; without it, it climbs. For a single short sentence the gain is smaller: then a step is
+# mostly Python and PyTorch getting going.
 #
-# **What it costs:** memory. The cache holds `2 · num_layers · batch · seq · d_model` numbers. For long texts that is what
-# fills a GPU.
+# **What it costs:** memory. The cache holds `2 · num_layers · batch · seq · d_model` numbers.
 #
 # ## Half the digits
 #
-# A 16-bit number takes half the bytes of a float32, and where a processor has circuits for it, it is multiplied faster. (The table
-# of your machine's peaks, near the beginning, says whether yours has.) What is lost?
+# A 16-bit number takes half the bytes of a float32, and where a processor has circuits for it, it is multiplied faster. What is lost?
 #
 # | type | digits (about) | largest number (about) |
 # |---|---|---|
@@ -722,7 +754,10 @@ show(lines(lengths, times, "tokens written", "milliseconds per token", title="Gr
 # | bfloat16 | 2 to 3 | $3 \cdot 10^{38}$ |
 # | float16 | 3 to 4 | 65,504 |
 #
-# **Predict first:** a weight is 1. A thousand steps add 0.001 each. What is it at the end, in each of the three types?
+# **Predict first.** A weight is 1. A thousand steps add 0.001 each. What is it at the end, in each of the three types?
+
+# %% part="demo"
+predict("12-thousand", "1 + 1000 times 0.001, in bfloat16, gives:", choices=("1", "about 1.5", "2"))
 
 # %% part="demo"
 rows = []
@@ -731,6 +766,7 @@ for dtype in (torch.float32, torch.bfloat16, torch.float16):
     for _ in range(1000):
         weight = weight + torch.tensor(0.001, dtype=dtype)
     rows.append((str(dtype).removeprefix("torch."), weight.item()))
+outcome("12-thousand", min(("1", "about 1.5", "2"), key=lambda answer: abs(float(answer.removeprefix("about ")) - rows[1][1])))
 table(rows, ["type", "1 + 1000 times 0.001"])
 
 # %% [markdown]
@@ -738,8 +774,8 @@ table(rows, ["type", "1 + 1000 times 0.001"])
 # like that stops learning. So (Micikevicius et al. 2018): **weights, sums and the loss in float32; only the matrix products in
 # 16 bits.** That is what `torch.autocast` does. Inside its block, linear layers and matrix products cast copies of their inputs.
 #
-# float16 needs one thing more: small gradients vanish in its short range, so the loss is scaled up and the gradients down
-# again (`torch.amp.GradScaler`). bfloat16 has float32's range and does without.
+# In float16 small gradients vanish, so the loss is scaled up and the gradients down again (`torch.amp.GradScaler`). bfloat16 has
+# float32's range and does without.
 
 
 # %% part="setup"
@@ -809,7 +845,7 @@ check(training_step_autocast, keeps_inputs, computes_in_type, matches)
 #
 # The first rungs differ in how attention is written. The course's attention module gets another `forward` for that.
 
-# %% part="demo"
+# %% part="demo" folded=False
 def by_rows(q, k, v, mask):  # rung 1: a Python loop over sentences, heads and queries
     seen = mask.expand(*q.shape[:-1], k.shape[-2])
     rows = [
@@ -835,7 +871,7 @@ def batched(q, k, v, mask):  # rung 3: all heads of all sentences in one product
 def fused(q, k, v, mask):  # rung 4: one operator
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
-# %% part="demo"
+# %% part="demo" folded=True
 def ladder_model(attention_way):
     def forward(module, query, key, value, mask=None):
         q, k, v = (
@@ -863,15 +899,16 @@ plain_step, autocast_step = use_part("train_step"), use_part("training_step_auto
 
 # %% [markdown]
 # `torch.compile` rewrites a model into fewer, larger kernels. It needs a compiler and takes its time at the first call: from ten
-# seconds to over a minute and a half on the CPUs that were tried while this unit was written, where it then gained nothing. So
-# on a CPU the cell leaves that rung out, and runs it on CUDA or MPS. Never count the first call: the warm-up runs it.
-#
-# Where `measured_precision` has found bfloat16 to be slower than float32, rung 5 shows by how much, measured once, and the rungs
+# seconds to over a minute and a half on the CPUs that were tried, where it then gained nothing. So on a CPU the cell leaves that rung
+# out. Where `measured_precision` has found bfloat16 to be slower than float32, rung 5 shows by how much, measured once, and the rungs
 # after it go on in float32.
 #
-# **Predict first:** which rung gains most? And which gains nothing on your machine?
+# **Predict first.** Which rung gains most? And which gains nothing on your machine?
 
 # %% part="demo"
+predict("12-rung", "Compared with the rung before it, the largest gain has rung:", choices=("2", "3", "4", "5", "6", "7", "8"))
+
+# %% part="demo" folded=True
 def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentences=16):
     model, (batch, lengths) = ladder_model(way), ladder_batch(sentences)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused_optimizer)
@@ -890,7 +927,9 @@ def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentenc
     share = needed / seconds / peaks[dtype if precision.takes_bfloat16 else torch.float32]
     return name, round(2 * sum(lengths) / seconds), None if used is None else round(used / 2**20), f"{100 * share:.2g} %"
 
-# %% part="demo"
+# %% part="demo" folded=True
+from itertools import pairwise
+
 ladder = [
     rung("1 Python loop (4 sentences)", by_rows, sentences=4),
     rung("2 matrix form, head by head", by_matrices),
@@ -899,54 +938,61 @@ ladder = [
     rung("5 bf16 autocast", fused, "autocast"),
 ]
 on_gpu, onward = device != "cpu", "autocast" if precision.takes_bfloat16 else "plain"
-ladder += [rung("6 torch.compile", fused, onward, compiled=True)] if on_gpu else [("6 torch.compile: not on a CPU", None, None, None)]
+if on_gpu:
+    ladder.append(rung("6 torch.compile", fused, onward, compiled=True))
 ladder += [
     rung("7 fused optimizer", fused, onward, compiled=on_gpu, fused_optimizer=True),
     rung("8 longer batches: 128 sentences", fused, onward, compiled=on_gpu, fused_optimizer=True, sentences=128),
 ]
-print(f"Rungs 7 and 8 compute in {'bfloat16' if precision.takes_bfloat16 else 'float32, which is the faster one here'}.")
+print(f"The rungs after 5 compute in {'bfloat16' if precision.takes_bfloat16 else 'float32, which is the faster one here'}.")
+climbed = [row for row in ladder if precision.takes_bfloat16 or row[0][0] != "5"]  # what the next rung stands on
+gains = {after[0][0]: after[1] / before[1] for before, after in pairwise(climbed)}
+outcome("12-rung", max(gains, key=gains.__getitem__))
 table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
 
 # %% [markdown]
-# Compare with your prediction. The way from loops to batches is worth more than all that follows on a CPU. The fused attention
-# gains little at 24 tokens, since the tables are tiny; at 2,048 the plots above tell another story. bf16 gains where the processor
-# has circuits for it *and* the products are large: in small ones, casting back and forth costs more than the product saves.
+# On a CPU the way from loops to batches is worth more than all that follows. Some rungs hardly rise, or fall, each for a reason:
+#
+# - **4**: at 24 tokens the tables are tiny. At 2,048 the plots above tell another story.
+# - **5**: bf16 gains where the processor has circuits for it *and* the products are large. In small ones, casting back and forth costs more than
+#   the product saves; where bf16 is imitated, everything costs more.
+# - **7**: one call in place of many, but the optimizer is a small part of the step. (The trace below says how small.)
+# - **8**: longer batches spread the cost of each call over more tokens. Where the arithmetic itself is the limit, little is left to spread.
 #
 # MFU is a share of the peak *in the type of that rung*. When bf16 doubles the peak and the step gets only a little faster, the
-# share falls although you are faster. (Where bf16 is imitated it has no peak of its own: there all shares are of float32's.)
-#
-# | | your machine | an NVIDIA GPU (CUDA) | an Apple GPU (MPS) |
-# |---|---|---|---|
-# | matrix peak, bandwidth, the ladder, `torch.compile`, MFU | the tables above | not yet measured | not yet measured |
-#
-# The two columns on the right are empty because this unit was built on a machine without a GPU. Run the notebook on one, and the
-# same cells fill your own table.
+# share falls although you are faster. (Where bf16 is imitated, all shares are of float32's peak.)
 #
 # ## Three traps of measuring
 #
-# 1. **A GPU call returns before the work is done.** Read the clock too early, and the GPU seems faster than light. The course's
-#    `measure` waits (`torch.cuda.synchronize`) before it reads.
-# 2. **The first call is slow**: memory is claimed, kernels are chosen or compiled. `measure` runs once without counting.
+# 1. **A GPU call returns before the work is done.** Read the clock too early, and the GPU seems faster than light. `measure` waits
+#    (`torch.cuda.synchronize`).
+# 2. **The first call is slow**: memory is claimed, kernels are chosen or compiled. `measure` does not count it.
 # 3. **One number is no measurement.** Take several, look at the spread, and compare in turns.
 #
 # ## Read a trace
 #
-# A profiler writes down every operator and how long it took. **Predict first:** in one training step of rung 4, which operator
-# takes most of the time?
+# A profiler writes down every operator and how long it took. **Predict first.** In one training step of rung 4, what takes most of
+# the time?
 
 # %% part="demo"
+predict("12-trace", "The operator with the most time of its own belongs to:",
+        choices=("matrix products", "attention", "dropout", "the optimizer", "something else"))
+
+# %% part="demo" folded=False
 from torch.profiler import ProfilerActivity, profile
 
 model, (batch, lengths) = ladder_model(fused), ladder_batch(64)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
 plain_step(model, batch, optimizer)
-kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device == "cuda" else [])
-with profile(activities=kinds) as trace:
+activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device == "cuda" else [])
+with profile(activities=activities) as trace:
     plain_step(model, batch, optimizer)
 clock = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
 events = sorted(trace.key_averages(), key=lambda event: -getattr(event, clock))
 total = sum(getattr(event, clock) for event in events)
 rows = [(event.key, event.count, getattr(event, clock) / 1e3, f"{100 * getattr(event, clock) / total:.0f} %") for event in events[:9]]
+belongs = {"mm": "matrix products", "gemm": "matrix products", "attention": "attention", "bernoulli": "dropout", "Optimizer": "the optimizer"}
+outcome("12-trace", next((part for word, part in belongs.items() if word in events[0].key), "something else"))
 table(rows, ["operator", "calls", "own time (ms)", "share"])
 
 # %% [markdown]
@@ -988,29 +1034,12 @@ table(rows, ["operator", "calls", "own time (ms)", "share"])
 # fetching it from slow memory.
 # </details>
 #
-# **3.** In `online_softmax_sum`, what goes wrong without the correction when the scores *fall* from block to block?
-#
-# <details><summary>Answer</summary>
-#
-# Nothing: the first block has the largest score, the maximum never grows, and every correction is a factor of 1. That is why the
-# checks put the maximum into the last block.
-# </details>
-#
-# **4.** With a cache, why does the newest token need no causal mask? And when would it need one?
+# **3.** With a cache, why does the newest token need no causal mask? And when would it need one?
 #
 # <details><summary>Answer</summary>
 #
 # All keys in the cache lie in the past or are its own. It needs one when several new positions go in at once (a prompt): then the
 # first of them must not see the last. Aligned at the bottom right, by the way, and not top left (unit 07).
-# </details>
-#
-# **5.** Your MFU is 3 %. Name three different causes, and how you would tell them apart.
-#
-# <details><summary>Answer</summary>
-#
-# Small batches (the trace shows many short calls; a larger batch lifts the share). Padding (count real tokens; batches by
-# length help). Work under the slope, such as explicit attention or norms (their own time in the trace is large although their
-# operations are few). Or a measurement that includes compilation.
 # </details>
 #
 # ## Sources

@@ -1,5 +1,6 @@
 """What known mistakes gave is remembered as long as nothing that it depends on has changed, and no longer."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,15 @@ def test_verify_computes_what_build_has_not(tmp_path: Path, ran: list[str], judg
     verify_unit(course, unit, (1,))
     assert judged == ["triples", "triples"]
     assert ran == ["triples", "triples"]
+
+
+def test_verify_believes_the_build_that_has_stored_these_cases_elsewhere(tmp_path: Path, judged: list[str]) -> None:
+    stored = visible_cases(lesson(tmp_path))
+    shutil.rmtree(tmp_path / FOLDER)
+    visible_cases(lesson(tmp_path), stored)
+    judged.clear()
+    (row,) = verify_unit(tmp_path, "97_made_up", ()).rows
+    assert row.remembered and judged == []
 
 
 def test_verify_without_anything_remembered_computes_everything(tmp_path: Path, judged: list[str]) -> None:

@@ -92,7 +92,7 @@ def test_a_good_lesson_gives_its_cases(tmp_path: Path) -> None:
         (("@truth\n", ""), "no independent truth"),
         (("check(double, keeps_inputs, matches)\n", "check(doble, matches)\n"), "checks something else or nothing"),
         (("check(double, keeps_inputs, matches)\n", "check(double, nonsense)\n"), "nonsense"),
-        (("check(double, keeps_inputs, matches)\n", "print(1)\n"), "its check cell is no check"),
+        (("check(double, keeps_inputs, matches)\n", "print(1)\n"), "its check cell is not a check"),
         (('"""{n} numbers"""', "pass"), "has no docstring"),
         (("@cases(dict(n=3), dict(n=5))", ""), "no cases"),
         (("# # 97 · Made up", "# Made up"), "no title"),
@@ -107,7 +107,7 @@ def test_what_cannot_work_is_refused(tmp_path: Path, edit: tuple[str, str], word
 
 
 def test_two_exercises_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LessonError, match="stands twice"):
+    with pytest.raises(LessonError, match="appears twice"):
         again = '# %% [markdown] exercise="double" part="prompt" points=5 difficulty=1 minutes=5\n# Again.\n\n'
         lesson(tmp_path, ('# %% exercise="double" part="solution"', again + '# %% exercise="double" part="solution"'))
 
@@ -150,7 +150,7 @@ def test_the_starter_is_what_nbgrader_makes_of_the_solution(tmp_path: Path, solu
 
 
 def test_a_solution_without_an_end_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LessonError, match="needs one ### END SOLUTION behind it"):
+    with pytest.raises(LessonError, match="needs one ### END SOLUTION after it"):
         visible_cases(lesson(tmp_path, ("    ### END SOLUTION\n", "")))
 
 

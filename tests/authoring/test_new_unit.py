@@ -37,11 +37,11 @@ def test_two_files_are_written_that_are_a_lesson(course: Path, capsys: pytest.Ca
     [
         ("5", "another", "there is 05_small_steps already"),
         ("17", "small_steps", "there is 05_small_steps already"),
-        ("17", "My-Topic", "17 My-Topic names no unit: write two digits and a name of small letters"),
-        ("17", "2nd", "17 2nd names no unit"),
-        ("170", "topic", "170 topic names no unit"),
-        ("x", "topic", "x topic names no unit"),
-        ("17", "../out", "17 ../out names no unit"),
+        ("17", "My-Topic", "17 My-Topic is not a unit's name: write two digits and a name of small letters"),
+        ("17", "2nd", "17 2nd is not a unit's name"),
+        ("170", "topic", "170 topic is not a unit's name"),
+        ("x", "topic", "x topic is not a unit's name"),
+        ("17", "../out", "17 ../out is not a unit's name"),
     ],
 )
 def test_a_number_that_is_taken_and_a_bad_name_are_refused_in_one_line(
@@ -57,22 +57,32 @@ def test_a_number_that_is_taken_and_a_bad_name_are_refused_in_one_line(
     assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == before
 
 
+COMMANDS = """
+import shutil
+from autograder.__main__ import main
+
+def run(*words):
+    print("$", *words, flush=True)
+    assert main(words) == 0
+
+run("new-unit", "17", "my_topic")
+run("build", "17")
+run("verify", "17", "--seeds", "1")
+run("verify", "17", "--seeds", "1")
+shutil.rmtree(".known_mistakes")
+run("verify", "17", "--seeds", "1")
+"""
+
+
 def test_a_new_unit_builds_and_verifies_as_it_stands_and_verify_computes_nothing_twice(course: Path) -> None:
     shutil.copytree(REPOSITORY / "autograder", course / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
-
-    def command(*words: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(course)}
-        done = subprocess.run(
-            [sys.executable, "-m", "autograder", *words], cwd=course, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    command("new-unit", "17", "my_topic")
-    assert "before it is shared" not in command("build", "17")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS], cwd=course, env={**os.environ, "PYTHONPATH": str(course)}, capture_output=True, text=True
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, built, first, again, anew = done.stdout.split("$ ")
+    assert "before it is shared" not in built
     assert (course / "notebooks" / "17_my_topic" / "my_topic.ipynb").is_file()
-    first = command("verify", "17", "--seeds", "1")
-    assert "1 sets of cases were looked at now; 1 were found in order before" in first
-    assert "0 sets of cases were looked at now; 2 were found" in command("verify", "17", "--seeds", "1")
-    shutil.rmtree(course / ".known_mistakes")
-    assert "All of it was looked at now." in command("verify", "17", "--seeds", "1")
+    assert "1 sets of cases were examined now; 1 were found in order before" in first
+    assert "0 sets of cases were examined now; 2 were found" in again
+    assert "All of it was examined now." in anew

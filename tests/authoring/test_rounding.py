@@ -1,4 +1,4 @@
-"""What hangs on rounding is found and refused; what rounding may do, `build --check` accepts."""
+"""What depends on rounding is found and refused; what rounding may do, `build --check` accepts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ def test_a_known_mistake_that_hangs_on_rounding_is_refused_with_case_variant_and
     (told,) = str(caught.value).splitlines()
     for words in (
         "made_up.py: exercise double (visible cases)",
-        "variant 'tie' hangs on rounding",
+        "variant 'tie' depends on rounding",
         "numbers' the output",
     ):
         assert words in told
@@ -44,7 +44,7 @@ def test_a_solution_that_hangs_on_rounding_is_refused(tmp_path: Path) -> None:
         ("x + x", "double(x)"),
         ("[value + value for value in x]", "double(x)"),
     )
-    with pytest.raises(LessonError, match="its solution hangs on rounding"):
+    with pytest.raises(LessonError, match="its solution depends on rounding"):
         visible_cases(
             lesson(tmp_path, *edits, ('wrong("squares", ("2 * x"', 'wrong("squares", ("x * (x + 0.1 - 0.1 == x)"'))
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.authoring.slips import Slip, slips
+from autograder.authoring.slips import AXIS_FROM_THE_OTHER_END, Slip, slips
 
 pytestmark = pytest.mark.quick
 
@@ -62,3 +62,21 @@ def test_every_place_is_changed_once_and_none_gives_the_reference_itself() -> No
 
 def test_code_without_a_place_for_a_slip_has_none() -> None:
     assert list(slips("def f(x):\n    return x", "f")) == []
+
+
+def test_a_range_with_a_step_ends_one_whole_step_too_early() -> None:
+    slip = made("def every(n):\n    return np.arange(0, n, 2)", "every")["slip-range-off-by-one"]
+    assert np.array_equal(run(slip, "every", 6), [0, 2])  # type: ignore[arg-type]
+    assert np.array_equal(run(slip, "every", 7), [0, 2, 4])  # type: ignore[arg-type]
+
+
+def test_results_in_the_other_order_are_told_by_their_names() -> None:
+    found = [slip.says for slip in slips("def f(x):\n    return x, 2 * x", "f", ("output", "weights"))]
+    assert "what you return stands in the other order. Return output first, then weights." in found
+    assert "only one thing comes back. Return two: output and weights." in found
+
+
+def test_an_axis_counted_from_the_other_end_is_marked_as_what_may_be_no_mistake() -> None:
+    found = made("def f(x):\n    return x.sum(axis=1)", "f")
+    assert "axis=0" in found["slip-other-axis"].source
+    assert "axis=-1" in found[f"slip-{AXIS_FROM_THE_OTHER_END}"].source

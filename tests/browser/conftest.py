@@ -1,9 +1,9 @@
 """Fixtures: a browser, a JupyterLab over a copy of the course, and a page that drives a notebook in it.
 
 Without a browser these tests are skipped with a reason; with CI set they fail instead, so that they never
-vanish there. A module that wants another course than the repository's overrides the fixture `course`.
-Browser and server end with each module: while Playwright runs, no other test of the process can run an event
-loop.
+vanish there. All of them share one browser and one JupyterLab, over the repository's course; a module about graded
+submissions overrides `course` and `lab` by `graded_course` and `graded_lab`. Browser and servers end with the
+folder's last test: while Playwright runs, no other test of the process can run an event loop.
 """
 
 import importlib.util
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.hostile_class import write_hostile_class
 from tests.browser.lab_server import LabServer, copy_course, running_lab
 from tests.browser.notebook_page import NotebookPage
 
@@ -56,9 +57,9 @@ def browser_path() -> str | None:
     return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator["Browser"]:
-    """The machine's own Chromium, started once for a module."""
+    """The machine's own Chromium, started once."""
     if importlib.util.find_spec("playwright") is None:
         missing_browser("the package playwright is not installed")
     path = browser_path()
@@ -72,15 +73,29 @@ def browser() -> Iterator["Browser"]:
         running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root folder that JupyterLab and nbgrader see: a copy of the repository's course."""
     return copy_course(tmp_path_factory.mktemp("course"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(browser: "Browser", course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     with running_lab(course, tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def graded_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small course with a class of hostile submissions and an honest one, all graded."""
+    return write_hostile_class(tmp_path_factory.mktemp("hostile") / "course")
+
+
+@pytest.fixture(scope="package")
+def graded_lab(
+    browser: "Browser", graded_course: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabServer]:
+    with running_lab(graded_course, tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 
 

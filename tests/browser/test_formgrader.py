@@ -1,5 +1,6 @@
 """An instructor's evening: a written answer gets its points and a comment in formgrader, and a regrade keeps both."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,30 +8,32 @@ import pytest
 from nbgrader.api import Gradebook
 
 from tests.browser.graded import grade, log_in, pictures
-from tests.browser.lab_server import CONFIGURATION, LabServer, copy_course
+from tests.browser.lab_server import LabServer
 from tests.browser.notebook_page import START_MS
-from tests.grading.small_course import FULL, NAME, UNIT, Submission, write_small_course
+from tests.grading.small_course import FULL, NAME, UNIT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+STUDENT = "honest"
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("taught") / "course"
-    write_small_course(root)
-    copy_course(root, CONFIGURATION)
-    Submission(root, solved=True).write("why", "So that the softmax keeps a gradient.").hand_in(root, "ada")
-    grade(root, "--seed", "4")
-    return root
+
+@pytest.fixture
+def course(graded_course: Path) -> Path:
+    return graded_course
+
+
+@pytest.fixture
+def lab(graded_lab: LabServer) -> LabServer:
+    return graded_lab
 
 
 def found(course: Path) -> tuple[float, float | None, str, bool]:
-    """Ada's score in all, the points and the comment for the written answer, and whether it waits to be graded."""
+    """The honest learner's score in all, points and comment of the written answer, and whether that waits to be graded."""
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        answer = book.find_grade("why", NAME, UNIT, "ada")
-        comment = book.find_comment("why", NAME, UNIT, "ada").comment or ""
-        return book.find_submission(UNIT, "ada").score, answer.manual_score, comment, bool(answer.needs_manual_grade)
+        answer = book.find_grade("why", NAME, UNIT, STUDENT)
+        comment = book.find_comment("why", NAME, UNIT, STUDENT).comment or ""
+        return book.find_submission(UNIT, STUDENT).score, answer.manual_score, comment, bool(answer.needs_manual_grade)
 
 
 def test_points_and_words_given_in_formgrader_survive_a_regrade(
@@ -38,7 +41,7 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(
 ) -> None:
     assert found(course) == (FULL, None, "", True)
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        notebook = book.find_submission_notebook(NAME, UNIT, "ada").id
+        notebook = book.find_submission_notebook(NAME, UNIT, STUDENT).id
     log_in(page, lab)
     page.goto(lab.address(f"formgrader/submissions/{notebook}"), timeout=START_MS)
     points = page.locator("input.score#why")
@@ -55,15 +58,15 @@ def test_points_and_words_given_in_formgrader_survive_a_regrade(
     given = (FULL + 1.5, 1.5, "Nearly: say why that helps.", False)
     assert found(course) == given
 
-    grade(course, "--force", "--seed", "5")
+    grade(course, "--student", STUDENT, "--force", "--seed", "5")
     assert found(course) == given
     page.goto(lab.address(f"formgrader/submissions/{notebook}"), timeout=START_MS)
     page.wait_for_load_state("networkidle")
     assert page.locator("input.score#why").input_value() == "1.5"
     assert page.locator("textarea#why-comment").input_value() == "Nearly: say why that helps."
     rows = (course / "reports" / "grades.csv").read_text(encoding="utf-8")
-    assert "ada" in rows and "21.5" in rows
-    feedback = (course / "feedback" / "ada" / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
+    assert re.search(rf"{STUDENT},.*21\.5", rows)
+    feedback = (course / "feedback" / STUDENT / UNIT / f"{NAME}.html").read_text(encoding="utf-8")
     assert (
         "1.5 of 2" in feedback and "Nearly: say why that helps." in feedback and "Total: 21.5 of 22 points." in feedback
     )

@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from tests.browser.graded import log_in, pictures
-from tests.browser.hostile_class import scores, write_hostile_class
+from tests.browser.hostile_class import scores
 from tests.browser.lab_server import LabServer
 from tests.browser.notebook_page import START_MS, NotebookPage
 from tests.grading.small_course import NAME, UNIT
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 WIDE, PHONE = {"width": 1280, "height": 1000}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_hostile_class(tmp_path_factory.mktemp("hostile") / "course")
+@pytest.fixture
+def course(graded_course: Path) -> Path:
+    return graded_course
+
+
+@pytest.fixture
+def lab(graded_lab: LabServer) -> LabServer:
+    return graded_lab
 
 
 @dataclass

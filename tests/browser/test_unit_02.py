@@ -1,4 +1,4 @@
-"""A learner opens unit 02, gives a wrong and then a right answer, reads the panel, and presses Validate."""
+"""A learner opens unit 02, checks it untouched, wrong and right, reads the panels, and presses Validate."""
 
 import textwrap
 
@@ -24,41 +24,22 @@ RIGHT = textwrap.dedent("""\
     """)
 
 
-def test_a_wrong_softmax_is_told_its_mistake_and_the_right_one_passes(
+def test_each_softmax_is_told_where_it_stands_in_words_that_a_dark_theme_shows_too(
     notebook: NotebookPage, outside_requests: list[str]
 ) -> None:
     notebook.open(LEARNERS)
     notebook.run(SETUP)
-    wrong = answer_softmax(notebook, OVERFLOWING)
-    assert notebook.result("softmax-check") == "0.0"
-    notebook.screenshot("unit_02_wrong")
-    right = answer_softmax(notebook, RIGHT)
-    notebook.screenshot("unit_02_right")
-    assert "not yet · softmax" in wrong
-    assert "Your softmax overflows" in wrong
-    assert "0.0" not in wrong.splitlines(), "the score stands alone below its panel"
-    assert "passed · softmax" in right
-    assert float(notebook.result("softmax-check")) > 0
-    assert outside_requests == []
-
-
-def test_the_untouched_notebook_says_not_yet_and_shows_no_traceback(notebook: NotebookPage) -> None:
-    notebook.open(LEARNERS)
-    notebook.run(SETUP)
     notebook.run("softmax")
-    notebook.run("softmax-check")
-    untouched = notebook.output_text("softmax-check")
-    notebook.show("softmax-check")
-    notebook.screenshot("unit_02_untouched")
-    assert "softmax" in untouched
-    assert "Traceback" not in untouched
+    untouched = checked(notebook, "unit_02_untouched")
+    assert "softmax" in untouched and "Traceback" not in untouched
     assert notebook.result("softmax-check") == "0.0"
 
-
-def test_the_panel_follows_a_dark_theme(notebook: NotebookPage) -> None:
-    notebook.open(LEARNERS)
-    notebook.run(SETUP)
-    answer_softmax(notebook, OVERFLOWING)
+    notebook.replace_source("softmax", OVERFLOWING)
+    notebook.run("softmax")
+    wrong = checked(notebook, "unit_02_wrong")
+    assert "not yet · softmax" in wrong and "Your softmax overflows" in wrong
+    assert "0.0" not in wrong.splitlines(), "the score stands alone below its panel"
+    assert notebook.result("softmax-check") == "0.0"
     light = panel_colour(notebook)
     notebook.set_theme("JupyterLab Dark")
     notebook.screenshot("unit_02_wrong_dark")
@@ -66,36 +47,33 @@ def test_the_panel_follows_a_dark_theme(notebook: NotebookPage) -> None:
     notebook.set_theme("JupyterLab Light")
     assert (brightness(light) < 100, brightness(dark) > 155) == (True, True), (light, dark)
 
+    notebook.replace_source("softmax", RIGHT)
+    notebook.run("softmax")
+    assert "passed · softmax" in checked(notebook, "unit_02_right")
+    assert float(notebook.result("softmax-check")) > 0
+    assert outside_requests == []
 
-def test_validate_lists_a_wrong_softmax_among_the_failed_cells_and_a_right_one_no_longer(
-    notebook: NotebookPage,
-) -> None:
+
+def test_validate_lists_the_wrong_softmax_alone_and_passes_the_reference_solutions(notebook: NotebookPage) -> None:
     notebook.open(LEARNERS)
+    for grade_id, source in reference_answers().items():
+        notebook.replace_source(grade_id, source)
     notebook.replace_source("softmax", OVERFLOWING)
     wrong = notebook.open_validation()
     notebook.screenshot("unit_02_validation")
     notebook.close_dialog()
     notebook.replace_source("softmax", RIGHT)
     right = notebook.validate()
-    assert wrong.passed is False
-    assert "check(softmax," in wrong.text
-    assert "check(softmax," not in right.text
+    assert wrong.title == right.title == "Validation Results"
+    assert not wrong.passed and "The following cell failed:" in wrong.text and "check(softmax," in wrong.text
+    assert right.passed, right.text
 
 
-def test_validate_passes_the_reference_solutions(notebook: NotebookPage) -> None:
-    notebook.open(LEARNERS)
-    for grade_id, source in reference_answers().items():
-        notebook.replace_source(grade_id, source)
-    answer = notebook.validate()
-    assert answer.passed, answer.text
-
-
-def answer_softmax(notebook: NotebookPage, source: str) -> str:
-    """Gives an answer, runs it and its check, and gives what the check's panel says."""
-    notebook.replace_source("softmax", source)
-    notebook.run("softmax")
+def checked(notebook: NotebookPage, picture: str) -> str:
+    """Runs the check of softmax, and gives what its panel says."""
     notebook.run("softmax-check")
     notebook.show("softmax-check")
+    notebook.screenshot(picture)
     return notebook.output_text("softmax-check")
 
 

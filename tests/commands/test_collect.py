@@ -118,4 +118,4 @@ def test_two_at_once_are_told_to_wait(course: Path, capsys: pytest.CaptureFixtur
     with only_writer(course) as free:
         assert free
         assert run(course, "02", str(course / "download.zip")) == 2
-    assert "wait for its end" in capsys.readouterr().err
+    assert "wait until that has finished" in capsys.readouterr().err

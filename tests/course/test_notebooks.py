@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from autograder.authoring.notebook import execute, solved_notebook
 from autograder.authoring.parse import parse_lesson, unit_stem, units
@@ -16,6 +17,7 @@ from autograder.formats.cases import CASES_FILE
 from autograder.formats.notebook_file import part_of
 
 COURSE = Path(__file__).resolve().parents[2]
+CAPABILITY = "import torch\ntorch.backends.cpu.get_cpu_capability()"
 
 
 @pytest.mark.parametrize("unit", units(COURSE / "solutions"))
@@ -24,7 +26,10 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path:
     folder = tmp_path / unit
     folder.mkdir()
     shutil.copy(COURSE / "solutions" / unit / CASES_FILE, folder)
-    notebook = execute(solved_notebook(lesson), folder, environment=with_instructions("avx2"))
+    solved = solved_notebook(lesson)
+    solved.cells.append(new_code_cell(CAPABILITY))
+    notebook = execute(solved, folder, environment=with_instructions("avx2"))
+    assert "AVX512" not in str(results(notebook.cells.pop()))
     points = {
         cell.metadata["autograder"]["exercise"]: results(cell)
         for cell in notebook.cells
@@ -32,6 +37,7 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path:
     }
     assert points == {exercise.name: [repr(exercise.visible_points)] for exercise in lesson.exercises}
     assert written_to_stderr(notebook) == []
+    assert undescribed_pictures(notebook) == []
 
 
 def results(cell: dict) -> list[str]:
@@ -45,4 +51,14 @@ def written_to_stderr(notebook: dict) -> list[tuple[str, str]]:
         for cell in notebook["cells"]
         for output in cell.get("outputs", [])
         if output["output_type"] == "stream" and output["name"] == "stderr"
+    ]
+
+
+def undescribed_pictures(notebook: dict) -> list[str]:
+    """Cells that show a picture without the words that stand for it where it cannot be seen."""
+    return [
+        cell["id"]
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {}) and not output["metadata"].get("image/png", {}).get("alt", "").strip()
     ]

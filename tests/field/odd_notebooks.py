@@ -1,7 +1,8 @@
 """Odd but honest notebooks: a learner's right answers, in the state in which notebooks are really handed in.
 
 Each `Odd` changes the solved notebook of one unit and says what of it may not pass. All callers must tell the same
-of it. A `worn` notebook has several oddities at once: for what is too dear to be asked of each of them alone.
+of it. A `worn` notebook has several oddities at once, for callers that are too dear to be asked of each alone; together
+the worn ones have all but `quit`.
 """
 
 import copy
@@ -111,7 +112,6 @@ class Odd:
     loses:    exercises that get no points for it, and words that the sentence must have (of "a|b" either)
     told:     words of a note that tells what was found changed, in a check's panel (of "a|b" either)
     beside:   files beside the notebook
-    kernel:   whether a kernel lives on to tell of it
     """
 
     unit: str
@@ -119,7 +119,6 @@ class Odd:
     loses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     told: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
-    kernel: bool = True
 
     def points(self) -> dict[str, float]:
         return {name: 0.0 if name in self.loses else points for name, points in POINTS[self.unit].items()}
@@ -227,7 +226,7 @@ def _(notebook: Notebook) -> None:
     notebook.own_after_setup('import sys\n\nif np.pi > 3:\n    sys.exit("enough for today")')
 
 
-@odd("quit", kernel=False)  # a kernel ends, as it is asked to
+@odd("quit")  # a kernel would end, as it is asked to
 def _(notebook: Notebook) -> None:
     notebook.own_after_setup("quit()", "exit()")
 
@@ -342,7 +341,7 @@ def _(notebook: Notebook) -> None:
 WORN = {
     "worn-cells": ("time-magic", "capture-magic", "first-attempt-that-does-not-parse", "first-attempt-that-raises", "await"),
     "worn-values": ("timeit-result", "last-value", "out-history", "get-ipython", "matplotlib-inline"),
-    "worn-start": ("shell-lines", "bash-cell", "display", "much-printed", "input", "exit-by-sys", "quit", "seeds", "another-folder"),
+    "worn-start": ("shell-lines", "bash-cell", "display", "much-printed", "input", "exit-by-sys", "seeds", "another-folder"),
     "worn-state": ("numpy-raises", "files-named-as-modules", "setup-that-raises", "warnings-are-errors"),
     "worn-torch": ("grad-mode-off", "default-dtype", "default-device", "deterministic", "class-with-decorators"),
     "worn-answers": ("known-mistake", "not-written", "syntax-error", "missing-package", "builtin-names"),
@@ -363,7 +362,6 @@ def worn(*names: str) -> Odd:
         {exercise: words for one in several for exercise, words in one.loses.items()},
         tuple(word for one in several for word in one.told),
         {name: text for one in several for name, text in one.beside.items()},
-        all(one.kernel for one in several),
     )
 
 

@@ -1,8 +1,7 @@
 """The first error is told, by name and with a cure, and not what follows from it; and what did not end is told as such."""
 
 import re
-import subprocess
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from .callers import Answers, begin, by_check, by_preflight, command, finish
 from .conftest import Solved
 from .odd_notebooks import ATTENTION, MISSING, POINTS, POSITIONS
 
-pytestmark = pytest.mark.xdist_group("first-error")
 CONSEQUENCE = re.compile(r"name '\w+' is not defined")
 
 
@@ -52,37 +50,6 @@ def test_a_dead_setup_cell_is_told_by_its_first_error(impatient: Path, solved: S
     assert not CONSEQUENCE.search(checked.stdout) and not CONSEQUENCE.search(preflight.stdout)
 
 
-# What did not end. These two commands only wait: they are begun first and looked at last.
-
-
-@pytest.fixture(scope="module")
-def waiting(
-    impatient: Path, solved: Solved, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
-    folder = tmp_path_factory.mktemp("waiting")
-    notebook = solved(ATTENTION)
-    setup = notebook.setup()["source"]
-    notebook.setup()["source"] = f"import time\n\ntime.sleep(10_000)\n{setup}"
-    preflight = notebook.save(folder / "attention_scores.ipynb")
-    notebook.edit("attend_one", "weights @ values", "measured * (weights @ values)")
-    notebook.own_before("attend_one", "measured = [time.sleep(10_000), 1][1]")
-    notebook.setup()["source"] = f"import time\n\n{setup}"
-    file = notebook.save_as_python(folder / "scores.py")
-    started = {
-        "preflight": begin("preflight", ATTENTION, preflight, "--no-repair", cwd=impatient),
-        "check": begin("check", ATTENTION, file, "--course", impatient, cwd=impatient),
-    }
-    yield started
-    for process in started.values():
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def begun_first(waiting: dict[str, "subprocess.Popen[str]"]) -> None:
-    """So that the waiting goes on while the other tests of this module run."""
-
-
 # Loops and waiting in a learner's function
 
 
@@ -104,8 +71,10 @@ def with_a_loop(impatient: Path, solved: Solved, tmp_path_factory: pytest.TempPa
     notebook.edit("scaled_scores", "\n    scores = keys @ q", f"{WAITS_ONCE}    scores = keys @ q")
     folder = tmp_path_factory.mktemp("loop")
     file = notebook.save(folder / "attention_scores.ipynb")
-    (checked,) = by_check(impatient, ATTENTION, [file]).values()
-    return {"check": checked, "preflight": by_preflight(impatient, ATTENTION, file)}
+    with ThreadPoolExecutor() as threads:
+        preflight = threads.submit(by_preflight, impatient, ATTENTION, file)
+        (checked,) = by_check(impatient, ATTENTION, [file]).values()
+        return {"check": checked, "preflight": preflight.result()}
 
 
 @pytest.mark.parametrize("caller", ["check", "preflight"])
@@ -118,29 +87,3 @@ def test_a_loop_that_never_ends_is_told_with_its_line(caller: str, with_a_loop: 
 @pytest.mark.parametrize("caller", ["check", "preflight"])
 def test_it_costs_its_own_exercise_only_and_waiting_costs_none(caller: str, with_a_loop: dict[str, Answers]) -> None:
     assert_all_pass_but("additive_score", with_a_loop[caller])
-
-
-# Last: the two that only waited
-
-
-def test_a_statement_of_a_file_that_did_not_end_in_time_is_told_as_such(
-    waiting: dict[str, "subprocess.Popen[str]"],
-) -> None:
-    told = finish(waiting["check"]).stdout
-    blocks = {words.split(" · ")[1]: words for words in re.split(r"(?m)^(?=[✓✗◐] )", told) if " · " in words}
-    assert "seconds" in blocks["attend_one"] and not CONSEQUENCE.search(blocks["attend_one"]), blocks["attend_one"]
-    assert {name for name, words in blocks.items() if words.startswith("✓")} == POINTS[ATTENTION].keys() - {
-        "attend_one"
-    }
-
-
-def test_nothing_is_judged_after_a_setup_cell_that_ran_out_of_time(
-    waiting: dict[str, "subprocess.Popen[str]"],
-) -> None:
-    told = finish(waiting["preflight"]).stdout
-    problems = [line for line in told.splitlines() if line.startswith(("✗", "·"))]
-    assert any("cell" in line and "seconds" in line for line in problems), told
-    assert "check does not pass" not in told and not CONSEQUENCE.search(told)
-    # That nothing is judged, it says; or the course's own setup cell is put back, as in grading, and all pass.
-    says_so = any(re.search(r"\b(no|not|none|nothing)\b.*\b(judged|checked)", line) for line in problems)
-    assert says_so or told.count("its check passes") == len(POINTS[ATTENTION]), told

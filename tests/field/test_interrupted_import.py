@@ -1,8 +1,10 @@
 """An import that a learner interrupts breaks their kernel. That is told in a line, and nothing is judged."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,6 @@ from .kernels import Kernel, Kernels, Outputs
 from .odd_notebooks import POSITIONS, Notebook
 from .test_slow_machine import slow
 
-pytestmark = pytest.mark.xdist_group("interrupted-import")
 MASKING = "07_masking"
 EXERCISES = {"self_attention_columns": 6.0, "to_row_convention": 3.0}
 BROKEN_SYMPY = "import sys, types\nsys.modules['sympy'] = types.ModuleType('sympy')"
@@ -50,32 +51,59 @@ def check_again(kernel: Kernel, notebook: Notebook) -> dict[str, Outputs]:
     return {exercise: kernel.run(notebook.source(f"{exercise}-check")) for exercise in EXERCISES}
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2, 5])
-def test_after_a_check_that_was_interrupted_nothing_false_is_told(
-    seconds: float, impatient: Path, solved: Solved
-) -> None:
+SECONDS = (0.5, 2, 5)
+
+
+def interrupted_check(seconds: float, impatient: Path, solved: Solved) -> dict[str, Outputs]:
+    """What is told after a check that took long was interrupted; or the unit's first cell, where that does the waiting."""
     notebook = solved(ROWS)
     with Kernel.fresh(impatient / "notebooks" / ROWS, slow("torch.functional")) as kernel:
-        # Interrupted is what takes that long: the check, or the unit's first cell where that does the waiting.
         kernel.run(notebook.setup()["source"], interrupt_when=after(seconds))
         kernel.run(notebook.source("self_attention_columns"))
         kernel.run(notebook.source("self_attention_columns-check"), interrupt_when=after(seconds))
-        for exercise, outputs in check_again(kernel, notebook).items():
-            assert is_told_honestly(outputs, EXERCISES[exercise]), (exercise, outputs)
+        return check_again(kernel, notebook)
+
+
+def interrupted_import(
+    mark: Path, impatient: Path, solved: Solved
+) -> tuple[Outputs, dict[str, Outputs], dict[str, Outputs]]:
+    """What an import of PyTorch shows that is interrupted in its middle; what is told then, and after a restart."""
+    notebook = solved(ROWS)
+    env = slow("torch.functional") | {"AUTOGRADER_SLOW_IMPORTS_BEGUN": str(mark)}
+    with Kernel.fresh(impatient / "notebooks" / ROWS, env) as kernel:
+        stopped = kernel.run("import torch", interrupt_when=mark.exists)
+        told = check_again(kernel, notebook)
+        kernel.restart()
+        return stopped, told, check_again(kernel, notebook)
+
+
+@pytest.fixture(scope="module")
+def asked(
+    impatient: Path, solved: Solved, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[object, Future[Any]]]:
+    """All of these wait for most of their time: they are begun at once."""
+    mark = tmp_path_factory.mktemp("import") / "begun"
+    with ThreadPoolExecutor(len(SECONDS) + 1) as threads:
+        found: dict[object, Future[Any]] = {"import": threads.submit(interrupted_import, mark, impatient, solved)}
+        yield found | {one: threads.submit(interrupted_check, one, impatient, solved) for one in SECONDS}
+
+
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_after_a_check_that_was_interrupted_nothing_false_is_told(
+    seconds: float, asked: dict[object, Future[Any]]
+) -> None:
+    for exercise, outputs in asked[seconds].result().items():
+        assert is_told_honestly(outputs, EXERCISES[exercise]), (exercise, outputs)
 
 
 def test_an_interrupted_import_of_pytorch_is_told_and_after_a_restart_all_is_right(
-    impatient: Path, solved: Solved, tmp_path: Path
+    asked: dict[object, Future[Any]],
 ) -> None:
-    notebook, mark = solved(ROWS), tmp_path / "begun"
-    env = slow("torch.functional") | {"AUTOGRADER_SLOW_IMPORTS_BEGUN": str(mark)}
-    with Kernel.fresh(impatient / "notebooks" / ROWS, env) as kernel:
-        (stopped,) = kernel.run("import torch", interrupt_when=mark.exists)  # in the middle of PyTorch's own import
-        assert stopped["ename"] == "KeyboardInterrupt"
-        for exercise, outputs in check_again(kernel, notebook).items():
-            assert says_to_restart(outputs) and is_told_honestly(outputs, EXERCISES[exercise]), (exercise, outputs)
-        kernel.restart()
-        found = {exercise: told_in(outputs) for exercise, outputs in check_again(kernel, notebook).items()}
+    (stopped,), broken, restarted = asked["import"].result()
+    assert stopped["ename"] == "KeyboardInterrupt"
+    for exercise, outputs in broken.items():
+        assert says_to_restart(outputs) and is_told_honestly(outputs, EXERCISES[exercise]), (exercise, outputs)
+    found = {exercise: told_in(outputs) for exercise, outputs in restarted.items()}
     assert all(found[exercise].passes(points) for exercise, points in EXERCISES.items()), found
 
 

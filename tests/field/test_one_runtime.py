@@ -13,7 +13,6 @@ from .conftest import Solved
 from .kernels import Kernels
 from .odd_notebooks import AS_PYTHON, ATTENTION, NOTEBOOKS, POINTS, POSITIONS, WORN, Notebook, Odd, notebook_name
 
-pytestmark = pytest.mark.xdist_group("one-runtime")
 isolated = pytest.mark.skipif(
     sys.platform != "linux" or not available().enough, reason="submissions cannot be isolated here"
 )
@@ -69,8 +68,8 @@ def test_check_tells_the_same_of_an_odd_notebook(name: str, checked: dict[str, A
     as_expected(NOTEBOOKS[name], checked[name])
 
 
-@pytest.mark.parametrize("name", [name for name, odd in NOTEBOOKS.items() if odd.kernel])
-def test_the_check_cells_of_an_odd_notebook_tell_the_same(
+@pytest.mark.parametrize("name", WORN)
+def test_the_check_cells_of_a_worn_notebook_tell_the_same(
     name: str, course: Path, solved: Solved, kernels: Kernels, graded: dict[str, Answers], tmp_path: Path
 ) -> None:
     odd = NOTEBOOKS[name]
@@ -83,7 +82,7 @@ def test_the_check_cells_of_an_odd_notebook_tell_the_same(
     the_same(found, graded[name])
 
 
-@pytest.mark.parametrize("name", WORN)
+@pytest.mark.parametrize("name", [*WORN, "quit"])
 def test_preflight_tells_of_a_worn_notebook_what_its_grade_will_be(
     name: str, course: Path, graded: dict[str, Answers]
 ) -> None:

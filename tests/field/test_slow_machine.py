@@ -1,7 +1,7 @@
 """A machine on which imports take long, or whose cores are all busy: the same points and sentences as on a quiet one.
 
 The first import of chosen modules waits (`slow_imports/`), longer than an exercise may take: 6 seconds against the 3
-of the impatient course, or more against the real course's 10. Waiting costs no processor time.
+of the impatient course, 11 against the real course's 10. Waiting costs no processor time: all of it is begun at once.
 """
 
 import os
@@ -11,17 +11,18 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .callers import Answers, by_check, by_grade, by_preflight, told_in
+from .callers import Answers, Told, by_check, by_grade, by_preflight, told_in
 from .conftest import ROWS, TRAINING, Solved
 from .kernels import Kernel, Kernels, Outputs
 from .odd_notebooks import ATTENTION, POINTS, POSITIONS, Notebook, notebook_name
 
-pytestmark = pytest.mark.xdist_group("slow-machine")
 SLOW_IMPORTS = Path(__file__).with_name("slow_imports")
 
 
@@ -40,6 +41,8 @@ def with_a_mistake(notebook: Notebook) -> Notebook:
     return notebook
 
 
+Waiting = dict[object, Future[Any]]
+"""What was asked, by the question's name, and what will be told."""
 MISTAKES = {ATTENTION: ("scaled_scores", "√d_k"), POSITIONS: ("LearnedPositions", "last")}
 
 
@@ -54,32 +57,6 @@ def right_but_for_the_mistake(unit: str, found: Answers) -> None:
             assert told.passes(POINTS[unit][name]), (name, told)
 
 
-# Commands
-
-
-def test_check_tells_the_same_of_a_notebook_and_of_a_file(impatient: Path, solved: Solved, tmp_path: Path) -> None:
-    notebook = with_a_mistake(solved(ATTENTION))
-    files = [notebook.save(tmp_path / "scores.ipynb"), notebook.save_as_python(tmp_path / "scores.py")]
-    for answers in by_check(impatient, ATTENTION, files, slow("torch", "torch.functional")).values():
-        right_but_for_the_mistake(ATTENTION, answers)
-
-
-def test_preflight_tells_the_same_though_the_meta_device_comes_late(
-    impatient: Path, solved: Solved, tmp_path: Path
-) -> None:
-    file = with_a_mistake(solved(POSITIONS)).save(tmp_path / "positional_encoding.ipynb")
-    env = slow("torch", "sympy", "torch._dynamo")
-    right_but_for_the_mistake(POSITIONS, by_preflight(impatient, POSITIONS, file, env))
-
-
-def test_eighteen_seconds_for_pytorch_in_a_files_own_import_change_nothing(
-    two_units: Path, solved: Solved, tmp_path: Path
-) -> None:
-    file = with_a_mistake(solved(POSITIONS)).save_as_python(tmp_path / "positions.py")
-    (answers,) = by_check(two_units, POSITIONS, [file], slow("torch", "torch.functional", seconds=18)).values()
-    right_but_for_the_mistake(POSITIONS, answers)
-
-
 def slow_python(folder: Path, imports: str) -> Path:
     """An interpreter that is always slow, even where the environment is bare: one with this one's packages."""
     venv.EnvBuilder(symlinks=os.name == "posix").create(folder)
@@ -92,19 +69,6 @@ def slow_python(folder: Path, imports: str) -> Path:
     return python
 
 
-def test_grade_gives_the_same_points(two_units: Path, solved: Solved, tmp_path: Path) -> None:
-    course = Path(shutil.copytree(two_units, tmp_path / "course"))
-    shutil.rmtree(course / "solutions" / ATTENTION)
-    shutil.rmtree(course / "notebooks" / ATTENTION)
-    with_a_mistake(solved(POSITIONS)).save(course / "submitted" / "one" / POSITIONS / notebook_name(POSITIONS))
-    python = slow_python(tmp_path / "slow", "sympy=11")
-    # Not isolated, since the sandbox lets a submission read an interpreter's own packages only.
-    right_but_for_the_mistake(POSITIONS, by_grade(course, isolation="none", python=python)["one"])
-
-
-# In a notebook
-
-
 def run_until_checked(kernel: Kernel, notebook: Notebook, exercise: str) -> Outputs:
     """The setup, one exercise's answer, its check; the check's outputs."""
     kernel.run(notebook.setup()["source"])
@@ -112,19 +76,84 @@ def run_until_checked(kernel: Kernel, notebook: Notebook, exercise: str) -> Outp
     return kernel.run(notebook.source(f"{exercise}-check"))
 
 
-@pytest.mark.parametrize(
-    ("unit", "exercise", "points", "modules"),
-    [
-        (ROWS, "self_attention_columns", 6.0, ("torch", "torch.functional")),
-        (POSITIONS, "TransformerEmbedding", 6.0, ("sympy",)),
-    ],
-)
-def test_the_first_check_in_a_notebook_waits_for_what_it_needs(
-    unit: str, exercise: str, points: float, modules: tuple[str, ...], impatient: Path, solved: Solved
-) -> None:
-    with Kernel.fresh(impatient / "notebooks" / unit, slow(*modules)) as kernel:
-        told = told_in(run_until_checked(kernel, solved(unit), exercise))
-    assert told.passes(points), told
+FIRST_CHECKS = {
+    (ROWS, "self_attention_columns"): (6.0, ("torch", "torch.functional")),
+    (POSITIONS, "TransformerEmbedding"): (6.0, ("sympy",)),
+}
+"""The points of exercises that come first in a notebook, and what their checks must wait for."""
+
+
+class Asked:
+    """What is asked of commands and of fresh kernels on a slow machine, one thread for each that waits."""
+
+    def __init__(self, impatient: Path, two_units: Path, solved: Solved, place: Path) -> None:
+        self.impatient, self.two_units, self.solved, self.place = impatient, two_units, solved, place
+
+    def check(self) -> dict[Path, Answers]:
+        """Of a notebook and of a file whose unit needs no PyTorch."""
+        notebook = with_a_mistake(self.solved(ATTENTION))
+        files = [notebook.save(self.place / "scores.ipynb"), notebook.save_as_python(self.place / "scores.py")]
+        return dict(by_check(self.impatient, ATTENTION, files, slow("torch", "torch.functional")))
+
+    def check_of_a_file_that_imports_pytorch(self) -> dict[Path, Answers]:
+        file = with_a_mistake(self.solved(POSITIONS)).save_as_python(self.place / "positions.py")
+        return dict(by_check(self.impatient, POSITIONS, [file], slow("torch", "torch.functional")))
+
+    def preflight(self) -> Answers:
+        file = with_a_mistake(self.solved(POSITIONS)).save(self.place / "positional_encoding.ipynb")
+        return by_preflight(self.impatient, POSITIONS, file, slow("torch", "sympy", "torch._dynamo"))
+
+    def grade(self) -> Answers:
+        course = Path(shutil.copytree(self.two_units, self.place / "course"))
+        shutil.rmtree(course / "solutions" / ATTENTION)
+        shutil.rmtree(course / "notebooks" / ATTENTION)
+        handed_in = course / "submitted" / "one" / POSITIONS / notebook_name(POSITIONS)
+        with_a_mistake(self.solved(POSITIONS)).save(handed_in)
+        python = slow_python(self.place / "slow", "sympy=11")
+        # Not isolated, since the sandbox lets a submission read an interpreter's own packages only.
+        return by_grade(course, isolation="none", python=python)["one"]
+
+    def first_check(self, unit: str, exercise: str) -> Told:
+        _, modules = FIRST_CHECKS[unit, exercise]
+        with Kernel.fresh(self.impatient / "notebooks" / unit, slow(*modules)) as kernel:
+            return told_in(run_until_checked(kernel, self.solved(unit), exercise))
+
+
+@pytest.fixture(scope="module")
+def told(
+    impatient: Path, two_units: Path, solved: Solved, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Waiting]:
+    asked = Asked(impatient, two_units, solved, tmp_path_factory.mktemp("asked"))
+    with ThreadPoolExecutor(len(FIRST_CHECKS) + 4) as threads:
+        questions = (asked.grade, asked.check, asked.check_of_a_file_that_imports_pytorch, asked.preflight)
+        found: Waiting = {one.__name__: threads.submit(one) for one in questions}
+        yield found | {one: threads.submit(asked.first_check, *one) for one in FIRST_CHECKS}
+
+
+def test_check_tells_the_same_of_a_notebook_and_of_a_file(told: Waiting) -> None:
+    answers = told["check"].result()
+    assert len(answers) == 2
+    for found in answers.values():
+        right_but_for_the_mistake(ATTENTION, found)
+
+
+def test_a_files_own_import_of_pytorch_may_take_as_long_as_it_will(told: Waiting) -> None:
+    (found,) = told["check_of_a_file_that_imports_pytorch"].result().values()
+    right_but_for_the_mistake(POSITIONS, found)
+
+
+def test_preflight_tells_the_same_though_the_meta_device_comes_late(told: Waiting) -> None:
+    right_but_for_the_mistake(POSITIONS, told["preflight"].result())
+
+
+def test_grade_gives_the_same_points(told: Waiting) -> None:
+    right_but_for_the_mistake(POSITIONS, told["grade"].result())
+
+
+@pytest.mark.parametrize(("unit", "exercise"), FIRST_CHECKS)
+def test_the_first_check_in_a_notebook_waits_for_what_it_needs(unit: str, exercise: str, told: Waiting) -> None:
+    found = told[unit, exercise].result()
+    assert found.passes(FIRST_CHECKS[unit, exercise][0]), found
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What `doctor` tells of a machine."""
 
 import shutil
-import sys
 from collections import namedtuple
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +28,6 @@ def test_every_question_of_an_instructor_has_a_line() -> None:
         "torch",
         "numpy",
         "nbgrader",
-        "alembic",
         "disk",
         "processors",
         "system",
@@ -50,19 +48,6 @@ def test_a_missing_package_comes_with_its_cure(monkeypatch: pytest.MonkeyPatch) 
     found = line("nbgrader")
     assert found.state == "missing"
     assert "pip install -r requirements.txt" in found.sentence
-
-
-def test_alembic_is_found_on_path_or_named_as_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    command = tmp_path / "alembic"
-    command.write_text("#!/bin/sh\n", encoding="ascii")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert line("alembic").state == "ok" or sys.platform == "win32"
-    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "elsewhere" / "python"))  # beside it is looked, too
-    found = line("alembic")
-    assert found.state == "missing"
-    assert "not on PATH" in found.sentence
 
 
 def test_a_nearly_full_disk_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,12 +78,12 @@ def test_no_isolation_is_missing_with_the_reason_and_the_risk() -> None:
 
 
 def test_the_text_has_one_row_a_line_and_ends_in_a_verdict() -> None:
-    lines = [Line("python", "ok", "Python 3."), Line("alembic", "missing", "Not here.")]
+    lines = [Line("python", "ok", "Python 3."), Line("nbgrader", "missing", "Not here.")]
     assert render(lines).splitlines() == [
-        "ok      python   Python 3.",
-        "MISSING alembic  Not here.",
+        "ok      python    Python 3.",
+        "MISSING nbgrader  Not here.",
         "",
-        "Not ready to grade: alembic.",
+        "Not ready to grade: nbgrader.",
     ]
     assert render(lines[:1]).endswith("\nReady to grade.")
 

@@ -254,5 +254,5 @@ def test_only_plain_names_of_weights_can_be_asked_for(tmp_path: Path, name: str)
     path = tmp_path / "91_weights" / "weights.py"
     path.parent.mkdir()
     write_lesson(path, LESSON.replace(f'files="{FILE}"', f'files="{name}"'))
-    with pytest.raises(LessonError, match="no plain file name"):
+    with pytest.raises(LessonError, match="not a plain file name"):
         parse_lesson(path)

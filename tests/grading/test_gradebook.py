@@ -1,8 +1,7 @@
 """nbgrader's gradebook after our grading: what a person wrote there stays, what a rule decides is decided anew."""
 
 import csv
-import os
-import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -13,7 +12,8 @@ import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
-from autograder.grading.gradebook import GradebookError, GradebookWriter, find_own_commands
+from autograder.authoring.nbgrader_course import make_gradebook
+from autograder.grading.gradebook import GradebookError, GradebookWriter
 from autograder.grading.pipeline import plan, run
 from autograder.grading.reports import write_reports
 from autograder.grading.roster import RosterError
@@ -240,14 +240,17 @@ def test_a_gradebook_of_other_cells_is_refused_with_a_cure(course: Path) -> None
         plan(course, [UNIT], [], seed=1, force=True)
 
 
-def test_alembic_is_found_beside_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert shutil.which("alembic") is None
-    find_own_commands()
-    assert shutil.which("alembic") is not None
-    before = os.environ["PATH"]
-    find_own_commands()
-    assert os.environ["PATH"] == before
+def test_a_new_gradebook_is_the_one_that_nbgrader_makes(tmp_path: Path) -> None:
+    def content(name: str) -> tuple[set[object], list[object]]:
+        with sqlite3.connect(tmp_path / name) as book:
+            tables = {tuple("".join(text.split()) for text in row) for row in book.execute("select name, sql from sqlite_master where sql != ''")}  # fmt: skip
+            return tables - {row for row in tables if "alembic" in str(row)}, book.execute("select * from alembic_version").fetchall()  # fmt: skip
+
+    make_gradebook(f"sqlite:///{tmp_path}/ours.db")
+    Gradebook(f"sqlite:///{tmp_path}/theirs.db").close()
+    assert content("ours.db") == content("theirs.db")
+    make_gradebook(f"sqlite:///{tmp_path}/ours.db")
+    assert content("ours.db") == content("theirs.db"), "one that is there stays as it is"
 
 
 def test_only_the_warnings_of_nbgraders_own_queries_are_silenced(course: Path) -> None:

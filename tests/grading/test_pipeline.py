@@ -124,12 +124,15 @@ def test_what_a_killed_run_left_half_written_goes_away(course: Path) -> None:
 
 
 @isolated
-def test_two_gradings_with_one_seed_agree_to_the_last_point(built_course: Path, tmp_path: Path) -> None:
+def test_two_gradings_with_one_seed_agree_to_the_last_point_however_many_work_on_them(
+    built_course: Path, tmp_path: Path
+) -> None:
     found = []
-    for number in range(2):
-        course = Path(shutil.copytree(built_course, tmp_path / f"course{number}"))
+    for workers in (1, 2):
+        course = Path(shutil.copytree(built_course, tmp_path / f"course{workers}"))
         expected = hand_in_kinds(course, 3)
-        outcome = run(plan(course, [UNIT], [], seed=9, force=False), local_executor(2), confined=True, workers=2)
+        work = plan(course, [UNIT], [], seed=9, force=False)
+        outcome = run(work, local_executor(workers), confined=True, workers=workers)
         assert outcome.failed == []
         assert scores(course) == expected
         found.append([(r.student, r.seed, r.assignment, r.exercises, r.incidents) for r in records(course)])

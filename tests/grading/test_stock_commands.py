@@ -116,7 +116,7 @@ def test_ours_gives_the_same(ours: Path, theirs: Path) -> None:
 
 def test_what_is_no_notebook_is_graded_with_a_reason(theirs: Path) -> None:
     page = (theirs / "autograded" / "broken" / UNIT / "small.ipynb").read_text(encoding="utf-8")
-    assert "Nothing could be graded: the file is no notebook" in page
+    assert "Nothing could be graded: the file is not a notebook" in page
 
 
 def grades(course: Path) -> list[tuple[str, str, float | None, float, bool]]:

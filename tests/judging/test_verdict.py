@@ -49,10 +49,12 @@ def test_a_known_mistake_is_named_with_its_sentence() -> None:
     assert verdict.message == "Your output is the square of x, not its double."
 
 
-def test_an_unknown_mistake_is_described_and_no_cause_is_claimed() -> None:
+def test_an_unknown_mistake_is_described_by_what_its_numbers_show() -> None:
     verdict = verdict_on(lambda x: 3 * x)
-    assert verdict.diagnosis is None
-    assert verdict.message.startswith("The output[0] is 3, expected 2")
+    assert verdict.diagnosis == "times-a-factor"
+    assert verdict.message.startswith(
+        "Each of your numbers is 1.5 times the expected one. The output[0] is 3, expected 2"
+    )
     assert verdict.label == "three numbers"
 
 
@@ -176,7 +178,7 @@ def test_an_accident_on_a_minority_of_cases_is_not_named() -> None:
         expected=seen_by(lambda x: 2 * x, plan),
         variants=(Variant("squares", "squares.", seen_by(lambda x: x**2, plan)),),
     )
-    verdict = verdict_on(lambda x: x**2 if x.size == 4 else x * 9, cases)
+    verdict = verdict_on(lambda x: x**2 if x.size == 4 else x**3 + 1, cases)
     assert verdict.diagnosis is None
 
 

@@ -47,7 +47,7 @@ class Model(nn.Module):
 @pytest.fixture
 def recorded() -> explorer.Recording:
     torch.manual_seed(0)
-    return record(Model(), torch.randn(2, 5, 6), torch.randn(2, 4, 6), tokens=SOURCE, target_tokens=TARGET, row=1)
+    return record(Model(), torch.randn(2, 5, 6), torch.randn(2, 4, 6), tokens=SOURCE, written=TARGET, row=1)
 
 
 def test_every_attention_layer_is_recorded_with_its_tokens_and_without_padding(recorded: explorer.Recording) -> None:
@@ -59,22 +59,35 @@ def test_every_attention_layer_is_recorded_with_its_tokens_and_without_padding(r
         "decoder, block 2, self-attention": (2, 4, 4),
         "decoder, block 2, cross-attention": (2, 4, 3),
     }
-    cross = recorded.layers["decoder, block 1, cross-attention"]
-    assert (cross.queries, cross.keys) == (TARGET, SOURCE)
     assert recorded.name == "我 昨天 学习 → I studied yesterday ."
+
+
+def test_a_decoders_rows_are_named_by_what_is_written_there_and_its_keys_by_what_is_read(
+    recorded: explorer.Recording,
+) -> None:
+    cross = recorded.layers["decoder, block 1, cross-attention"]
+    assert (cross.queries, cross.keys, cross.axes) == (TARGET, SOURCE, ("words written", "source tokens"))
+    own = recorded.layers["decoder, block 1, self-attention"]
+    assert (own.queries, own.keys) == (TARGET, ("<bos>", "I", "studied", "yesterday"))
+    assert own.axes == ("words written", "words read")
+    encoder = recorded.layers["encoder, self-attention"]
+    assert (encoder.queries, encoder.keys, encoder.axes) == (SOURCE, SOURCE, ("queries", "keys"))
+    assert "4 words written (rows) by 4 words read (columns)" in explorer.alt_text(
+        picture(recorded, "decoder, block 1, self-attention", 1)
+    )
 
 
 def test_the_row_of_the_batch_is_the_one_that_was_asked_for() -> None:
     torch.manual_seed(0)
     model, source, target = Model(), torch.randn(2, 3, 6), torch.randn(2, 4, 6)
     expected = model.encoder["self_attention"](source, source, source)[1][1].detach().numpy()
-    kept = record(model, source, target, tokens=SOURCE, target_tokens=TARGET, row=1)
+    kept = record(model, source, target, tokens=SOURCE, written=TARGET, row=1)
     np.testing.assert_allclose(kept.layers["encoder, self-attention"].weights, expected, rtol=1e-6)
 
 
 def test_recording_leaves_the_model_as_it_was() -> None:
     model = Model().train()
-    record(model, torch.randn(1, 3, 6), torch.randn(1, 4, 6), tokens=SOURCE, target_tokens=TARGET)
+    record(model, torch.randn(1, 3, 6), torch.randn(1, 4, 6), tokens=SOURCE, written=TARGET)
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -109,7 +122,9 @@ def test_layers_are_named_for_people(path: str, name: str) -> None:
 def test_one_head_or_all_of_them(recorded: explorer.Recording) -> None:
     layer = "decoder, block 2, cross-attention"
     assert "head 2:" in explorer.alt_text(picture(recorded, layer, None))
-    assert f'"{layer}, head 2": 4 queries (rows) by 3 keys' in explorer.alt_text(picture(recorded, layer, 2))
+    assert f'"{layer}, head 2": 4 words written (rows) by 3 source tokens' in explorer.alt_text(
+        picture(recorded, layer, 2)
+    )
 
 
 def test_where_nobody_can_choose_one_still_figure_is_shown(

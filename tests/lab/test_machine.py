@@ -42,3 +42,21 @@ def test_no_words_of_a_box_are_wider_than_the_box(shapes: bool) -> None:
 @pytest.mark.parametrize("number", range(1, 13))
 def test_each_unit_but_the_first_builds_something_of_it(number: int) -> None:
     assert " Today: " in alt_text(whole_machine(f"{number:02}"))
+
+
+@pytest.mark.parametrize(
+    ("today", "passed", "explained"),
+    [
+        ("00", {"00"}, set()),  # unit 00 has no box
+        ("01", {"00"}, {"orange"}),
+        ("00", {"01"}, {"green"}),
+        ("01", {"01"}, {"orange"}),  # its only box is today's
+        ("08", {"01"}, {"orange", "green"}),
+    ],
+)
+def test_the_key_explains_the_colours_that_are_there_and_no_others(
+    today: str, passed: set[str], explained: set[str]
+) -> None:
+    words = {text.get_text() for text in whole_machine(today, passed).axes[0].texts}
+    key = "\n".join(each for each in words if "the unit that builds it" in each)
+    assert {colour for colour in ("orange", "green") if f"{colour}:" in key} == explained

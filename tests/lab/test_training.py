@@ -8,6 +8,7 @@ from autograder.lab import breaking
 from autograder.lab.breaking import BUGS, BreakableTranslator, break_it
 from autograder.lab.corpus import SOURCE_TOKENS, Pair, sample
 from autograder.lab.curves import LiveCurves
+from autograder.lab.figures import alt_text, training_curves
 from autograder.lab.training import (
     EOS,
     RECIPE,
@@ -122,3 +123,35 @@ def test_only_leaks_let_an_output_see_a_later_token() -> None:
 def test_an_unknown_bug_is_refused_with_the_list() -> None:
     with pytest.raises(ValueError, match="no causal mask"):
         break_it("no such bug")
+
+
+def test_the_table_of_bugs_says_what_is_broken_and_not_what_will_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = str(break_it())
+    assert not [bug.name for bug in BUGS.values() if bug.shows[:40] in told]
+    assert BUGS["no positions"].broken in told
+
+
+def test_what_a_bug_shows_is_told_behind_its_curves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(breaking, "TEST_SOURCES", 8)
+    monkeypatch.setattr(breaking, "_draw", lambda outcome: print("curves"))
+    break_it("no positions", steps=1)
+    printed = capsys.readouterr().out
+    assert printed.index("curves") < printed.index("1936 becomes 1963")
+
+
+def test_phrases_are_asked_for_at_each_doubling_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = iter(["the", "the the", "machine", "machine learning", "machine learning"])
+    watch = LiveCurves(10, dict, say=lambda: {"机器学习": next(calls)}, times=2)
+    for step in range(1, 11):
+        watch(step, 1.0)
+    assert [said["step"] for said in watch.said] == ["1", "2", "4", "8", "10"]
+    assert watch.said[2] == {"step": "4", "机器学习": "machine"}
+    assert "机器学习 → machine learning" in capsys.readouterr().out
+
+
+def test_losses_to_compare_with_stand_in_the_picture_and_in_its_words() -> None:
+    figure = training_curves({"training loss": ([1, 2], [7.0, 5.0])}, {}, levels={"floor": 1.0})
+    assert "Dotted lines: floor at 1" in alt_text(figure)
+    assert "floor" in [text.get_text() for text in figure.axes[0].texts]

@@ -146,7 +146,7 @@ def test_two_parts_that_use_each_other_end(package: Path, capsys: pytest.Capture
     [
         ("", "There is nothing to translate: the text is empty."),
         ("  ", "There is nothing to translate: the text is empty."),
-        ("good morning", "“good morning” holds no Chinese: your model has learnt from Chinese alone."),
+        ("good morning", "“good morning” contains no Chinese, and your model has learned from Chinese only."),
         (
             "三" * 500,
             "“三三三三三三三三三三三三三三三三三三三三…” is too long: it has 500 tokens, and your model reads",

@@ -95,8 +95,6 @@ def test_the_command_finds_the_notebooks_from_a_folder_below(
     monkeypatch.chdir(notebooks / "01_why")
     assert main(["progress"]) == 0
     assert "○ 01 · Why <so>" in capsys.readouterr().out
-    assert main(["progress", "--html"]) == 0
-    assert capsys.readouterr().out.startswith("<style>")
 
 
 def test_without_a_course_the_command_says_what_to_do(

@@ -313,24 +313,17 @@ def isolation(*missing: str) -> Isolation:
     return Isolation("Linux", False, "none" if missing else "namespaces", (), missing)
 
 
-@pytest.mark.parametrize("mode", ["auto", "sandbox"])
-def test_without_enough_isolation_grading_is_refused_with_what_is_missing_and_the_risk(
-    mode: sandbox.Mode,
-) -> None:
+def test_without_enough_isolation_grading_is_refused_with_what_is_missing_and_the_risk() -> None:
     with pytest.raises(IsolationRefused) as refused:
-        require(mode, isolation("Landlock is missing."))
+        require(isolation("Landlock is missing."))
     message = str(refused.value)
     assert "Landlock is missing." in message
     assert "--isolation none runs every submission as you" in message
     assert "\n" not in message
 
 
-def test_none_is_the_operators_choice_and_never_refused() -> None:
-    assert not require("none", isolation("Landlock is missing.")).enough
-
-
 def test_enough_isolation_is_accepted() -> None:
-    assert require("auto", isolation()).namespaces
+    assert require(isolation()).namespaces
 
 
 def test_the_walls_stand_wherever_the_kernel_offers_what_they_need() -> None:
@@ -342,11 +335,6 @@ def test_the_walls_stand_wherever_the_kernel_offers_what_they_need() -> None:
     assert found.enough, found.missing
     spaces = [offered[f"{kind}_namespace"] for kind in ("pid", "network", "mount", "ipc")]
     assert found.walls == ("namespaces" if all(spaces) else "filters"), found.facts[-1].sentence
-
-
-def test_an_unknown_mode_is_an_error() -> None:
-    with pytest.raises(ValueError, match="auto, sandbox or none"):
-        require("maybe", isolation())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("platform_name", "word"), [("darwin", "macOS"), ("win32", "Windows")])

@@ -38,7 +38,7 @@ def write_unit(course: Path, number: str, name: str, title: str = "") -> tuple[P
     unit = f"{number.zfill(2)}_{name}"
     if not is_unit_name(unit) or not name.isidentifier():
         raise LessonError(
-            f"{number} {name} names no unit: write two digits and a name of small letters, digits and underscores, "
+            f"{number} {name} is not a unit's name: write two digits and a name of small letters, digits and underscores, "
             "such as 17 my_topic"
         )
     solutions = course / "solutions"

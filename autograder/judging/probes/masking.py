@@ -14,6 +14,7 @@ from ...formats.values import Array, Tensor
 from ..compare import Difference, as_array, close, number
 from .basic import arrays
 from .probe import Finding, Probe, Trial, with_arguments
+from .weights import short_of_one
 
 
 def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Probe:
@@ -27,7 +28,8 @@ def visible_rows_sum_to_one(mask: str = "mask", output: str | None = None) -> Pr
         sums, wanted = data.astype(np.float64).sum(axis=-1), (~hidden).any(axis=-1).astype(float)
         wrong = ~(np.abs(sums - wanted) < 2e-3)
         if not wrong.any():
-            return None
+            due = [one for one_name, one in arrays(trial.expected.value, trial.returns) if one_name == name]
+            return short_of_one(name, data, due[0], -1) if due and due[0].shape == data.shape else None
         row = tuple(int(i) for i in np.argwhere(wrong)[0])
         why = "the mask leaves this query no key at all" if wanted[row] == 0 else "the mask leaves this query a key"
         return Finding(

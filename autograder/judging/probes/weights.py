@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...formats.values import Array
-from ..compare import Difference, as_array, number
+from ..compare import Difference, as_array, number, told_apart
 from .basic import arrays
 from .probe import Finding, Probe, Trial
 
@@ -25,7 +27,11 @@ def sums_to_one(axis: int | str = -1, output: str | None = None) -> Probe:
         along = trial.call.given.get(axis, -1) if isinstance(axis, str) else axis
         if picked is None or picked[1].ndim == 0 or not -picked[1].ndim <= along < picked[1].ndim:
             return None
-        return _off_one(picked[0], picked[1], int(along))
+        expected = _picked(replace(trial, seen=trial.expected), output)
+        found = _off_one(picked[0], picked[1], int(along))
+        if found is None and expected and expected[1].shape == picked[1].shape:
+            found = short_of_one(*picked, expected[1], int(along))
+        return found
 
     return Probe("sums_to_one", "gives weights that sum to 1", judge)
 
@@ -49,6 +55,30 @@ def _off_one(name: str, data: Array, axis: int) -> Finding | None:
     return Finding(
         f"in {name}, {line} sums to {number(sums[index])}, expected 1.{aside}".replace("weights sums", "weights sum"),
         Difference("", name, (), data, None),
+    )
+
+
+_EXACT = 5e-6
+
+
+def short_of_one(name: str, data: Array, expected: Array, axis: int) -> Finding | None:
+    """Where one key has all the weight, it is 1 to the last digit, however it is computed: less was divided away.
+
+    Two sums of a softmax may differ by what rounding leaves of large scores, a weight that shares with nobody does not.
+    """
+    alone = expected.max(axis=axis) == 1
+    short = 1 - data.astype(np.float64).max(axis=axis)
+    wrong = alone & (short > _EXACT)
+    if not wrong.any() or (short[alone] < -_EXACT).any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = [*index]
+    place.insert(axis % data.ndim, int(expected.argmax(axis=axis)[index]))
+    return Finding(
+        f"one key has all the weight here, and {name}{place} is {told_apart(data[tuple(place)], 1.0)[0]}, expected 1. Is a small "
+        "number added to what you divide by? It makes every row sum to less than 1.",
+        Difference("", name, tuple(place), data, expected),
+        name="small-number-under-the-line",
     )
 
 

@@ -1,6 +1,6 @@
 """The Linux sandbox that a submission runs in.
 
-    isolation = require("auto")                      # refuses in one sentence where the walls cannot be built
+    isolation = require()                            # refuses in one sentence where the walls cannot be built
     ...
     pid = os.fork()                                  # in the warm process, see the rules below
     if pid == 0:
@@ -37,7 +37,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from autograder.observing.sandbox.isolation import RISK, Fact, Isolation, IsolationRefused, Mode, available, require
+from autograder.observing.sandbox.isolation import RISK, Fact, Isolation, IsolationRefused, available, require
 from autograder.observing.sandbox.kernel import SandboxError
 from autograder.observing.sandbox.limits import MEBIBYTE, Limits, explain_status
 
@@ -64,7 +64,6 @@ __all__ = [
     "Isolation",
     "IsolationRefused",
     "Limits",
-    "Mode",
     "Outcome",
     "SandboxError",
     "available",

@@ -14,7 +14,6 @@ from typing import Literal
 from autograder.observing.sandbox import kernel, landlock, seccomp
 from autograder.observing.sandbox.limits import MEBIBYTE, Limits
 
-Mode = Literal["auto", "sandbox", "none"]
 Walls = Literal["namespaces", "filters", "none"]
 
 RISK = (
@@ -92,17 +91,11 @@ def available() -> Isolation:
     return Isolation("Linux", root, walls, tuple(facts), missing)
 
 
-def require(mode: Mode, isolation: Isolation | None = None) -> Isolation:
-    """The isolation to grade with. Raises `IsolationRefused` where `mode` asks for a sandbox and there is not
-    enough.
-
-    "auto" and "sandbox" both refuse: going without is always the operator's own choice, made by "none".
+def require(isolation: Isolation | None = None) -> Isolation:
+    """The isolation to grade with. Raises `IsolationRefused` where there is not enough: going without is always the
+    operator's own choice.
     """
     found = available() if isolation is None else isolation
-    if mode == "none":
-        return found
-    if mode not in ("auto", "sandbox"):
-        raise ValueError(f"isolation must be auto, sandbox or none, got {mode!r}")
     if not found.enough:
         raise IsolationRefused(f"Submissions cannot be isolated here: {' '.join(found.missing)} {RISK}")
     return found
