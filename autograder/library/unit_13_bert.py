@@ -27,7 +27,7 @@ def mask_tokens(
     return corrupted.where(fate != 2, other), ids.masked_fill(fate == 0, -100)
 
 
-def generator(seed: int) -> Any:
+def seeded_generator(seed: int) -> Any:
     """A generator, with a look at whether it is the one that was drawn from."""
     return watched_generator(seed)
 
@@ -61,7 +61,7 @@ class TokenEmbedding(nn.Module):
         return summed
 
 
-class GELUFeedForward(FeedForward):
+class _GELUFeedForward(FeedForward):
     """The two linear layers with PyTorch's GELU between them."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class MaskedLanguageModel(nn.Module):
         self.embedding = TokenEmbedding(vocab_size, d_model, max_len)
         self.encoder = Encoder(num_layers, d_model, num_heads, d_ff)
         for block in self.encoder.blocks:
-            block.feed_forward = GELUFeedForward(d_model, d_ff)
+            block.feed_forward = _GELUFeedForward(d_model, d_ff)
         last = nn.Linear(d_model, vocab_size)
         nn.init.zeros_(last.bias)
         last.register_parameter("weight", self.embedding.token.weight)

@@ -28,7 +28,7 @@ def mask_tokens(
     return corrupted.where(fate != 2, other), ids.masked_fill(fate == 0, -100)
 
 
-def generator(seed: int) -> Any:
+def seeded_generator(seed: int) -> Any:
     """A generator, with a look at whether it is the one that was drawn from."""
     return watched_generator(seed)
 
@@ -43,7 +43,7 @@ def sentences(rng, batch, seq, vocab, special, pad=0, missing=()):
     return torch.from_numpy(ids)
 
 def asked(rng, ids, vocab, mask, special, draws=True, **more):
-    return judged(wanted=dict(draws=draws), ids=ids, vocab_size=vocab, mask_id=mask, special_ids=list(special), generator=fixture("generator", seed=int(rng.integers(2**31))), **more)
+    return judged(wanted=dict(draws=draws), ids=ids, vocab_size=vocab, mask_id=mask, special_ids=list(special), generator=fixture("seeded_generator", seed=int(rng.integers(2**31))), **more)
 
 @cases(dict(batch=160, seq=182, vocab=47), hidden=[dict(batch=170, seq=165, vocab=41)])
 def many(rng, batch, seq, vocab):
@@ -534,7 +534,7 @@ class InFloat64(TokenEmbedding):
         return norm64(self.norm, torch.stack(rows)).view(*ids.shape, -1)
 
 # %% exercise="MaskedLanguageModel" part="library"
-class GELUFeedForward(FeedForward):
+class _GELUFeedForward(FeedForward):
     """The two linear layers with PyTorch's GELU between them."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -553,7 +553,7 @@ class MaskedLanguageModel(nn.Module):
         self.embedding = TokenEmbedding(vocab_size, d_model, max_len)
         self.encoder = Encoder(num_layers, d_model, num_heads, d_ff)
         for block in self.encoder.blocks:
-            block.feed_forward = GELUFeedForward(d_model, d_ff)
+            block.feed_forward = _GELUFeedForward(d_model, d_ff)
         last = nn.Linear(d_model, vocab_size)
         nn.init.zeros_(last.bias)
         last.register_parameter("weight", self.embedding.token.weight)

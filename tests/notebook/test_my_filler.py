@@ -71,3 +71,8 @@ def test_nothing_is_kept_where_nothing_is_to_be_kept(tmp_path: Path, monkeypatch
     with my_transformer.at(tmp_path / "package"):
         keep_bert(sure_of_one())
     assert not (tmp_path / "package").exists()
+
+
+def test_the_lessons_own_layer_is_no_part_that_could_be_missing() -> None:
+    """A helper that the notebook defines and the library as well would be looked for among the parts that have passed."""
+    assert "GELUFeedForward" not in library.exercise_names()
