@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..formats.course import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
-from ..library import is_grading
 from . import my_transformer
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def where_you_are(unit: str = "") -> None:
 
     unit: the unit's name or number; "" on the start page
     """
+    from ..library import is_grading
+
     if is_grading():
         return
     from ..lab.machine import whole_machine

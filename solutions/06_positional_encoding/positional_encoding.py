@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 06 · Positional encoding: where a token stands
 #
-# Self-attention has a blind spot. Shuffle the tokens, and each output is the same vector as before: nothing in it
+# Self-attention has a blind spot. Shuffle the tokens, and each token's output is the same vector as before: nothing in it
 # says which token came first. "Dog bites man" and "man bites dog" are one bag of three words. In this unit you repair
 # that, by **adding to each token a vector that says where it stands**.
 #
 # At the end of this unit you can
 #
 # - build the table of sines and cosines of "Attention Is All You Need", and say why both are needed,
-# - say what is added in the paper's way, and what is turned in today's,
+# - say what the paper adds, and what today's models rotate instead,
 # - build the alternative, a table that is learned,
 # - put together the layer at the bottom of the Transformer: embedding · $\sqrt{d_\text{model}}$ + position,
 # - show that adding a position vector is the lecture's one-hot position in disguise.
@@ -263,7 +263,7 @@ check(shift_matrix, right_shape, finite, moves_positions, matches)
 #   `shift_matrix(5, d)`.
 
 # %% [markdown]
-# Try it: one matrix, made for a step of 7, moves position 3 to 10, 20 to 27 and 90 to 97.
+# One matrix, made for a step of 7, moves position 3 to 10, 20 to 27 and 90 to 97.
 
 # %% part="demo"
 table = use_part("sinusoidal_positions")(100, 16)
@@ -285,7 +285,7 @@ show(
 # LLaMA (2023) and many language models since.
 #
 # **Predict first.** One query and one key, drawn at random, stand at places 2 and 5, then at 30 and 33, then at 80 and 83. How do
-# the three scores compare, if positions are added? And if the two are turned?
+# the three scores compare, if the two are turned?
 
 # %% part="demo"
 predict("06-turned", "Turned by their places, the three scores are ...", choices=("all alike", "smaller and smaller", "different, in no order"))
@@ -304,15 +304,16 @@ alike, falling = max(turned[:3]) - min(turned[:3]) < 1e-3, turned[0] > turned[1]
 outcome("06-turned", "all alike" if alike else "smaller and smaller" if falling else "different, in no order")
 
 # %% [markdown]
-# Turned, the score knows the distance and nothing else of the places: turning both by the same angle changes nothing between
-# them. The last column exchanges the two places: left and right do differ. Positions that are added say *where* a token stands; turned
-# ones say *how far away* the other is.
+# Turned, the score depends on the places only through $r - p$: turning both by the same angle changes nothing between
+# them. The last column exchanges the two places: left and right do differ. Added, with $t_p$ the vector of place $p$, the score is
+# $q \cdot k + q \cdot t_r + t_p \cdot k + t_p \cdot t_r$, and the two middle terms change with each place. So positions that are added
+# say *where* a token stands; turned ones say *how far away* the other is, and on which side.
 
 # %% [markdown] exercise="LearnedPositions" part="prompt" points=5 difficulty=2 minutes=8
 # ## Exercise 3 · `LearnedPositions`
 #
 # Back to adding, without any formula. Make a table of weights with a row for each place, and let training fill it.
-# BERT and GPT do this.
+# BERT and the early GPT models do this.
 #
 # The starter's `__init__` makes the weights `table`, of shape `(max_len, d_model)`, and begins them with small random
 # numbers; leave it as it is. Write `forward`: add to each token the row of its place.
@@ -322,8 +323,8 @@ outcome("06-turned", "all alike" if alike else "smaller and smaller" if falling 
 # | `x` | `(batch, seq, d_model)` | token vectors, `seq` at most `max_len` |
 # | returns | `(batch, seq, d_model)` | `x` plus the positions |
 #
-# All sequences of a batch begin at place 0. A sequence longer than the table has no row to look up: that is the price,
-# and the reason why such models state a longest length.
+# All sequences of a batch begin at place 0. A sequence longer than the table has no row to look up: that is
+# why such models state a maximum length.
 
 # %% exercise="LearnedPositions" part="solution"
 class LearnedPositions(nn.Module):
@@ -353,8 +354,8 @@ check(LearnedPositions, learns_the_same, keeps_inputs, right_shape, finite, same
 # %% [markdown]
 # ## The bottom layer of a Transformer
 #
-# Token ids come in; vectors with positions go out. One more detail is needed. The embedding's numbers begin small, so that
-# each token's vector is about 1 long. A position vector is $\sqrt{d_\text{model}/2}$ long, since each pair contributes
+# Token ids come in; vectors with positions go out. The embedding's numbers begin small, so that
+# each token's vector has length about 1. A position vector has length $\sqrt{d_\text{model}/2}$, since each pair contributes
 # $\sin^2 + \cos^2 = 1$. Who would be heard?
 
 # %% part="demo"
@@ -385,12 +386,12 @@ for d_model in (16, 64, 512):
 # The starter's `__init__` is complete. It makes two things:
 #
 # - `self.embedding`, an `nn.Embedding`: weights, to be learned, for every id (0 too). They begin so that a token's
-#   vector is about 1 long;
+#   vector has length about 1;
 # - `self.positions`, your table from exercise 1, as a **buffer**: a tensor that belongs to the module and moves with it to
 #   another device, but is not learned. (`persistent=False`: it is not saved either, since it can be computed again.)
 #
-# Keep it so: the weights begin as they are given, the table is no `nn.Parameter`, and no tensor is made on another device
-# than the weights'. If exercise 1 is not done yet, this check brings its own table.
+# Keep it so: leave the starting weights as they are, do not make the table an `nn.Parameter`, and create no tensor on a
+# different device from the weights. If exercise 1 is not done yet, this check brings its own table.
 
 # %% exercise="TransformerEmbedding" part="solution"
 class TransformerEmbedding(nn.Module):
@@ -423,14 +424,11 @@ check(TransformerEmbedding, learns_the_same, keeps_inputs, right_shape, finite, 
 # - The positions are added as in exercise 3: only as many rows as the sequence is long, and broadcasting does the rest.
 
 # %% [markdown]
-# For later: an id that is not below `vocab_size` has no row. A CPU says so (`IndexError: index out of range`); a GPU says
-# "device-side assert" and not where. Run the batch once on the CPU, and you can read the message.
-#
 # ## Why add? The lecture's answer
 #
-# Are token and position not mixed up for ever? The lecture has another way to see it. Append to the token $x^i$ a one-hot
-# vector $p^i$, with a 1 in place $i$, and multiply the long vector by one matrix. Cut the matrix into the part that meets the
-# token and the part that meets the position:
+# Are token and position not mixed up for ever? They are summed, but training can give them different directions. The lecture
+# has another way to see it. Append to the token $x^i$ a one-hot vector $p^i$, with a 1 in place $i$, and multiply the long vector by
+# one matrix. Cut the matrix into the part that meets the token and the part that meets the position:
 #
 # $$W \begin{bmatrix} x^i \\ p^i \end{bmatrix} = \begin{bmatrix} W^I & W^P \end{bmatrix} \begin{bmatrix} x^i \\ p^i \end{bmatrix}
 # = W^I x^i + W^P p^i = a^i + e^i$$
@@ -461,7 +459,8 @@ check(TransformerEmbedding, learns_the_same, keeps_inputs, right_shape, finite, 
 # | `W_position` | `(max_len, d_model)` | what meets the one-hot position: row $p$ is the vector of place $p$ |
 # | returns | `(seq, d_model)` | |
 #
-# A one-hot position has `max_len` numbers, also where the sequence is shorter. The result is judged, not the way.
+# A one-hot position has `max_len` numbers, also where the sequence is shorter. Only the result is checked, not
+# how you get it.
 
 # %% exercise="one_hot_view" part="solution"
 def one_hot_view(x: Tensor, W_input: Tensor, W_position: Tensor) -> Tensor:
@@ -492,7 +491,7 @@ check(one_hot_view, keeps_inputs, right_shape, finite, matches)
 # %% [markdown]
 # ## Experiment: reading dates without positions
 #
-# Does a model need all this? Take a task in which order is everything: read a Chinese date and write it as numbers.
+# Does a model need all this? Take this task: read a Chinese date and write it as numbers.
 #
 # | Chinese | meaning | target |
 # |---|---|---|
@@ -502,11 +501,11 @@ check(one_hot_view, keeps_inputs, right_shape, finite, matches)
 # own, ready-made (you build it in units 08 and 09). It reads the Chinese date, and writes the target one symbol at a time.
 # Then it reads 500 dates that it has never seen.
 #
-# **Predict first.** What share of the unseen dates does each model get right, all ten symbols of them? And **what kind** of
+# **Predict first.** What share of the unseen dates does each model get right, with all ten symbols correct? And **what kind** of
 # mistakes will the one without positions make?
 
 # %% part="demo"
-predict("06-no-positions", "Without positions, right are ... of 100 unseen dates", unit="of 100")
+predict("06-no-positions", "Without positions: how many of 100 unseen dates are right?", unit="of 100")
 
 # %% part="demo"
 predict("06-mistakes", "Without positions, wrong answers mostly have ...", choices=("wrong digits", "the right digits in a wrong order", "both alike"))
@@ -530,7 +529,7 @@ sources, targets = as_ids(sample("iso_dates", 250 * 64, seed=0))
 for pair in unseen[:3]:
     print(pair.chinese, "→", pair.english)
 
-# %% part="demo" folded=False
+# %% part="demo" folded=True
 class DateReader(nn.Module):
     def __init__(self, with_positions, d_model=64):
         super().__init__()
@@ -556,7 +555,7 @@ class DateReader(nn.Module):
         return ["".join(symbols[i] for i in row) for row in written[:, 1:].tolist()]
 
 # %% [markdown]
-# The next cell trains both, some seconds each. Printed are the loss at the start and its mean over the last 20 steps.
+# The next cell trains both, a few seconds each. It prints the loss at the start and its mean over the last 20 steps.
 
 # %% part="demo" folded=True
 def train(with_positions, steps=250, batch=64):
@@ -608,8 +607,9 @@ show(
 )
 
 # %% [markdown]
-# Look at the two shares, and then at the examples. A model without positions is a careful bookkeeper: are all the digits
-# accounted for, in a date that nobody wrote? And compare the curves: more training does not help a model that cannot know.
+# Look at the two shares, then at the examples. A model without positions is a careful bookkeeper: nearly always all the digits
+# are there, in a date that nobody wrote. (The hyphens land right: it can tell how much it has written.)
+# Compare the curves: more training does not help a model that cannot know.
 #
 # Here is the proof that it cannot. 1936年5月4日 and 1963年5月4日 are the same symbols in another order. To a model
 # without positions they are one and the same bag, so it must give both the same answer (but for rounding). At most one can be right.
@@ -628,10 +628,10 @@ for name, model in (("with positions", with_positions), ("without positions", wi
 #
 # ## What you built
 #
-# - `sinusoidal_positions`: the table of waves, fast ones first. It has a row for any place, also for ones that
-#   never came up in training.
-# - `shift_matrix`: moving on by $k$ places is one matrix, the same from everywhere; turned by it, scores depend on distance alone.
-# - `LearnedPositions`: the table without a formula, up to a longest length.
+# - `sinusoidal_positions`: the table of waves, fast ones first. The formula has a row for any place; whether a
+#   model can use rows it never saw in training is another question.
+# - `shift_matrix`: moving on by $k$ places is one matrix, the same from everywhere.
+# - `LearnedPositions`: the table without a formula, up to a maximum length.
 # - `TransformerEmbedding`: the bottom layer of the whole machine.
 # - `one_hot_view`: adding a position is appending a one-hot vector.
 #
@@ -646,7 +646,7 @@ for name, model in (("with positions", with_positions), ("without positions", wi
 # <details><summary>2. A table of sines alone, without cosines: what would be lost?</summary>
 #
 # The step matrix. $\sin(\omega(p+k))$ needs both $\sin(\omega p)$ and $\cos(\omega p)$. From the sine alone you cannot even
-# tell whether the hand is on its way up or down.
+# tell whether the hand points up or down.
 # </details>
 #
 # <details><summary>3. Why is the sinusoidal table a buffer, and neither a parameter nor a plain attribute?</summary>

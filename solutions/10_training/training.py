@@ -3,7 +3,7 @@
 #
 # You have built the whole machine, and it knows nothing: ask it for a translation and it answers noise. In this unit it
 # learns. At the end it turns 机器学习 into *machine learning* and 二〇二六年十一月二十日 into a date, with weights that you have
-# trained yourself, within minutes, on the machine before you.
+# trained yourself, within minutes, on the machine in front of you.
 #
 # - **You will be able to** turn text into batches, write the loss, the schedule and the step that train a Transformer, read
 #   the two curves that tell whether it learns, and find a bug by what they show.
@@ -50,7 +50,7 @@ shift_right = use_part("shift_right")
 # ## The data
 #
 # The course brings its own corpus: a generator of Chinese phrases, each with one English translation. Numbers, dates, times,
-# prices, sentences whose time phrase moves. It never ends, and it is exact. A tenth of all sources is kept for testing:
+# prices, sentences whose time phrase moves. It never runs out, and its translations are exact. A tenth of all sources is kept for testing:
 # they are never drawn for training.
 
 # %% part="demo" folded=True
@@ -67,7 +67,7 @@ table([(pair.kind, pair.chinese, " ".join(f"{word}={meaning}" for word, meaning 
 #
 # **pairs of texts → ids → batches → logits → loss → gradients → a step**, again and again.
 #
-# You build each of these arrows. First the ids.
+# You build each arrow. First the ids.
 
 # %% [markdown] exercise="build_vocabulary" part="prompt" points=6 difficulty=2 minutes=10
 # ## Exercise 1 · `build_vocabulary`
@@ -158,7 +158,7 @@ check(collate, keeps_inputs, right_shape, matches)
 # ## Batches of like length
 #
 # A batch is a rectangle, so short sequences are filled up with `<pad>`. Padding is computed like everything else, and thrown
-# away. How much of it is there? That depends on which pairs share a batch.
+# away. How much there is depends on which pairs share a batch.
 #
 # **Predict first.** We cut the same 6,400 pairs into batches of 64 twice: as they come, and sorted by length within groups of
 # 3,200.
@@ -181,13 +181,13 @@ outcome("10-padding", padding["as they come"][1], "%")
 table([(name, *found) for name, found in padding.items()], ["batches", "places", "padding (%)"])
 
 # %% [markdown]
-# The same words, in fewer places. From here on, batches are cut by length, and then come in mixed order.
+# The same words, in fewer places. From here on, batches are cut by length, and then come in random order.
 #
 # ## The loss
 #
 # At each place of the target, the model gives a probability to every word. The plain **cross-entropy** is minus the logarithm
 # of the probability of the right word. It is content only when that probability is 1, so it pushes the logits apart for ever.
-# **Label smoothing** (the paper, section 5.4) asks for a little less: the right word shall get $1 - \varepsilon$, and all
+# **Label smoothing** (the paper, section 5.4) asks for a little less: the right word should get $1 - \varepsilon$, and all
 # others share $\varepsilon$.
 #
 # $$q_w = \begin{cases} 1 - \varepsilon & w = y \\ 0 & w = \texttt{<pad>} \\ \dfrac{\varepsilon}{V - 2} & \text{otherwise}\end{cases}
@@ -212,8 +212,7 @@ print(f"loss: {-(wanted * log_p).sum():.4f}, without smoothing: {-log_p[3]:.4f}"
 table(rows, ["word", "logit", "p", "q", "−q log p"])
 
 # %% [markdown]
-# The smallest loss is now not 0. It is reached when $p = q$, and is then the entropy of $q$. So do not wait for a loss of 0; in
-# this unit, with 819 words, the floor is about 1.0.
+# The smallest loss is now not 0 but the entropy of $q$, reached when $p = q$. In this unit, with 819 words, this floor is about 1.0.
 
 # %% [markdown] exercise="label_smoothed_loss" part="prompt" points=8 difficulty=3 minutes=15
 # ## Exercise 3 · `label_smoothed_loss`
@@ -264,12 +263,12 @@ check(label_smoothed_loss, keeps_inputs, right_shape, finite, ignores_padding, m
 # %% [markdown]
 # ## The schedule
 #
-# How large shall a step be? The paper begins with tiny steps, lets the rate rise, and then lets it fall (section 5.3). One reason
+# How large should a step be? The paper begins with tiny steps, lets the rate rise, and then lets it fall (section 5.3). One reason
 # to begin small: Adam divides each gradient by its usual size, and in the first steps it does not know the usual size yet.
 #
 # $$\text{rate} = d_\text{model}^{-0.5} \cdot \min\left(\text{step}^{-0.5},\; \text{step} \cdot \text{warmup}^{-1.5}\right)$$
 #
-# Two lines: one rises with the step, the other falls with its square root. The smaller one counts. Both meet at
+# Two curves: one rises with the step, the other falls with its square root. The smaller one counts. Both meet at
 # $\text{step} = \text{warmup}$, where the rate is $1/\sqrt{d_\text{model} \cdot \text{warmup}}$.
 
 # %% [markdown] exercise="warmup_schedule" part="prompt" points=4 difficulty=1 minutes=5 relative=1e-5 absolute=1e-9
@@ -301,7 +300,7 @@ def warmup_schedule(step: int, d_model: int, warmup_steps: int) -> float:
 check(warmup_schedule, matches)
 
 # %% [markdown] exercise="warmup_schedule" part="hints"
-# - There are two lines in the formula, one that rises with the step and one that falls. `min` takes the smaller.
+# - There are two curves in the formula, one that rises with the step and one that falls. `min` takes the smaller.
 # - Both meet at `step == warmup_steps`. Put the numbers in: what is each of them there?
 # - `x ** -0.5` is one over the square root.
 
@@ -321,8 +320,7 @@ show(lines(steps, {
 }, "step", "learning rate", markers=False))
 
 # %% [markdown]
-# The paper's rate never ends; whoever trains for days may stop when they like. We know how many steps we have, so we let the
-# rate go down to 0, and the weights settle.
+# The paper's rate never reaches 0. We know how many steps we have, so we let it go down to 0, and the weights settle.
 #
 # ## One step
 #
@@ -336,12 +334,11 @@ table([("the decoder reads", *(names[int(i)] for i in read[0])), ("it must say",
       ["place", *map(str, range(target.shape[1]))])
 
 # %% [markdown]
-# At each place it reads the word *before* the one it must say. This is **teacher forcing**: whatever the model would have
-# said itself, it reads the right words. All places are computed at once, and the causal mask keeps each from looking ahead.
+# At each place it reads the word *before* the one it must say. This is unit 09's **teacher forcing**. All places are
+# computed at once, and the causal mask keeps each from looking ahead.
 #
-# One more thing: now and then a batch has a huge gradient. **Clipping** limits it. When the norm of all gradients together,
-# $\lVert g \rVert = \sqrt{\sum g_i^2}$, is above 1, all of them are divided by it. The direction stays; small gradients
-# stay as they are.
+# Now and then a batch has a huge gradient. **Clipping** limits it. When the norm of all gradients together,
+# $\lVert g \rVert = \sqrt{\sum g_i^2}$, is above 1, all of them are divided by it. The direction stays.
 
 # %% [markdown] exercise="train_step" part="prompt" points=8 difficulty=3 minutes=15
 # ## Exercise 5 · `train_step`
@@ -503,11 +500,11 @@ print(f"loss {losses[0]:.2f} → {losses[-1]:.2f}; right: {own:.0%} of the 32, {
 print("机器学习 →", translate_text(learns_by_heart, "机器学习", vocabularies, greedy_decode))
 
 # %% [markdown]
-# It knows its few phrases by heart, and answers everything else with pieces of them.
+# It knows its few phrases by heart, and hardly anything else: look at its answer to 机器学习.
 #
 # ## Two numbers, always
 #
-# How good is the model? There are two ways to ask.
+# There are two ways to ask how good the model is.
 #
 # - **Teacher-forced accuracy**: it reads the right words, and we count how often it names the next one. Cheap: one pass.
 # - **Greedy exact match**: it writes by itself, reading its own words, and we count the translations that are right in every
@@ -521,9 +518,9 @@ predict("10-nine-in-ten", "90 % of the words right: what share of the phrases?",
 
 # %% [markdown]
 # Now the long run: a pre-norm Transformer with two layers on either side and 0.56 million weights, 4,000 steps of 64 freshly drawn
-# pairs. It took a few minutes on the CPUs that were tried; the line below the curves says how long it takes here. The same
-# code runs on CUDA and MPS. The dotted lines are losses to compare with: all words alike; the best that can be done by knowing how
-# often each word occurs, and nothing of the source; and the floor.
+# pairs. It takes minutes on a CPU; the line below the curves says how long here. The same code runs on CUDA and MPS. Each point of the
+# loss curve is a mean over some steps, so it starts below the first loss. The dotted lines are losses to compare with: all words alike;
+# the best for somebody who knows how often each word occurs, and nothing of the source; and the floor.
 #
 # At each measurement the run is saved, with the optimizer's memory, in `checkpoint.pt`. If you stop it, or the machine sleeps, run
 # the cells again: it goes on from there.
@@ -572,8 +569,8 @@ outcome("10-nine-in-ten", 100 * float(np.interp(0.9, forced, exact)), "%")
 print(f"perplexity on unseen phrases: {math.exp(loss_of(model, smoothing=0.0)):.2f}")
 
 # %% [markdown]
-# If words failed independently, $0.9^7 \approx 0.48$ of the phrases would be right. So the second curve starts late. In a healthy
-# model it **does** catch up. Keep that in mind for later.
+# If words failed independently, $0.9^7 \approx 0.48$ of the phrases would be right. So the second curve starts late. (Your
+# number, read off between two measurements, may be higher: mistakes cluster.) Given enough steps, a healthy model **catches up**.
 #
 # **Perplexity** is $e$ to the plain cross-entropy (your loss with `smoothing=0`): among how many words, as it were, the model still
 # hesitates. Guessing gives 819. Label smoothing asks for $p = 0.9$ and no more, so $1/0.9 = 1.11$ is about as low as it gets here.
@@ -614,14 +611,14 @@ check(trained_weights, has_course_weights, translates(0.9))
 # %% [markdown]
 # ## It translates
 #
-# A few sources. The last two say the same, with the time in two places.
+# A few sources. (机器学习 is a fixed phrase, and was in training.) The last two say the same, with the time in two places.
 
 # %% part="demo" folded=True
 texts = ["机器学习", "二〇二六年十一月二十日", "三百二十五", "差十分十点", "昨天我买了三本书", "我昨天买了三本书"]
 table([(text, translate_text(model, text, vocabularies, greedy_decode)) for text in texts], ["Chinese", "your model"])
 
 # %% [markdown]
-# And on a larger test: 1,000 sources that training never draws. Which kinds are hard?
+# And on 1,000 sources that training never draws. Which kinds are hard?
 
 # %% part="demo"
 test = sample(None, 1000, seed=11, split="test", unique=True)
@@ -631,12 +628,12 @@ print(f"exact match on {len(test)} unseen sources: {100 * right / len(test):.1f}
 error_table(test, found)
 
 # %% [markdown]
-# An error table by kind is worth more than the one number: it says where to look.
+# Where there are many errors, the table says where to look. With two or three, no kind stands out: read the examples.
 #
 # ## A word in the making
 #
 # In pre-norm, each place of the decoder has one vector that runs through all blocks, and each sub-layer *adds* to it (unit 08).
-# So you may stop early and ask. Take that vector after the embedding or after a block, and apply the last norm and the output
+# So you may stop early: take that vector after the embedding or after a block, and apply the last norm and the output
 # layer at once: which word would the model say **now**?
 #
 # **Predict first.** Before any block has run, which word will it be?
@@ -673,8 +670,8 @@ outcome("10-early", "the word that it reads there" if same_as_read > 0.5
 table(rows, ["place", *map(str, range(len(rows[0]) - 1))])
 
 # %% [markdown]
-# First the word that it has read; in the middle often something of the right kind, and wrong; at the end the next word. Block 1 leaves
-# half-finished thoughts in the vector, and block 2 reads them there.
+# First the word that it has read; in the middle some words are right already, and others of the right kind; at the end the next word.
+# Block 1 leaves half-finished thoughts in the vector, and block 2 corrects them.
 #
 # ## What it looks at
 #
@@ -711,11 +708,11 @@ outcome("10-yesterday", "昨 or 天" if looks_at in "昨天" else "书, the last
 
 # %% [markdown]
 # Does the row of *yesterday* follow 昨天 in both maps? Attention has no fixed places; it finds the characters where they are. Not
-# every row is as clear: a row may gather what it needs from characters whose encoding already knows their neighbours.
+# every row is as clear.
 #
 # Rows are named by the word that is being written there; the columns of the decoder's self-attention by the words that it reads,
 # from `<bos>` on. Choose layers, heads and sentences in the explorer's menus. (Where nothing can be chosen, you see one still figure.)
-# Is there a head in the encoder whose map is nothing but a diagonal, or a line beside it?
+# Is there a head in the encoder whose map is close to a diagonal, or a line beside it?
 
 # %% part="demo" folded=True
 texts = ("昨天我买了三本书", "机器学习", "二〇二六年十一月二十日", "三百二十五")
@@ -724,10 +721,10 @@ explore([looked_at(text) for text in texts], layer="encoder, block 1, self-atten
 # %% [markdown]
 # ## One wrong word
 #
-# In training, the decoder has only ever read right words. Alone it reads its own. The lecture warns: one step wrong, every step
-# wrong (一步错，步步错). This mismatch is called **exposure bias**. Does your model have it?
+# In training, the decoder has only ever read right words. Alone it reads its own. This mismatch is called
+# **exposure bias**. Does your model have it?
 #
-# Here is the test. The model gets the first two words of an unseen translation, both right, and then a third one that is drawn at
+# A test: the model gets the first two words of an unseen translation, both right, and then a third one that is drawn at
 # random from the vocabulary. From there it writes on by itself. We count how many of its next six words are those of the right
 # translation, place by place. (Without the wrong word, nearly all are.)
 
@@ -764,9 +761,10 @@ show(lines(range(1, FAR + 1), behind, "places behind the wrong word", "share rig
 
 # %% [markdown]
 # Both curves start low: the word right behind the wrong one suffers most. Led back to the right words, the model is itself again at
-# once. Left alone, it reads its own mistake, then the next, and stays lost.
+# once. Left alone, it reads its own mistake, then the next, and recovers only in part. The lecture says it more sharply: one
+# step wrong, every step wrong (一步错，步步错). (The count is strict: a right word that comes one place late is wrong too.)
 #
-# The lecture's cure: let it read a few wrong words **in training**, so that it learns to distrust them. (With the model's own words this is
+# The lecture's suggestion: let it read a few wrong words **in training**. (With the model's own words this is
 # called *scheduled sampling*; ours are random.) Two copies train 200 steps more: one as before, one with a seventh of the words that
 # it reads replaced at random. What it has to say stays right.
 
@@ -805,13 +803,13 @@ outcome("10-used-to-mistakes", "nearly all right" if after > 0.9
 table(rows, ["model", "right behind a wrong word", "exact match"])
 
 # %% [markdown]
-# More of the same changes little. A few wrong words to practise on change much. The last column is the price, if there is one: where
-# mistakes are rare, being used to them wins little.
+# More of the same changes little. A few wrong words change much: the copy practised just this kind of mistake. Is there a price?
+# Compare both copies' exact match. (In our run it fell less with wrong words: no price there.)
 #
 # ## The break-it lab
 #
 # Now the other way round: a bug is in, and you see only the curves. `break_it()` lists what can be broken. Each bug runs in seconds,
-# on a small model and a task of its own. First the healthy run.
+# on a small model and a task of its own, with a loss without smoothing. First the healthy run.
 
 # %% part="demo"
 from autograder.lab.breaking import break_it
@@ -847,8 +845,8 @@ fell = (healthy.teacher_forced[-1] - padded.teacher_forced[-1] > 0.1, healthy.ex
 outcome("10-padding-counted", {(True, True): "both", (True, False): "teacher-forced accuracy only", (False, True): "exact match only"}.get(fell, "neither"))
 
 # %% [markdown]
-# **Some bugs can hardly be seen from outside.** Training works around them. Only a check of the part by itself, on inputs made for
-# it, finds them; that is why this course has so many.
+# **The two numbers hardly show some bugs.** Training works around them. Read the translations: does one of the four stutter? A check of
+# the part by itself, on inputs made for it, finds such a bug at once; that is why this course has so many.
 #
 # Now you: `break_it("heads merged without transposing")`, `break_it("no positions")`, `break_it("no norm")`. Guess both numbers before you
 # look; what the curves show is told below them.
@@ -866,8 +864,8 @@ outcome("10-padding-counted", {(True, True): "both", (True, False): "teacher-for
 # **Model answer.** With teacher forcing the model reads the right words; alone it reads its own. So the fault lies where the two
 # situations differ.
 #
-# 1. *The future leaks* (no causal mask, off by one, applied after the softmax, heads merged wrongly). Test: change the last token of
-#    the decoder's input and see whether an output before it moves. It must not.
+# 1. *The future leaks* (no causal mask, or off by one). Test: change the last token of the decoder's input and see whether an output
+#    before it moves. It must not.
 # 2. *The target is not shifted*: input and label are the same token. Test: print the three rows for one sentence, what the decoder
 #    reads, what it must say, and the ids' names. Here the mask is innocent: the test of cause 1 passes.
 # 3. *It never stops*: `<eos>` was dropped from the labels, or the decoding loop does not stop there. Test: look at some
