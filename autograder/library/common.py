@@ -12,3 +12,25 @@ def doubles(*arrays: np.ndarray) -> tuple[Any, ...]:
     import torch
 
     return tuple(torch.from_numpy(np.array(array, dtype=np.float64, order="C")) for array in arrays)
+
+
+def watched_generator(seed: int) -> Any:
+    """A generator of PyTorch's, and after the call a look at it: whether it was drawn from, and whether anything else was."""
+    import random
+
+    import torch
+
+    from ..formats.fixtures import Watched
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def elsewhere() -> str:
+        numpys = np.random.get_state()  # noqa: NPY002  the one that code without a generator draws from
+        return repr((torch.get_rng_state().tolist(), numpys, random.getstate()))
+
+    own, others = generator.get_state(), elsewhere()
+
+    def look() -> dict[str, bool]:
+        return {"moved": not torch.equal(generator.get_state(), own), "others moved": elsewhere() != others}
+
+    return Watched(generator, look)

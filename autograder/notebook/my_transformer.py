@@ -219,10 +219,15 @@ def write(folder: Path, name: str, text: str) -> None:
 
 def write_plain(folder: Path, file_name: str, text: str) -> None:
     """Put a file into the package, replacing an earlier one at once. Raises OSError."""
+    open_package(folder)
+    _replace(folder / file_name, text)
+
+
+def open_package(folder: Path) -> None:
+    """Make the package, where there is none yet. Raises OSError."""
     folder.mkdir(exist_ok=True)
     if not (folder / "__init__.py").is_file():
         (folder / "__init__.py").write_text(_INIT, encoding="utf-8")
-    _replace(folder / file_name, text)
 
 
 def write_file(folder: Path, path: Path) -> None:

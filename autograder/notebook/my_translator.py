@@ -25,6 +25,10 @@ class NotReady(Exception):
 def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     """Translate each argument and print it; return the exit status."""
     texts = list(sys.argv[1:] if arguments is None else arguments)
+    if texts[:1] == ["--fill"]:
+        from .my_filler import fill_all
+
+        return fill_all(folder, texts[1:])
     if not texts:
         print(_USAGE, file=sys.stderr)
         return 2
@@ -45,10 +49,10 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _missing_parts(folder: Path) -> list[str]:
-    """Exercises that the translator needs, directly or through other parts, and that are not kept or do not pass."""
+def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
+    """Exercises that are needed, directly or through other parts, and that are not kept or do not pass."""
     missing: list[str] = []
-    wanted, seen = list(NEEDED), set(NEEDED)
+    wanted, seen = list(needed), set(needed)
     with my_transformer.at(folder):
         while wanted:
             name = wanted.pop(0)
@@ -66,8 +70,8 @@ class Translator:
     """The learner's model from the learner's own parts and weights. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := _missing_parts(folder):
-            raise NotReady(_told(missing))
+        if missing := missing_parts(folder, NEEDED):
+            raise NotReady(told_missing(missing, "translate"))
         if trouble := file_trouble(folder / WEIGHTS):
             there = (folder / WEIGHTS).exists()
             why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
@@ -109,10 +113,11 @@ class Translator:
         return [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
 
 
-def _told(missing: Sequence[str]) -> str:
+def told_missing(missing: Sequence[str], work: str) -> str:
+    """One line that names the parts without which the package cannot do its work."""
     named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
     one = len(missing) == 1
-    return f"{my_transformer.PACKAGE} cannot translate yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
+    return f"{my_transformer.PACKAGE} cannot {work} yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
 
 
 def _model(path: Path, transformer: Any) -> Any:

@@ -1051,4 +1051,4 @@ table(rows, ["operator", "calls", "own time (ms)", "share"])
 # - Chowdhery et al., *PaLM* (2022), appendix B: model FLOPs utilisation.
 # - PyTorch's documentation: `torch.autocast`, `torch.profiler`, `torch.nn.functional.scaled_dot_product_attention`.
 #
-# **Next:** this is the last unit for now. You have built the Transformer, trained it, searched with it and made it fast.
+# **Next:** unit 13, BERT. An encoder alone, trained on text that nobody has labelled.

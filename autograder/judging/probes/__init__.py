@@ -5,6 +5,7 @@ docs/probes.md says what a probe is and how to add one.
 
 from .basic import finite, keeps_inputs, matches, right_shape, same_alone_and_in_a_batch, same_twice
 from .blocks import blind_to_hidden_tokens, each_row_by_itself, each_sentence_by_itself, same_in_eval
+from .chance import chooses_the_share, draws_evenly, draws_from, hides_by_ordinary_ids, labels_what_it_chose, shares_out
 from .decoding import ends_at_eos, no_bos, same_counts, same_sentences, searches_each_sentence_by_itself
 from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
 from .heads import axes, entries_in_place, open_rows_sum_to_one
@@ -50,9 +51,12 @@ __all__ = [
     "blind_to_masked_scores",
     "blind_to_padding",
     "blind_to_the_future",
+    "chooses_the_share",
     "columns_hold_their_waves",
     "computes_in_type",
     "decodes_in_eval_mode",
+    "draws_evenly",
+    "draws_from",
     "each_gradient",
     "each_row_by_itself",
     "each_sentence_by_itself",
@@ -64,9 +68,11 @@ __all__ = [
     "has_course_weights",
     "hears",
     "hears_every_row",
+    "hides_by_ordinary_ids",
     "ignores_padding",
     "keeps_inputs",
     "knows_specials",
+    "labels_what_it_chose",
     "learns_the_same",
     "matches",
     "moves_positions",
@@ -89,6 +95,7 @@ __all__ = [
     "same_sentences",
     "same_twice",
     "searches_each_sentence_by_itself",
+    "shares_out",
     "stops_in_time",
     "sums_to_one",
     "tells_the_watcher",

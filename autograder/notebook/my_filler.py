@@ -1,0 +1,134 @@
+"""A learner's own BERT: what `python -m my_transformer --fill "三[MASK]书"` does with the parts and weights in that package."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import my_transformer
+from .my_translator import NotReady, missing_parts, told_missing
+from .parts import learners_part
+
+WEIGHTS = "bert.safetensors"
+NEEDED = ("MaskedLanguageModel",)
+HOLE = "[MASK]"
+SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>", HOLE)
+"""In front of the corpus's characters: ids 0 to 4 of unit 13's vocabulary."""
+_UNK, _MASK = 3, 4
+_USAGE = f'Which hole should I fill? python -m {my_transformer.PACKAGE} --fill "三{HOLE}书"'
+_SHOWN = 5
+
+
+def keep_bert(model: Any) -> None:
+    """Keep a pre-trained `MaskedLanguageModel` of unit 13 in the learner's package, where the package is kept at all."""
+    if not my_transformer.is_on():
+        return
+    from safetensors.torch import save_file
+
+    folder = my_transformer.package_folder(Path.cwd())
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
+    heads = int(model.encoder.blocks[0].self_attention.num_heads)
+    with contextlib.suppress(OSError):
+        my_transformer.open_package(folder)
+        save_file(weights, folder / WEIGHTS, metadata={"num_heads": str(heads)})
+        print(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}")
+
+
+def fill_all(folder: Path, texts: Sequence[str]) -> int:
+    """Fill the holes of each text and print what is likeliest there; return the exit status."""
+    if not texts:
+        print(_USAGE, file=sys.stderr)
+        return 2
+    try:
+        model = _model(folder)
+    except NotReady as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    status = 0
+    for text in texts:
+        if trouble := _trouble(model, text):
+            print(trouble, file=sys.stderr)
+            status = 1
+            continue
+        for line in _filled(model, text):
+            print(line)
+    return status
+
+
+def _tokens(text: str) -> list[str]:
+    from ..lab.corpus import chinese_tokens
+
+    pieces = text.replace("▢", HOLE).split(HOLE)
+    tokens = list(chinese_tokens(pieces[0]))
+    for piece in pieces[1:]:
+        tokens += [HOLE, *chinese_tokens(piece)]
+    return tokens
+
+
+def _trouble(model: Any, text: str) -> str:
+    """Why no hole of a text can be filled, in one line; empty where it can."""
+    tokens, most = _tokens(text), model.embedding.position.num_embeddings
+    if HOLE not in tokens:
+        return f"“{text.strip()[:20]}” has no hole: write {HOLE} where a character is missing."
+    if len(tokens) > most:
+        return f"“{text.strip()[:20]}” is too long: it has {len(tokens)} tokens, and your model reads {most} at most."
+    return ""
+
+
+def _filled(model: Any, text: str) -> list[str]:
+    """For each hole of a text: the likeliest characters, each with its probability."""
+    import torch
+
+    from ..lab.corpus import SOURCE_TOKENS
+
+    names = (*SPECIAL_TOKENS, *SOURCE_TOKENS)
+    number = {name: i for i, name in enumerate(names)}
+    tokens = _tokens(text)
+    with torch.no_grad():
+        chances = model(torch.tensor([[number.get(token, _UNK) for token in tokens]]))[0].softmax(dim=-1)
+    lines = []
+    for place in (i for i, token in enumerate(tokens) if token == HOLE):
+        best = chances[place].topk(_SHOWN).indices.tolist()
+        lines.append("  ".join(f"{names[i]} {100 * float(chances[place, i]):.0f} %" for i in best))
+    return lines
+
+
+def _model(folder: Path) -> Any:
+    if missing := missing_parts(folder, NEEDED):
+        raise NotReady(told_missing(missing, "fill holes"))
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise NotReady(
+            f"{my_transformer.PACKAGE} cannot fill holes yet: there are no weights ({WEIGHTS}) in it. Run the cells of unit 13 "
+            "that pre-train."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+            heads = int((file.metadata() or {})["num_heads"])
+        with my_transformer.at(folder):
+            kind = learners_part(NEEDED[0])
+        model = kind(**_sizes(weights, heads))
+        model.load_state_dict(weights, strict=False)  # a tied weight stands there once
+        return model.eval()
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        raise NotReady(f"{path.name} cannot be used: {error}") from error
+
+
+def _sizes(weights: dict[str, Any], heads: int) -> dict[str, int]:
+    """What `MaskedLanguageModel` was built with, from its weights' shapes."""
+    vocab_size, d_model = weights["embedding.token.weight"].shape
+    blocks = {name.split(".")[2] for name in weights if name.startswith("encoder.blocks.")}
+    return {
+        "vocab_size": int(vocab_size),
+        "d_model": int(d_model),
+        "num_heads": heads,
+        "num_layers": len(blocks),
+        "d_ff": int(weights["encoder.blocks.0.feed_forward.linear1.weight"].shape[0]),
+        "max_len": int(weights["embedding.position.weight"].shape[0]),
+    }
