@@ -532,7 +532,7 @@ def softmax_backward(weights: np.ndarray, grad_weights: np.ndarray) -> np.ndarra
     return torch.ops.aten._softmax_backward_data(*doubles(grad_weights, weights), -1, torch.float64).numpy()
 
 # %% exercise="softmax_backward" part="variants"
-without("whole numbers", "far apart", "far apart, the other way round", because="rows of weights sum to 1")
+without("whole numbers", "far apart", "far apart, the other way round", "ties", because="rows of weights sum to 1")
 
 def drawn(rng, *shape):
     scores = 1.5 * rng.normal(size=shape)

@@ -298,7 +298,7 @@ WAYS = {
     "bound-of-now": f"your search stops when no live hypothesis is better at its present length than the best finished one. {LIVE_ON}",
     "bound-of-next": f"your search stops when no live hypothesis would be better, one word longer, than the best finished one. {LIVE_ON}",
     "bound-without-penalty": f"your search stops when the best finished score is above the plain sum of every live hypothesis. {LIVE_ON}",
-    "refills stops-when-full": two_things(REFILLS, STOPS_FULL),
+    "refills stops-when-full": STOPS_FULL,
     "refills stops-when-full counts-live": two_things(REFILLS, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
     "refills counts-more stops-when-full counts-live": two_things(COUNTS_MORE, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
     "shrinks finished-first": two_things(SHRINKS, FINISHED_FIRST),
