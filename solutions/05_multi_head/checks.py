@@ -1004,6 +1004,9 @@ wrong("log-softmax", ("torch.softmax(scores, dim=-1)", "torch.log_softmax(scores
 wrong("sigmoid", ("torch.softmax(scores, dim=-1)", "torch.sigmoid(scores)"), says="your weights are sigmoids of the scores, so the keys do not compete and a row does not sum to 1; use softmax over the keys.")
 wrong("not-stable", ("torch.softmax(scores, dim=-1)", "torch.exp(scores) / torch.exp(scores).sum(dim=-1, keepdim=True)"),
       says="your softmax overflows on large scores: exp gives infinity, and infinity / infinity is NaN. Subtract each row's maximum first, or use torch.softmax.")
+wrong("not-stable-masked", (fill, "scores"), (zero, ""),
+      ("weights = torch.softmax(scores, dim=-1)", "e = torch.exp(scores) if mask is None else torch.exp(scores) * mask\n        weights = e / e.sum(dim=-1, keepdim=True).clamp(min=1e-30)"),
+      says="your softmax overflows on large scores: exp gives infinity, and infinity / infinity is NaN. Subtract each row's maximum first, or use torch.softmax.")
 # projections
 wrong("query-not-projected", ("self.q_proj(query)", "query"), says="the queries are not projected: `query` must go through `q_proj` first.")
 wrong("key-not-projected", ("self.k_proj(key)", "key"), says="the keys are not projected: `key` must go through `k_proj` first.")
