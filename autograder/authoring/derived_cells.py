@@ -59,11 +59,6 @@ def solution_links(course: Path) -> bool:
     return bool(project.get("tool", {}).get("autograder", {}).get("solution_links", True))
 
 
-def is_derived(cell: NotebookNode) -> bool:
-    """Whether the builder put this cell there."""
-    return bool(cell.metadata.get("autograder", {}).get("made"))
-
-
 def without_solution_links(text: str) -> str:
     """A notebook's text without its way to the solutions, for learners who are not given them."""
     notebook = json.loads(text)

@@ -41,10 +41,6 @@ class Submission:
     unit: str
     folder: Path
 
-    def timestamp(self) -> str | None:
-        found = read_regular(self.folder / TIMESTAMP, MAX_TIMESTAMP)
-        return found.decode("utf-8", "replace") if found else None
-
     def exchange_files(self) -> dict[str, bytes]:
         """What nbgrader's exchange has put beside the notebook, and needs again to give feedback back."""
         found = {name: read_regular(self.folder / name, MAX_TIMESTAMP) for name in (TIMESTAMP, SECRET)}

@@ -39,7 +39,7 @@ from .files import (
 from .grade_one import Graded
 from .gradebook import GradebookError, GradebookWriter, MoreTime
 from .record import Failure, Record
-from .submission import submission_digest, submission_files
+from .submission import TIMESTAMP, submission_digest, submission_files
 from .worker import Conditions, Task, start_worker, work
 
 _ATTEMPTS = 3
@@ -230,8 +230,10 @@ def _write(plan: Plan, book: GradebookWriter, graded: Graded) -> None:
     assignment = plan.assignments[unit]
     submission = next(one for one in plan.todo if (one.student, one.unit) == (student, unit))
     answers = read_answers(plan.course, student, unit, assignment.notebook_name)
-    book.write(graded, assignment.notebook_name, submission.timestamp(), answers)
-    write_graded(plan.course, assignment, graded, submission.exchange_files())
+    beside = submission.exchange_files()
+    timestamp = beside[TIMESTAMP].decode() if TIMESTAMP in beside else None
+    book.write(graded, assignment.notebook_name, timestamp, answers)
+    write_graded(plan.course, assignment, graded, beside)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import my_transformer
-from .my_translator import NotReady, missing_parts, told_missing
+from .my_translator import NotReady, Show, Trouble, answer_each, missing_parts, told_missing
 from .parts import learners_part
 
 WEIGHTS = "bert.safetensors"
@@ -39,23 +38,17 @@ def keep_bert(model: Any) -> None:
 
 def fill_all(folder: Path, texts: Sequence[str]) -> int:
     """Fill the holes of each text and print what is likeliest there; return the exit status."""
-    if not texts:
-        print(_USAGE, file=sys.stderr)
-        return 2
-    try:
-        model = _model(folder)
-    except NotReady as reason:
-        print(reason, file=sys.stderr)
-        return 1
-    status = 0
-    for text in texts:
-        if trouble := _trouble(model, text):
-            print(trouble, file=sys.stderr)
-            status = 1
-            continue
+    return answer_each(texts, _USAGE, lambda: _ways_to_fill(folder))
+
+
+def _ways_to_fill(folder: Path) -> tuple[Trouble, Show]:
+    model = _model(folder)
+
+    def show(text: str) -> None:
         for line in _filled(model, text):
             print(line)
-    return status
+
+    return lambda text: _trouble(model, text), show
 
 
 def _tokens(text: str) -> list[str]:

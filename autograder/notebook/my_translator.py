@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
 _USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
 _TRIED_ON = 24
+Trouble = Callable[[str], str]
+Show = Callable[[str], None]
 
 
 class NotReady(Exception):
@@ -29,24 +31,41 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
         from .my_filler import fill_all
 
         return fill_all(folder, texts[1:])
+    return answer_each(texts, _USAGE, lambda: _ways_to_translate(folder))
+
+
+def answer_each(texts: Sequence[str], usage: str, ready: Callable[[], tuple[Trouble, Show]]) -> int:
+    """Answer each text with the learner's own model; return the exit status.
+
+    ready: gives what says why a text cannot be answered ("" where it can), and what answers it. Raises NotReady.
+    """
     if not texts:
-        print(_USAGE, file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 2
     try:
-        translator = Translator(folder)
+        trouble_of, show = ready()
     except NotReady as reason:
         print(reason, file=sys.stderr)
         return 1
     status = 0
     for text in texts:
-        if trouble := translator.trouble(text):
+        if trouble := trouble_of(text):
             print(trouble, file=sys.stderr)
             status = 1
-            continue
+        else:
+            show(text)
+    return status
+
+
+def _ways_to_translate(folder: Path) -> tuple[Trouble, Show]:
+    translator = Translator(folder)
+
+    def show(text: str) -> None:
         print(translator(text))
         if unknown := translator.unknown(text):
             print(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})", file=sys.stderr)
-    return status
+
+    return translator.trouble, show
 
 
 def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from autograder.authoring.build import with_outputs_of
-from autograder.authoring.derived_cells import SOLUTION_LINK, is_derived, solution_links
+from autograder.authoring.derived_cells import MADE, SOLUTION_LINK, solution_links
 from autograder.authoring.notebook import notebook_text, solved_notebook
 from autograder.authoring.parse import units
 from autograder.authoring.start_page import entry_of, start_page, unit_minutes
@@ -19,7 +19,11 @@ pytestmark = pytest.mark.quick
 
 
 def closing(folder: Path, *edits: tuple[str, str]) -> list[str]:
-    return [cell.source for cell in solved_notebook(lesson(folder, *edits)).cells if is_derived(cell)]
+    return [
+        cell.source
+        for cell in solved_notebook(lesson(folder, *edits)).cells
+        if cell.metadata.get("autograder", {}).get("made") == MADE
+    ]
 
 
 def neighbour(folder: Path, unit: str) -> None:

@@ -128,17 +128,22 @@ PLUGIN = """
 from nbgrader.plugins import BasePlugin
 class OnePointEachDay(BasePlugin):
     def late_submission_penalty(self, student_id, score, total_seconds_late):
-        return {rate} * total_seconds_late / 86400
+        return total_seconds_late / 86400
 """
+
+
+def take_one_point_each_day(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The course's late policy."""
+    (course / "late_rules.py").write_text(PLUGIN, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(course))
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
 
 
 def test_late_penalties_are_fresh_at_each_regrade(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Submission(course, solved=True).hand_in(course, "ada")
     (submitted_folder(course, "ada") / "timestamp.txt").write_text(LATE, encoding="utf-8")
-    (course / "late_rules.py").write_text(PLUGIN.format(rate=1), encoding="utf-8")
-    monkeypatch.syspath_prepend(str(course))
-    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
-        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
+    take_one_point_each_day(course, monkeypatch)
     grade(course)
     with book_of(course) as book:
         assert book.find_submission(UNIT, "ada").late_submission_penalty == 0
@@ -164,10 +169,7 @@ def test_more_time_counts_in_the_points_and_without_the_line_no_longer(
     course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in(course)
-    (course / "late_rules.py").write_text(PLUGIN.format(rate=1), encoding="utf-8")
-    monkeypatch.syspath_prepend(str(course))
-    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
-        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
+    take_one_point_each_day(course, monkeypatch)
     grade(course)
     with book_of(course) as book:
         book.find_assignment(UNIT).duedate = datetime(2026, 11, 18, 18)  # four days before it was handed in

@@ -13,7 +13,7 @@ from autograder.grading.grade_one import MAX_SHOWN
 from autograder.grading.pipeline import Outcome, Plan, plan, run
 from tests.grading.executors import Inline
 from tests.grading.small_course import UNIT, Submission, submitted_folder
-from tests.grading.test_gradebook import LATE, PLUGIN, book_of, hand_in
+from tests.grading.test_gradebook import LATE, book_of, hand_in, take_one_point_each_day
 from tests.grading.test_pipeline import FAST, hand_in_broken
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -38,10 +38,7 @@ def graded(course: Path, *students: str, seed: int | None = None, force: bool = 
 
 def test_penalties_follow_points_that_were_given_by_hand(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hand_in(course, stamp=LATE)
-    (course / "late_rules.py").write_text(PLUGIN.format(rate=1), encoding="utf-8")
-    monkeypatch.syspath_prepend(str(course))
-    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as file:
-        file.write("\nc.AssignLatePenalties.plugin_class = 'late_rules.OnePointEachDay'\n")
+    take_one_point_each_day(course, monkeypatch)
     graded(course, seed=1)
     with book_of(course) as book:
         book.find_assignment(UNIT).duedate = datetime(2026, 11, 20, 18)
