@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 AGAIN, SCATTERED, TIES, WHOLE, ONE = "again", "scattered", "ties", "whole numbers", "one"
 FAR_APART, REVERSED = "far apart", "far apart, the other way round"
+ELSEWHERE = "another device"
 
 
-KINDS = (AGAIN, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ONE)
+KINDS = (AGAIN, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ELSEWHERE, ONE)
 SizedCall = Callable[[int, dict[str, int]], Call | None]
 """Makes the first call of the maker with this number, at these sizes; None where what is wanted is no number."""
 
@@ -61,7 +62,13 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
     add(FAR_APART, is_numpy, given(_far_apart))
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
     add(AGAIN, lambda call: True, again)
+    add(ELSEWHERE, _has_tensors, lambda call: replace(call, elsewhere=True))
     return found
+
+
+def _has_tensors(call: Call) -> bool:
+    """Whether it deals with PyTorch's tensors at all."""
+    return call.init is not None or _any_array(call.given, lambda array: True, arrays=False)
 
 
 def _ones(piece: Workpiece, sized: SizedCall) -> Iterator[tuple[str, Call]]:
@@ -90,14 +97,14 @@ def _is_table(array: Array) -> bool:
     return array.ndim > 1 and min(array.shape) > 1
 
 
-def _any_array(tree: Any, holds: Callable[[Array], bool], tensors: bool = True) -> bool:
+def _any_array(tree: Any, holds: Callable[[Array], bool], tensors: bool = True, arrays: bool = True) -> bool:
     if isinstance(tree, dict):
-        return any(_any_array(value, holds, tensors) for value in tree.values())
+        return any(_any_array(value, holds, tensors, arrays) for value in tree.values())
     if isinstance(tree, (tuple, list)):
-        return any(_any_array(value, holds, tensors) for value in tree)
+        return any(_any_array(value, holds, tensors, arrays) for value in tree)
     if isinstance(tree, Tensor):
         return tensors and holds(tree.data)
-    return isinstance(tree, np.ndarray) and holds(tree)
+    return arrays and isinstance(tree, np.ndarray) and holds(tree)
 
 
 def _changed(tree: Any, change: Callable[[Array], Array]) -> Any:

@@ -37,7 +37,7 @@ from ..judging.probes.probe import common_view
 from ..library import build_fixture, grading
 from ..observing.capture import capture
 from ..observing.observe import observe
-from .drawing import READY
+from .drawing import READY, short_float32
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import AXIS_FROM_THE_OTHER_END, slips
 from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
@@ -283,7 +283,7 @@ def draw_state(module: Any, rng: np.random.Generator) -> dict[str, Any]:
             values = values / np.sqrt(shape[-1])
         elif name.endswith("weight"):
             values = 1 + values / 2
-        state[name] = Tensor(values.astype(np.float32), "float32")
+        state[name] = Tensor(short_float32(values), "float32")
     return state
 
 

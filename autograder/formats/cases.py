@@ -26,7 +26,8 @@ class Call:
     class, `init` holds the constructor's arguments, `state` the weights to load, and `method` what is called.
     `gradients` asks for the gradients of the outputs' weighted sum with respect to float inputs and weights.
     `before` holds the arguments of calls that come before it on the same object, whose results count for nothing.
-    With `scattered`, the entries of its arrays do not lie one behind the other in memory.
+    With `scattered`, the entries of its arrays do not lie one behind the other in memory. With `elsewhere`, its tensors
+    lie on another device than the CPU.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Call:
     gradients: bool = False
     before: tuple[dict[str, Any], ...] = ()
     scattered: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

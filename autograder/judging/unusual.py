@@ -19,12 +19,24 @@ def unusual_finding(
 ) -> tuple[Finding | None, str] | None:
     """What speaks against the code and the case's label; None where not all of these calls were seen."""
     for key, call in cases.unusual.items():
+        if call.elsewhere:
+            continue
         seen = sighting.observations.get(key)
         if seen is None:
             return None
         if finding := _finding(key, cases, probes, seen):
             return finding, call.label
     return None, ""
+
+
+def bound_to_the_cpu(cases: ExerciseCases, sighting: Sighting) -> str:
+    """A note on code that would fail on a GPU, by what was seen on a second device; empty where it would not."""
+    for key, call in cases.unusual.items():
+        seen = sighting.observations.get(key)
+        if call.elsewhere and seen and (fault := seen.fault):
+            where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
+            return f"With tensors on a GPU it would not work: {fault.message}{where}. No points depend on this."
+    return ""
 
 
 def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> tuple[Finding, str] | None:

@@ -18,7 +18,7 @@ from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
 from .relation import relation
-from .unusual import remembered, unusual_finding
+from .unusual import bound_to_the_cpu, remembered, unusual_finding
 from .weights import told_by_file
 
 NOT_JUDGED = "not-judged"
@@ -116,7 +116,9 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
         results = (*results, _unusual_result(cases, probes, sighting, all(result.passed for result in results)))
     missing = [key for key in cases.calls if key not in sighting.observations]
     if not missing and results and all(result.passed for result in results):
-        return _verdict(cases, sighting, None, "", results=results, share=1.0)
+        verdict = _verdict(cases, sighting, None, "", results=results, share=1.0)
+        note = "" if cases.hidden else bound_to_the_cpu(cases, sighting)
+        return replace(verdict, notes=(*verdict.notes, note)) if note else verdict
     if left := remembered(cases, probes, sighting):
         finding, label = left
         return _verdict(

@@ -1,15 +1,15 @@
-"""Train the course's Transformer on real sentence pairs, translate with it, and measure BLEU.
+"""A translator of real sentences: its recipe, its vocabulary, and how it translates. `real_training.py` trains it.
 
-Chinese goes in as characters, English comes out as pieces of words (byte-level BPE by the library `tokenizers`). BLEU
-is sacrebleu's, on the cased text as it stands. Both libraries come with `pip install 'autograder[real-data]'`.
+Chinese goes in as characters, English comes out as pieces of words (byte-level BPE by the library `tokenizers`, which
+comes with `pip install 'autograder[real-data]'`).
 """
 
 from __future__ import annotations
 
-import time
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -48,27 +48,45 @@ class Recipe:
 
 
 class Vocabulary:
-    """Ids for Chinese characters and English pieces, made from the training pairs alone."""
+    """Ids for Chinese characters and English pieces."""
 
-    def __init__(self, pairs: Sequence[SentencePair], recipe: Recipe) -> None:
-        try:
-            from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-        except ImportError as error:
-            raise ImportError("the library `tokenizers` is missing: pip install 'autograder[real-data]'") from error
-        self._names = _names(pair.english for pair in pairs)
+    def __init__(self, characters: Sequence[str], names: Iterable[str], pieces: Any) -> None:
+        self._characters = {token: i for i, token in enumerate([*_SPECIALS, *characters])}
+        self._names, self._pieces = frozenset(names), pieces
+
+    @classmethod
+    def made_from(cls, pairs: Sequence[SentencePair], recipe: Recipe) -> Vocabulary:
+        """From the training pairs alone. Raises ImportError where `tokenizers` is missing."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
         counts = Counter(character for pair in pairs for character in pair.chinese)
         kept = [character for character, count in counts.most_common() if count >= recipe.rarest]
-        self._characters = {token: i for i, token in enumerate([*_SPECIALS, *kept])}
-        self._pieces = Tokenizer(models.BPE())
-        self._pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        self._pieces.decoder = decoders.ByteLevel()
+        pieces = Tokenizer(models.BPE())
+        pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        pieces.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=recipe.pieces,
             special_tokens=_SPECIALS,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        self._pieces.train_from_iterator((self._uncapped(pair.english) for pair in pairs), trainer)
+        made = cls(kept, _names(pair.english for pair in pairs), pieces)
+        pieces.train_from_iterator((made._uncapped(pair.english) for pair in pairs), trainer)
+        return made
+
+    @classmethod
+    def read(cls, text: str) -> Vocabulary:
+        """The vocabulary that `text()` has written."""
+        from tokenizers import Tokenizer
+
+        tree = json.loads(text)
+        return cls(tree["characters"], tree["names"], Tokenizer.from_str(json.dumps(tree["pieces"])))
+
+    def text(self) -> str:
+        """All of it, as JSON."""
+        characters = list(self._characters)[len(_SPECIALS) :]
+        tree = {"characters": characters, "names": sorted(self._names), "pieces": json.loads(self._pieces.to_str())}
+        return json.dumps(tree, ensure_ascii=False)
 
     @property
     def source_size(self) -> int:
@@ -77,6 +95,9 @@ class Vocabulary:
     @property
     def target_size(self) -> int:
         return int(self._pieces.get_vocab_size())
+
+    def knows(self, character: str) -> bool:
+        return character in self._characters
 
     def source_ids(self, chinese: str) -> list[int]:
         return [self._characters.get(character, UNKNOWN) for character in chinese] + [EOS]
@@ -129,101 +150,6 @@ class PooledDropout(nn.Module):
         start = self._random.randrange(self._SIZE - x.numel())
         pool: Tensor = self.pool  # type: ignore[assignment]
         return x * pool[start : start + x.numel()].view(x.shape).to(x.dtype)
-
-
-def _with_pooled_dropout(model: nn.Module, probability: float, seed: int) -> None:
-    pooled = PooledDropout(probability, seed)
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Dropout):
-                setattr(module, name, pooled)
-
-
-@dataclass
-class Trained:
-    model: nn.Module
-    vocabulary: Vocabulary
-    steps: int = 0
-    epochs: float = 0.0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-
-def train_translator(
-    make_model: Callable[..., nn.Module],
-    pairs: Sequence[SentencePair],
-    recipe: Recipe,
-    *,
-    device: str = "cpu",
-    clock: Callable[[], float] = time.perf_counter,
-    progress: Callable[[float, int, float], None] = lambda share, step, loss: None,
-) -> Trained:
-    """Train until `recipe.minutes` have passed on `clock`, the vocabulary's making included.
-
-    make_model: the class `Transformer` of unit 09, or anything that is built and called in the same way
-    progress:   is told the share of the time that has passed, the step and the running loss
-    """
-    begun = clock()
-    torch.manual_seed(recipe.seed)
-    vocabulary = Vocabulary(pairs, recipe)
-    longest = 8 + max(max(len(vocabulary.source_ids(p.chinese)), len(vocabulary.target_ids(p.english))) for p in pairs)
-    model = make_model(
-        vocabulary.source_size, vocabulary.target_size, d_model=recipe.d_model, num_heads=recipe.num_heads,
-        num_layers=recipe.num_layers, d_ff=recipe.d_ff, dropout=recipe.dropout, max_len=max(longest, 128),
-        norm_first=True, tie_weights=True,
-    ).to(device)  # fmt: skip
-    if device == "cpu" and recipe.dropout:
-        _with_pooled_dropout(model, recipe.dropout, recipe.seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
-    )
-    trained = Trained(model, vocabulary)
-    running = 0.0
-    model.train()
-    for source, target in _batches(pairs, vocabulary, recipe):
-        share = (clock() - begun) / (60 * recipe.minutes)
-        if share >= 1:
-            break
-        rate = recipe.peak_rate * min(share / recipe.warmup, (1 - share) / (1 - recipe.warmup), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = max(rate, 1e-6)
-        loss = _step(model, optimizer, source.to(device), target.to(device), recipe, device)
-        trained.steps += 1
-        running = loss if trained.steps == 1 else 0.98 * running + 0.02 * loss
-        if trained.steps % 100 == 0:
-            trained.losses.append(running)
-            progress(share, trained.steps, running)
-    trained.epochs = trained.steps * recipe.batch_size / len(pairs)
-    trained.seconds = clock() - begun
-    return trained
-
-
-def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, source: Tensor, target: Tensor, recipe: Recipe, device: str
-) -> float:
-    shifted = nn.functional.pad(target[:, :-1], (1, 0), value=BOS)
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=recipe.bfloat16):
-        logits = model(source, shifted)
-    loss = nn.functional.cross_entropy(
-        logits.flatten(0, 1).float(), target.flatten(), ignore_index=PAD, label_smoothing=recipe.label_smoothing
-    )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return float(loss.detach())
-
-
-def _batches(pairs: Sequence[SentencePair], vocabulary: Vocabulary, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Padded batches without end: pairs of like length together, in another order each time round."""
-    ids = [(vocabulary.source_ids(pair.chinese), vocabulary.target_ids(pair.english)) for pair in pairs]
-    rng = Random(recipe.seed)
-    while True:
-        order = sorted(range(len(ids)), key=lambda i: (len(ids[i][1]) + rng.random(), len(ids[i][0])))
-        chunks = [order[at : at + recipe.batch_size] for at in range(0, len(order), recipe.batch_size)]
-        rng.shuffle(chunks)
-        for chunk in chunks:
-            yield padded([ids[i][0] for i in chunk]), padded([ids[i][1] for i in chunk])
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tensor:
@@ -284,14 +210,3 @@ def _beam_search(model: Any, source: Tensor, beams: int, alpha: float) -> list[l
             break
     open_ends = ids.view(batch, beams, -1)[:, 0, 1:].tolist()
     return [found if score > float("-inf") else open_ends[b] for b, (score, found) in enumerate(best)]
-
-
-def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """sacrebleu's corpus BLEU, cased, and the signature that says how it was computed."""
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-    except ImportError as error:
-        raise ImportError("the library `sacrebleu` is missing: pip install 'autograder[real-data]'") from error
-    metric = BLEU()
-    score = metric.corpus_score(list(hypotheses), [list(references)]).score
-    return float(score), str(metric.get_signature())

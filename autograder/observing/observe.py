@@ -11,6 +11,7 @@ import linecache
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -82,29 +83,45 @@ def observe(
         _standing_in(target, replaced or {}),
         watching(forbids, allowed) as used,
     ):
-        left = time_limit
-        for key, call in calls.items():
-            try:
-                with limited(left, patience) as clock:
-                    observations[key] = _observe_call(target, call, build)
-                left -= clock.computed
-            except OutOfTime as error:
-                trouble = _out_of_time(error, time_limit)
-            except KeyboardInterrupt:
-                trouble = Fault("KeyboardInterrupt", "")
-            if trouble:
-                break
+        here = {key: call for key, call in calls.items() if not call.elsewhere}
+        left, trouble = _observe_calls(target, here, build, time_limit, time_limit, patience, observations)
         if forbids and not used and not trouble and left < time_limit:
-            again = _soon_done(calls, time_limit - left, left)
+            again = _soon_done(here, time_limit - left, left)
             # What is printed once more is not news, and the profiler itself writes where it begins in another thread
             # than PyTorch was loaded in.
             with capture(), recorded(forbids, used), contextlib.suppress(OutOfTime, KeyboardInterrupt):
                 for key in again:
                     with limited(left, patience):
                         _observe_call(target, calls[key], build)
+    elsewhere = {key: call for key, call in calls.items() if call.elsewhere}
+    if elsewhere and not trouble:  # unwatched: for one function PyTorch runs other operators there
+        with capture(), as_python_starts(), _standing_in(target, replaced or {}):
+            _, trouble = _observe_calls(target, elsewhere, build, left, time_limit, patience, observations)
     if trouble or any(seen.fault for seen in observations.values()):
         trouble = _untrustworthy() or trouble
     return Sighting(observations, tuple(sorted(used)), captured.text, trouble, reset)
+
+
+def _observe_calls(
+    target: Any,
+    calls: Mapping[str, Call],
+    build: Build,
+    left: float,
+    time_limit: float,
+    patience: float,
+    observations: dict[str, Observation],
+) -> tuple[float, Fault | None]:
+    """Observe the calls in their order; return the seconds that are left, and what has put an end to it."""
+    for key, call in calls.items():
+        try:
+            with limited(left, patience) as clock:
+                observations[key] = _observe_call(target, call, build)
+            left -= clock.computed
+        except OutOfTime as error:
+            return left, _out_of_time(error, time_limit)
+        except KeyboardInterrupt:
+            return left, Fault("KeyboardInterrupt", "")
+    return left, None
 
 
 def _soon_done(calls: Mapping[str, Call], taken: float, left: float) -> list[str]:
@@ -157,9 +174,28 @@ def _namespaces(target: Any) -> list[dict[str, Any]]:
 
 
 def _observe_call(target: Any, call: Call, build: Build) -> Observation:
+    if not call.elsewhere:
+        return _observe_call_here(target, call, build, lambda tree: tree, lambda tree: tree)
+    from ..library.devices import MixedDevices, brought_back, moved, second_device
+
+    with second_device():
+        seen = _observe_call_here(target, call, build, moved, brought_back)
+    if seen.fault and seen.fault.type_name != MixedDevices.__name__:  # other calls show what fails for another reason
+        return Observation()
+    return replace(seen, changed=())
+
+
+def _observe_call_here(
+    target: Any, call: Call, build: Build, place: Callable[[Any], Any], back: Callable[[Any], Any]
+) -> Observation:
+    """
+    place: puts arguments and modules where the call is made
+    back:  brings its result back to where it is written down
+    """
     stage: Stage = "call"
     try:
         live, watched = _live_arguments(call, build)
+        live = place(live)
         used = target
         facts: dict[str, Any] = {}
         if call.init is not None:
@@ -167,6 +203,7 @@ def _observe_call(target: Any, call: Call, build: Build) -> Observation:
             module = target(**_built(_live(call.init), build))
             stage = "load weights"
             facts["parameters"] = load_state(module, call.state or {})
+            module = place(module)
             if hasattr(module, "train"):
                 module.train(call.training)
             driven = any(isinstance(value, Driver) for value in live.values())
@@ -176,10 +213,10 @@ def _observe_call(target: Any, call: Call, build: Build) -> Observation:
             for one in watched.values():
                 around.enter_context(one.during())
             for earlier in call.before:
-                _apply(used, call, live | _live_arrays(earlier))
-            value = _plainly(_apply(used, call, live))
+                _apply(used, call, live | place(_live_arrays(earlier)))
+            value = _plainly(back(_apply(used, call, live)))
         changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
-        if watched:
+        if watched and not call.elsewhere:
             facts["after"] = {name: to_plain(one.look()) for name, one in watched.items()}
         if call.gradients:
             stage = "gradients"

@@ -932,12 +932,12 @@ def model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_t
     init = vocabs | dict(d_model=d_model, num_heads=num_heads, num_layers=1, d_ff=d_ff, dropout=0.0) | (init or {})
     state = draw_state(Transformer(**init), rng)
     if init.get("tie_weights", True):  # loaded one after the other: where they are one tensor, the second one stays
-        state["output.weight"] = type(state["output.bias"])(rng.normal(size=(init["target_vocab"], d_model)).astype("float32") / d_model**0.5, "float32")
+        state["output.weight"] = type(state["output.bias"])(floats(rng, init["target_vocab"], d_model, scale=d_model**-0.5).numpy(), "float32")
     low = min(vocabs.values())
     source_ids, target_ids = ids(rng, batch, source, low, whole=whole), ids(rng, batch, target, low, bos=True, whole=whole)
     arguments = {
         "forward": dict(source=source_ids, target=target_ids), "encode": dict(source=source_ids),
-        "decode": dict(target=target_ids, encoder_output=torch.from_numpy(rng.normal(size=(batch, source, d_model)).astype("float32")), source=source_ids),
+        "decode": dict(target=target_ids, encoder_output=floats(rng, batch, source, d_model), source=source_ids),
     }[method] | given
     return module(init=init, given=arguments, state=state, method=method, gradients=gradients, training=training)
 

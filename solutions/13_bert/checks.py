@@ -587,7 +587,7 @@ def bert_call(rng, batch, seq, num_heads, d_head, d_ff, more, num_layers=1, pad_
         init["pad_id"] = pad_id
     state = draw_state(MaskedLanguageModel(**init), rng)
     # loaded one after the other: where the two are one tensor, the second one stays
-    state["head.3.weight"] = type(state["head.3.bias"])(rng.normal(size=(vocab, d_model)).astype("float32") / d_model**0.5, "float32")
+    state["head.3.weight"] = type(state["head.3.bias"])(floats(rng, vocab, d_model, scale=d_model**-0.5).numpy(), "float32")
     given = dict(ids=padded_rows(rng, batch, seq, vocab, pad_id or 0, whole))
     if segments:
         given["segments"] = torch.from_numpy(np.sort(rng.integers(0, 2, size=(batch, seq)), axis=1))

@@ -1,6 +1,6 @@
 """Real sentence pairs: read from a local file, split without leaks, learnt by a tiny model in a second or two."""
 
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,14 +128,9 @@ def test_each_source_is_translated_once(file: Path) -> None:
 pytest.importorskip("tokenizers")
 pytest.importorskip("sacrebleu")
 
-from autograder.lab.real_translator import (  # noqa: E402
-    PooledDropout,
-    Recipe,
-    Vocabulary,
-    bleu,
-    train_translator,
-    translate,
-)
+from autograder.lab.real_scores import NO_SIGN, UNKNOWN_CHARACTER, bleu, chrf, counted, examined  # noqa: E402
+from autograder.lab.real_training import AnotherRun, Trained, train_translator  # noqa: E402
+from autograder.lab.real_translator import PooledDropout, Recipe, Vocabulary, translate  # noqa: E402
 from autograder.library.unit_09_decoder import Transformer  # noqa: E402
 
 TINY = Recipe(minutes=0.15, d_model=48, num_layers=1, d_ff=64, dropout=0.0, label_smoothing=0.0, batch_size=32, pieces=300, rarest=1, bfloat16=False)  # fmt: skip
@@ -147,7 +142,7 @@ def test_pieces_give_back_the_text_and_capitals_that_names_alone_keep() -> None:
         SentencePair("我认识汤姆。", "I know Tom."),
         SentencePair("你在。", "You are here, and I know."),
     ]
-    vocabulary = Vocabulary(pairs, TINY)
+    vocabulary = Vocabulary.made_from(pairs, TINY)
     for text in ("Tom is here.", "I know Tom.", "You are here, and I know.", "Is it 7:30?", "Naïve café!"):
         assert vocabulary.english(vocabulary.target_ids(text)) == text
     assert vocabulary.target_ids("You are")[:1] == vocabulary.target_ids("Tom, you are")[-3:-2]
@@ -155,28 +150,126 @@ def test_pieces_give_back_the_text_and_capitals_that_names_alone_keep() -> None:
     assert vocabulary.source_size == 4 + len(set("汤姆在。我认识你"))
 
 
+def test_a_vocabulary_is_read_as_it_was_written(file: Path) -> None:
+    pairs = read_pairs(file)
+    vocabulary = Vocabulary.made_from(pairs, TINY)
+    again = Vocabulary.read(vocabulary.text())
+    for pair in pairs[::9]:
+        assert again.source_ids(pair.chinese) == vocabulary.source_ids(pair.chinese)
+        assert again.target_ids(pair.english) == vocabulary.target_ids(pair.english)
+        assert again.english(vocabulary.target_ids(pair.english)) == pair.english
+    assert again.knows("我") and not again.knows("龘")
+    assert again.text() == vocabulary.text()
+
+
+class Clock:
+    """Seconds that go by whenever somebody looks: so many steps to a minute, on any machine."""
+
+    def __init__(self, a_look: float) -> None:
+        self._a_look, self.now = a_look, 0.0
+
+    def __call__(self) -> float:
+        self.now += self._a_look
+        return self.now
+
+
+def plain_pairs(file: Path) -> list[SentencePair]:
+    return [pair for pair in read_pairs(file) if pair.english.endswith(".") and "do" not in pair.english]
+
+
 def test_a_tiny_model_learns_made_up_pairs_and_translates_alone_as_in_a_batch(file: Path) -> None:
-    pairs = [pair for pair in read_pairs(file) if pair.english.endswith(".") and "do" not in pair.english]
+    pairs = plain_pairs(file)
     told: list[float] = []
-    begun = time.process_time()
     trained = train_translator(
-        Transformer, pairs, TINY, clock=time.process_time, progress=lambda share, step, loss: told.append(loss)
+        Transformer,
+        pairs,
+        TINY,
+        validation=pairs[::5],
+        clock=Clock(60 * TINY.minutes / 600),
+        progress=lambda share, so_far: told.append(so_far.losses[-1]) if so_far.losses else None,
     )
-    assert time.process_time() - begun < 2 * 60 * TINY.minutes
-    assert 8 < trained.seconds < 15
+    assert 550 < trained.steps <= 600
     chosen = pairs[::7]
     for beams in (1, 4):
         found = translate(trained.model, trained.vocabulary, [pair.chinese for pair in chosen], beams=beams)
-        score, signature = bleu(found, [pair.english for pair in chosen])
-        assert score > 90, found
-        assert "case:mixed" in signature
+        score = bleu(found, [pair.english for pair in chosen])
+        assert score.value > 90, found
+        assert "case:mixed" in score.signature
+        assert chrf(found, [pair.english for pair in chosen]).value > 90
     assert translate(trained.model, trained.vocabulary, [chosen[2].chinese]) == found[2:3]
     assert told[-1] < told[0]
+    assert len(trained.curve) == 10
+    assert [point.step for point in trained.curve] == sorted({point.step for point in trained.curve})
+    assert trained.curve[0].training_loss > trained.curve[-1].training_loss
+    assert trained.curve[-1].greedy_bleu > 90
+    assert trained.curve[-1].teacher_forced > 0.9
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_run_that_was_stopped_goes_on_from_there(file: Path, tmp_path: Path) -> None:
+    pairs = plain_pairs(file)
+    clock = Clock(60 * TINY.minutes / 400)
+
+    def stop(share: float, so_far: Trained) -> None:
+        if share > 0.4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_translator(Transformer, pairs, TINY, clock=clock, folder=tmp_path / "run", progress=stop)
+    first: list[int] = []
+    trained = train_translator(
+        Transformer, pairs, TINY, clock=clock, folder=tmp_path / "run", progress=lambda _, t: first.append(t.steps)
+    )
+    assert first[0] >= 200
+    assert 350 < trained.steps <= 400
+    assert trained.sittings == 2
+    assert len(trained.losses) == trained.steps // 100
+    assert trained.seconds >= 60 * TINY.minutes
+    finished = train_translator(Transformer, pairs, TINY, clock=clock, folder=tmp_path / "run")
+    assert finished.steps == trained.steps
+    chosen = [pair.chinese for pair in pairs[::9]]
+    assert translate(finished.model, finished.vocabulary, chosen) == translate(
+        trained.model, trained.vocabulary, chosen
+    )
+    with pytest.raises(AnotherRun, match="other pairs or other settings"):
+        train_translator(Transformer, pairs[1:], TINY, clock=clock, folder=tmp_path / "run")
+    (tmp_path / "run" / "training.pt").write_bytes(b"half of it")
+    with pytest.raises(AnotherRun, match="delete it, and the run begins anew"):
+        train_translator(Transformer, pairs, TINY, clock=clock, folder=tmp_path / "run")
+
+
+def test_signs_are_what_is_seen_in_the_two_texts() -> None:
+    rows = [
+        ("他三十岁。", "He is 13 years old.", "He is 30 years old.", {"another number"}),
+        ("我不去。", "I go.", "I don't go.", {"a negation too few or too many"}),
+        ("你去吗？", "You go.", "Do you go?", {"a question for a statement, or the reverse"}),
+        ("我见汤姆。", "I see Mary.", "I see Tom.", {"another name"}),
+        ("我很好。", "I am very very well.", "I am very well.", {"words repeated"}),
+        ("我每天去学校。", "I go.", "I go to school every day.", {"much too short"}),
+        ("走。", "Go away from here now.", "Go away.", {"much too long"}),
+        ("龘在。", "It is here.", "It is there.", {UNKNOWN_CHARACTER}),
+        ("我去。", "I walk.", "I go.", set()),
+    ]
+    translations = examined(
+        [source for source, *_ in rows],
+        [found for _, found, *_ in rows],
+        [wanted for *_, wanted, _ in rows],
+        is_unknown=lambda character: character == "龘",
+    )
+    expected = {source: signs for source, *_, signs in rows}
+    assert {one.source: set(one.signs) for one in translations} == expected
+    assert [one.likeness for one in translations] == sorted(one.likeness for one in translations)
+    assert {sign: count for sign, count, _ in counted(translations)} == dict.fromkeys(
+        [*(sign for signs in expected.values() for sign in signs), NO_SIGN], 1
+    )
 
 
 def test_bleu_counts_capitals() -> None:
-    assert bleu(["I see the cat ."], ["I see the cat ."])[0] == pytest.approx(100)
-    assert bleu(["i see the cat ."], ["I see the cat ."])[0] < 90
+    assert bleu(["I see the cat ."], ["I see the cat ."]).value == pytest.approx(100)
+    assert bleu(["i see the cat ."], ["I see the cat ."]).value < 90
 
 
 def test_pooled_dropout_drops_its_share_scales_the_rest_and_rests_in_evaluation() -> None:
@@ -189,25 +282,49 @@ def test_pooled_dropout_drops_its_share_scales_the_rest_and_rests_in_evaluation(
     assert layer.eval()(x) is x
 
 
-def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
-    try:
-        options = [
-            "--minutes",
-            "0.05",
-            "--held-out",
-            "10",
-            "--device",
-            "cpu",
-            "--save",
-            str(tmp_path / "real.safetensors"),
-        ]
-        assert main(["real-data", str(file), *options]) == 0
-    finally:
-        torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--minutes", "0.05", "--held-out", "10", "--device", "cpu", "--set", "num_layers=1"]
+    command = ["real-data", str(file), "--output", str(tmp_path / "run"), *options]
+    assert main(command) == 0
     said = capsys.readouterr().out
     assert "0 sentences of the last two also occur in training" in said
-    assert "BLEU on" in said
+    assert "test: BLEU" in said
+    assert "chrF" in said
+    assert "minutes to go" in said
     assert "CPU time of one thread" in said
     assert len([line for line in said.splitlines() if "a step of one layer takes" in line and "is taken" in line]) == 1
-    assert (tmp_path / "real.safetensors").is_file()
+    made = {path.name for path in (tmp_path / "run").iterdir()}
+    assert made == {"training.pt", "vocabulary.json", "weights.safetensors", "curves.png", "report.md"}
+    report = (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
+    for part in ("## Both curves", "nrefs:1|case:mixed", "nc:6|nw:0", "1 + 1 layers", "The 10 least like their reference"):
+        assert part in report
+    assert main(command) == 0, "a run that is finished is reported again"
+    assert main([*command, "--seed", "1"]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--set", "width=3"], "the recipe has no 'width'; it has d_model"),
+        (["--set", "dropout=much"], "'much' is no float"),
+        (["--set", "num_heads=5"], "5 heads do not divide a width of 128"),
+        (["--mine", "nowhere"], "Transformer (unit 09) is missing"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    assert main(["real-data", str(file), "--output", str(tmp_path / "run"), *options]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
