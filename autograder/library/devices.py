@@ -34,11 +34,11 @@ class _There(Tensor):
 
     @staticmethod
     def __new__(cls: type[_There], numbers: Tensor) -> _There:
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made = Tensor._make_wrapper_subclass(
             cls, numbers.shape, strides=numbers.stride(), storage_offset=numbers.storage_offset(), dtype=numbers.dtype, device=NAME
         )  # fmt: skip
         made.numbers = numbers
-        return made  # type: ignore[no-any-return]
+        return made
 
     def __repr__(self) -> str:  # type: ignore[override]
         return f"{self.numbers!r} on the second device"
@@ -127,10 +127,26 @@ def second_device() -> Iterator[str]:
         yield NAME
 
 
+def _move(module: nn.Module) -> None:
+    """What `module.to(device)` does between true devices: a weight that two modules share stays one."""
+    there: dict[Tensor, Tensor] = {}
+    for inner in module.modules():
+        for tensors in (inner._parameters, inner._buffers):
+            for name, value in tensors.items():
+                if value is None:
+                    continue
+                if value not in there:
+                    copied = value.detach().to(NAME)
+                    is_parameter = isinstance(value, nn.Parameter)
+                    there[value] = nn.Parameter(copied, value.requires_grad) if is_parameter else copied
+                tensors[name] = there[value]
+
+
 def moved(tree: Any) -> Any:
-    """A tree's tensors on the second device; modules are moved as they are. Inside `second_device()`."""
+    """A tree's tensors on the second device; modules are moved themselves. Inside `second_device()`."""
     if isinstance(tree, nn.Module):
-        return tree.to(NAME)
+        _move(tree)
+        return tree
     if isinstance(tree, Tensor):
         return tree.detach().to(NAME).requires_grad_(tree.requires_grad)
     if isinstance(tree, dict):

@@ -1,10 +1,167 @@
-"""A second device where there is only one, and all references and library-backed parts on it: ready for a GPU without one."""
+"""A second device where there is only one; and all references and library-backed parts on it: ready for a GPU without one."""
 
 from __future__ import annotations
 
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from autograder.formats.cases import CASES_FILE
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from autograder.authoring.parse import parse_lesson
+from autograder.authoring.unusual import ELSEWHERE
+from autograder.formats.cases import CASES_FILE, load_cases
+from autograder.library import grading, part
+from autograder.library.devices import MixedDevices, moved, second_device, works_on_another_device
+from autograder.library.unit_09_decoder import Transformer, greedy_decode
+from autograder.library.unit_10_training import label_smoothed_loss, train_step
+from autograder.library.unit_11_decoding import beam_search
+from autograder.library.unit_12_gpu import cached_greedy_decode, training_step_autocast
+from autograder.observing.observe import sighting_of
 
 COURSE = Path(__file__).resolve().parents[2]
-UNITS = sorted(path.parent.name for path in COURSE.glob(f"solutions/*/{CASES_FILE}"))
+UNITS = [path.parent.name for path in sorted(COURSE.glob(f"solutions/*/{CASES_FILE}"))]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: torch.cat([x, torch.zeros(2, 1)], dim=1),
+        lambda x: x @ torch.eye(3),
+        lambda x: torch.where(torch.ones(2, 3, dtype=torch.bool), x, 0.0),
+        lambda x: x.masked_fill(torch.zeros(2, 3, dtype=torch.bool), 0.0),
+        lambda x: x.numpy(),
+        lambda x: torch.zeros(2, 3),
+        lambda x: (x, [torch.arange(4)]),
+        lambda x: nn.Linear(3, 2)(x),
+    ],
+)
+def test_what_leaves_its_device_is_seen(work: Callable[[Tensor], Any]) -> None:
+    assert not works_on_another_device(lambda device: work(torch.ones(2, 3, device=device)))
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x + torch.ones(3, device=x.device),
+        lambda x: x + 2.0 * torch.tensor(0.5),
+        lambda x: x * torch.tensor([1.0, 2.0, 3.0], device=x.device) + x.new_tensor([1.0, 2.0, 3.0]),
+        lambda x: x[torch.tensor([1, 0])],
+        lambda x: x.cpu().to(x.device),
+        lambda x: float(x.sum()),
+        lambda x: torch.zeros_like(x).copy_(torch.ones(2, 3)),
+        lambda x: torch.tensor(x.sum().item()),
+        lambda x: x.softmax(-1).unbind(0),
+        lambda x: 1 / 0,
+    ],
+)
+def test_what_keeps_to_its_device_or_fails_otherwise_is_believed(work: Callable[[Tensor], Any]) -> None:
+    assert works_on_another_device(lambda device: work(torch.ones(2, 3, device=device)))
+
+
+def test_numbers_there_are_the_cpus_numbers_and_loops_see_them() -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    with second_device() as device:
+        there = x.to(device)
+        view = there[0]
+        there.add_(1)
+        assert view.tolist() == [1.0, 2.0, 3.0]
+        assert int((there > 3).sum()) == 3
+        assert torch.equal(torch.tensor([[1, 2, 3]], device=device).cpu(), torch.tensor([[1, 2, 3]]))
+        weight = nn.Parameter(torch.ones(3, device=device))
+        (there * weight).sum().backward()
+        assert weight.grad is not None
+        assert weight.grad.cpu().tolist() == [5.0, 7.0, 9.0]
+    assert torch.ones(1, device="meta").is_meta, "outside, PyTorch's own device is as it was"
+    assert torch.tensor.__module__ != "autograder.library.devices"
+
+
+def model_and_ids() -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(0)
+    model = Transformer(11, 13, d_model=8, num_heads=2, num_layers=1, d_ff=16, max_len=32, dropout=0.0)
+    return model, torch.randint(4, 11, (2, 5)), torch.randint(4, 13, (2, 4))
+
+
+def test_the_whole_model_learns_and_decodes_there_as_here() -> None:
+    model, source, target = model_and_ids()
+    there = copy.deepcopy(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    loss = train_step(model, (source, target), optimizer)
+    here = [
+        greedy_decode(model.eval(), source, 6),
+        cached_greedy_decode(model, source, 6),
+        *beam_search(model, source, 3, 6),
+    ]
+    with second_device():
+        moved(there)
+        batch = moved((source, target))
+        optimizer = torch.optim.Adam(there.parameters(), lr=0.01)
+        assert train_step(there, batch, optimizer) == pytest.approx(loss, rel=1e-5)
+        there.eval()
+        found = [
+            greedy_decode(there, batch[0], 6),
+            cached_greedy_decode(there, batch[0], 6),
+            *beam_search(there, batch[0], 3, 6),
+        ]
+        for one, other in zip(here, found, strict=True):
+            torch.testing.assert_close(other.cpu(), one.cpu())
+        training_step_autocast(there, batch, optimizer, "cpu", torch.bfloat16)
+
+
+def test_a_tensor_made_on_the_cpu_is_found_in_the_whole_model() -> None:
+    """The means of this module can fail: a device is broken on purpose."""
+
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.arange(x.shape[-1])
+
+    model, source, target = model_and_ids()
+    model.encoder.blocks[0].feed_forward = Broken()
+    with second_device(), pytest.raises(MixedDevices, match="`add`"):
+        moved(model)(*moved((source, target)))
+
+
+def test_the_whole_model_keeps_to_cuda_as_far_as_shapes_go() -> None:
+    """PyTorch's fake tensors bear the name cuda: autocast and fused paths for that device are taken, without one."""
+    model, source, target = model_and_ids()
+    with FakeTensorMode(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="CUDA is not available")
+        for module in model.modules():
+            for tensors in (module._parameters, module._buffers):
+                for name, value in tensors.items():
+                    if value is not None:
+                        fake = torch.empty(value.shape, dtype=value.dtype, device="cuda")
+                        tensors[name] = nn.Parameter(fake) if isinstance(value, nn.Parameter) else fake
+        on_cuda = [torch.zeros(ids.shape, dtype=ids.dtype, device="cuda") for ids in (source, target)]
+        for dtype in (torch.float32, torch.bfloat16):
+            with torch.autocast("cuda", dtype=dtype, enabled=dtype != torch.float32):
+                logits = model(*on_cuda)
+            assert logits.device.type == "cuda"
+            assert label_smoothed_loss(logits.float(), on_cuda[1]).device.type == "cuda"
+        with pytest.raises(Exception, match="same device"):
+            model(torch.zeros(source.shape, dtype=source.dtype), on_cuda[1])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_references_and_parts_keep_to_the_device_of_their_inputs(unit: str) -> None:
+    lesson = parse_lesson(next(p for p in (COURSE / "solutions" / unit).glob("*.py") if p.name != "checks.py"))
+    space: dict[str, Any] = {"__name__": "lesson"}
+    with grading():
+        for source in (lesson.setup, *(exercise.solution for exercise in lesson.exercises)):
+            exec(compile(source, str(lesson.path), "exec"), space)
+        for cases in load_cases(COURSE / "solutions" / unit / CASES_FILE).exercises:
+            if ELSEWHERE not in cases.unusual:
+                continue
+            first = next(
+                key for key in cases.base_keys if cases.plan[key].given.keys() == cases.unusual[ELSEWHERE].given.keys()
+            )
+            asked = replace(cases, plan={first: cases.plan[first]}, unusual={ELSEWHERE: cases.unusual[ELSEWHERE]})
+            for target in (space[cases.name], part(cases.name)):
+                assert sighting_of(target, asked).observations[ELSEWHERE].fault is None, (cases.name, target)
