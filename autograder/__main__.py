@@ -32,6 +32,7 @@ COMMANDS = {
     "sample-class": "write a made-up class to try the grader on",
     "release": "write a zip for learners, without solutions",
     "real-data": "train on a local file of English-Chinese pairs, and report BLEU",
+    "gpu-report": "measure what this machine's GPU does with the course, and write it down",
 }
 """Each command, and the line that `--help` says of it. Its module adds its arguments and runs it."""
 

@@ -9,7 +9,19 @@ import pytest
 pytestmark = pytest.mark.quick
 
 PACKAGE = Path(__file__).resolve().parents[1] / "autograder"
-ROOMS = ("formats", "library", "observing", "judging", "lab", "notebook", "authoring", "grading", "commands", "checks")
+ROOMS = (
+    "formats",
+    "library",
+    "observing",
+    "judging",
+    "lab",
+    "notebook",
+    "authoring",
+    "grading",
+    "measuring",
+    "commands",
+    "checks",
+)
 SEES: dict[str, set[str]] = {
     "__init__.py": {"judging"},
     "vocabulary.py": {"notebook", "judging"},
@@ -21,6 +33,7 @@ SEES: dict[str, set[str]] = {
     "notebook": {"formats", "library", "observing", "judging", "lab"},
     "authoring": {"formats", "library", "observing", "judging"},
     "grading": {"formats", "library", "observing", "judging", "authoring"},
+    "measuring": {"formats", "library", "observing", "judging", "lab", "authoring"},
     "commands": {*ROOMS} - {"commands"},
     "checks": {"notebook"},  # the old path that saved `my_transformer` packages import
 }

@@ -17,6 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 NAME = "meta"
+_true = ""
+"""A device that this machine has, in the place of the one that is imitated; empty but inside `true_device(...)`."""
 _BETWEEN_DEVICES = ("aten::copy_", "aten::_to_copy", "aten::set_")
 """What PyTorch lets tensors of two devices meet in."""
 _CPU_INDICES = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_", "aten::_unsafe_index")
@@ -118,8 +120,22 @@ def _from_data(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 @contextmanager
+def true_device(name: str) -> Iterator[None]:
+    """Inside the block, the second device is one that this machine has, such as "cuda"."""
+    global _true
+    before, _true = _true, name
+    try:
+        yield
+    finally:
+        _true = before
+
+
+@contextmanager
 def second_device() -> Iterator[str]:
     """Inside the block, tensors of the device that is given are those of the second device."""
+    if _true:
+        yield _true
+        return
     with ExitStack() as stack:
         for name in ("tensor", "as_tensor", "asarray"):
             stack.enter_context(mock.patch.object(torch, name, _from_data(getattr(torch, name))))
@@ -128,7 +144,10 @@ def second_device() -> Iterator[str]:
 
 
 def _move(module: nn.Module) -> None:
-    """What `module.to(device)` does between true devices: a weight that two modules share stays one."""
+    """As `module.to(device)`, and as between true devices a weight that two modules share stays one."""
+    if _true:
+        module.to(_true)
+        return
     there: dict[Tensor, Tensor] = {}
     for inner in module.modules():
         for tensors in (inner._parameters, inner._buffers):
@@ -148,7 +167,7 @@ def moved(tree: Any) -> Any:
         _move(tree)
         return tree
     if isinstance(tree, Tensor):
-        return tree.detach().to(NAME).requires_grad_(tree.requires_grad)
+        return tree.detach().to(_true or NAME).requires_grad_(tree.requires_grad)
     if isinstance(tree, dict):
         return {key: moved(value) for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):
@@ -160,6 +179,8 @@ def brought_back(result: Any) -> Any:
     """A result's tensors on the CPU. Raises MixedDevices where one of them lies there already, unless it is one number."""
     if isinstance(result, _There):
         return result.numbers
+    if isinstance(result, Tensor) and _true and result.device.type == torch.device(_true).type:
+        return result.cpu()
     if isinstance(result, Tensor) and result.dim():
         raise MixedDevices("your result lies on the CPU")
     if isinstance(result, dict):

@@ -7,7 +7,8 @@ The model is put together from the lessons' own solutions, not from library-back
 - a training step (forward, loss, backward, AdamW) of both, on the same padded batch, with dropout. Target: no longer.
 - greedy decoding of 64 tokens, with the key-value cache against recomputing; the words must be the same. Target: at least
   4 times faster with one sentence, 10 times with 32.
-- on CUDA, where there is one: tokens a second and model FLOPs utilisation (real tokens only) in bf16 with torch.compile.
+
+What a GPU does with the same models, `python -m autograder gpu-report` measures.
 """
 
 from __future__ import annotations
@@ -24,93 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from autograder.authoring.parse import parse_lesson, unit_stem
-from autograder.lab.speed import matmul_peak, transformer_flops
 from autograder.lab.timing import synchronise
-from autograder.library import grading
+from autograder.measuring.model import VOCAB, TorchTransformer, finished, padded_batch, stepper
 
 COURSE = Path(__file__).resolve().parents[2]
-PARTS = {
-    "05_multi_head": ("split_heads", "merge_heads", "MultiHeadAttention"),
-    "06_positional_encoding": ("sinusoidal_positions", "TransformerEmbedding"),
-    "07_masking": ("causal_mask", "padding_mask", "decoder_mask", "masked_softmax", "masked_attention"),
-    "08_encoder": ("LayerNorm", "FeedForward", "EncoderBlock", "Encoder"),
-    "09_decoder": ("shift_right", "DecoderBlock", "Decoder", "Transformer", "greedy_decode"),
-    "12_gpu": ("KeyValueCache", "cached_greedy_decode"),
-}
-VOCAB, PAD = 1000, 0
 SIZES = {
     "d 128, 2+2 layers": {"d_model": 128, "num_heads": 4, "num_layers": 2, "d_ff": 512},
     "d 512, 6+6 layers": {"d_model": 512, "num_heads": 8, "num_layers": 6, "d_ff": 2048},
 }
-
-
-def reference() -> dict[str, Any]:
-    """The lessons' solutions, each in its lesson's own setup, with the earlier ones under their names."""
-    known: dict[str, Any] = {}
-    with grading():  # setups take library-backed parts; the solutions replace them below
-        for unit, names in PARTS.items():
-            lesson = parse_lesson(COURSE / "solutions" / unit / f"{unit_stem(unit)}.py")
-            space: dict[str, Any] = {"__name__": f"lesson_{unit}"}
-            exec(compile(lesson.setup, f"{unit}: setup", "exec"), space)
-            space.update(known)
-            for exercise in lesson.exercises:
-                if exercise.name in names:
-                    exec(compile(exercise.solution, f"{unit}: {exercise.name}", "exec"), space)
-                    known[exercise.name] = space[exercise.name]
-    missing = [name for names in PARTS.values() for name in names if name not in known]
-    if missing:
-        raise SystemExit(f"the lessons define no {', '.join(missing)}")
-    return known
-
-
-class Theirs(nn.Module):
-    """torch.nn.Transformer between the course's own embeddings and output layer."""
-
-    def __init__(self, known: dict[str, Any], size: dict[str, int]) -> None:
-        super().__init__()
-        d_model = size["d_model"]
-        self.source_embedding = known["TransformerEmbedding"](VOCAB, d_model, 256)
-        self.target_embedding = known["TransformerEmbedding"](VOCAB, d_model, 256)
-        layers = size["num_layers"]
-        self.transformer = nn.Transformer(
-            d_model, size["num_heads"], layers, layers, size["d_ff"], 0.1, batch_first=True
-        )
-        self.output = nn.Linear(d_model, VOCAB)
-        self.output.weight = self.target_embedding.embedding.weight
-        self.dropout = nn.Dropout(0.1)
-
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        future = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool, device=target.device).triu(1)
-        hidden = self.transformer(
-            self.dropout(self.source_embedding(source)), self.dropout(self.target_embedding(target)), tgt_mask=future,
-            tgt_is_causal=True, src_key_padding_mask=source == PAD, tgt_key_padding_mask=target == PAD,
-            memory_key_padding_mask=source == PAD,
-        )  # fmt: skip
-        return self.output(hidden)
-
-
-def padded_batch(sentences: int, shortest: int, longest: int, device: str) -> tuple[Tensor, Tensor, list[int]]:
-    lengths = torch.linspace(shortest, longest, sentences).long()
-    ids = torch.randint(4, VOCAB, (2, sentences, longest)).masked_fill(torch.arange(longest) >= lengths[:, None], PAD)
-    return ids[0].to(device), ids[1].to(device), lengths.tolist()
-
-
-def stepper(model: nn.Module, source: Tensor, target: Tensor, bf16: bool = False, **options: Any) -> Callable[[], None]:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, **options)
-    read = F.pad(target, (1, -1), value=1)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        with torch.autocast(source.device.type, dtype=torch.bfloat16, enabled=bf16):
-            logits = model(source, read)
-        F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=PAD).backward()
-        optimizer.step()
-
-    return step
 
 
 def in_turns(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float, float]]:
@@ -133,7 +56,7 @@ def training(known: dict[str, Any], rounds: int, sizes: dict[str, dict[str, int]
     for name, size in sizes.items():
         torch.manual_seed(0)
         source, target, _ = padded_batch(32, 12, 24, "cpu")
-        ours, theirs = known["Transformer"](VOCAB, VOCAB, **size), Theirs(known, size)
+        ours, theirs = known["Transformer"](VOCAB, VOCAB, **size), TorchTransformer(known, **size)
         found = in_turns(
             {"ours": stepper(ours, source, target), "nn.Transformer": stepper(theirs, source, target)}, rounds
         )
@@ -165,25 +88,6 @@ def decoding(known: dict[str, Any], rounds: int, sizes: dict[str, dict[str, int]
     print()
 
 
-def on_cuda(known: dict[str, Any], rounds: int) -> None:
-    size = {"d_model": 1024, "num_heads": 16, "num_layers": 6, "d_ff": 4096}
-    peak = matmul_peak("cuda", torch.bfloat16)
-    print(f"{torch.cuda.get_device_name()}: matrix peak in bf16, measured, {peak / 1e12:.0f} TFLOP/s")
-    print("Training step, d 1024, 6+6 layers, 128 sentences of 128 to 256 tokens, bf16, torch.compile, fused AdamW")
-    source, target, lengths = padded_batch(128, 128, 256, "cuda")
-    ours = known["Transformer"](VOCAB, VOCAB, **size).cuda()
-    needed = 3 * transformer_flops(ours, lengths, lengths)
-    models = {"ours": ours, "nn.Transformer": Theirs(known, size).cuda()}
-    runs = {
-        f"{who}{how}": stepper(torch.compile(model) if how else model, source, target, bf16=True, fused=True)
-        for who, model in models.items()
-        for how in ("", ", compiled")
-    }
-    for who, (median, _, _) in in_turns(runs, rounds).items():
-        share = needed / median / peak
-        print(f"  {who:<26}{2 * sum(lengths) / median:>12,.0f} tokens/s   MFU {100 * share:.0f} % (real tokens only)")
-
-
 def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -204,14 +108,10 @@ def main() -> None:
     print(
         f"{date.today()} · {processor()}, {options.threads} threads{load} · Python {platform.python_version()}, torch {torch.__version__}\n"
     )
-    known = reference()
+    known = finished(COURSE)
     sizes = dict(list(SIZES.items())[:1]) if options.small else SIZES
     training(known, options.rounds, sizes)
     decoding(known, options.rounds, sizes)
-    if torch.cuda.is_available():
-        on_cuda(known, options.rounds)
-    else:
-        print("CUDA: not yet measured (no such device here)")
 
 
 if __name__ == "__main__":

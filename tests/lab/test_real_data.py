@@ -304,7 +304,13 @@ def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsy
     made = {path.name for path in (tmp_path / "run").iterdir()}
     assert made == {"training.pt", "vocabulary.json", "weights.safetensors", "curves.png", "report.md"}
     report = (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
-    for part in ("## Both curves", "nrefs:1|case:mixed", "nc:6|nw:0", "1 + 1 layers", "The 10 least like their reference"):
+    for part in (
+        "## Both curves",
+        "nrefs:1|case:mixed",
+        "nc:6|nw:0",
+        "1 + 1 layers",
+        "The 10 least like their reference",
+    ):
         assert part in report
     assert main(command) == 0, "a run that is finished is reported again"
     assert main([*command, "--seed", "1"]) == 2
