@@ -186,13 +186,13 @@ def _shifted(target: Tensor) -> Tensor:
 def _batches(
     pairs: Sequence[SentencePair], vocabulary: Vocabulary, recipe: Recipe, skipped: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Padded batches without end, from batch `skipped` on: pairs of like length together, in another order each time round."""
+    """Padded batches without end, from batch `skipped` on: pairs of like length together on both sides, in another order each time round."""
     ids = [(vocabulary.source_ids(pair.chinese), vocabulary.target_ids(pair.english)) for pair in pairs]
     a_round = -(-len(ids) // recipe.batch_size)
     first, at = divmod(skipped, a_round)
     while True:
         rng = Random(f"{recipe.seed}, round {first}")
-        order = sorted(range(len(ids)), key=lambda i: (len(ids[i][1]) + rng.random(), len(ids[i][0])))
+        order = sorted(range(len(ids)), key=lambda i: (len(ids[i][1]), len(ids[i][0]) + 2 * rng.random()))
         chunks = [order[begin : begin + recipe.batch_size] for begin in range(0, len(order), recipe.batch_size)]
         rng.shuffle(chunks)
         for chunk in chunks[at:]:
