@@ -118,14 +118,19 @@ def run(options: argparse.Namespace) -> int:
     size = sum(parameter.numel() for parameter in trained.model.parameters())
     print(f"{size / 1e6:.2f} million weights, {trained.steps} steps, {trained.epochs:.1f} times through the pairs.")
     begun, scores = clock(), []
-    for part, pairs in (("validation", split.validation), ("test", split.test)):
+    for part, pairs, beams in [
+        ("validation", split.validation, options.beams),
+        *([("test", split.test, 1)] if options.beams > 1 else []),
+        ("test", split.test, options.beams),
+    ]:
         chosen = one_for_each_source(pairs)
         wanted = [pair.english for pair in chosen]
-        found = translate(
-            trained.model, trained.vocabulary, [p.chinese for p in chosen], beams=options.beams, device=device
+        found = translate(trained.model, trained.vocabulary, [p.chinese for p in chosen], beams=beams, device=device)
+        exact = sum(one == other for one, other in zip(found, wanted, strict=True))
+        scores.append(Scores(f"{part}, {_beams(beams)}", len(chosen), exact, bleu(found, wanted), chrf(found, wanted)))
+        print(
+            f"{scores[-1].part}: BLEU {scores[-1].bleu.value:.1f}, chrF {scores[-1].chrf.value:.1f} on {len(chosen)} sentences"
         )
-        scores.append(Scores(f"{part}, {_beams(options.beams)}", len(chosen), bleu(found, wanted), chrf(found, wanted)))
-        print(f"{part}: BLEU {scores[-1].bleu.value:.1f}, chrF {scores[-1].chrf.value:.1f} on {len(chosen)} sentences")
     print(f"BLEU {scores[-1].bleu.signature}\nchrF {scores[-1].chrf.signature}")
     print(f"Training took {trained.seconds / 60:.1f} minutes, translating {(clock() - begun) / 60:.1f} ({counted}).")
     unknown = lambda character: not trained.vocabulary.knows(character)  # noqa: E731

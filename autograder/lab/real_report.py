@@ -17,8 +17,7 @@ from .style import close, png
 from .tables import table
 
 REPORT, CURVES = "report.md", "curves.png"
-_WORST = 10
-_SHOWN = 8
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class Scores:
 
     part: str
     sentences: int
+    exact: int
+    """Sentences that are the reference to the letter"""
     bleu: Score
     chrf: Score
 
@@ -43,7 +44,7 @@ def write_report(
 ) -> Path:
     """Write the page and its picture into the folder.
 
-    translations: of the test, the least like their reference first
+    translations: of the test, in its order
     pairs:        a sentence on what was trained and tested on
     counted_in:   which time the minutes are
     """
@@ -52,17 +53,13 @@ def write_report(
     size = f"{recipe.num_layers} + {recipe.num_layers} layers, {recipe.d_model} wide, {recipe.num_heads} heads"
     sittings = "" if trained.sittings == 1 else f" in {trained.sittings} sittings"
     precision = "bfloat16" if recipe.bfloat16 else "float32"
-    rows = [(one.part, one.sentences, f"{one.bleu.value:.1f}", f"{one.chrf.value:.1f}") for one in scores]
+    rows = [(one.part, one.sentences, one.exact, f"{one.bleu.value:.1f}", f"{one.chrf.value:.1f}") for one in scores]
     signs = [
         (sign, count, f"{100 * count / len(translations):.0f} %", f"{mean:.0f}")
         for sign, count, mean in counted(translations)
     ]
-    worst = [
-        (one.source, one.found, one.wanted, f"{one.likeness:.0f}", "; ".join(one.signs))
-        for one in translations[:_WORST]
-    ]
-    middle = len(translations) // 2
-    ordinary = [(one.source, one.found, one.wanted) for one in translations[middle : middle + _SHOWN]]
+    different = [one for one in translations if one.found != one.wanted]
+    least_like = sorted(different, key=lambda one: one.likeness)
     lines = [
         "# A translator of real sentences",
         pairs,
@@ -85,19 +82,27 @@ def write_report(
             ["step", "minutes", "training loss", "pieces right, told those before", "greedy BLEU"],
         ).markdown(),
         "## Scores",
-        table(rows, ["part", "sentences", "BLEU", "chrF"]).markdown(),
+        table(rows, ["part", "sentences", "exactly the reference", "BLEU", "chrF"]).markdown(),
         f"BLEU: `{scores[0].bleu.signature}`  \nchrF: `{scores[0].chrf.signature}`",
         "## What is seen of the errors",
         "A sign is no cause: it says where to look. One sentence may bear several. The last column is the mean chrF of these sentences.",
         table(signs, ["sign", "sentences", "share", "chrF"]).markdown(),
-        f"### The {_WORST} least like their reference",
-        table(worst, ["Chinese", "the model", "the reference", "chrF", "signs"]).markdown(),
-        "### From the middle",
-        table(ordinary, ["Chinese", "the model", "the reference"]).markdown(),
+        f"### The first {_SHOWN} that differ from their reference",
+        _sentences(different),
+        f"### The {_SHOWN} least like their reference",
+        _sentences(least_like),
     ]
     path = folder / REPORT
     path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _sentences(translations: Sequence[Translation]) -> str:
+    rows = [
+        (one.source, one.found, one.wanted, f"{one.likeness:.0f}", "; ".join(one.signs))
+        for one in translations[:_SHOWN]
+    ]
+    return table(rows, ["Chinese", "the model", "the reference", "chrF", "signs"]).markdown()
 
 
 def curves_picture(trained: Trained) -> bytes:

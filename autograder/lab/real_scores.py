@@ -92,7 +92,7 @@ NO_SIGN = "none of these"
 def examined(
     sources: Sequence[str], found: Sequence[str], wanted: Sequence[str], is_unknown: Callable[[str], bool]
 ) -> list[Translation]:
-    """Each sentence with its likeness and its signs, the least like first.
+    """Each sentence with its likeness and its signs, in their order.
 
     is_unknown: whether a character of the source is none that the model knows
     """
@@ -106,7 +106,7 @@ def examined(
             signs.append(UNKNOWN_CHARACTER)
         likeness = float(metric.sentence_score(hypothesis, [reference]).score)
         translations.append(Translation(source, hypothesis, reference, likeness, tuple(signs)))
-    return sorted(translations, key=lambda one: one.likeness)
+    return translations
 
 
 def counted(translations: Sequence[Translation]) -> list[tuple[str, int, float]]:

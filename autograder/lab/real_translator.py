@@ -162,7 +162,7 @@ def translate(
     sentences: Sequence[str],
     *,
     beams: int = 4,
-    alpha: float = 1.0,
+    alpha: float = 1.3,
     device: str = "cpu",
 ) -> list[str]:
     """English for each Chinese sentence, by beam search (one beam is greedy decoding)."""

@@ -246,7 +246,7 @@ def learning(asked: Asked) -> Iterator[Row]:
         if minutes <= 0:
             yield {"what": "out of time"}
             return
-        told = replace(Recipe(), minutes=minutes, bfloat16=asked.on_cuda, **size)  # type: ignore[arg-type]
+        told = replace(Recipe(), minutes=minutes, bfloat16=asked.on_cuda, **size)
         trained = train_translator(part("Transformer"), split.train, told, device=asked.device)
         pairs = one_for_each_source(split.test)
         found = translate(trained.model, trained.vocabulary, [pair.chinese for pair in pairs], device=asked.device)

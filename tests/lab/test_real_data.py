@@ -261,7 +261,8 @@ def test_signs_are_what_is_seen_in_the_two_texts() -> None:
     )
     expected = {source: signs for source, *_, signs in rows}
     assert {one.source: set(one.signs) for one in translations} == expected
-    assert [one.likeness for one in translations] == sorted(one.likeness for one in translations)
+    assert [one.source for one in translations] == [source for source, *_ in rows]
+    assert all(0 <= one.likeness < 100 for one in translations)
     assert {sign: count for sign, count, _ in counted(translations)} == dict.fromkeys(
         [*(sign for signs in expected.values() for sign in signs), NO_SIGN], 1
     )
@@ -296,7 +297,8 @@ def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsy
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "0 sentences of the last two also occur in training" in said
-    assert "test: BLEU" in said
+    assert "test, greedy: BLEU" in said
+    assert "test, 4 beams: BLEU" in said
     assert "chrF" in said
     assert "minutes to go" in said
     assert "CPU time of one thread" in said
@@ -309,6 +311,7 @@ def test_the_command_splits_trains_and_reports(file: Path, tmp_path: Path, capsy
         "nrefs:1|case:mixed",
         "nc:6|nw:0",
         "1 + 1 layers",
+        "The first 10 that differ",
         "The 10 least like their reference",
     ):
         assert part in report
