@@ -536,7 +536,7 @@ AMBIGUOUS = "your code joins tensors by Python's `and`, `or` or `not`, which ask
 def python_and(ids, pad_id=0):
     return (ids != pad_id)[:, None, None, :] and torch.ones(ids.shape[1], ids.shape[1]).tril().bool()
 
-wrong("ignores-device", (", device=ids.device", ""), says="your mask is right, but your code breaks on another device: the causal mask is made on the default one, wherever `ids` are. On a GPU the two masks would not meet.")
+wrong("ignores-device", (", device=ids.device", ""), says="your mask is right, but not where `ids` lie on another device, such as a GPU: a tensor that your code makes lies on the default one. The mask belongs where `ids` are.")
 wrong("as-long-as-the-batch", ("ids.shape[1]", "ids.shape[0]"), says="your causal mask is as long as the batch: its length is the number of sentences. The number of tokens in a sentence counts, axis 1 of `ids`.")
 
 @wrong("causal-alone", says="your output is a causal mask, (seq, seq), and nothing else: padding is not hidden, and the axes of batch and heads are missing.")
@@ -569,7 +569,7 @@ def as_a_product(ids, pad_id=0):
 def one_sentence_after_the_other(ids, pad_id=0):
     masks = []
     for sentence in ids:
-        square = torch.zeros(len(sentence), len(sentence), dtype=torch.bool)
+        square = torch.zeros(len(sentence), len(sentence), dtype=torch.bool, device=ids.device)
         for i in range(len(sentence)):
             for j in range(i + 1):
                 square[i, j] = sentence[j] != pad_id
@@ -602,7 +602,7 @@ def by_flex_attention(ids, pad_id=0):
 @truth
 def by_python(ids, pad_id=0):
     rows = ids.tolist()
-    return torch.tensor([[[[j <= i and row[j] != pad_id for j in range(len(row))] for i in range(len(row))]] for row in rows])
+    return torch.tensor([[[[j <= i and row[j] != pad_id for j in range(len(row))] for i in range(len(row))]] for row in rows], device=ids.device)
 
 # %% exercise="masked_softmax" part="library"
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
