@@ -28,16 +28,59 @@ begin("15_look_inside")
 # Unit 14's model: your own where it passed its checks.
 DecoderOnly = use_part("DecoderOnly")
 
+# %% [markdown]
+# ## The idea: a task that shows how it is done
+#
+# Read this once: **K F Q A W**. Now it begins again: **K F ...** What comes next?
+#
+# You said Q, and you have never seen this row before. So you have not *known* it, you have *looked it up*: where did F stand? What stood
+# behind it? A Transformer can do the same with two heads, one in each of two layers:
+#
+# 1. a head of the first layer looks at the place **before** its own. So every vector also knows which token stands before it;
+# 2. a head of the second layer looks for the vector that says "F stands before me", finds Q, and says Q.
+#
+# The second one is called an **induction head** (Elhage and others, 2021). That is a hypothesis about numbers in a matrix. This unit
+# teaches you to test it with four instruments: what a head looks at, what happens without it, where information comes from, and what the model
+# would say halfway.
+
+# %% part="demo" folded=True
+from autograder.lab.figures import Arrow, Box, bars, flow, lines, matrix, panels, show
+from autograder.lab.tables import table
+
+row = ["K", "F", "Q", "A", "W", "K", "F"]
+boxes = {f"in{i}": Box(f"  {token}  ", i, 0, "orange" if i in (1, 2, 6) else "grey") for i, token in enumerate(row)}
+boxes |= {"Q1": Box("Q, behind F", 2, 1.1, "blue"), "F1": Box("F", 6, 1.1, "blue"), "out": Box("says: Q", 6, 2.2, "green")}
+arrows = [Arrow("in1", "Q1", "layer 1: the token before", bend=0.25), Arrow("in2", "Q1"), Arrow("in6", "F1"),
+          Arrow("Q1", "out", "layer 2: who stands behind F?", bend=0.2), Arrow("F1", "out")]
+show(flow(boxes, arrows, title="Induction: two heads, one after the other"))
+
+# %% [markdown]
+# ## First instrument: what does it look at?
+#
+# If there is such a head, its weights give it away. From the second F it looks at the place **behind** the first one. So take all places whose
+# token has occurred before, and average the weight on the place behind the token's first occurrence:
+#
+# $$\text{score}_h = \frac{1}{|R|} \sum_{(b, i) \in R} w_{b,h,i,\,f(b,i)+1}$$
+#
+# - $w_{b,h,i,j}$: the weight that query $i$ of head $h$ gives to key $j$ in sentence $b$;
+# - $R$: all pairs of a sentence $b$ and a place $i$ whose token stands at some earlier place too; $|R|$ is their number;
+# - $f(b,i)$: the place where that token occurs **first** in sentence $b$.
+#
+# **In numbers.** The tokens are `7 4 9 7 4`. Two places are repeated: place 3 (7 stands first at place 0: look at column 1) and place 4 (4 stands first at
+# 1: look at column 2). If a head has the weights $w_{3,1} = 0.9$ and $w_{4,2} = 0.5$, its score is 0.7.
+
 # %% [markdown] exercise="induction_score" part="prompt" points=6 difficulty=3 minutes=15
 # ## Exercise 1 · `induction_score`
-#
-# For each head: how much of its attention goes, from a token that has occurred before, to the place right behind the token's **first** occurrence?
 #
 # | argument | shape | meaning |
 # |---|---|---|
 # | `weights` | `(batch, num_heads, seq, seq)` | the attention weights of one layer; queries are rows |
 # | `ids` | `(batch, seq)`, integers | the tokens |
-# | returns | `(num_heads,)` | one number for each head |
+# | returns | `(num_heads,)` | the score of each head; **0 where no token is repeated** |
+#
+# - A token that comes a third time is a repeated one as well. It, too, looks behind the **first** occurrence.
+# - The mean is over all repeated places of the batch together. A sentence with many of them counts more than one with few.
+# - All ids are tokens like any other, 0 too; there is no padding.
 
 # %% exercise="induction_score" part="solution"
 def induction_score(weights: Tensor, ids: Tensor) -> Tensor:
@@ -60,7 +103,169 @@ def induction_score(weights: Tensor, ids: Tensor) -> Tensor:
 check(induction_score, keeps_inputs, right_shape, finite, matches)
 
 # %% [markdown] exercise="induction_score" part="hints"
-# - Compare every place with every other: `ids[:, :, None] == ids[:, None, :]` is a table of `(batch, seq, seq)`.
+# - Compare every place with every other: `ids[:, :, None] == ids[:, None, :]` is a table of `(batch, seq, seq)`. Which half of it says "the same
+#   token, and earlier"?
+# - In each row, only one column counts: the first occurrence. A place is a first occurrence if its token stands nowhere before it.
+# - "The place behind it" is one column further to the right. Once you have a table of True and False of the places that count, a product and two sums are all.
+# - Without any repeated token you would divide 0 by 0. `clamp(min=1)` helps.
+
+# %% [markdown]
+# ### A model that must look things up
+#
+# Each training row is a block of 12 to 20 letters and signs, drawn anew without repetition and read again and again until 40 tokens are full. There is nothing to learn by
+# heart: no row comes twice. And the length of the block differs, so "20 places back" is no answer either.
+#
+# The model is unit 14's, and small: 4 heads, width 64. We train it with one layer and with two, and measure every 25 steps, on rows in which
+# a block of 16 stands exactly twice: the loss on tokens of the second reading, whose next token can be known, and the largest induction score of all heads.
+#
+# **Predict first.** A model that guesses has a loss of $\ln 32 \approx 3.5$. How far does the model with **one** layer get?
+
+# %% part="demo"
+predict("15-one-layer", "The loss of the one-layer model at the end, on tokens of the second reading:",
+        choices=("below 0.5", "from 0.5 to 3", "above 3: it learns nothing"))
+
+# %% [markdown]
+# **Predict first.** The two-layer model's loss falls to nearly 0. At the step at which it has fallen **halfway**, how large is the best head's
+# score, in percent of what it will be in the end?
+
+# %% part="demo"
+predict("15-halfway", "The best score when the loss has fallen halfway, as a share of the final one:", unit="%")
+
+# %% part="demo" folded=False
+from autograder.lab.inside import causal_recording, causal_weights, top_tokens
+
+torch.set_num_threads(1)  # on a CPU, tensors as small as these are faster without sharing the work
+NAMES, STEPS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 700
+score_of = use_part("induction_score")
+
+
+def repeated(count: int, seq: int, draws: torch.Generator, shortest: int = 12, longest: int = 20) -> Tensor:
+    """(count, seq) ids: in each row a block of different tokens, read again and again."""
+    blocks = torch.rand(count, len(NAMES), generator=draws).argsort(dim=-1)
+    lengths = torch.randint(shortest, longest + 1, (count, 1), generator=draws)
+    return blocks.gather(1, torch.arange(seq) % lengths)
+
+
+def known_loss(model: nn.Module, ids: Tensor) -> float:
+    """The mean loss on the second half, whose next tokens can be known."""
+    half = ids.shape[1] // 2
+    return F.cross_entropy(model(ids)[:, half:-1].flatten(0, 1), ids[:, half + 1 :].flatten()).item()
+
+
+def train(num_layers: int, seed: int = 0) -> tuple[nn.Module, dict[str, list[float]]]:
+    torch.manual_seed(seed)
+    model, draws = DecoderOnly(len(NAMES), 64, 4, 4, num_layers, 32), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
+    warm_up = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 50))
+    seen: dict[str, list[float]] = {"step": [], "loss": [], "score": []}
+    for step in range(STEPS + 1):
+        if step % 25 == 0:
+            with torch.no_grad():
+                scores = [score_of(weights, twice) for weights in causal_weights(model, twice)]
+                values = (step, known_loss(model, twice), torch.stack(scores).max().item())
+            for name, value in zip(seen, values, strict=True):
+                seen[name].append(value)
+        ids = repeated(32, 40, draws)
+        loss = F.cross_entropy(model(ids)[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        warm_up.step()
+    return model.eval(), seen
+
+
+twice = repeated(64, 32, torch.Generator().manual_seed(1000), 16, 16)  # a block of 16, exactly two times
+runs = {f"{number} layer{'s' * (number > 1)}": train(number) for number in (1, 2)}
+model, told = runs["2 layers"]
+
+# %% part="demo" folded=True
+figure, axes = panels(2, 1, height=5.6, sharex=True)
+for axis, what, ylabel in ((axes[0, 0], "loss", "loss, second reading"), (axes[1, 0], "score", "largest induction score")):
+    lines(told["step"], {name: seen[what] for name, (_, seen) in runs.items()}, "training step" if what == "score" else "", ylabel,
+          ax=axis, markers=False)
+show(figure)
+passed = next(step for step, one, two in zip(told["step"], runs["1 layer"][1]["loss"], told["loss"], strict=True) if two < runs["1 layer"][1]["loss"][-1])
+print(f"Two layers pass the last loss of the model with one layer at step {passed}.")
+
+# %% part="demo"
+last = runs["1 layer"][1]["loss"][-1]
+outcome("15-one-layer", "below 0.5" if last < 0.5 else "from 0.5 to 3" if last <= 3 else "above 3: it learns nothing")
+halfway = next(i for i, loss in enumerate(told["loss"]) if loss < (told["loss"][0] + told["loss"][-1]) / 2)
+outcome("15-halfway", 100 * told["score"][halfway] / told["score"][-1], unit="%")
+
+# %% [markdown]
+# The two-layer model's loss is high, falls within some 250 steps, and stays low. Its score rises from nearly 0 in the same stretch and a little
+# behind it. Now compare with one layer. Its score stays near 0, and still it is better than guessing: the next token is one of those read 12 to 20
+# places ago, and most others can be ruled out. That takes no second layer. Nor did the two-layer model need an induction head for the first half of its
+# fall. What only two layers can do is the second half, down to 0, and there the score rises. (We trained the two-layer model with six seeds:
+# in all of them the score was below a quarter of its final value when the loss had fallen halfway, and above 0.85 in the end.)
+#
+# Olsson and others (2022) saw the same in models of text: a bump in the loss curve, and in the same place the induction heads come.
+#
+# ### The explorer: every head, every place
+#
+# Look at one row, twelve letters read twice. In a live notebook you choose layer and head. Which head of the first layer looks at the place before? Which of
+# the second look behind the first occurrence?
+
+# %% part="demo"
+from autograder.lab.explorer import explore
+
+once = repeated(1, 24, torch.Generator().manual_seed(7), 12, 12)
+letters = [NAMES[i] for i in once[0].tolist()]
+recorded = causal_recording(model, once, letters)
+explore(recorded, layer="block 1, self-attention")
+explore(recorded, layer="block 2, self-attention")
+
+# %% part="demo" folded=True
+HEADS = [(layer, head) for layer in range(2) for head in range(4)]
+weights = causal_weights(model, twice)
+scores = {place: score_of(weights[place[0]], twice)[place[1]].item() for place in HEADS}
+rows = []
+for layer, head in HEADS:
+    looks = weights[layer][:, head]
+    itself, before = (looks.diagonal(offset=-back, dim1=-2, dim2=-1).mean().item() for back in (0, 1))
+    rows.append((f"layer {layer + 1}, head {head + 1}", *(f"{value:.2f}" for value in (itself, before, scores[layer, head]))))
+table(rows, ["mean weight", "on itself", "on the place before", "behind the first occurrence"])
+
+# %% [markdown]
+# So there they are: heads of the first layer that look at the place before, and induction heads, several of them, in the second. (No first-layer head
+# has an induction score: for "who stands behind F?" somebody must have noted it first.)
+#
+# ## Second instrument: what happens without it?
+#
+# A weight says where a head *looks*. It does not say that anything comes of it. For that, take the head away, and measure. This is called **ablation**.
+#
+# What is "away"? If the head's output were set to 0, later layers would read something they have never seen. Set it to its **mean**
+# instead, the same vector at all places of all sentences. Then nobody can learn anything from it, and its usual size stays.
+#
+# $$\Delta_{l,h} = L\big(\text{model with } z^{l,h}_{b,t} := \bar z^{l,h}\big) - L(\text{model}) \qquad
+# \bar z^{l,h} = \frac{1}{B\,T} \sum_{b,t} z^{l,h}_{b,t}$$
+#
+# - $z^{l,h}_{b,t}$: what head $h$ of layer $l$ gives at place $t$ of sentence $b$, $d_\text{head}$ numbers, **before** the matrix behind the heads mixes it with the others;
+# - $B, T$: sentences in the batch, tokens in a sentence; $L$: the loss, as `next_token_loss` below measures it.
+#
+# **In numbers.** One sentence of three places; the head gives (1, 0), (3, 2), (2, 4). The mean is (2, 2). Ablated, it gives (2, 2) three times. If the
+# loss was 0.3 before and is 1.1 then, $\Delta = 0.8$.
+#
+# **Where to take hold.** In unit 05's layer, as in unit 14's, the heads stand side by side for the last time in what goes **into** `out_proj`: head 0 has the first
+# $d_\text{head}$ numbers, head 1 the next, and so on. PyTorch lets you take hold of that without touching the model's code, by a *hook*:
+
+# %% part="demo"
+layer = nn.Linear(2, 2, bias=False)
+with torch.no_grad():
+    layer.weight.copy_(torch.eye(2))
+
+
+def tenfold(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Runs before the layer, and is handed the layer and its inputs, a tuple. What it returns goes in instead."""
+    return (10 * inputs[0],)
+
+
+x = torch.tensor([1.0, 2.0])
+hook = layer.register_forward_pre_hook(tenfold)
+print("with the hook:   ", layer(x).tolist())
+hook.remove()
+print("without it again:", layer(x).tolist())
 
 # %% part="setup"
 @torch.no_grad()
@@ -72,7 +277,19 @@ def next_token_loss(model: nn.Module, ids: Tensor) -> float:
 # %% [markdown] exercise="head_ablation" part="prompt" points=9 difficulty=4 minutes=25
 # ## Exercise 2 · `head_ablation`
 #
-# Switch one head off, and return by how much the loss grows: **ablated minus whole**.
+# Measure with `next_token_loss(model, batch)`, once as the model is and once with one head ablated. Return **ablated minus whole**.
+#
+# | argument | | meaning |
+# |---|---|---|
+# | `model` | a module | `model(batch)` gives logits; its attention layers are `model.blocks[i].self_attention`, each with `out_proj` and `num_heads` |
+# | `batch` | `(batch, seq)`, integers | the tokens to measure on |
+# | `layer`, `head` | numbers | which block, and which of its heads, both counted from 0 |
+# | returns | a number | how much the loss grows; negative if it falls |
+#
+# - The mean is over **all** places of all sentences, for each of the head's $d_\text{head}$ numbers by itself. The other heads stay as they are.
+# - $d_\text{head}$ is the width of `out_proj`'s input (`out_proj.in_features`) divided by `num_heads`. Any model with these names will do: unit 14's, or one of unit 08's blocks.
+# - Measure in evaluation mode, and leave the model as it came: its mode, its weights, its gradients, and no hook of yours in it. **Also if the
+#   model raises an exception** in the middle: then clean up (`try` ... `finally`), and let the exception through.
 
 # %% exercise="head_ablation" part="solution"
 def head_ablation(model: nn.Module, batch: Tensor, layer: int, head: int) -> float:
@@ -109,15 +326,95 @@ def head_ablation(model: nn.Module, batch: Tensor, layer: int, head: int) -> flo
 check(head_ablation, keeps_inputs, leaves_the_model, matches)
 
 # %% [markdown] exercise="head_ablation" part="hints"
-# - Where do the heads still stand side by side, for the last time?
+# - Write the hook first: copy the input (`.clone()`), and overwrite the columns from `head * d_head` to `(head + 1) * d_head`.
+# - `x.mean(dim=(0, 1))` is a mean over two axes at once. It broadcasts when you assign it to all places.
+# - `model.training` says in which mode the model is; `model.train(was_training)` puts it back.
+# - What stands in a `finally` runs in any case: after a `return`, and after an exception. Register the hook inside the `try`, remove it in the `finally`.
+
+# %% [markdown]
+# ### Looked at, and needed
+#
+# Eight heads. You know each one's induction score. **Predict first.** Ablate them one at a time. Which one costs most?
+
+# %% part="demo"
+predict("15-costliest", "The head whose ablation costs most:",
+        choices=("the one with the highest induction score", "another one of layer 2", "one of layer 1"))
+
+# %% part="demo" folded=True
+ablate = use_part("head_ablation")
+costs = {place: ablate(model, twice, *place) for place in HEADS}
+called = {place: f"layer {place[0] + 1}, head {place[1] + 1}" for place in HEADS}
+figure, axes = panels(1, 2, width=6.6, height=3.9, sharey=True)
+bars({called[place]: scores[place] for place in HEADS}, "induction score", ax=axes[0, 0])
+bars({called[place]: costs[place] for place in HEADS}, "growth of the loss", ax=axes[0, 1])
+axes[0, 1].tick_params(labelleft=False)
+show(figure)
+ranked = sorted(HEADS, key=lambda place: scores[place], reverse=True)
+others = [ranked[2:][i] for i in torch.randperm(6, generator=torch.Generator().manual_seed(0))[:2].tolist()]
+for name, some in (("the two highest scores", ranked[:2]), ("two others, drawn at random", others)):
+    print(f"{name}: {', '.join(called[place] for place in some)}; mean growth {sum(costs[place] for place in some) / 2:.2f}")
+
+# %% part="demo"
+costliest = max(HEADS, key=lambda place: costs[place])
+outcome("15-costliest", "one of layer 1" if costliest[0] == 0 else "the one with the highest induction score" if costliest == ranked[0]
+        else "another one of layer 2")
+
+# %% [markdown]
+# If you had ranked the heads by what they look at, you would have thrown away the wrong ones. Two things come between looking and being needed.
+#
+# **Others do the same.** Several heads of layer 2 do induction; without one of them, the others still do it. Ablating them one at a time cannot
+# show that. So take away all four at once:
+
+# %% part="demo"
+def all_heads(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (inputs[0].mean(dim=(0, 1), keepdim=True).expand_as(inputs[0]),)
+
+
+hook = model.blocks[1].self_attention.out_proj.register_forward_pre_hook(all_heads)
+together = next_token_loss(model, twice)
+hook.remove()
+alone = [costs[place] for place in HEADS if place[0] == 1]
+print(f"layer 2, one head at a time: {' + '.join(f'{cost:.2f}' for cost in alone)} = {sum(alone):.2f}")
+print(f"all four together:           {together - next_token_loss(model, twice):.2f}")
+
+# %% [markdown]
+# **Others depend on it.** A head of layer 1 has no induction score, and all induction heads read what it wrote. (With six seeds, the costliest head was one of
+# layer 1 each time, with a score below 0.02.)
+#
+# So a weight is a *correlation*: the head looks there while the answer is right. An ablation is an *intervention*: you change one thing and see what follows.
+# It has limits of its own: a cost near 0 may mean "useless" or "there is a second one".
+#
+# ## Third instrument: where does it come from?
+#
+# The weights of layer 2 say: from the second F, look at Q. But the vector at Q is no longer the letter Q alone. It also holds what layer 1 put there. To
+# follow attention back to the input, go through all layers. **Attention rollout** (Abnar and Zuidema, 2020) does it like this:
+#
+# $$\tilde A^{(l)} = \text{each row of } \Big(\frac1H \sum_h A^{(l)}_h + I\Big) \text{ divided by its sum}, \qquad
+# R^{(l)} = \tilde A^{(l)}\, R^{(l-1)}, \qquad R^{(0)} = I$$
+#
+# - $A^{(l)}_h$: the weights of head $h$ in layer $l$, a row for each query; $H$: its number of heads; layers count from 1, **the first one** nearest to the input;
+# - $I$: the identity. It stands for the residual: each vector is also handed on as it is;
+# - $R^{(l)}$: row $i$ says from which input tokens the vector at place $i$ comes, after $l$ layers. Each row sums to 1.
+#
+# Each new layer is multiplied **from the left**: output $i$ draws on the vectors below it, and each of these on its own inputs.
+#
+# **In numbers.** Two tokens, one head in each layer:
+#
+# $$A^{(1)} = \begin{pmatrix} 1 & 0 \\ \frac12 & \frac12 \end{pmatrix} \to
+# \tilde A^{(1)} = \begin{pmatrix} 1 & 0 \\ \frac14 & \frac34 \end{pmatrix}, \quad
+# A^{(2)} = \begin{pmatrix} 1 & 0 \\ 1 & 0 \end{pmatrix} \to
+# \tilde A^{(2)} = \begin{pmatrix} 1 & 0 \\ \frac12 & \frac12 \end{pmatrix}, \quad
+# \tilde A^{(2)} \tilde A^{(1)} = \begin{pmatrix} 1 & 0 \\ \frac58 & \frac38 \end{pmatrix}$$
 
 # %% [markdown] exercise="attention_rollout" part="prompt" points=5 difficulty=2 minutes=10
 # ## Exercise 3 · `attention_rollout`
 #
 # | argument | | meaning |
 # |---|---|---|
-# | `weights` | a list of `(num_heads, seq, seq)` | each layer's attention weights, the first layer first |
+# | `weights` | a list of `(num_heads, seq, seq)` | each layer's attention weights, the first layer first; layers may have different numbers of heads |
 # | returns | `(seq, seq)` | row $i$: the shares of all input tokens in output $i$ |
+#
+# A row of weights that are all 0 (a query that may see nothing, unit 07) is a row like any other: add the identity, then divide by what the row sums to.
 
 # %% exercise="attention_rollout" part="solution"
 def attention_rollout(weights: Sequence[Tensor]) -> Tensor:
@@ -139,7 +436,72 @@ def attention_rollout(weights: Sequence[Tensor]) -> Tensor:
 check(attention_rollout, keeps_inputs, right_shape, finite, rows_sum_to_one, matches)
 
 # %% [markdown] exercise="attention_rollout" part="hints"
-# - With a single layer, what should come out?
+# - With a single layer, what should come out? Write that first: mean, identity, row sums.
+# - `torch.eye(n)` is the identity; `sum(dim=-1, keepdim=True)` keeps the axis, so that dividing broadcasts along rows.
+# - Begin with the identity, and multiply it by one layer after the other. On which side does the new layer stand?
+
+# %% [markdown]
+# ### Three answers to one question
+#
+# The question: at place 24 of our rows a token stands for the second time; it stood at place 8 first. Which places does the answer there come from? Three rows of
+# numbers, each a mean over 64 rows of tokens:
+#
+# - **weights of layer 2**, a mean over its heads;
+# - **rollout** through both layers;
+# - **intervention**: replace the token at one place by one that does not occur in the row, and see how much probability the right answer loses.
+#
+# **Predict first.** Layer 2 looks at place 9, behind the first occurrence. What if the token at place **8** is replaced, the first occurrence itself? How many
+# percentage points does the probability of the right answer lose?
+
+# %% part="demo"
+predict("15-replaced", "Replaced: the first occurrence, at place 8. The right answer loses:", unit="points")
+
+# %% part="demo" folded=False
+follow, PLACE = use_part("attention_rollout"), 24
+weights = causal_weights(model, twice)
+attended = weights[1].mean(dim=1)[:, PLACE].mean(dim=0)
+rolled = torch.stack([follow([layer[b] for layer in weights])[PLACE] for b in range(len(twice))]).mean(dim=0)
+
+
+@torch.no_grad()
+def chance_of_the_answer(ids: Tensor) -> Tensor:
+    """The probability, at PLACE, of the token that came next in the first reading."""
+    return model(ids)[:, PLACE].softmax(dim=-1).gather(-1, twice[:, PLACE + 1, None])
+
+
+strangers = torch.stack([next(i for i in range(len(NAMES)) if i not in row) * torch.ones((), dtype=torch.long) for row in twice.tolist()])
+lost = torch.zeros(twice.shape[1])
+for place in range(PLACE + 1):
+    changed = twice.clone()
+    changed[:, place] = strangers
+    lost[place] = (chance_of_the_answer(twice) - chance_of_the_answer(changed)).mean()
+
+# %% part="demo" folded=True
+shown = slice(4, PLACE + 1)
+show(matrix(torch.stack([attended, rolled, lost.clamp(min=0)])[:, shown], "place", "", rows=["weights of layer 2", "rollout", "intervention"],
+            columns=[str(place) for place in range(4, PLACE + 1)], colour_label="share", title="Where the answer at place 24 comes from"))
+table([(name, *(f"{100 * values[place]:.0f} %" for place in (8, 9, PLACE))) for name, values in
+       {"weights of layer 2": attended, "rollout": rolled, "intervention": lost}.items()],
+      ["", "8: first occurrence", "9: behind it", "24: the token itself"])
+
+# %% part="demo"
+outcome("15-replaced", 100 * lost[8].item(), unit="points")
+
+# %% [markdown]
+# Layer 2's weights hardly know place 8. Rollout gives it a share, since layer 1 carried it to place 9; but with equal parts for all heads and for the
+# residual, a path that decides everything looks like one among many. The intervention says: without the token at 8 there is no answer. Nothing matches.
+#
+# So read attention weights as a hint where to intervene. Whether they *explain* a model has been disputed at length (Jain and Wallace, 2019; Wiegreffe and Pinter, 2019).
+#
+# ## Fourth instrument: what would it say by now?
+#
+# In a pre-norm model the vectors are only ever added to: $x^{(l)} = x^{(l-1)} + \dots$ All layers write into one stream, and the last norm and the
+# token table read the end of it. What if they read earlier? That is the **logit lens** (nostalgebraist, 2020):
+#
+# $$\text{lens}^{(l)} = \text{RMSNorm}\big(x^{(l)}\big)\, E^\top \qquad l = 1, \dots, N$$
+#
+# with $x^{(l)}$ what block $l$ gives, the model's last norm, and its token table $E$. The stream before the first block is left out. For $l = N$ the lens gives the
+# model's own logits.
 
 # %% [markdown] exercise="logit_lens" part="prompt" points=5 difficulty=3 minutes=15
 # ## Exercise 4 · `logit_lens`
@@ -148,7 +510,10 @@ check(attention_rollout, keeps_inputs, right_shape, finite, rows_sum_to_one, mat
 # |---|---|---|
 # | `model` | a `DecoderOnly` | its blocks are `model.blocks`, its last norm `model.norm`, its table `model.embedding` |
 # | `ids` | `(batch, seq)`, integers | what it reads |
-# | returns | `(num_layers, batch, seq, vocab_size)` | the logits after each layer, the first layer first |
+# | returns | `(num_layers, batch, seq, vocab_size)` | the logits after each layer, the first layer first; the last ones are the model's own |
+#
+# One tensor, not a list. The embedding itself, before any block, does not count as a layer. Leave the model as it was: no hook of yours stays in it, **also if the model
+# raises an exception**. It is in evaluation mode already, and no gradients are needed.
 
 # %% exercise="logit_lens" part="solution"
 def logit_lens(model: nn.Module, ids: Tensor) -> Tensor:
@@ -173,4 +538,134 @@ def logit_lens(model: nn.Module, ids: Tensor) -> Tensor:
 check(logit_lens, keeps_inputs, leaves_the_model, right_shape, finite, matches)
 
 # %% [markdown] exercise="logit_lens" part="hints"
-# - A forward hook of a block is handed the block's output.
+# - `block.register_forward_hook(function)` runs *after* a block: `function(module, inputs, output)`. If it returns nothing, the output stays as it is. Have it append the
+#   output to a list.
+# - One call of `model(ids)` fills the list; `torch.stack` makes one tensor of it. Which norm and which table turn these into logits?
+# - As before: hooks are removed in a `finally`.
+
+# %% [markdown]
+# ### The table of likeliest tokens
+#
+# **Predict first.** In our model, at the places of the second reading: how often is the likeliest token right already after the **first** of the two layers?
+
+# %% part="demo"
+predict("15-lens", "Right after layer 1, of the places of the second reading:", unit="%")
+
+# %% part="demo" folded=True
+see = use_part("logit_lens")
+show(top_tokens(see(model, once)[:, 0], NAMES, letters, title="The likeliest next token after each layer"))
+
+# %% part="demo"
+lens = see(model, twice)
+right = (lens.argmax(dim=-1)[:, :, 16:-1] == twice[:, 17:]).float().mean(dim=(1, 2))
+print("right in the second reading:", ", ".join(f"after layer {number + 1} {share:.0%}" for number, share in enumerate(right.tolist())))
+print(f"the last layer's lens and the model's logits differ by at most {(lens[-1] - model(twice)).abs().max().item():.0e}")
+outcome("15-lens", 100 * right[0].item(), unit="%")
+
+# %% [markdown]
+# In the first reading nothing can be known, and the last layer's pale colours say so. From the second token of the second reading on it is sure. And after layer 1?
+# Not yet the answer: layer 1 writes "who stands before me" into the stream, for layer 2 to read. In the table's language that
+# means nothing. The lens shows what a stream *says*, and only as far as the last layer's norm and table can read it. In large models the middle layers
+# often need a small learned translation first (Belrose and others, 2023).
+#
+# ## Four instruments, side by side
+#
+# | instrument | answers | does not answer |
+# |---|---|---|
+# | weights, `induction_score` | where does a head look? | does anything depend on it? |
+# | ablation, `head_ablation` | what does the loss lose without it, everything else in place? | is it useless, or is there a second one? |
+# | rollout, `attention_rollout` | which inputs *can* have come this way, if all heads count alike? | which ones did? |
+# | lens, `logit_lens` | what can be read off the stream by now? | what else does it hold? |
+#
+# None of them alone is a proof. Together they carry the story of the first picture: a head that notes who stands before, heads that look there, and an answer that
+# comes in with the second layer.
+
+# %% [markdown] part="question"
+# ## The open project (20 points, read by a person)
+#
+# Train a translator on **real** sentences, and write a report of one or two pages. Not the score is judged, but whether a reader can believe and use what you
+# write.
+#
+# **The data**, one of these:
+#
+# - Tatoeba's pairs cmn–eng, as manythings.org/anki offers them: a file with English, tab, Chinese on each line;
+# - pairs of your own in the same form: another language, the titles of your photographs and their descriptions, anything with two sides;
+# - if you have neither: the course's own generator (unit 10), with a kind of phrase that you keep out of training altogether.
+#
+# **The training.** In a terminal, in the course's folder: `python -m autograder real-data FILE --minutes 30` (`--help` tells all options). It splits the pairs so that no sentence stands on
+# both sides, trains the course's Transformer, draws both curves, reports BLEU with sacrebleu's signature, and chrF, and sorts what went wrong. It can be
+# interrupted and taken up again. With the generator, unit 10's `train` and unit 11's `corpus_bleu` do the same.
+#
+# **The report** says:
+#
+# 1. *What you did*: data (how many pairs, from where, how split), model, steps, minutes, machine, seed. Enough for somebody else to repeat it.
+# 2. *Both curves*: teacher-forced accuracy and what the model writes alone, on sentences that it has not seen. What do you read off them?
+# 3. *The score*: BLEU on the test side with its signature, beside a model to compare with (greedy against four beams, or half the training). How sure are you of the difference?
+# 4. *Ten errors*, not chosen by you: the first ten wrong translations of the test side, each with source, output, reference, and its **cause**. Sort them by cause, and say how you
+#    know. Look inside at least once: draw a map, ablate a head, or change one token.
+# 5. *One thing that you tried and that did not help*, with the numbers before and after, and what you think now.
+#
+# If you want to judge yours before you hand it in: the rubric counts each of the five parts alike, 4 points each.
+
+# %% [markdown] part="answer" id="open-project" points=20
+# ### BEGIN SOLUTION
+# MODEL ANSWER
+# ### END SOLUTION
+
+# %% [markdown]
+# ## What you built
+#
+# - `induction_score`: a hypothesis about a head, as a number.
+# - `head_ablation`: what the loss loses without a head, in any model of the course.
+# - `attention_rollout`: attention followed back to the input.
+# - `logit_lens`: what a model would say after each layer.
+#
+# ## Test yourself
+#
+# **1.** A head has an induction score of 0.95, and ablating it changes the loss by 0.01. Name two explanations.
+#
+# <details><summary>Answer</summary>
+#
+# Another head does the same, or what this head writes is not read by anyone (its part of `out_proj` may even be nearly 0). Ablate it together with the other high ones to tell.
+# </details>
+#
+# **2.** Why can no head of the **first** layer do induction in general?
+#
+# <details><summary>Answer</summary>
+#
+# Its keys are made from single tokens: the key at Q does not know that F stands before it. Somebody must write that there first, and this is layer 1 itself.
+# (If all blocks had the same length, a first-layer head could do it by distance alone.)
+# </details>
+#
+# **3.** You ablate a head by its mean over **one** sentence at a time. What might survive?
+#
+# <details><summary>Answer</summary>
+#
+# Whatever is the same at all places of a sentence but differs between sentences, such as what kind of sentence it is.
+# </details>
+#
+# **4.** In `attention_rollout`, what do you get if every head of every layer looks at itself alone?
+#
+# <details><summary>Answer</summary>
+#
+# The identity: each output comes from its own token.
+# </details>
+#
+# **5.** The lens after the last layer equals the model's logits. Why is it no proof that the lens is right after the first?
+#
+# <details><summary>Answer</summary>
+#
+# Norm and table were trained on the end of the stream only. Earlier vectors may hold the answer in a form that these two cannot read.
+# </details>
+#
+# ## Sources
+#
+# - Elhage and others, *A Mathematical Framework for Transformer Circuits* (2021): induction heads in two-layer models.
+# - Olsson and others, *In-context Learning and Induction Heads* (2022): the score on repeated random tokens, and the bump.
+# - Michel, Levy, Neubig, *Are Sixteen Heads Really Better than One?* (2019); Voita and others, *Analyzing Multi-Head Self-Attention* (2019): heads taken away.
+# - Abnar, Zuidema, *Quantifying Attention Flow in Transformers* (2020).
+# - Jain, Wallace, *Attention is not Explanation* (2019); Wiegreffe, Pinter, *Attention is not not Explanation* (2019).
+# - nostalgebraist, *interpreting GPT: the logit lens* (2020); Belrose and others, *Eliciting Latent Predictions from Transformers with the Tuned Lens* (2023).
+# - Hung-yi Lee, *Machine Learning 2021*: the lectures on explainable machine learning.
+#
+# **Next:** unit 16, if you have Linux: the kernels behind all this, in the GPU's own language. It is optional. The course's Transformer is built, trained, and understood.

@@ -37,7 +37,7 @@ from .whole_model import (
     same_sentence_alone,
     stops_in_time,
 )
-from .work import computes_in_type, works_in_blocks, works_once
+from .work import computes_in_type, leaves_the_model, works_in_blocks, works_once
 
 __all__ = [
     "Finding",
@@ -74,6 +74,7 @@ __all__ = [
     "knows_specials",
     "labels_what_it_chose",
     "learns_the_same",
+    "leaves_the_model",
     "matches",
     "moves_positions",
     "no_bos",
