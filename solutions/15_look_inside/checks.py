@@ -1,5 +1,9 @@
 """What the checks of unit 15 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
 
+# %% part="variants"
+def gpt(vocab, heads, d_head, num_layers, kv=None, d_ff=5):
+    return dict(vocab_size=vocab, d_model=heads * d_head, num_heads=heads, num_kv_heads=kv or heads, num_layers=num_layers, d_ff=d_ff)
+
 # %% exercise="induction_score" part="library"
 import copy
 import functools
@@ -203,10 +207,7 @@ def _under_watch(seed: int, training: bool, sizes: Any, other: bool = False, sto
     return Watched(model, look)
 
 # %% exercise="head_ablation" part="variants"
-without("one: seq", "again", because="the last of the ids has no next one, and a model that is read twice is another case")
-
-def gpt(vocab, heads, d_head, num_layers, kv=None, d_ff=5):
-    return dict(vocab_size=vocab, d_model=heads * d_head, num_heads=heads, num_kv_heads=kv or heads, num_layers=num_layers, d_ff=d_ff)
+without("one: seq", "one: d_head", "again", because="the last of the ids has no next one, RoPE turns pairs of numbers, and a model that is read twice is another case")
 
 def ablation(rng, batch, seq, sizes, layer, head, **model):
     ids = torch.from_numpy(rng.integers(0, sizes["vocab_size"], size=(batch, seq)))
@@ -315,7 +316,7 @@ def logit_lens(model: nn.Module, ids: Tensor) -> Tensor:
     return torch.stack(found)
 
 # %% exercise="logit_lens" part="variants"
-without("again", because="a model that is read twice is another case")
+without("one: d_head", "again", because="RoPE turns pairs of numbers, and a model that is read twice is another case")
 
 def lens(rng, batch, seq, sizes, **model):
     ids = torch.from_numpy(rng.integers(0, sizes["vocab_size"], size=(batch, seq)))
@@ -334,7 +335,7 @@ def grouped(rng):
 @cases()
 def one_layer(rng):
     """a single layer"""
-    return lens(rng, 2, 4, gpt(7, 2, 3, 1))
+    return lens(rng, 2, 4, gpt(7, 2, 4, 1))
 
 @cases()
 def square(rng):

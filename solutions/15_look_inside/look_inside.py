@@ -194,26 +194,26 @@ halfway = next(i for i, loss in enumerate(told["loss"]) if loss < (told["loss"][
 outcome("15-halfway", 100 * told["score"][halfway] / told["score"][-1], unit="%")
 
 # %% [markdown]
-# The two-layer model's loss is high, falls within some 250 steps, and stays low. Its score rises from nearly 0 in the same stretch and a little
-# behind it. Now compare with one layer. Its score stays near 0, and still it is better than guessing: the next token is one of those read 12 to 20
-# places ago, and most others can be ruled out. That takes no second layer. Nor did the two-layer model need an induction head for the first half of its
-# fall. What only two layers can do is the second half, down to 0, and there the score rises. (We trained the two-layer model with six seeds:
-# in all of them the score was below a quarter of its final value when the loss had fallen halfway, and above 0.85 in the end.)
+# The loss of the two-layer model falls in one place of the curve, within some 300 steps, and stays low. Its score rises in the same place, a little
+# behind it. Now compare with one layer. Its score stays near 0, and still it does better than guessing: the next token is one of those read 12 to 20
+# places ago, so most others can be ruled out. That takes no second layer, and the two-layer model needed no induction head for the first half of its
+# fall. What only two layers can do is the second half, down to 0. There the score rises. (With six seeds, the score was always below a quarter of its final value when
+# the loss had fallen halfway, and above 0.85 in the end.)
 #
 # Olsson and others (2022) saw the same in models of text: a bump in the loss curve, and in the same place the induction heads come.
 #
 # ### The explorer: every head, every place
 #
-# Look at one row, twelve letters read twice. In a live notebook you choose layer and head. Which head of the first layer looks at the place before? Which of
-# the second look behind the first occurrence?
+# Here is one row, twelve letters read twice: all heads of block 1, then the explorer, in which you choose among layers and heads in a live notebook.
+# Which head of the first block looks at the place before? Which of the second look behind the first occurrence?
 
 # %% part="demo"
-from autograder.lab.explorer import explore
+from autograder.lab.explorer import explore, picture
 
 once = repeated(1, 24, torch.Generator().manual_seed(7), 12, 12)
 letters = [NAMES[i] for i in once[0].tolist()]
 recorded = causal_recording(model, once, letters)
-explore(recorded, layer="block 1, self-attention")
+show(picture(recorded, "block 1, self-attention", None))
 explore(recorded, layer="block 2, self-attention")
 
 # %% part="demo" folded=True
@@ -344,9 +344,9 @@ predict("15-costliest", "The head whose ablation costs most:",
 ablate = use_part("head_ablation")
 costs = {place: ablate(model, twice, *place) for place in HEADS}
 called = {place: f"layer {place[0] + 1}, head {place[1] + 1}" for place in HEADS}
-figure, axes = panels(1, 2, width=6.6, height=3.9, sharey=True)
-bars({called[place]: scores[place] for place in HEADS}, "induction score", ax=axes[0, 0])
-bars({called[place]: costs[place] for place in HEADS}, "growth of the loss", ax=axes[0, 1])
+figure, axes = panels(1, 2, width=6.6, height=3.9)
+bars({called[place]: round(scores[place], 2) for place in HEADS}, "induction score", ax=axes[0, 0])
+bars({called[place]: round(costs[place], 2) for place in HEADS}, "growth of the loss", ax=axes[0, 1])
 axes[0, 1].tick_params(labelleft=False)
 show(figure)
 ranked = sorted(HEADS, key=lambda place: scores[place], reverse=True)
@@ -477,12 +477,12 @@ for place in range(PLACE + 1):
     lost[place] = (chance_of_the_answer(twice) - chance_of_the_answer(changed)).mean()
 
 # %% part="demo" folded=True
-shown = slice(4, PLACE + 1)
-show(matrix(torch.stack([attended, rolled, lost.clamp(min=0)])[:, shown], "place", "", rows=["weights of layer 2", "rollout", "intervention"],
-            columns=[str(place) for place in range(4, PLACE + 1)], colour_label="share", title="Where the answer at place 24 comes from"))
-table([(name, *(f"{100 * values[place]:.0f} %" for place in (8, 9, PLACE))) for name, values in
-       {"weights of layer 2": attended, "rollout": rolled, "intervention": lost}.items()],
-      ["", "8: first occurrence", "9: behind it", "24: the token itself"])
+answers = {"weights of layer 2": attended[: PLACE + 1], "rollout": rolled[: PLACE + 1], "intervention": lost[: PLACE + 1].clamp(min=0)}
+near = [6, 7, 8, 9, 10, 22, 23, 24]
+show(matrix(torch.stack([values[near] for values in answers.values()]), "place", "", rows=list(answers), columns=list(map(str, near)),
+            colour_label="share", title="Where the answer at place 24 comes from"))
+rest = [place for place in range(PLACE + 1) if place not in near]
+print("largest at any other place:", ", ".join(f"{name} {values[rest].max():.2f}" for name, values in answers.items()))
 
 # %% part="demo"
 outcome("15-replaced", 100 * lost[8].item(), unit="points")
@@ -563,10 +563,10 @@ print(f"the last layer's lens and the model's logits differ by at most {(lens[-1
 outcome("15-lens", 100 * right[0].item(), unit="%")
 
 # %% [markdown]
-# In the first reading nothing can be known, and the last layer's pale colours say so. From the second token of the second reading on it is sure. And after layer 1?
-# Not yet the answer: layer 1 writes "who stands before me" into the stream, for layer 2 to read. In the table's language that
-# means nothing. The lens shows what a stream *says*, and only as far as the last layer's norm and table can read it. In large models the middle layers
-# often need a small learned translation first (Belrose and others, 2023).
+# In the first reading nothing can be known, and the pale colours of the last layer say so. In the second it is sure. And after layer 1? Not yet the
+# answer. Layer 1 writes for layer 2 to read ("who stands before me?"), and in the language of the token table that means nothing. Still the lens shows
+# strong colours there: it can be sure of a letter that nobody meant. It shows what the stream *says* only as far as the last norm and the
+# table can read it. In large models the middle layers often need a small learned translation first (Belrose and others, 2023).
 #
 # ## Four instruments, side by side
 #
