@@ -246,7 +246,7 @@ def _luminance(colour: Any) -> float:
     return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
 
 
-def is_dark(image: AxesImage, value: float) -> bool:
+def is_dark(image: AxesImage, value: Any) -> bool:
     """Whether white text on this value's colour contrasts more than black."""
     return _luminance(image.cmap(image.norm(value))) < _AS_FAR_FROM_WHITE
 

@@ -76,7 +76,8 @@ def _outputs_of(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 def _in_heads(rows: Tensor, num_heads: int) -> Tensor:
     """(batch, seq, num_heads · d_head) -> (batch, num_heads, seq, d_head)"""
-    return rows.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    heads: Tensor = rows.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    return heads
 
 
 def top_tokens(
