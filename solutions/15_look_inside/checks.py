@@ -178,6 +178,18 @@ def remembers(weights, ids):
             first.setdefault(token, i)
     return torch.stack(found).mean(0) if found else torch.zeros(weights.shape[1])
 
+@wrong("place-zero", says="tokens that stand first at place 0 are taken for new ones when they come again. Is a place of 0 read as \"not found\"?")
+def place_zero(weights, ids):
+    found = []
+    for b, row in enumerate(ids.tolist()):
+        first = {}
+        for i, token in enumerate(row):
+            if first.get(token):
+                found.append(weights[b, :, i, first[token] + 1])
+            else:
+                first[token] = i
+    return torch.stack(found).mean(0) if found else torch.zeros(weights.shape[1])
+
 @right
 def by_dict(weights, ids):
     found = []
@@ -444,6 +456,7 @@ columns = {
     "one-column": (lambda a, h, w: slice(h, h + 1), f"you ablate a single number, column `head`. A head has d_head of them. {WHICH}"),
     "from-there-on": (lambda a, h, w: slice(h * w // a.num_heads, None), f"you ablate the head and all behind it: your slice does not end. {WHICH}"),
     "up-to-there": (lambda a, h, w: slice(0, (h + 1) * w // a.num_heads), f"you ablate the head and all before it: your slice begins at 0. {WHICH}"),
+    "empty": (lambda a, h, w: slice(h * w // a.num_heads, w // a.num_heads), f"for every head but the first your slice is empty, or lies outside of what goes into `out_proj`, so nothing is ablated. It goes from head * d_head to (head + 1) * d_head, with this layer's own d_head. {WHICH}"),
     "all-heads": (lambda a, h, w: slice(None), f"the whole layer is ablated, all heads of it. {WHICH}"),
     "the-others": (lambda a, h, w: [i for i in range(w) if i * a.num_heads // w != h], f"you ablate all heads but the one that is asked for. {WHICH}"),
     "by-width": (lambda a, h, w: slice(h * (a.out_proj.in_features // a.num_heads), (h + 1) * (a.out_proj.in_features // a.num_heads)), ""),
@@ -748,6 +761,7 @@ steps = {
     "ones": (lambda w: rows_divided(w.mean(0) + 1), "you add 1 to all entries. The identity has ones on its diagonal alone."),
     "half-identity": (lambda w: rows_divided(w.mean(0) + EYE(w) / 2), "you add half of the identity. Weights and identity count alike: add all of it, then divide by the row's sum."),
     "diagonal-set": (lambda w: rows_divided(w.mean(0) * (1 - EYE(w)) + EYE(w)), "you set the diagonal to 1. The identity is *added*: what a token gives to itself stays in."),
+    "keepdim": (lambda w: (w.mean(0) + EYE(w)) / (w.mean(0) + EYE(w)).sum(-1), "your row sums fall on the columns: entry j of each row is divided by the sum of row j. Keep the axis when you sum (`keepdim=True`)."),
     "row-largest": (lambda w: (w.mean(0) + EYE(w)) / (w.mean(0) + EYE(w)).amax(-1, keepdim=True), "you divide each row by its largest entry. Divide by its sum."),
 }
 ways = {
@@ -798,6 +812,11 @@ def each_head_by_itself(weights):
 @wrong("heads-kept", says="your result has an axis of heads. The mean over the heads is taken in each layer, before the product.")
 def heads_kept(weights):
     return functools.reduce(lambda done, new: new @ done, [rows_divided(w + EYE(w)) for w in weights])
+
+@wrong("identity-once", says="the identity is added to one layer alone. It is added to each: each of them has a residual.")
+def identity_once(weights):
+    found = [rows_divided(weights[0].mean(0) + EYE(weights[0])), *(torch.nan_to_num(rows_divided(w.mean(0))) for w in weights[1:])]
+    return functools.reduce(lambda done, new: new @ done, found)
 
 @wrong("layers-averaged-first", says="the layers are averaged first, and their mean is used for each. Every layer has its own place in the product.")
 def layers_averaged_first(weights):
@@ -957,6 +976,7 @@ read = {
     "first-everywhere": (lambda model, found, ids: (model.norm(found[:1]) @ model.embedding.weight.T).expand(len(found), -1, -1, -1), "all your layers hold the logits after the first one."),
     "without-last": (lambda model, found, ids: model.norm(found[:-1]) @ model.embedding.weight.T, "the last layer is missing. Its logits, the model's own, belong to it."),
     "without-first": (lambda model, found, ids: model.norm(found[1:]) @ model.embedding.weight.T, "the first layer is missing."),
+    "last-kept": (lambda model, found, ids: model.norm(found[-1:]) @ model.embedding.weight.T, "only the last layer is in your result: has each output overwritten the one before it? If your hook uses a loop's variable, it reads it when the model runs, and then the loop is over."),
     "last-alone": (lambda model, found, ids: model.norm(found[-1]) @ model.embedding.weight.T, "you return the logits after the last layer alone. Those after every layer are asked for."),
     "embedding-too": (lambda model, found, ids: model.norm(torch.cat([model.embedding(ids)[None], found])) @ model.embedding.weight.T, "the embedding, before any block, counts as a layer with you. It does not: num_layers entries, the first one after the first block."),
     "differences": (lambda model, found, ids: model.norm(found - torch.cat([model.embedding(ids)[None], found[:-1]])) @ model.embedding.weight.T, "you read what each block *adds*. The whole stream after the block is asked for: what it gives."),
@@ -995,13 +1015,16 @@ wrong("not-causal", says="your code runs the blocks by itself, without hiding th
 wrong("strictly-causal", says="your code runs the blocks by itself, with a mask that hides each place from itself. `model(ids)` knows the mask.")(lambda model, ids: by_blocks(model, ids, torch.eye(ids.shape[1], dtype=torch.bool)[:, :1].logical_not().expand(-1, ids.shape[1]).tril(-1) | torch.eye(ids.shape[1], dtype=torch.bool)[0]))
 wrong("all-at-place-0", says="your code runs the blocks by itself, and all tokens stand at place 0. `model(ids)` knows the places.")(lambda model, ids: by_blocks(model, ids, torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril(), 0 * torch.arange(ids.shape[1])))
 
-def by_blocks(model, ids, seen, at=None):
+def by_blocks(model, ids, seen, at=None, normed=False):
     found, x = [], model.embedding(ids)
     with torch.no_grad():
         for block in model.blocks:
             x = block(x, torch.arange(ids.shape[1]) if at is None else at, seen)
             found.append(model.norm(x) @ model.embedding.weight.T)
+            x = model.norm(x) if normed else x
     return torch.stack(found)
+
+wrong("normed-stream", says="your code runs the blocks by itself, and the normed vectors go on into the next block. The norm is there to read the stream; what goes on is the stream as it was.")(lambda model, ids: by_blocks(model, ids, torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril(), normed=True))
 
 wrong("hooks-left", ("        for hook in hooks:\n            hook.remove()", "        pass"), says="your hooks are never removed: from now on each call of the model goes on collecting. Keep what `register_forward_hook` returns, and call its `remove()`.")
 

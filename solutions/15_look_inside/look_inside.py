@@ -250,7 +250,7 @@ table(rows, ["mean weight", "on itself", "on the place before", "behind the firs
 # **Where to take hold.** In unit 05's layer, as in unit 14's, the heads stand side by side for the last time in what goes **into** `out_proj`: head 0 has the first
 # $d_\text{head}$ numbers, head 1 the next, and so on. PyTorch lets you take hold of that without touching the model's code, by a *hook*:
 
-# %% part="demo"
+# %% part="demo" folded=False
 layer = nn.Linear(2, 2, bias=False)
 with torch.no_grad():
     layer.weight.copy_(torch.eye(2))
