@@ -360,7 +360,7 @@ outcome("15-costliest", "one of layer 1" if costliest[0] == 0 else "the one with
         else "another one of layer 2")
 
 # %% [markdown]
-# If you had ranked the heads by what they look at, you would have thrown away the wrong ones. Two things come between looking and being needed.
+# If you had kept the heads that score highest and thrown away the others, you would have thrown away the wrong ones. Two things come between looking and being needed.
 #
 # **Others do the same.** Several heads of layer 2 do induction; without one of them, the others still do it. Ablating them one at a time cannot
 # show that. So take away all four at once:
@@ -488,8 +488,8 @@ print("largest at any other place:", ", ".join(f"{name} {values[rest].max():.2f}
 outcome("15-replaced", 100 * lost[8].item(), unit="points")
 
 # %% [markdown]
-# Layer 2's weights hardly know place 8. Rollout gives it a share, since layer 1 carried it to place 9; but with equal parts for all heads and for the
-# residual, a path that decides everything looks like one among many. The intervention says: without the token at 8 there is no answer. Nothing matches.
+# Layer 2's weights hardly know place 8. Rollout does follow the path from 9 back to 8. But it counts all heads alike, and the residual with them, so the one
+# path that decides everything is thinned to a few percent. The intervention says: without the token at 8 there is no answer. Nothing matches any more.
 #
 # So read attention weights as a hint where to intervene. Whether they *explain* a model has been disputed at length (Jain and Wallace, 2019; Wiegreffe and Pinter, 2019).
 #
@@ -605,7 +605,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 #    know. Look inside at least once: draw a map, ablate a head, or change one token.
 # 5. *One thing that you tried and that did not help*, with the numbers before and after, and what you think now.
 #
-# If you want to judge yours before you hand it in: the rubric counts each of the five parts alike, 4 points each.
+# Each of the five parts counts 4 points. The solutions hold the rubric and a report as an example.
 
 # %% [markdown] part="answer" id="open-project" points=20
 # ### BEGIN SOLUTION
