@@ -165,7 +165,7 @@ def rows(rng, batch, seq, d_model, d_ff):
     return module(init=dict(d_model=d_model, d_ff=d_ff), rng=rng, given=dict(x=floats(rng, batch, seq, d_model)))
 
 # %% exercise="DecoderOnly" part="library"
-class DecoderOnlyBlock(nn.Module):
+class _DecoderOnlyBlock(nn.Module):
     """The library's parts; each is a way around which its input is carried."""
 
     def __init__(self, d_model: int, num_heads: int, num_kv_heads: int, d_ff: int) -> None:
@@ -190,7 +190,7 @@ class DecoderOnly(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, d_model)
         nn.init.normal_(self.embedding.weight, std=0.02)
-        blocks = [DecoderOnlyBlock(d_model, num_heads, num_kv_heads, d_ff) for _ in range(num_layers)]
+        blocks = [_DecoderOnlyBlock(d_model, num_heads, num_kv_heads, d_ff) for _ in range(num_layers)]
         self.blocks, self.norm = nn.ModuleList(blocks), RMSNorm(d_model)
 
     def forward(self, ids: Tensor, cache: Sequence[Any] | None = None) -> Tensor:
