@@ -164,6 +164,20 @@ class DecoderOnly(nn.Module):
             rows = block(rows, new, seen, own)
         return F.linear(self.norm(rows), self.embedding.weight)
 
+def filled_caches(keys: list[Tensor], values: list[Tensor]) -> Any:
+    """A list of caches, one for each block; afterwards a look at what each of them holds."""
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache(key, value) for key, value in zip(keys, values, strict=True)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
+
+
+def empty_caches(layers: int) -> Any:
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache() for _ in range(layers)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
+
 
 def sample_next(
     logits: Tensor, generator: torch.Generator, temperature: float = 1.0, top_k: int | None = None,

@@ -214,7 +214,7 @@ for name, (changes, says) in {
         for other, tie in (("first-at-ties", lambda c: max(c, key=c.get)), ("larger-at-ties", lambda c: max(c, key=lambda pair: (c[pair], pair)))):
             wrong(f"{name}+{other}", says=two_things(says, f"where counts are equal, the smaller pair is not the one you take."))(trainer(**changes | dict(pick=tie)))
 wrong("no-stop", ("        if not counts:\n            break\n", ""), says="where no pair is left your code asks for the best of nothing. Stop early there.")
-wrong("changes-words", ("cut = {word: list(word) for word in words}", "cut = {word: list(word) for word in words}\n    words.update({word: 1 for word in words})"), says="your function changes its argument `words`. Keep your own dict beside it.")
+wrong("changes-words", ("    return merges\n", "    words.clear()\n    return merges\n"), says="your function changes its argument `words`. Keep your own dict beside it.")
 wrong("by-twos", ("zip(pieces, pieces[1:])", "zip(pieces[::2], pieces[1::2])"), says="you look at pieces 0 and 1, then 2 and 3. Pieces 1 and 2 are neighbours as well.")
 wrong("last-pair-missed", ("zip(pieces, pieces[1:])", "zip(pieces[:-2], pieces[1:])"), says="the last pair of each word is never counted.")
 wrong("last-piece-lost", ("while at < len(pieces):", "while at < len(pieces) - 1:"), says="when you join, the last piece of a word is lost unless it is part of the pair.")
@@ -320,6 +320,7 @@ def bpe_encode(word: str, merges: Sequence[tuple[str, str]]) -> list[str]:
 
 # %% exercise="bpe_encode" part="variants"
 without("one: kinds", "one: merges", "one: asked", because="one merge, and a word of one letter, are among the cases")
+without("again", because="merges that are read backwards are none that training could give")
 def drawn_words(rng, kinds, letters="abc"):
     return {"".join(rng.choice(list(letters), size=int(rng.integers(2, 8)))): int(rng.integers(1, 9)) for _ in range(kinds)}
 
@@ -402,7 +403,6 @@ def one_too_far(pieces, left, right_):
 for name, (changes, says) in {
     "reversed": (dict(order=lambda m: list(m)[::-1]), "you use the merges from the last to the first. What was learnt first is merged first."),
     "sorted": (dict(order=sorted), "you use the merges in the order of the alphabet. What was learnt first is merged first."),
-    "longest-first": (dict(order=lambda m: sorted(m, key=lambda pair: -len("".join(pair)))), "you use the longest merges first. What was learnt first is merged first."),
     "first-place-only": (dict(join=lambda pieces, a, b: merged(pieces, a, b, only=1)), "each merge is used once in a word. It is used wherever the pair stands."),
     "from-the-right": (dict(join=from_the_right), "you join from right to left. In `aaa` the first two become one: `aa a`."),
     "as-a-text": (dict(join=lambda pieces, a, b: " ".join(pieces).replace(f"{a} {b}", a + b).split(" ") if pieces else []), "you replace inside a text with spaces, and that also finds the pair where a longer piece *ends* in its first letter, or begins with its second. Compare whole pieces."),
@@ -663,7 +663,7 @@ def other_base(rng, seq, pairs, base):
 @cases()
 def square(rng):
     """4 sentences of 4 heads of 4 rows of 4 features"""
-    return turn_call(rng, 4, 4, positions=np.array([3, 0, 2, 9]), pairs=2)
+    return dict(x=floats(rng, 4, 4, 4, 4), positions=torch.tensor([3, 0, 2, 9]))
 
 @cases()
 def one_row(rng):
@@ -733,7 +733,6 @@ for name, (changes, says) in {
     "places-backwards": (dict(places=lambda p, x: p.flip(0)), "the last row gets the first place."),
     "first-place": (dict(places=lambda p, x: p[:1].expand(len(p))), "all rows are turned by the first one's place."),
     "angle-added": (dict(angle=lambda p, r: p[:, None] + r), "place and rate are added. The angle is their product."),
-    "angle-divided": (dict(angle=lambda p, r: p[:, None] / r), f"you divide the place by the rate. {RATE}"),
     "scaled": (dict(after=lambda y, x: y * x.shape[-1] ** -0.5), "your rows are shorter than before, by 1/√d. Turning keeps lengths; the scores are scaled elsewhere."),
     "x-added": (dict(after=lambda y, x: x + y), "x is added to what is turned. Return the turned rows alone."),
     "not-turned": (dict(after=lambda y, x: x * 1), "your rows come back as they were."),
@@ -799,7 +798,7 @@ def number_by_number(x, positions, base=10000.0):
         for row, p in zip(table, positions.tolist()):
             for i in range(d // 2):
                 a = p * base ** (-2 * i / d)
-                rows += [row[2 * i] * math.cos(a) - row[2 * i + 1] * math.sin(a), row[2 * i] * math.sin(a) + row[2 * i + 1] * math.cos(a)]
+                rows += [row[2 * i] * np.cos(a) - row[2 * i + 1] * np.sin(a), row[2 * i] * np.sin(a) + row[2 * i + 1] * np.cos(a)]
     return torch.stack(rows).reshape(x.shape)
 
 # %% exercise="GroupedQueryAttention" part="library"
@@ -845,11 +844,231 @@ def filled_cache(key: Tensor | None = None, value: Tensor | None = None) -> Any:
 
 # %% exercise="GroupedQueryAttention" part="variants"
 without("one: seq", because="a single token has nothing to weigh")
-@cases(dict(batch=2, seq=5, num_kv_heads=2, group=2, d_head=4), dict(batch=3, seq=4, num_kv_heads=2, group=3, d_head=2), hidden=[dict(batch=2, seq=3, num_kv_heads=3, group=2, d_head=4)])
-def groups(rng, batch, seq, num_kv_heads, group, d_head):
-    """{batch} sentences of {seq} tokens, {num_kv_heads} heads of keys with {group} query heads each"""
-    heads = num_kv_heads * group
-    return module(init=dict(d_model=heads * d_head, num_heads=heads, num_kv_heads=num_kv_heads), rng=rng, given=dict(x=floats(rng, batch, seq, heads * d_head), positions=torch.arange(seq)))
+without("one: d_head", because="features come in pairs")
+small = dict(hidden=[dict(batch=2, seq=3, kv=3, group=2, d_head=4), dict(batch=3, seq=5, kv=2, group=3, d_head=2)])
+def attention_call(rng, batch, seq, kv, group, d_head, start=0, past=None, mask=None, gradients=False, cached=False, square=False):
+    heads = kv * group
+    given = dict(x=floats(rng, batch, seq, heads * d_head), positions=torch.arange(start, start + seq))
+    if mask is not None:
+        given["mask"] = mask
+    if past:
+        given["cache"] = fixture("filled_cache", key=floats(rng, batch, kv, past, d_head), value=floats(rng, batch, kv, past, d_head))
+    elif cached:
+        given["cache"] = fixture("filled_cache")
+    state = draw_state(GroupedQueryAttention(heads * d_head, heads, kv), rng)
+    for name in ("q_proj.weight", "k_proj.weight"):
+        state[name] = type(state[name])(state[name].data * 2, "float32")
+    return module(init=dict(d_model=heads * d_head, num_heads=heads, num_kv_heads=kv), state=state, given=given, gradients=gradients)
+
+@cases(dict(batch=2, seq=5, kv=2, group=3, d_head=4), **small)
+def groups(rng, batch, seq, kv, group, d_head):
+    """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens, no mask"""
+    return attention_call(rng, batch, seq, kv, group, d_head)
+
+@cases(dict(batch=3, seq=4, kv=2, group=2, d_head=6), **small)
+def causal(rng, batch, seq, kv, group, d_head):
+    """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens from place 5 on, a causal mask"""
+    return attention_call(rng, batch, seq, kv, group, d_head, start=5, mask=torch.ones(seq, seq, dtype=torch.bool).tril())
+
+@cases(dict(batch=2, seq=4, kv=3, group=2, d_head=2), **small)
+def hidden_row(rng, batch, seq, kv, group, d_head):
+    """a mask for each head, which hides all keys from one query; {kv} heads of keys, {group} query heads each"""
+    mask = some_hidden(rng, batch, kv * group, seq, seq)
+    mask[0, 1, 2], mask[1, :, 0] = False, False
+    return attention_call(rng, batch, seq, kv, group, d_head, mask=mask)
+
+@cases(dict(batch=2, seq=3, group=4, d_head=4), hidden=[dict(batch=3, seq=5, group=3, d_head=2)])
+def multi_query(rng, batch, seq, group, d_head):
+    """one head of keys for {group} query heads"""
+    return attention_call(rng, batch, seq, 1, group, d_head)
+
+@cases(dict(batch=2, seq=4, kv=3, d_head=4), hidden=[dict(batch=3, seq=5, kv=2, d_head=6)])
+def multi_head(rng, batch, seq, kv, d_head):
+    """as many heads of keys as query heads: {kv}"""
+    return attention_call(rng, batch, seq, kv, 1, d_head, start=2)
+
+@cases(dict(batch=2, kv=2, group=2, d_head=4, past=5), hidden=[dict(batch=3, kv=2, group=3, d_head=2, past=4)])
+def newest(rng, batch, kv, group, d_head, past):
+    """one new token behind {past} in the cache"""
+    return attention_call(rng, batch, 1, kv, group, d_head, start=past, past=past)
+
+@cases(dict(batch=2, seq=3, kv=2, group=3, d_head=2, past=4), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=4, past=5)])
+def several_new(rng, batch, seq, kv, group, d_head, past):
+    """{seq} new tokens behind {past} in the cache, with a mask"""
+    return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past, mask=torch.ones(seq, past + seq, dtype=torch.bool).tril(past))
+
+@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=4, past=5), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=4)])
+def no_mask_and_cache(rng, batch, seq, kv, group, d_head, past):
+    """{seq} new tokens behind {past} in the cache, no mask"""
+    return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past)
+
+@cases(dict(batch=2, seq=4, kv=2, group=2, d_head=2), hidden=[dict(batch=3, seq=5, kv=1, group=2, d_head=4)])
+def empty_cache(rng, batch, seq, kv, group, d_head):
+    """{seq} tokens and an empty cache"""
+    return attention_call(rng, batch, seq, kv, group, d_head, cached=True)
+
+@cases()
+def square(rng):
+    """4 sentences of 4 tokens, 4 query heads of length 4, 2 heads of keys"""
+    return attention_call(rng, 4, 4, 2, 2, 4)
+
+@cases(dict(batch=2, seq=3, kv=2, group=2, d_head=2), hidden=[dict(batch=3, seq=4, kv=2, group=2, d_head=2)])
+def gradients(rng, batch, seq, kv, group, d_head):
+    """{batch} sentences of {seq} tokens, a causal mask, with gradients"""
+    return attention_call(rng, batch, seq, kv, group, d_head, mask=torch.ones(seq, seq, dtype=torch.bool).tril(), gradients=True)
+
+Right = GroupedQueryAttention
+def softmax_of(scores, mask, axis=-1, zero=True):
+    scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(axis)
+    return weights.nan_to_num(0.0) if zero else weights
+
+plain = dict(
+    query=lambda self, x, p: apply_rope(split_heads(self.q_proj(x), self.num_heads), p), key=lambda self, x, p: apply_rope(split_heads(self.k_proj(x), self.num_kv_heads), p),
+    value=lambda self, x, p: split_heads(self.v_proj(x), self.num_kv_heads), keep=lambda cache, k, v: cache.append(0, k, v), after=lambda k, p: k,
+    share=lambda self, k: k.repeat_interleave(self.num_heads // self.num_kv_heads, dim=1), mask=lambda mask, q, k: mask if mask is not None else torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool),
+    scale=lambda self, q: q.shape[-1] ** -0.5, weights=softmax_of, merge=lambda o: merge_heads(o), out=lambda self, o: self.out_proj(o), back=lambda y, w: y, early=False,
+)
+
+def twisted(changes):
+    o = plain | changes
+    class GroupedQueryAttention(Right):
+        def forward(self, x, positions, mask=None, cache=None):
+            q, k, v = (o[part](self, x, positions) for part in ("query", "key", "value"))
+            if o["early"]:
+                k, v = o["share"](self, k), o["share"](self, v)
+            if cache is not None:
+                k, v = o["keep"](cache, k, v)
+            k = o["after"](k, positions)
+            if not o["early"]:
+                k, v = o["share"](self, k), o["share"](self, v)
+            w = o["weights"](q @ k.transpose(-2, -1) * o["scale"](self, q), o["mask"](mask, q, k))
+            return o["back"](o["out"](self, o["merge"](w @ v)), w)
+    return GroupedQueryAttention
+
+def heads_of(self, layer, x, heads):
+    return split_heads(layer(x), heads)
+
+TURNED = "Queries and keys are turned, values are not."
+singles = {
+    "tiled": (dict(share=lambda self, k: k.repeat(1, self.num_heads // self.num_kv_heads, 1, 1)), "your query heads look into the heads of keys in turn (0, 1, 0, 1). Groups are consecutive: 0, 0, 1, 1."),
+    "groups-backwards": (dict(share=lambda self, k: k.flip(1).repeat_interleave(self.num_heads // self.num_kv_heads, dim=1)), "the first group of query heads looks into the last head of keys. It looks into the first."),
+    "first-head-only": (dict(share=lambda self, k: k[:, :1].expand(-1, self.num_heads, -1, -1)), "all query heads look into the first head of keys and values. Each group has its own."),
+    "mean-head": (dict(share=lambda self, k: k.mean(1, keepdim=True).expand(-1, self.num_heads, -1, -1)), "all query heads look into the mean over the heads of keys and values. Each group has its own."),
+    "no-rope": (dict(query=lambda self, x, p: heads_of(self, self.q_proj, x, self.num_heads), key=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads)), f"nothing is turned: positions have no effect. {TURNED}"),
+    "query-only": (dict(key=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads)), f"only your queries are turned. {TURNED}"),
+    "key-only": (dict(query=lambda self, x, p: heads_of(self, self.q_proj, x, self.num_heads)), f"only your keys are turned. {TURNED}"),
+    "values-turned": (dict(value=lambda self, x, p: apply_rope(heads_of(self, self.v_proj, x, self.num_kv_heads), p)), f"your values are turned as well. {TURNED}"),
+    "turned-twice": (dict(query=lambda self, x, p: apply_rope(plain["query"](self, x, p), p), key=lambda self, x, p: apply_rope(plain["key"](self, x, p), p)), "queries and keys are turned twice, so every distance counts double."),
+    "turned-whole": (dict(query=lambda self, x, p: split_heads(apply_rope(self.q_proj(x), p), self.num_heads), key=lambda self, x, p: split_heads(apply_rope(self.k_proj(x), p), self.num_kv_heads)), "you turn the rows before they are split into heads, so the rates run over all of d_model. They are turned head by head."),
+    "positions-anew": (dict(query=lambda self, x, p: apply_rope(heads_of(self, self.q_proj, x, self.num_heads), torch.arange(len(p))), key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), torch.arange(len(p)))), "your tokens are counted from 0, whatever `positions` says. Behind a cache they begin further on."),
+    "query-anew": (dict(query=lambda self, x, p: apply_rope(heads_of(self, self.q_proj, x, self.num_heads), torch.arange(len(p)))), "your queries are counted from 0, whatever `positions` says; the keys are not."),
+    "turned-the-other-way": (dict(key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), -p)), "your keys are turned the other way round, so the score depends on the sum of two places and not on their distance."),
+    "cache-unturned": (dict(key=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads), after=lambda k, p: apply_rope(k, torch.arange(int(p[-1]) + 1 - k.shape[-2], int(p[-1]) + 1))), "the keys go into the cache before they are turned, and all of them are turned afterwards. A key's place never changes: turn it once, then keep it."),
+    "cache-repeated": (dict(early=True), "the cache holds a head of keys for each *query* head. It keeps `num_kv_heads` heads, and is small for that reason; hand them on to the query heads afterwards."),
+    "cache-ignored": (dict(keep=lambda cache, k, v: (k, v)), "the cache has no effect: the earlier tokens are not seen, and the new ones are not kept."),
+    "new-only": (dict(keep=lambda cache, k, v: (cache.append(0, k, v), (k, v))[1]), "the new keys are put into the cache, but only they are looked at. What `append` returns holds all of them."),
+    "not-kept": (dict(keep=lambda cache, k, v: tuple(torch.cat([old[:, :, : old.shape[2]], new], 2) for old, new in zip(cache.append(0, k[:, :, :0], v[:, :, :0]), (k, v))) if cache.length() else (k, v)), "the new keys and values are joined to those of the cache, but not put into it."),
+    "appended-twice": (dict(keep=lambda cache, k, v: (cache.append(0, k, v), cache.append(0, k, v))[1]), "the new keys and values are put into the cache twice."),
+    "values-as-keys": (dict(keep=lambda cache, k, v: cache.append(0, v, k)[::-1]), "keys and values have changed places in the cache."),
+    "new-in-front": (dict(keep=lambda cache, k, v: tuple(torch.cat([new[:, :, -k.shape[2]:], new[:, :, : new.shape[2] - k.shape[2]]], 2) for new in cache.append(0, k, v))), "the new tokens stand in front of those from the cache. With a mask, its last columns belong to the new ones."),
+    "mask-ignored": (dict(mask=lambda m, q, k: torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool)), "the mask has no effect."),
+    "mask-inverted": (dict(mask=lambda m, q, k: ~plain["mask"](m, q, k) if m is not None else plain["mask"](m, q, k)), "your mask is inverted. True means: may be attended to."),
+    "always-causal": (dict(mask=lambda m, q, k: plain["mask"](m, q, k) & torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(k.shape[-2] - q.shape[-2])), "the future is hidden even where no mask says so. `None` means that every key is seen."),
+    "causal-if-none": (dict(mask=lambda m, q, k: torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(k.shape[-2] - q.shape[-2]) if m is None else m), "without a mask your code hides the future. `None` means that every key is seen."),
+    "nan-rows": (dict(weights=lambda s, m: softmax_of(s, m, zero=False)), "a query whose keys are all hidden gets NaN. It gets 0; `masked_attention` takes care of that."),
+    "even-rows": (dict(weights=lambda s, m: s.masked_fill(~m, -1e9).softmax(-1)), "a query whose keys are all hidden gets the mean of all values. It gets 0; `masked_attention` takes care of that."),
+    "masked-afterwards": (dict(weights=lambda s, m: s.softmax(-1) * m), "your mask is applied behind the softmax, so the weights do not sum to 1."),
+    "masked-with-0": (dict(weights=lambda s, m: s.masked_fill(~m, 0.0).softmax(-1)), "hidden scores become 0, and exp 0 is 1: hidden keys are still read."),
+    "over-queries": (dict(weights=lambda s, m: softmax_of(s, m, axis=-2)), "your softmax runs over the queries. It runs over the keys: the last axis."),
+    "no-scale": (dict(scale=lambda self, q: 1.0), "the scores are not divided by √d_head."),
+    "scale-d-model": (dict(scale=lambda self, q: self.q_proj.in_features ** -0.5), "the scores are divided by √d_model. A head's queries have d_head numbers."),
+    "scale-d-head": (dict(scale=lambda self, q: 1 / q.shape[-1]), "the scores are divided by d_head. The root is missing."),
+    "scale-group": (dict(scale=lambda self, q: (q.shape[-1] * self.num_heads / self.num_kv_heads) ** -0.5), "the scores are divided by the root of a length that counts the whole group. A head's queries have d_head numbers."),
+    "values-are-keys": (dict(value=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads)), "your values come from `k_proj`. They come from `v_proj`."),
+    "value-as-key": (dict(key=lambda self, x, p: apply_rope(heads_of(self, self.v_proj, x, self.num_kv_heads), p)), "your keys come from `v_proj`. They come from `k_proj`."),
+    "merged-wrongly": (dict(merge=lambda o: o.reshape(o.shape[0], o.shape[2], -1)), "your heads are merged by a reshape alone, so tokens and heads get mixed up. Unit 05's `merge_heads` moves the axes first."),
+    "no-out": (dict(out=lambda self, o: o), "`out_proj` is missing."),
+    "residual": (dict(query=lambda self, x, p: setattr(self, "_x", x) or plain["query"](self, x, p), out=lambda self, o: self.out_proj(o) + self._x), "x is added to your output. The way around belongs to the block, not here."),
+    "pair": (dict(back=lambda y, w: (y, w)), "your `forward` returns two things. Return the output alone."),
+    "detached": (dict(back=lambda y, w: y.detach()), "the numbers are right, but no gradient flows back: is there a `detach`, a `.data` or `torch.no_grad()`?"),
+    "nothing": (dict(back=lambda y, w: None), "your `forward` ends without giving anything back: is a `return` missing?"),
+}
+for name, (changes, says) in singles.items():
+    wrong(name, says=says)(twisted(changes))
+often = ["tiled", "no-rope", "values-turned", "positions-anew", "causal-if-none"]
+for i, one in enumerate(often):
+    for other in often[i + 1 :]:
+        if not set(singles[one][0]) & set(singles[other][0]):
+            wrong(f"{one}+{other}", says=two_things(singles[one][1], singles[other][1]))(twisted(singles[one][0] | singles[other][0]))
+SPLIT_K = "apply_rope(split_heads(self.k_proj(x), self.num_kv_heads), positions)"
+wrong("keys-split-like-queries", (SPLIT_K, SPLIT_K.replace("num_kv_heads", "num_heads")), ("split_heads(self.v_proj(x), self.num_kv_heads)", "split_heads(self.v_proj(x), self.num_heads)"), says="your keys and values are split into `num_heads` heads. They have `num_kv_heads`.")
+wrong("not-shared", ("        key, value = key.repeat_interleave(group, dim=1), value.repeat_interleave(group, dim=1)\n", ""), says="queries have more heads than keys and values, and the two do not fit together. Hand each head of keys on to its group.")
+wrong("square-mask", ("torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=x.device)", "torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool, device=x.device)"), says="with a cache your own mask has too few columns: there are more keys than queries.")
+
+@right
+class ByEinsum(Right):
+    """Query heads in an axis of groups; nothing is repeated."""
+    def forward(self, x, positions, mask=None, cache=None):
+        b, s, _ = x.shape
+        h, g = self.num_kv_heads, self.num_heads // self.num_kv_heads
+        q = apply_rope(self.q_proj(x).view(b, s, h, g, -1).permute(0, 2, 3, 1, 4), positions)
+        k = apply_rope(self.k_proj(x).view(b, s, h, -1).transpose(1, 2), positions)
+        v = self.v_proj(x).view(b, s, h, -1).transpose(1, 2)
+        if cache is not None:
+            k, v = cache.append(0, k, v)
+        scores = torch.einsum("bhgqd,bhkd->bhgqk", q, k) / q.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.flatten(1, 2).masked_fill(~mask, -torch.inf).unflatten(1, (h, g))
+        weights = scores.softmax(-1).nan_to_num(0.0)
+        return self.out_proj(torch.einsum("bhgqk,bhkd->bqhgd", weights, v).flatten(2))
+
+@right
+class HeadByHead(Right):
+    def forward(self, x, positions, mask=None, cache=None):
+        q = apply_rope(split_heads(self.q_proj(x), self.num_heads), positions)
+        k = apply_rope(split_heads(self.k_proj(x), self.num_kv_heads), positions)
+        v = split_heads(self.v_proj(x), self.num_kv_heads)
+        if cache:
+            k, v = cache.append(0, k, v)
+        seen = torch.ones(1, 1, 1, 1, dtype=torch.bool) if mask is None else mask
+        seen = seen.expand(q.shape[0], self.num_heads, q.shape[2], k.shape[2])
+        out = []
+        for head in range(self.num_heads):
+            other = head * self.num_kv_heads // self.num_heads
+            out.append(masked_attention(q[:, head], k[:, other], v[:, other], seen[:, head])[0])
+        return self.out_proj(torch.cat(out, dim=-1))
+
+@right
+class ByExpanding(Right):
+    def forward(self, x, positions, mask=None, cache=None):
+        def split(layer, heads):
+            return layer(x).unflatten(-1, (heads, -1)).transpose(1, 2)
+        q, k = apply_rope(split(self.q_proj, self.num_heads), positions), apply_rope(split(self.k_proj, self.num_kv_heads), positions)
+        v = split(self.v_proj, self.num_kv_heads)
+        if cache is not None:
+            k, v = cache.append(layer=0, key=k, value=v)
+        k, v = (y[:, :, None].expand(-1, -1, self.num_heads // self.num_kv_heads, -1, -1).flatten(1, 2) for y in (k, v))
+        if mask is None:
+            mask = torch.ones(1, 1, 1, k.size(2), dtype=torch.bool)
+        return self.out_proj(merge_heads(masked_attention(q, k, v, mask)[0]))
+
+@truth
+class ByPyTorch(Right):
+    """PyTorch's fused attention with groups, in float64; rows that see nothing by hand."""
+    def forward(self, x, positions, mask=None, cache=None):
+        q, k, v = (F.linear(x.double(), layer.weight.double()).unflatten(-1, (heads, -1)).transpose(1, 2) for layer, heads in ((self.q_proj, self.num_heads), (self.k_proj, self.num_kv_heads), (self.v_proj, self.num_kv_heads)))
+        def turned(y):
+            rates = 10000.0 ** (-torch.arange(0, y.shape[-1], 2, dtype=torch.float64) / y.shape[-1])
+            z = torch.complex(y[..., ::2].contiguous(), y[..., 1::2].contiguous()) * torch.exp(1j * positions[:, None] * rates)
+            return torch.view_as_real(z).flatten(-2)
+        q, k = turned(q), turned(k)
+        if cache is not None:
+            k, v = (y.double() for y in cache.append(0, k.float(), v.float()))
+        seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool) if mask is None else mask
+        nothing = ~seen.expand(*q.shape[:3], k.shape[2]).any(-1, keepdim=True)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=seen | nothing, enable_gqa=True).masked_fill(nothing, 0.0)
+        return F.linear(out.transpose(1, 2).flatten(2), self.out_proj.weight.double())
 
 # %% exercise="SwiGLU" part="library"
 class SwiGLU(nn.Module):
@@ -988,13 +1207,264 @@ class DecoderOnly(nn.Module):
             rows = block(rows, new, seen, own)
         return F.linear(self.norm(rows), self.embedding.weight)
 
+def filled_caches(keys: list[Tensor], values: list[Tensor]) -> Any:
+    """A list of caches, one for each block; afterwards a look at what each of them holds."""
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache(key, value) for key, value in zip(keys, values, strict=True)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
+
+
+def empty_caches(layers: int) -> Any:
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache() for _ in range(layers)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
+
 # %% exercise="DecoderOnly" part="variants"
-without("one: batch", "one: seq", "one: num_kv_heads", "one: group", "one: d_head", "one: d_ff", "one: more", because="a single width makes the norm blind")
-@cases(dict(batch=2, seq=5, num_kv_heads=2, group=2, d_head=4, d_ff=7, more=6), hidden=[dict(batch=3, seq=4, num_kv_heads=1, group=3, d_head=2, d_ff=5, more=4)])
-def logits(rng, batch, seq, num_kv_heads, group, d_head, d_ff, more):
-    """{batch} sentences of {seq} tokens"""
-    heads, vocab = num_kv_heads * group, 5 + more
-    return module(init=dict(vocab_size=vocab, d_model=heads * d_head, num_heads=heads, num_kv_heads=num_kv_heads, num_layers=1, d_ff=d_ff), rng=rng, given=dict(ids=torch.from_numpy(rng.integers(0, vocab, size=(batch, seq)))))
+without("one: batch", "one: seq", "one: kv", "one: group", "one: d_head", "one: d_ff", "one: more", "one: past", because="a single width makes the norm blind, and one token has nothing before it")
+small = dict(hidden=[dict(batch=3, seq=4, kv=1, group=3, d_head=2, d_ff=5, more=4), dict(batch=2, seq=5, kv=2, group=2, d_head=2, d_ff=6, more=7)])
+def gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more, num_layers=1, past=None, empty=False, gradients=False):
+    heads, vocab = kv * group, 4 + more
+    init = dict(vocab_size=vocab, d_model=heads * d_head, num_heads=heads, num_kv_heads=kv, num_layers=num_layers, d_ff=d_ff)
+    given = dict(ids=torch.from_numpy(rng.integers(0, vocab, size=(batch, seq))))
+    given["ids"][0, 0] = 0
+    if past:
+        given["cache"] = fixture("filled_caches", keys=[floats(rng, batch, kv, past, d_head) for _ in range(num_layers)], values=[floats(rng, batch, kv, past, d_head) for _ in range(num_layers)])
+    elif empty:
+        given["cache"] = fixture("empty_caches", layers=num_layers)
+    state = draw_state(DecoderOnly(**init), rng)
+    for name in state:
+        if name.endswith(("q_proj.weight", "k_proj.weight")):
+            state[name] = type(state[name])(state[name].data * 2, "float32")
+    return module(init=init, state=state, given=given, gradients=gradients)
+
+@cases(dict(batch=2, seq=5, kv=2, group=2, d_head=4, d_ff=7, more=6), dict(batch=3, seq=4, kv=1, group=3, d_head=2, d_ff=5, more=5), **small)
+def logits(rng, batch, seq, kv, group, d_head, d_ff, more):
+    """{batch} texts of {seq} tokens, {kv} heads of keys with {group} query heads each"""
+    return gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more)
+
+@cases(dict(batch=2, seq=4, kv=2, group=2, d_head=2, d_ff=5, more=7), **small)
+def two_layers(rng, batch, seq, kv, group, d_head, d_ff, more):
+    """num_layers=2, {batch} texts of {seq} tokens"""
+    return gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more, num_layers=2)
+
+@cases(dict(batch=2, kv=2, group=2, d_head=2, d_ff=5, more=6, past=4), hidden=[dict(batch=3, kv=1, group=2, d_head=4, d_ff=6, more=5, past=3)])
+def newest(rng, batch, kv, group, d_head, d_ff, more, past):
+    """num_layers=2, one new token behind {past} in the caches"""
+    return gpt_call(rng, batch, 1, kv, group, d_head, d_ff, more, num_layers=2, past=past)
+
+@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=4, d_ff=6, more=5, past=4), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, d_ff=5, more=6, past=5)])
+def several_new(rng, batch, seq, kv, group, d_head, d_ff, more, past):
+    """num_layers=2, {seq} new tokens behind {past} in the caches"""
+    return gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more, num_layers=2, past=past)
+
+@cases(dict(batch=2, seq=3, kv=2, group=2, d_head=2, d_ff=4, more=6), hidden=[dict(batch=3, seq=4, kv=1, group=2, d_head=4, d_ff=5, more=7)])
+def prompt(rng, batch, seq, kv, group, d_head, d_ff, more):
+    """num_layers=2, a prompt of {seq} tokens and empty caches"""
+    return gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more, num_layers=2, empty=True)
+
+@cases()
+def square(rng):
+    """4 texts of 4 tokens, 2 query heads of length 2"""
+    return gpt_call(rng, 4, 4, 1, 2, 2, 4, 5)
+
+@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=2, d_ff=4, more=3), hidden=[dict(batch=3, seq=2, kv=1, group=2, d_head=2, d_ff=5, more=4)])
+def gradients(rng, batch, seq, kv, group, d_head, d_ff, more):
+    """{batch} texts of {seq} tokens, with gradients"""
+    return gpt_call(rng, batch, seq, kv, group, d_head, d_ff, more, gradients=True)
+
+RightBlock, Right = DecoderOnlyBlock, DecoderOnly
+def own(cache, layer):
+    return None if cache is None else cache[layer]
+
+def pre_norm(b, x, run):
+    x = x + run(b.norm1(x))
+    return x + b.feed_forward(b.norm2(x))
+
+plain = dict(
+    past=lambda cache: 0 if cache is None else cache[0].length(), places=lambda past, new: torch.arange(past, past + new), mask=lambda past, new: causal_mask(past + new)[past:],
+    embed=lambda self, ids: self.embedding(ids), blocks=lambda self: list(self.blocks), cache=own, block=pre_norm, norm=lambda self, x: self.norm(x), out=lambda self, x: x @ self.embedding.weight.T,
+    late=False, before=lambda self, x: x,
+)
+
+def twisted(changes):
+    o = plain | changes
+    class DecoderOnly(Right):
+        def forward(self, ids, cache=None):
+            past, new = o["past"](cache), ids.shape[1]
+            x = o["before"](self, o["embed"](self, ids))
+            for layer, block in enumerate(o["blocks"](self)):
+                if o["late"]:
+                    past = o["past"](cache)
+                places, mask = o["places"](past, new), o["mask"](past, new)
+                x = o["block"](block, x, lambda rows: block.self_attention(rows, places, mask, o["cache"](cache, layer)))
+            return o["out"](self, o["norm"](self, x))
+    return DecoderOnly
+
+def post_norm(b, x, run):
+    x = b.norm1(x + run(x))
+    return b.norm2(x + b.feed_forward(x))
+
+def in_parallel(b, x, run):
+    return x + run(b.norm1(x)) + b.feed_forward(b.norm2(x))
+
+def normed_residual(b, x, run):
+    x = b.norm1(x)
+    x = x + run(x)
+    x = b.norm2(x)
+    return x + b.feed_forward(x)
+
+def feed_forward_first(b, x, run):
+    x = x + b.feed_forward(b.norm2(x))
+    return x + run(b.norm1(x))
+
+def norm1_twice(b, x, run):
+    x = x + run(b.norm1(x))
+    return x + b.feed_forward(b.norm1(x))
+
+def no_norms(b, x, run):
+    x = x + run(x)
+    return x + b.feed_forward(x)
+
+BLOCK = "The block: norm, layer, add; twice, each time with its own norm."
+singles = {
+    "no-mask": (dict(mask=lambda past, new: torch.ones(new, past + new, dtype=torch.bool)), "each token sees what comes after it. A language model must not: it would read the answer."),
+    "mask-strict": (dict(mask=lambda past, new: torch.ones(new, past + new, dtype=torch.bool).tril(past - 1)), "no token sees itself. Each sees itself and what stands before it."),
+    "mask-turned": (dict(mask=lambda past, new: causal_mask(past + new).T[past:]), "your mask is turned round: each token sees what comes after it, and nothing before."),
+    "mask-top-left": (dict(mask=lambda past, new: causal_mask(past + new)[:new]), "with a cache your mask has the wrong rows: the first new token sees one key alone. The rows of the *new* tokens are the last ones."),
+    "mask-new-only": (dict(mask=lambda past, new: torch.cat([torch.zeros(new, past, dtype=torch.bool), causal_mask(new)], dim=1)), "with a cache the new tokens see one another and nothing of the cache."),
+    "all-of-new": (dict(mask=lambda past, new: torch.ones(new, past + new, dtype=torch.bool) if past else causal_mask(new)), "with a cache, several new tokens see one another in both directions. The first of them must not see the last."),
+    "places-anew": (dict(places=lambda past, new: torch.arange(new)), "with a cache your new tokens are counted from 0. Their places go on where the cache ends."),
+    "places-one-on": (dict(places=lambda past, new: torch.arange(past, past + new) + (past > 0)), "with a cache your new tokens begin one place too far on."),
+    "places-one-back": (dict(places=lambda past, new: torch.arange(past, past + new) - (past > 0)), "with a cache your new tokens begin one place too early: on the last place that is taken."),
+    "places-backwards": (dict(places=lambda past, new: torch.arange(past, past + new).flip(0)), "your places run backwards."),
+    "length-in-the-loop": (dict(late=True, past=lambda cache: 0 if cache is None else cache[0].length(), mask=lambda past, new: None if past == 0 else torch.ones(1, dtype=torch.bool)), "you ask the cache for its length in the loop. The first block has already made it longer then, so the second one counts other places. Ask before the first block runs."),
+    "cache-of-first": (dict(cache=lambda cache, layer: None if cache is None else cache[0]), "the blocks use one cache, and each puts its keys behind those of the others. Each block has its own: `cache[layer]`."),
+    "cache-backwards": (dict(cache=lambda cache, layer: None if cache is None else cache[-1 - layer]), "the caches are used in the wrong order: the first block's is `cache[0]`."),
+    "cache-ignored": (dict(past=lambda cache: 0, cache=lambda cache, layer: None), "the cache has no effect: the earlier tokens are not seen, and the new ones are not kept."),
+    "first-block-cached": (dict(cache=lambda cache, layer: None if cache is None or layer else cache[0], mask=lambda past, new: torch.ones(1, dtype=torch.bool) if past else causal_mask(new)), "only the first block uses its cache."),
+    "embedding-scaled": (dict(embed=lambda self, ids: self.embedding(ids) * self.embedding.embedding_dim**0.5), "your embedded ids are multiplied by √d_model. That was unit 06; here there is no factor."),
+    "embedding-normed": (dict(before=lambda self, x: self.norm(x)), "the last norm is used before the first block as well."),
+    "first-block-only": (dict(blocks=lambda self: list(self.blocks)[:1]), "only the first block runs."),
+    "first-block-again": (dict(blocks=lambda self: [self.blocks[0]] * len(self.blocks)), "the first block runs in every place. Each block has its own weights."),
+    "blocks-backwards": (dict(blocks=lambda self: list(self.blocks)[::-1]), "the last block runs first."),
+    "no-blocks": (dict(blocks=lambda self: []), "no block runs: your logits come from the embedding alone."),
+    "no-last-norm": (dict(norm=lambda self, x: x), "the last norm, `self.norm`, is missing before the logits."),
+    "norm-after-each": (dict(block=lambda b, x, run: b.norm2(pre_norm(b, x, run))), f"each block ends with a norm. Only the last one is followed by `self.norm`. {BLOCK}"),
+    "post-norm": (dict(block=post_norm), f"your block is post-norm: the norms come after the additions. {BLOCK}"),
+    "in-parallel": (dict(block=in_parallel), f"the feed-forward layer reads what came into the block. It reads what the attention has changed. {BLOCK}"),
+    "normed-residual": (dict(block=normed_residual), f"what is added to is normed: the way around must carry x as it came. {BLOCK}"),
+    "feed-forward-first": (dict(block=feed_forward_first), f"the feed-forward layer comes first in your block. {BLOCK}"),
+    "norm1-twice": (dict(block=norm1_twice), f"`norm1` stands before both layers, and `norm2` has no part. {BLOCK}"),
+    "norms-turned": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm1(y)))(x + run(b.norm2(x)))), f"`norm1` and `norm2` have changed places. {BLOCK}"),
+    "no-norms": (dict(block=no_norms), f"the norms in the block are missing. {BLOCK}"),
+    "no-norm1": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm2(y)))(x + run(x))), f"`norm1` is missing before the attention. {BLOCK}"),
+    "no-norm2": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(y))(x + run(b.norm1(x)))), f"`norm2` is missing before the feed-forward layer. {BLOCK}"),
+    "no-residual": (dict(block=lambda b, x, run: b.feed_forward(b.norm2(run(b.norm1(x))))), f"nothing is added in your block: x has no way around. {BLOCK}"),
+    "no-first-residual": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm2(y)))(run(b.norm1(x)))), f"the attention's output replaces x. It is added to it. {BLOCK}"),
+    "no-second-residual": (dict(block=lambda b, x, run: b.feed_forward(b.norm2(x + run(b.norm1(x))))), f"the feed-forward layer's output replaces x. It is added to it. {BLOCK}"),
+    "second-adds-x": (dict(block=lambda b, x, run: x + b.feed_forward(b.norm2(x + run(b.norm1(x))))), f"the feed-forward layer's output is added to what came into the block, and the attention's is lost on the way around. {BLOCK}"),
+    "no-attention": (dict(block=lambda b, x, run: x + b.feed_forward(b.norm2(x))), f"the attention has no part in your block. {BLOCK}"),
+    "no-feed-forward": (dict(block=lambda b, x, run: x + run(b.norm1(x))), f"the feed-forward layer has no part in your block. {BLOCK}"),
+    "last-only": (dict(out=lambda self, x: x[:, -1] @ self.embedding.weight.T), "your logits are those of the last token alone. Every place has logits."),
+    "softmax": (dict(out=lambda self, x: (x @ self.embedding.weight.T).softmax(-1)), "you return probabilities. Logits are asked for: the loss takes the softmax itself."),
+    "log-softmax": (dict(out=lambda self, x: (x @ self.embedding.weight.T).log_softmax(-1)), "you return logarithms of probabilities. Logits are asked for."),
+    "argmax": (dict(out=lambda self, x: (x @ self.embedding.weight.T).argmax(-1)), "you return the best ids. Logits are asked for, one number for each id."),
+    "logits-scaled": (dict(out=lambda self, x: x @ self.embedding.weight.T / self.embedding.embedding_dim**0.5), "your logits are divided by √d_model. There is no factor."),
+    "vectors": (dict(out=lambda self, x: x), "the product with the table is missing: you return vectors, and no logits."),
+    "pair": (dict(out=lambda self, x: (x @ self.embedding.weight.T, x)), "your `forward` returns two things. Return the logits alone."),
+    "table-detached": (dict(out=lambda self, x: x @ self.embedding.weight.detach().T), "the numbers are right, but the table learns nothing from the logits: is there a `detach`, a `.data` or `torch.no_grad()`?"),
+    "detached": (dict(out=lambda self, x: x.detach() @ self.embedding.weight.T), "the numbers are right, but no gradient reaches the blocks: is there a `detach`, a `.data` or `torch.no_grad()`?"),
+    "nothing": (dict(out=lambda self, x: None), "your `forward` ends without giving anything back: is a `return` missing?"),
+}
+for name, (changes, says) in singles.items():
+    wrong(name, says=says)(twisted(changes))
+often = ["no-mask", "places-anew", "no-last-norm", "post-norm", "embedding-scaled"]
+for i, one in enumerate(often):
+    for other in often[i + 1 :]:
+        if not set(singles[one][0]) & set(singles[other][0]):
+            wrong(f"{one}+{other}", says=two_things(singles[one][1], singles[other][1]))(twisted(singles[one][0] | singles[other][0]))
+TABLE = "self.norm(x) @ self.embedding.weight.T"
+wrong("table-not-transposed", (TABLE, "self.norm(x) @ self.embedding.weight"), says="the table is not transposed: it is (vocab_size, d_model), and its rows belong to the ids.")
+wrong("embedding-called", (TABLE, "self.embedding(self.norm(x))"), says="you look vectors up in the table. The logits are a product with it.")
+wrong("mask-of-new", ("causal_mask(total, device=ids.device)[past:]", "causal_mask(ids.shape[1], device=ids.device)"), says="with a cache your mask has a column for each new token only. It needs one for each token so far.")
+wrong("list-as-cache", ("None if cache is None else cache[layer]", "cache"), says="each block gets the whole list of caches. Its own is `cache[layer]`.")
+
+@right
+class ByComparing(Right):
+    """The mask from places; the loop over pairs."""
+    def forward(self, ids, cache=None):
+        old = cache[0].length() if cache else 0
+        new = ids.size(1)
+        keys = torch.arange(old + new, device=ids.device)
+        queries = keys[old:]
+        x = self.embedding.weight[ids]
+        for block, kept in zip(self.blocks, cache or [None] * len(self.blocks)):
+            x = block(x, queries, queries[:, None] >= keys[None], kept)
+        return F.linear(self.norm(x), self.embedding.weight)
+
+@right
+class WithoutBlocksForward(Right):
+    """What the block does, written into the loop."""
+    def forward(self, ids, cache=None):
+        batch, seq = ids.shape
+        past = cache[0].length() if cache is not None else 0
+        places = past + torch.arange(seq)
+        mask = torch.ones(seq, past + seq, dtype=torch.bool).tril(diagonal=past)[None, None]
+        x = self.embedding(ids)
+        for i, block in enumerate(self.blocks):
+            kept = cache[i] if cache is not None else None
+            x = x + block.self_attention(block.norm1(x), positions=places, mask=mask, cache=kept)
+            x = x + block.feed_forward(block.norm2(x))
+        return torch.einsum("bsd,vd->bsv", self.norm(x), self.embedding.weight)
+
+@right
+class TokenByToken(Right):
+    """With a cache of its own for each block, one token at a time."""
+    def forward(self, ids, cache=None):
+        kept = [KeyValueCache(1) for _ in self.blocks] if cache is None else cache
+        rows = []
+        for t in range(ids.shape[1]):
+            place = torch.tensor([kept[0].length()])
+            x = self.embedding(ids[:, t : t + 1])
+            for block, own_cache in zip(self.blocks, kept):
+                x = block(x, place, torch.ones(1, int(place) + 1, dtype=torch.bool), own_cache)
+            rows.append(self.norm(x) @ self.embedding.weight.t())
+        return torch.cat(rows, dim=1)
+
+def rms64(layer, x):
+    return x / (x.square().mean(-1, keepdim=True) + layer.eps).sqrt() * layer.weight.double()
+
+@truth
+class InFloat64(Right):
+    """Every product written out, in float64, with complex numbers for the turning."""
+    def forward(self, ids, cache=None):
+        past = 0 if cache is None else cache[0].length()
+        places, keys = torch.arange(past, past + ids.shape[1]), torch.arange(past + ids.shape[1])
+        x = self.embedding.weight.double()[ids]
+        for i, b in enumerate(self.blocks):
+            a = b.self_attention
+            def split(layer, heads, turn):
+                y = torch.einsum("bsi,oi->bso", rms64(b.norm1, x), layer.weight.double()).unflatten(-1, (heads, -1)).transpose(1, 2)
+                if not turn:
+                    return y
+                rates = 10000.0 ** (-torch.arange(0, y.shape[-1], 2, dtype=torch.float64) / y.shape[-1])
+                return torch.view_as_real(torch.complex(y[..., ::2].contiguous(), y[..., 1::2].contiguous()) * torch.exp(1j * places[:, None] * rates)).flatten(-2)
+            q, k, v = split(a.q_proj, a.num_heads, True), split(a.k_proj, a.num_kv_heads, True), split(a.v_proj, a.num_kv_heads, False)
+            if cache is not None:
+                k, v = (y.double() for y in cache[i].append(0, k.float(), v.float()))
+            heads = []
+            for h in range(a.num_heads):
+                group = h // (a.num_heads // a.num_kv_heads)
+                w = (torch.einsum("bqd,bkd->bqk", q[:, h], k[:, group]) / q.shape[-1] ** 0.5).exp() * (places[:, None] >= keys)
+                heads.append(torch.einsum("bqk,bkd->bqd", w / w.sum(-1, keepdim=True), v[:, group]))
+            x = x + torch.einsum("bsi,oi->bso", torch.cat(heads, -1), a.out_proj.weight.double())
+            y = rms64(b.norm2, x)
+            g, u, d = (layer.weight.double() for layer in (b.feed_forward.gate_proj, b.feed_forward.up_proj, b.feed_forward.down_proj))
+            gate = torch.einsum("bsi,oi->bso", y, g)
+            x = x + torch.einsum("bsi,oi->bso", gate / (1 + torch.exp(-gate)) * torch.einsum("bsi,oi->bso", y, u), d)
+        return torch.einsum("bsd,vd->bsv", rms64(self.norm, x), self.embedding.weight.double())
 
 # %% exercise="sample_next" part="library"
 def sample_next(
@@ -1019,7 +1489,224 @@ def seeded_generator(seed: int) -> Any:
     return watched_generator(seed)
 
 # %% exercise="sample_next" part="variants"
+def drawn(rng, rows, times=1500, draws=True, **knobs):
+    """Each of these rows of logits `times` times, in turn."""
+    logits = torch.tensor(rows, dtype=torch.float32).repeat(times, 1)
+    return judged(wanted=dict(draws=draws), logits=logits, generator=fixture("seeded_generator", seed=int(rng.integers(2**31))), **knobs)
+
+def logits_of(rng, *chances):
+    """Rows of logits with these chances, for ids in a random order, moved by a number that changes nothing."""
+    order = [rng.permutation(len(row)) for row in chances]
+    return [[float(np.log(row[i])) + shift if row[i] else -np.inf for i in places] for row, places, shift in zip(chances, order, (1.5, -2.0))]
+
+@cases()
+def plain_softmax(rng):
+    """2 kinds of rows, 1,500 of each, no filter, a token that cannot come"""
+    return drawn(rng, logits_of(rng, (0.5, 0.25, 0.15, 0.1, 0.0), (0.1, 0.6, 0.05, 0.05, 0.2)))
+
+@cases()
+def cold(rng):
+    """temperature=0.5"""
+    return drawn(rng, logits_of(rng, (0.3, 0.25, 0.2, 0.15, 0.1), (0.35, 0.05, 0.3, 0.2, 0.1)), temperature=0.5)
+
+@cases()
+def hot(rng):
+    """temperature=3.0, and a token that cannot come"""
+    return drawn(rng, logits_of(rng, (0.8, 0.1, 0.06, 0.04, 0.0), (0.02, 0.08, 0.85, 0.05, 0.0)), temperature=3.0)
+
+@cases()
+def the_likeliest_few(rng):
+    """top_k=3 of 6 tokens"""
+    return drawn(rng, logits_of(rng, (0.3, 0.22, 0.18, 0.15, 0.1, 0.05), (0.1, 0.4, 0.08, 0.2, 0.16, 0.06)), top_k=3)
+
+@cases()
+def a_nucleus(rng):
+    """top_p=0.7 of 6 tokens"""
+    return drawn(rng, logits_of(rng, (0.4, 0.2, 0.16, 0.12, 0.07, 0.05), (0.1, 0.29, 0.24, 0.04, 0.13, 0.2)), top_p=0.7)
+
+@cases()
+def a_small_nucleus(rng):
+    """top_p=0.3, less than the likeliest token has in one kind of rows"""
+    return drawn(rng, logits_of(rng, (0.6, 0.25, 0.15), (0.22, 0.4, 0.38)), top_p=0.3)
+
+@cases()
+def few_and_nucleus(rng):
+    """top_k=3 and top_p=0.6 of 7 tokens"""
+    return drawn(rng, logits_of(rng, (0.2, 0.18, 0.16, 0.14, 0.12, 0.11, 0.09), (0.55, 0.15, 0.1, 0.06, 0.05, 0.05, 0.04)), top_k=3, top_p=0.6)
+
+@cases()
+def all_three(rng):
+    """temperature=0.5, top_k=5 and top_p=0.75 of 7 tokens"""
+    return drawn(rng, logits_of(rng, (0.24, 0.19, 0.17, 0.14, 0.11, 0.09, 0.06), (0.28, 0.18, 0.15, 0.13, 0.1, 0.09, 0.07)), temperature=0.5, top_k=5, top_p=0.75)
+
+@cases()
+def hot_nucleus(rng):
+    """temperature=2.0 and top_p=0.6"""
+    return drawn(rng, logits_of(rng, (0.5, 0.22, 0.13, 0.09, 0.06), (0.55, 0.2, 0.12, 0.08, 0.05)), temperature=2.0, top_p=0.6)
+
 @cases()
 def greedy(rng):
-    """temperature 0"""
-    return judged(wanted=dict(draws=False), logits=floats(rng, 3, 5), generator=fixture("seeded_generator", seed=1), temperature=0)
+    """temperature=0, with top_k and top_p given as well"""
+    rows = floats(rng, 6, 5).tolist()
+    return [drawn(rng, rows, times=1, draws=False, temperature=0), drawn(rng, rows, times=1, draws=False, temperature=0.0, top_k=2, top_p=0.4)]
+
+@cases()
+def wide_open(rng):
+    """top_k larger than the vocabulary, top_p=1.0"""
+    return [drawn(rng, logits_of(rng, (0.5, 0.3, 0.2), (0.2, 0.35, 0.45)), top_k=9), drawn(rng, logits_of(rng, (0.5, 0.3, 0.2), (0.2, 0.35, 0.45)), top_p=1.0)]
+
+@cases()
+def one_only(rng):
+    """top_k=1, logits in the hundreds"""
+    return drawn(rng, [[250.0, -300.0, 100.0, 249.0], [-250.0, -260.0, -100.0, -99.0]], times=400, top_k=1)
+
+@cases()
+def one_row(rng):
+    """a single row"""
+    return drawn(rng, [[0.5, float("-inf"), 1.5, 0.0]], times=1)
+
+@cases()
+def large(rng):
+    """logits in the hundreds"""
+    return drawn(rng, [[300.0, 301.0, 0.0], [-401.0, -400.5, -700.0]])
+
+@cases()
+def equal_logits(rng):
+    """equal logits at the border of top_k and of top_p"""
+    rows = [[2.0, 1.0, 1.0, -1.0], [0.0, 0.0, 0.0, 0.0]]
+    return [drawn(rng, rows, times=30, top_k=2), drawn(rng, rows, times=30, top_p=0.6)]
+
+SCALED, COUNT = "logits = logits / temperature", "logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]"
+KEPT, DRAW = "falling.masked_fill(before >= top_p, 0.0)", "return torch.multinomial(chances, 1, generator=generator).squeeze(-1)"
+BEFORE, BACK = "before = F.pad(falling.cumsum(dim=-1)[:, :-1], (1, 0))  # what the likelier ones add up to", "chances = torch.zeros_like(chances).scatter(-1, order, kept)"
+GREEDY = "        return logits.argmax(dim=-1)\n"
+wrong("keeps_inputs", (SCALED, "logits /= temperature"), says="changed its argument `logits` in place")
+wrong("no-tensor", (DRAW, DRAW + ".tolist()"), says="a tensor is asked for")
+wrong("other-shape", (DRAW, DRAW.replace(".squeeze(-1)", "")), says="An axis of length 1 is left over")
+wrong("no-integers", (DRAW, DRAW + ".float()"), says="a token is an id")
+wrong("outside-the-vocabulary", (DRAW, DRAW + " + 1"), says="which is no id")
+wrong("not-greedy", (GREEDY, "        return logits.argmin(dim=-1)\n"), says="0 means greedy")
+wrong("one-for-all", (DRAW, "return torch.multinomial(chances[:1], 1, generator=generator)[0].expand(len(chances))"), says="one number was drawn for all")
+wrong("temperature-ignored", (SCALED, "pass"), says="`temperature` changes nothing in your code")
+wrong("temperature-multiplied", (SCALED, "logits = logits * temperature"), says="A low one makes likely tokens likelier still")
+wrong("temperature-twice", (SCALED, "logits = logits / temperature / temperature"), says="The temperature is applied twice")
+wrong("root-of-temperature", (SCALED, "logits = logits / temperature**0.5"), says="the root of the temperature")
+wrong("top-k-ignored", ("if top_k is not None:", "if False:"), says="`top_k` changes nothing in your code")
+wrong("top-p-ignored", ("if top_p is not None:", "if False:"), says="`top_p` changes nothing in your code")
+wrong("top-k-one-more", ("min(top_k, logits", "min(top_k + 1, logits"), says="One token more than `top_k` is kept")
+wrong("top-k-one-fewer", ("min(top_k, logits", "min(max(1, top_k - 1), logits"), says="One token fewer than `top_k` is kept")
+wrong("smallest-kept", (COUNT, "logits.topk(min(top_k, logits.shape[-1]), largest=False).values[:, -1:]"), ("logits < last_kept", "logits > last_kept"), says="keeps the **smallest** logits")
+wrong("nucleus-short", (KEPT, "falling.masked_fill((falling.cumsum(dim=-1) > top_p) & (before > 0), 0.0)"), says="It belongs to the nucleus")
+wrong("nucleus-long", (KEPT, "falling.masked_fill(F.pad(before, (1, 0))[:, :-1] >= top_p, 0.0)"), says="Your nucleus has one token too many")
+wrong("nucleus-unsorted", ("chances.sort(dim=-1, descending=True)", "(chances, torch.arange(chances.shape[-1]).expand_as(chances))"), says="gathered in the order of the ids")
+wrong("nucleus-of-the-unlikely", ("descending=True", "descending=False"), says="from the least likely token on")
+wrong("nucleus-of-single-chances", (KEPT, "falling.masked_fill((falling < top_p) & (before > 0), 0.0)"), says="Single probabilities are compared with `top_p`")
+wrong("order-not-restored", (BACK, "chances = kept"), says="Each of them has to be turned back into an id")
+wrong("evenly", (DRAW, "return torch.multinomial((chances > 0).float(), 1, generator=generator).squeeze(-1)"), says="All tokens that are left come equally often")
+wrong("always-the-largest", (DRAW, "torch.rand(1, generator=generator)\n    return chances.argmax(dim=-1)"), says="the likeliest token comes every time")
+wrong("other-generator", (DRAW, "return torch.multinomial(chances, 1).squeeze(-1)"), says="some of your random numbers do not come from `generator`")
+wrong("generator-unused", (DRAW, "return torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(3)).squeeze(-1)"), says="nothing was drawn from it")
+wrong("raised-RuntimeError", (KEPT, "falling.masked_fill(falling.cumsum(dim=-1) > top_p, 0.0)"), says="sum of probabilities")
+wrong("zero-for-filtered", ('logits.masked_fill(logits < last_kept, float("-inf"))', "logits.masked_fill(logits < last_kept, 0.0)"), says="gets the logit 0 in your code")
+
+@wrong("p-before-k", says="looks at the probabilities of all tokens")
+def p_before_k(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    chances = (logits / temperature).softmax(-1)
+    if top_p is not None:
+        falling, order = chances.sort(dim=-1, descending=True)
+        chances = torch.zeros_like(chances).scatter(-1, order, falling.masked_fill(falling.cumsum(-1) - falling >= top_p, 0.0))
+    if top_k is not None:
+        chances = chances.masked_fill(chances < chances.topk(min(top_k, chances.shape[-1])).values[:, -1:], 0.0)
+    return torch.multinomial(chances, 1, generator=generator).squeeze(-1)
+
+@wrong("temperature-last", says="Your filters look at the probabilities without the temperature")
+def temperature_last(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    if top_k is not None:
+        logits = logits.masked_fill(logits < logits.topk(min(top_k, logits.shape[-1])).values[:, -1:], -torch.inf)
+    if top_p is not None:
+        falling, order = logits.softmax(-1).sort(dim=-1, descending=True)
+        out = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, falling.cumsum(-1) - falling >= top_p)
+        logits = logits.masked_fill(out, -torch.inf)
+    return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator).squeeze(-1)
+
+@wrong("softmax-twice", says="A softmax is taken of probabilities")
+def softmax_twice(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    return sample_next((logits / temperature).softmax(-1), generator, 1.0, top_k, top_p)
+
+@right
+def row_by_row(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    """A loop, with Python's own sorting."""
+    if temperature == 0:
+        return torch.stack([row.argmax() for row in logits])
+    seen, ids = {}, []
+    numbers = torch.rand(len(logits), generator=generator, dtype=torch.float64).tolist()
+    for row, number in zip(logits.tolist(), numbers):
+        if tuple(row) not in seen:
+            top = max(row)
+            powers = sorted(((2.718281828459045 ** ((x - top) / temperature), i) for i, x in enumerate(row)), reverse=True)[:top_k]
+            total, kept, so_far = sum(p for p, _ in powers), [], 0.0
+            for power, i in powers:
+                if top_p is None or so_far < top_p:
+                    kept.append((power / total, i))
+                so_far += power / total
+            seen[tuple(row)] = kept
+        kept = seen[tuple(row)]
+        rest, choice = number * sum(p for p, _ in kept), kept[0][1]
+        for p, i in kept:
+            if p > 0:
+                choice = i
+            rest -= p
+            if rest < 0:
+                break
+        ids.append(choice)
+    return torch.tensor(ids)
+
+@right
+def like_the_library(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    """As Hugging Face's filters: what is out gets −∞, sorted the small ones first."""
+    if temperature == 0:
+        return torch.argmax(logits, dim=1)
+    scores = logits / temperature
+    if top_k is not None:
+        scores = scores.masked_fill(scores < torch.topk(scores, min(top_k, scores.size(-1)))[0][..., -1, None], -torch.inf)
+    if top_p is not None and top_p < 1.0:
+        rising, order = torch.sort(scores, descending=False)
+        out = rising.softmax(dim=-1).cumsum(dim=-1) <= 1 - top_p
+        out[..., -1:] = False
+        scores = scores.masked_fill(out.scatter(1, order, out), -torch.inf)
+    return torch.multinomial(scores.softmax(-1), num_samples=1, generator=generator)[:, 0]
+
+@right
+def by_gumbel(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    """Noise is added to the logits, and the largest sum wins."""
+    if temperature == 0:
+        return logits.max(dim=-1).indices
+    falling, order = (logits.double() / temperature).sort(dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        falling[:, top_k:] = -torch.inf
+    if top_p is not None:
+        chances = falling.softmax(-1)
+        falling = falling.masked_fill(chances.cumsum(-1) - chances >= top_p, -torch.inf)
+    noise = -torch.log(-torch.log(torch.rand(falling.shape, generator=generator, dtype=torch.float64).clamp(1e-300, 1 - 1e-16)))
+    return order.gather(1, (falling + noise).argmax(-1, keepdim=True)).squeeze(1)
+
+@right
+def by_the_sum(logits, generator, temperature=1.0, top_k=None, top_p=None):
+    """One number from 0 to 1 for each row, and the place in the sum of chances where it falls."""
+    if not temperature:
+        return logits.argmax(-1)
+    chances, order = torch.softmax(logits / temperature, -1).sort(-1, descending=True)
+    if top_k:
+        chances = chances * (torch.arange(chances.shape[-1]) < top_k)
+        chances = chances / chances.sum(-1, keepdim=True)
+    if top_p:
+        chances = torch.where(chances.cumsum(-1) - chances < top_p, chances, 0)
+    sums = chances.double().cumsum(-1)
+    u = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64) * sums[:, -1:]
+    return order.gather(-1, (sums <= u).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)).flatten()

@@ -6,6 +6,7 @@ No random stream is expected. What is expected follows from the call's own argum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -123,12 +124,6 @@ def _tail(rows: Array, knobs: _Knobs) -> Array:
     return _renormed(np.where(rising < (knobs.top_p or 1.0), chances, 0.0))
 
 
-def _p_then_k(rows: Array, knobs: _Knobs) -> Array:
-    chances = _top_p(_softmax(rows / knobs.temperature), knobs.top_p)
-    with np.errstate(divide="ignore"):
-        return _softmax(_top_k(np.log(chances), knobs.top_k))
-
-
 def _p_of_all(rows: Array, knobs: _Knobs) -> Array:
     """top_p on the probabilities as they were before top_k."""
     chances = _softmax(rows / knobs.temperature)
@@ -147,6 +142,11 @@ def _nucleus_of_smallest(rows: Array, knobs: _Knobs) -> Array:
     return _renormed(np.where((chances >= (knobs.top_p or 0.0)) | (_ranks(chances) == 0), chances, 0.0))
 
 
+def _filled_with_zeros(rows: Array, knobs: _Knobs) -> Array:
+    scaled = rows / knobs.temperature
+    return _top_p(_softmax(np.where(_ranks(scaled) < (knobs.top_k or rows.shape[-1]), scaled, 0.0)), knobs.top_p)
+
+
 def _evenly(rows: Array, knobs: _Knobs) -> Array:
     return _renormed((_due(rows, knobs) > 0).astype(float))
 
@@ -156,14 +156,13 @@ _CAUSES: tuple[tuple[str, Chances, str], ...] = (
     ("temperature-multiplied", lambda rows, k: _due(rows, _Knobs(1 / k.temperature, k.top_k, k.top_p)), "Your logits are multiplied by the temperature. A low one makes likely tokens likelier still."),
     ("temperature-twice", lambda rows, k: _due(rows, _Knobs(k.temperature**2, k.top_k, k.top_p)), "The temperature is applied twice."),
     ("root-of-temperature", lambda rows, k: _due(rows, _Knobs(k.temperature**0.5, k.top_k, k.top_p)), "Your logits are divided by the root of the temperature."),
-    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax: no filter has an effect."),
     ("top-k-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, None, k.top_p)), "`top_k` changes nothing in your code."),
     ("top-p-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k, None)), "`top_p` changes nothing in your code."),
+    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax: no filter has an effect."),
     ("top-k-one-more", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and k.top_k + 1, k.top_p)), "One token more than `top_k` is kept."),
     ("top-k-one-fewer", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and max(1, k.top_k - 1), k.top_p)), "One token fewer than `top_k` is kept."),
     ("smallest-kept", lambda rows, k: _due(np.where(_ranks(-np.where(np.isfinite(rows), rows, np.inf)) < (k.top_k or rows.shape[-1]), rows, -np.inf), _Knobs(k.temperature, None, k.top_p)), "Your `top_k` keeps the **smallest** logits."),
-    ("p-before-k", _p_then_k, "Your code looks at `top_p` first and at `top_k` afterwards. The order is temperature, `top_k`, `top_p`."),
-    ("p-of-all", _p_of_all, "Your `top_p` looks at the probabilities from before `top_k`. It looks at those of what `top_k` has left, which add up to 1 again."),
+    ("p-before-k", _p_of_all, "Your `top_p` looks at the probabilities of all tokens. It looks at those of what `top_k` has left, which add up to 1 again."),
     ("temperature-last", _temperature_last, "Your filters look at the probabilities without the temperature. It comes first."),
     ("nucleus-short", _short_nucleus, "The token with which the sum reaches `top_p` is left out. It belongs to the nucleus."),
     ("nucleus-long", _long_nucleus, "Your nucleus has one token too many: the sum has reached `top_p` before it."),
@@ -171,10 +170,10 @@ _CAUSES: tuple[tuple[str, Chances, str], ...] = (
     ("nucleus-of-the-unlikely", _tail, "Your nucleus is gathered from the least likely token on."),
     ("nucleus-of-single-chances", _nucleus_of_smallest, "Single probabilities are compared with `top_p`. It is their sum, from the likeliest on, that has to reach it."),
     ("order-not-restored", _not_put_back, "Your tokens are places in the *sorted* row. Each of them has to be turned back into an id."),
-    ("softmax-twice", lambda rows, k: _top_p(_softmax(_top_k(_softmax(rows / k.temperature), k.top_k)), k.top_p), "The softmax is taken twice."),
-    ("temperature-on-chances", lambda rows, k: _top_p(_softmax(_top_k(_softmax(rows) / k.temperature, k.top_k)), k.top_p), "The temperature divides probabilities, and a softmax is taken of them again. It divides the logits."),
+    ("softmax-twice", lambda rows, k: _top_p(_softmax(_top_k(_softmax(rows / k.temperature), k.top_k)), k.top_p), "A softmax is taken of probabilities. It is taken once, of the logits."),
     ("evenly", _evenly, "All tokens that are left come equally often. They are drawn in proportion to their probabilities."),
     ("always-the-largest", lambda rows, k: (_ranks(rows) == 0).astype(float), "The likeliest token comes every time: nothing is drawn."),
+    ("zero-for-filtered", _filled_with_zeros, "What `top_k` takes out gets the logit 0 in your code, and exp 0 is 1. It gets −∞."),
 )  # fmt: skip
 
 
@@ -281,10 +280,18 @@ def _told(seen: _Draws) -> str:
 
 
 def _cause(seen: _Draws) -> tuple[str, str]:
-    """The name of a cause from which all that was drawn may come, and its sentence."""
+    """Of the causes from which all that was drawn may come, the one that makes it likeliest: its name and its sentence."""
+    best, found = -math.inf, ("", "")
     with np.errstate(all="ignore"):
-        fitting = [(name, why) for name, chances, why in _CAUSES if _fits(seen.counts, chances(seen.rows, seen.knobs))]
-    return fitting[0] if fitting else ("", "")
+        for name, chances_of, why in _CAUSES:
+            chances = chances_of(seen.rows, seen.knobs)
+            if not _fits(seen.counts, chances):
+                continue
+            drawn = seen.counts > 0
+            likelihood = float((seen.counts[drawn] * np.log(chances[drawn])).sum())
+            if likelihood > best + 1e-6:  # of two that come to the same, the first one
+                best, found = likelihood, (name, why)
+    return found
 
 
 def _each_row_by_itself(trial: Trial) -> Finding | None:
@@ -295,8 +302,8 @@ def _each_row_by_itself(trial: Trial) -> Finding | None:
     counts = seen.counts
     long = counts.sum(axis=-1) >= _ENOUGH
     if long.any() and (due[long].max(axis=-1) < 0.95).all() and ((counts[long] > 0).sum(axis=-1) == 1).all():
-        if (due.argmax(axis=-1)[seen.which] == seen.drawn).all():
-            return Finding(f"{_told(seen)}, {_CAUSES[-1][2][0].lower()}{_CAUSES[-1][2][1:]}", name="always-the-largest")
+        if (due.argmax(axis=-1)[seen.which] == seen.drawn).all():  # a cause of its own, among the others
+            return None
         return Finding(
             "all rows with the same logits got the same token: one number was drawn for all. Each row is drawn by itself.",
             name="one-for-all",
@@ -320,7 +327,7 @@ def _may_be_drawn(trial: Trial) -> Finding | None:
     name, why = _cause(seen)
     if not np.isfinite(logit):
         return Finding(
-            f"row {place} got token {token}, whose logit is −∞. Such a token is never drawn.",
+            f"row {place} got token {token}, whose logit is −∞. Such a token is never drawn.{' ' * bool(why)}{why}",
             name=name or "never-possible",
         )
     due = np.count_nonzero(_due(seen.rows, seen.knobs)[row])
