@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder.library.common import watched_generator
-from autograder.library.unit_05_multi_head import merge_heads, split_heads
 from autograder.library.unit_12_gpu import KeyValueCache
 
 
@@ -118,7 +117,7 @@ class SwiGLU(nn.Module):
 
     def __init__(self, d_model: int, d_ff: int) -> None:
         super().__init__()
-        for name, (width, out) in dict(gate_proj=(d_model, d_ff), up_proj=(d_model, d_ff), down_proj=(d_ff, d_model)).items():
+        for name, (width, out) in {"gate_proj": (d_model, d_ff), "up_proj": (d_model, d_ff), "down_proj": (d_ff, d_model)}.items():
             self.add_module(name, nn.Linear(width, out, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,7 +125,7 @@ class SwiGLU(nn.Module):
         return self.down_proj(F.glu(torch.cat([gate * self.up_proj(x), gate], dim=-1)))
 
 
-class DecoderOnlyBlock(nn.Module):
+class _DecoderOnlyBlock(nn.Module):
     """The library's parts; each is a way around which its input is carried."""
 
     def __init__(self, d_model: int, num_heads: int, num_kv_heads: int, d_ff: int) -> None:
@@ -151,7 +150,7 @@ class DecoderOnly(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, d_model)
         nn.init.normal_(self.embedding.weight, std=0.02)
-        blocks = [DecoderOnlyBlock(d_model, num_heads, num_kv_heads, d_ff) for _ in range(num_layers)]
+        blocks = [_DecoderOnlyBlock(d_model, num_heads, num_kv_heads, d_ff) for _ in range(num_layers)]
         self.blocks, self.norm = nn.ModuleList(blocks), RMSNorm(d_model)
 
     def forward(self, ids: Tensor, cache: Sequence[Any] | None = None) -> Tensor:
@@ -164,6 +163,20 @@ class DecoderOnly(nn.Module):
         for block, own in zip(self.blocks, kept, strict=False):
             rows = block(rows, new, seen, own)
         return F.linear(self.norm(rows), self.embedding.weight)
+
+def filled_caches(keys: list[Tensor], values: list[Tensor]) -> Any:
+    """A list of caches, one for each block; afterwards a look at what each of them holds."""
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache(key, value) for key, value in zip(keys, values, strict=True)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
+
+
+def empty_caches(layers: int) -> Any:
+    from autograder.formats.fixtures import Watched
+
+    made = [filled_cache() for _ in range(layers)]
+    return Watched([one.live for one in made], lambda: {f"block {i}": one.look() for i, one in enumerate(made)})
 
 
 def sample_next(

@@ -13,6 +13,7 @@ from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_
 from .permutation import permutes_with
 from .positions import columns_hold_their_waves, learns_the_same, moves_positions
 from .probe import Finding, Probe, Trial
+from .sampling import draws_each_row, draws_in_proportion, draws_what_may_come, gives_tokens, is_greedy_at_zero
 from .scores import between_values, hears_every_row
 from .sequence import blind_to_later_rows, within
 from .training import (
@@ -55,8 +56,11 @@ __all__ = [
     "columns_hold_their_waves",
     "computes_in_type",
     "decodes_in_eval_mode",
+    "draws_each_row",
     "draws_evenly",
     "draws_from",
+    "draws_in_proportion",
+    "draws_what_may_come",
     "each_gradient",
     "each_row_by_itself",
     "each_sentence_by_itself",
@@ -65,11 +69,13 @@ __all__ = [
     "entries_in_place",
     "finite",
     "gives_the_loss",
+    "gives_tokens",
     "has_course_weights",
     "hears",
     "hears_every_row",
     "hides_by_ordinary_ids",
     "ignores_padding",
+    "is_greedy_at_zero",
     "keeps_inputs",
     "knows_specials",
     "labels_what_it_chose",
