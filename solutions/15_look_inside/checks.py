@@ -127,6 +127,7 @@ targets = {
     "transposed": (lambda ids: moved(firsts(ids), 1).mT, "your weights are read with rows and columns exchanged. Queries are rows: `weights[b, h, i, j]` is what query i gives to key j."),
     "zero-is-padding": (lambda ids: moved(firsts(ids), 1) & (ids != 0)[..., None], "places with the id 0 are left out. 0 is a token like any other here."),
     "half-way-back": (diagonal, "your score looks along one diagonal, half a sentence back. That fits rows that are read exactly twice; in general, the ids say where a token stood first."),
+    "ids-of-first": (lambda ids: moved(firsts(ids[:1]), 1).expand(len(ids), -1, -1), "all sentences are read by the tokens of the first one. Each has its own."),
     "any-later": (lambda ids: moved(firsts(ids).any(-2), 1)[:, None, :] & earlier(ids).any(-1)[..., None], "each repeated token looks, with you, behind the first occurrences of *all* repeated tokens. It looks behind its own."),
 }
 averages = {
@@ -453,6 +454,7 @@ columns = {
     "counted-from-the-end": (lambda a, h, w: slice((a.num_heads - 1 - h) * w // a.num_heads, (a.num_heads - h) * w // a.num_heads), f"your heads are counted from the end. {WHICH}"),
     "every-nth": (lambda a, h, w: slice(h, None, a.num_heads), f"you take every num_heads-th number, beginning at `head`. {WHICH}"),
     "heads-for-width": (lambda a, h, w: slice(h * a.num_heads, (h + 1) * a.num_heads), f"your slice is `num_heads` wide. It must be d_head wide. {WHICH}"),
+    "four-heads": (lambda a, h, w: slice(h * (w // 4), (h + 1) * (w // 4)), f"your d_head is a quarter of the width, whatever `num_heads` says. {WHICH}"),
     "one-column": (lambda a, h, w: slice(h, h + 1), f"you ablate a single number, column `head`. A head has d_head of them. {WHICH}"),
     "from-there-on": (lambda a, h, w: slice(h * w // a.num_heads, None), f"you ablate the head and all behind it: your slice does not end. {WHICH}"),
     "up-to-there": (lambda a, h, w: slice(0, (h + 1) * w // a.num_heads), f"you ablate the head and all before it: your slice begins at 0. {WHICH}"),

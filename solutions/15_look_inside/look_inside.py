@@ -180,7 +180,7 @@ model, told = runs["2 layers"]
 
 # %% part="demo" folded=True
 figure, axes = panels(2, 1, height=5.6, sharex=True)
-for axis, what, ylabel in ((axes[0, 0], "loss", "loss, second reading"), (axes[1, 0], "score", "largest induction score")):
+for axis, what, ylabel in ((axes[0, 0], "loss", "loss (nats), second reading"), (axes[1, 0], "score", "largest induction score")):
     lines(told["step"], {name: seen[what] for name, (_, seen) in runs.items()}, "training step" if what == "score" else "", ylabel,
           ax=axis, markers=False)
 show(figure)
