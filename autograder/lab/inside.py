@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def causal_weights(model: Any, ids: Tensor) -> list[Tensor]:
+def causal_weights(model: Any, ids: Tensor, turn: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
     """The attention weights of each layer of unit 14's `DecoderOnly`, first layer first, while it reads `ids` from place 0.
 
     Its attention returns no weights. So they are computed once more, from the queries and keys that `q_proj` and `k_proj`
     give: turned by place (RoPE), each group of query heads with its keys, and later places hidden.
 
     ids:     (batch, seq)
+    turn:    unit 14's `apply_rope(x, positions)`
     returns: for each layer (batch, num_heads, seq, seq), without gradients
     """
     import torch
-
-    from autograder.library.unit_14_gpt import apply_rope
 
     places = torch.arange(ids.shape[-1], device=ids.device)
     found = []
@@ -39,7 +38,7 @@ def causal_weights(model: Any, ids: Tensor) -> list[Tensor]:
         model(ids)
         for number, layer in enumerate(layers):
             query, key = (
-                apply_rope(_in_heads(rows, heads), places)
+                turn(_in_heads(rows, heads), places)
                 for rows, heads in zip(
                     made[2 * number : 2 * number + 2], (layer.num_heads, layer.num_kv_heads), strict=True
                 )
@@ -50,12 +49,14 @@ def causal_weights(model: Any, ids: Tensor) -> list[Tensor]:
     return found
 
 
-def causal_recording(model: Any, ids: Tensor, tokens: Sequence[str], name: str | None = None) -> Recording:
+def causal_recording(
+    model: Any, ids: Tensor, turn: Callable[[Tensor, Tensor], Tensor], tokens: Sequence[str], name: str | None = None
+) -> Recording:
     """`causal_weights` of one sentence, (1, seq), for the explorer."""
-    layers = {
-        f"blocks.{number}.self_attention": weights[0] for number, weights in enumerate(causal_weights(model, ids))
+    weights = {
+        f"blocks.{number}.self_attention": layer[0] for number, layer in enumerate(causal_weights(model, ids, turn))
     }
-    return recording(layers, tokens, name=name)
+    return recording(weights, tokens, name=name)
 
 
 @contextmanager

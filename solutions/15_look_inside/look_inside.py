@@ -25,8 +25,8 @@ from autograder import (
 begin("15_look_inside")
 
 # %% part="setup"
-# Unit 14's model: your own where it passed its checks.
-DecoderOnly = use_part("DecoderOnly")
+# Unit 14's model, and its turning by place: your own where they passed their checks.
+DecoderOnly, apply_rope = use_part("DecoderOnly"), use_part("apply_rope")
 
 # %% [markdown]
 # ## The idea: a task that shows how it is done
@@ -161,7 +161,7 @@ def train(num_layers: int, seed: int = 0) -> tuple[nn.Module, dict[str, list[flo
     for step in range(STEPS + 1):
         if step % 25 == 0:
             with torch.no_grad():
-                scores = [score_of(weights, twice) for weights in causal_weights(model, twice)]
+                scores = [score_of(weights, twice) for weights in causal_weights(model, twice, apply_rope)]
                 values = (step, known_loss(model, twice), torch.stack(scores).max().item())
             for name, value in zip(seen, values, strict=True):
                 seen[name].append(value)
@@ -212,13 +212,13 @@ from autograder.lab.explorer import explore, picture
 
 once = repeated(1, 24, torch.Generator().manual_seed(7), 12, 12)
 letters = [NAMES[i] for i in once[0].tolist()]
-recorded = causal_recording(model, once, letters)
+recorded = causal_recording(model, once, apply_rope, letters)
 show(picture(recorded, "block 1, self-attention", None))
 explore(recorded, layer="block 2, self-attention")
 
 # %% part="demo" folded=True
 HEADS = [(layer, head) for layer in range(2) for head in range(4)]
-weights = causal_weights(model, twice)
+weights = causal_weights(model, twice, apply_rope)
 scores = {place: score_of(weights[place[0]], twice)[place[1]].item() for place in HEADS}
 rows = []
 for layer, head in HEADS:
@@ -458,7 +458,7 @@ predict("15-replaced", "Replaced: the first occurrence, at place 8. The right an
 
 # %% part="demo" folded=False
 follow, PLACE = use_part("attention_rollout"), 24
-weights = causal_weights(model, twice)
+weights = causal_weights(model, twice, apply_rope)
 attended = weights[1].mean(dim=1)[:, PLACE].mean(dim=0)
 rolled = torch.stack([follow([layer[b] for layer in weights])[PLACE] for b in range(len(twice))]).mean(dim=0)
 

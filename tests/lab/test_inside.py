@@ -22,6 +22,7 @@ def model(request: pytest.FixtureRequest) -> nn.Module:
     return made
 
 
+TURN = part("apply_rope")
 IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 5, 8, 9, 7]])
 
 
@@ -32,7 +33,7 @@ def test_weights_times_values_are_what_each_layer_gives(model: nn.Module) -> Non
     with torch.no_grad():
         model(IDS)
         rows = list(given)
-        for number, weights in enumerate(causal_weights(model, IDS)):
+        for number, weights in enumerate(causal_weights(model, IDS, TURN)):
             layer, x, output = model.blocks[number].self_attention, rows[2 * number], rows[2 * number + 1]
             values = layer.v_proj(x).unflatten(-1, (layer.num_kv_heads, -1)).transpose(1, 2)
             values = values.repeat_interleave(layer.num_heads // layer.num_kv_heads, dim=1)
@@ -41,7 +42,7 @@ def test_weights_times_values_are_what_each_layer_gives(model: nn.Module) -> Non
 
 
 def test_weights_sum_to_one_and_none_is_on_the_future(model: nn.Module) -> None:
-    for weights in causal_weights(model, IDS):
+    for weights in causal_weights(model, IDS, TURN):
         assert weights.shape == (2, 4, 7, 7)
         torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 4, 7))
         assert not weights.triu(diagonal=1).any()
@@ -50,15 +51,15 @@ def test_weights_sum_to_one_and_none_is_on_the_future(model: nn.Module) -> None:
 
 def test_the_model_is_left_as_it_was_even_if_it_fails(model: nn.Module) -> None:
     model.train()
-    causal_weights(model, IDS)
+    causal_weights(model, IDS, TURN)
     with pytest.raises(IndexError):
-        causal_weights(model, IDS + 11)
+        causal_weights(model, IDS + 11, TURN)
     assert model.training
     assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_a_recording_holds_each_layer_for_the_explorer(model: nn.Module) -> None:
-    kept = causal_recording(model, IDS[:1], list("abcdefg"), name="letters")
+    kept = causal_recording(model, IDS[:1], TURN, list("abcdefg"), name="letters")
     assert kept.name == "letters"
     assert {name: layer.weights.shape for name, layer in kept.layers.items()} == {
         "block 1, self-attention": (4, 7, 7),
