@@ -596,7 +596,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # both sides, trains the course's Transformer, draws both curves, reports BLEU with sacrebleu's signature, and chrF, and sorts what went wrong. It can be
 # interrupted and taken up again. With the generator, unit 10's `train` and unit 11's `corpus_bleu` do the same.
 #
-# **The report** says:
+# **The report**, in the cell below, says (a curve may be a table):
 #
 # 1. *What you did*: data (how many pairs, from where, how split), model, steps, minutes, machine, seed. Enough for somebody else to repeat it.
 # 2. *Both curves*: teacher-forced accuracy and what the model writes alone, on sentences that it has not seen. What do you read off them?
@@ -609,7 +609,61 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 
 # %% [markdown] part="answer" id="open-project" points=20
 # ### BEGIN SOLUTION
-# MODEL ANSWER
+# **A report as an example.** Its training was short on purpose, three minutes: with more of them the scores rise, and the way of asking stays the same.
+#
+# **1. What was done.** 29,155 pairs of Tatoeba cmn–eng (manythings.org/anki), split by sentences that are linked: 27,051 pairs to train on, 1,001 to validate, 1,003 to test
+# on. No sentence of either language stands on two sides. Each source is translated once, against one reference: 897 and 873 sentences. The model: 1.49 million weights, d_model 128,
+# 2 + 2 layers, characters in, pieces of words out. Seed 0, three minutes of CPU time on one core (AMD EPYC, bfloat16), 1,125 steps, 5.3 times through the pairs.
+#
+# **2. Both curves**, on 100 sentences of the validation side:
+#
+# | step | right next piece, teacher-forced | whole sentence right, written alone | BLEU, written alone |
+# |---:|---:|---:|---:|
+# | 100 | 35 % | 0 % | 0.8 |
+# | 300 | 46 % | 1 % | 9.4 |
+# | 500 | 54 % | 4 % | 16.7 |
+# | 700 | 56 % | 7 % | 18.6 |
+# | 900 | 60 % | 10 % | 23.1 |
+#
+# With the right words before it, the model knows the next piece early. Alone it comes later, since one wrong piece leads to the next. Both still rise at the end, so
+# nothing leaks, and training was stopped too early for a final word. At the end: 57 % of the pieces on the test side.
+#
+# **3. The score.** On the 873 test sentences: 22.3 BLEU with four beams, 21.4 greedily (`nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`). 65 and 69 sentences
+# are exactly the reference. The two measures disagree on which is better. With one seed, and no test by resampling, I do not claim that four beams are better here.
+#
+# **4. Ten errors**: the first ten test sentences whose output (four beams) is not the reference.
+#
+# | | source | output | reference | cause |
+# |---:|---|---|---|---|
+# | 3 | 请用这个。 | Please use this. | Use this. | none: one reference |
+# | 10 | 你想去吗？ | Do you want to go? | Would you like to go? | none: one reference |
+# | 2 | 我经常使用SSH来远程连接到我的电脑。 | I often picked up my computer. | I often use SSH to access my computers remotely. | seldom seen |
+# | 5 | 汤姆告诉玛丽她应该停止假装醉酒。 | Tom told Mary to stop drunk. | Tom told Mary that she should quit pretending to be intoxicated. | seldom seen |
+# | 6 | 这里发生的事是不可避免的。 | It's avossible here. | What happened here was unavoidable. | seldom seen |
+# | 7 | 她们被母亲抛弃了。 | They've got up with her mother. | They were abandoned by their mother. | seldom seen |
+# | 9 | 一个人只能活七十岁左右。 | One can live at seven. | Humans only live about 70 years. | seldom seen |
+# | 1 | 汤姆说玛丽应该现在行动。 | Tom said Mary should be right now. | Tom said Mary should do that now. | a word lost |
+# | 8 | 我住在国外十年了。 | I live in ten years. | I lived abroad for ten years. | a word lost |
+# | 4 | 吃过午饭后，她准备好要出门了。 | After dinner, she was ready to eat out. | After she had lunch, she got ready to go out. | one clause colours the other |
+#
+# How I know. *Seldom seen* was counted in the training pairs: S once and H never, 不可避免 once, 抛 4 times, 醉 35 times, 七十 not once. I changed one thing: 他三十岁 gives
+# "He is thirty", 他七十岁 "He is seven". The model knows seventy as little as its training does. *A word lost*: 我住在国外 alone gives "I live abroad", so the word is
+# known; with 十年了 behind it, it is gone. 汤姆说玛丽应该现在走 gives "Tom said Mary should go now". *One clause colours the other*: 她准备好要出门了 alone gives "She is ready to go out";
+# behind the meal it becomes "eat out".
+#
+# Is it the search? No: for all ten, the model gives its own output a higher probability than the reference (sentence 8: a log-probability of −3.8 against −4.5). A better search cannot mend that.
+#
+# **5. What did not help.** Eight beams in place of four: 22.0 BLEU against 22.3, and 64 exact sentences against 65. After part 4 that was to be expected: the model, and not the search, prefers the
+# wrong sentences. I would rather train longer, and add pairs with numbers.
+#
+# **Rubric (20 points, 4 for each part).**
+#
+# 1. *Done so that it can be repeated*: data with numbers and source (1), a split without shared sentences, and how it was made (1), model and training (1), machine, time, seed (1).
+# 2. *Both curves*: teacher-forced (1) and written alone (1), on unseen sentences (1), and a reading of both that fits the numbers (1).
+# 3. *The score*: BLEU with its signature, on the test side (2); something to compare with (1); an honest word on how sure the difference is (1).
+# 4. *Ten errors*: the first ten, not chosen (1), sorted by cause (1), with evidence for the causes that goes beyond looking (1), at least one look inside or one thing changed (1). Outputs that are right in
+#    other words are said to be so.
+# 5. *What did not help*: one change at a time (1), numbers before and after (1), what was expected (1), what follows (1). A failed attempt earns full points, a hidden one none.
 # ### END SOLUTION
 
 # %% [markdown]
