@@ -340,7 +340,7 @@ for start, kinds_of_heads, groups in ((0, "multi-head", 4), (5, "grouped", 2), (
         boxes[f"{start} q{head}"] = Box(f"q{head}", (start + head) * 0.62, 1, "blue", "circle")
     for group in range(groups):
         middle = start + (group + 0.5) * 4 / groups - 0.5
-        boxes[f"{start} k{group}"] = Box(f"k{group} v{group}" if groups < 4 else f"k{group}", middle * 0.62, 0, "orange", "circle" if groups == 4 else "box")
+        boxes[f"{start} k{group}"] = Box(f"k{group}", middle * 0.62, 0, "orange", "circle")
     boxes[f"{start} name"] = Box(kinds_of_heads, (start + 1.5) * 0.62, 1.75, shape="text")
 arrows = [Arrow(f"{start} q{head}", f"{start} k{head * groups // 4}") for start, groups in ((0, 4), (5, 2), (10, 1)) for head in range(4)]
 show(flow(boxes, arrows, title="Four query heads (blue), and the heads of keys and values that they look into (orange)"))
@@ -879,7 +879,7 @@ def share_right(task: str, examples: int) -> float:
 
 shots = (0, 1, 2)
 right = {task: [share_right(task, examples) for examples in shots] for task in TASKS}
-show(lines(shots, right, "examples in the prompt", "right, of numbers never read", percent=True, title="The same weights, other prompts"))
+show(bars({f"{task}, {examples} examples": right[task][examples] for task in TASKS for examples in shots}, "right, of numbers never read", percent=True, title="The same weights, other prompts"))
 
 # %% part="demo"
 outcome("14-shots", 100 * (right["figures"][1] + right["words"][1]) / 2, unit="%")
