@@ -212,7 +212,7 @@ for name, (changes, says) in {
     wrong(name, says=says)(trainer(**changes))
     if name in ("kinds-counted", "first-place-only", "counted-once"):
         for other, tie in (("first-at-ties", lambda c: max(c, key=c.get)), ("larger-at-ties", lambda c: max(c, key=lambda pair: (c[pair], pair)))):
-            wrong(f"{name}+{other}", says=two_things(says, f"where counts are equal, the smaller pair is not the one you take."))(trainer(**changes | dict(pick=tie)))
+            wrong(f"{name}+{other}", says=two_things(says, "where counts are equal, the smaller pair is not the one you take."))(trainer(**changes | dict(pick=tie)))
 wrong("no-stop", ("        if not counts:\n            break\n", ""), says="where no pair is left your code asks for the best of nothing. Stop early there.")
 wrong("changes-words", ("    return merges\n", "    words.clear()\n    return merges\n"), says="your function changes its argument `words`. Keep your own dict beside it.")
 wrong("by-twos", ("zip(pieces, pieces[1:])", "zip(pieces[::2], pieces[1::2])"), says="you look at pieces 0 and 1, then 2 and 3. Pieces 1 and 2 are neighbours as well.")
@@ -481,7 +481,7 @@ def by_a_mark(word, merges):
 
 @right
 def with_a_flag(word, merges):
-    pieces = [letter for letter in word]
+    pieces = [*word]
     for pair in merges:
         out, skip = [], False
         for i in range(len(pieces)):
@@ -838,9 +838,10 @@ def filled_cache(key: Tensor | None = None, value: Tensor | None = None) -> Any:
         cache.append(0, key, value)
 
     def look() -> dict[str, Any]:
-        if not cache.length():
+        rooms = cache._rooms[0]
+        if rooms is None:
             return {"positions": 0}
-        empty = cache._rooms[0][0][:, :, :0]
+        empty = rooms[0][:, :, :0]
         keys, values = cache.append(0, empty, empty)
         return {"positions": cache.length(), "keys": keys.detach().clone(), "values": values.detach().clone()}
 
@@ -1419,7 +1420,7 @@ class ByComparing(Right):
 class WithoutBlocksForward(Right):
     """What the block does, written into the loop."""
     def forward(self, ids, cache=None):
-        batch, seq = ids.shape
+        seq = ids.shape[1]
         past = cache[0].length() if cache is not None else 0
         places = past + torch.arange(seq)
         mask = torch.ones(seq, past + seq, dtype=torch.bool).tril(diagonal=past)[None, None]

@@ -62,7 +62,7 @@ def _before(chances: Array) -> Array:
     """For each token, what the likelier ones add up to."""
     ranks = _ranks(chances)
     falling = np.take_along_axis(chances, np.argsort(ranks, axis=-1), axis=-1)
-    return np.take_along_axis(np.cumsum(falling, axis=-1) - falling, ranks, axis=-1)
+    return np.asarray(np.take_along_axis(np.cumsum(falling, axis=-1) - falling, ranks, axis=-1))
 
 
 def _renormed(chances: Array) -> Array:
