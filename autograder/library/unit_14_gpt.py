@@ -103,9 +103,10 @@ def filled_cache(key: Tensor | None = None, value: Tensor | None = None) -> Any:
         cache.append(0, key, value)
 
     def look() -> dict[str, Any]:
-        if not cache.length():
+        rooms = cache._rooms[0]
+        if rooms is None:
             return {"positions": 0}
-        empty = cache._rooms[0][0][:, :, :0]
+        empty = rooms[0][:, :, :0]
         keys, values = cache.append(0, empty, empty)
         return {"positions": cache.length(), "keys": keys.detach().clone(), "values": values.detach().clone()}
 

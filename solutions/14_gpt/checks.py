@@ -212,7 +212,7 @@ for name, (changes, says) in {
     wrong(name, says=says)(trainer(**changes))
     if name in ("kinds-counted", "first-place-only", "counted-once"):
         for other, tie in (("first-at-ties", lambda c: max(c, key=c.get)), ("larger-at-ties", lambda c: max(c, key=lambda pair: (c[pair], pair)))):
-            wrong(f"{name}+{other}", says=two_things(says, f"where counts are equal, the smaller pair is not the one you take."))(trainer(**changes | dict(pick=tie)))
+            wrong(f"{name}+{other}", says=two_things(says, "where counts are equal, the smaller pair is not the one you take."))(trainer(**changes | dict(pick=tie)))
 wrong("no-stop", ("        if not counts:\n            break\n", ""), says="where no pair is left your code asks for the best of nothing. Stop early there.")
 wrong("changes-words", ("    return merges\n", "    words.clear()\n    return merges\n"), says="your function changes its argument `words`. Keep your own dict beside it.")
 wrong("by-twos", ("zip(pieces, pieces[1:])", "zip(pieces[::2], pieces[1::2])"), says="you look at pieces 0 and 1, then 2 and 3. Pieces 1 and 2 are neighbours as well.")
@@ -481,7 +481,7 @@ def by_a_mark(word, merges):
 
 @right
 def with_a_flag(word, merges):
-    pieces = [letter for letter in word]
+    pieces = [*word]
     for pair in merges:
         out, skip = [], False
         for i in range(len(pieces)):
@@ -642,6 +642,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
 
 # %% exercise="apply_rope" part="variants"
 without("one: d_head", "one: pairs", because="features come in pairs")
+without("scattered", because="complex numbers want a pair side by side in memory, and heads that are split have it so")
 def turn_call(rng, *lead, positions, pairs, **more):
     return differentiable(x=floats(rng, *lead, len(positions), 2 * pairs), positions=torch.as_tensor(positions), **more)
 
@@ -673,7 +674,7 @@ def one_row(rng):
 @cases()
 def between(rng):
     """places that are no whole numbers, one of them twice"""
-    return turn_call(rng, 2, positions=np.array([0.5, 2.25, 0.5], dtype=np.float32), pairs=3)
+    return dict(x=floats(rng, 2, 3, 6), positions=torch.tensor([0.5, 2.25, 0.5]))
 
 @cases()
 def place_zero(rng):
@@ -751,17 +752,20 @@ def in_place(x, positions, base=10000.0):
     x.data.copy_(y)
     return y
 
-@wrong("one-half-overwritten", says="the second number of a pair is computed from the first one that is turned already. Both come from the old pair.")
-def one_half_overwritten(x, positions, base=10000.0):
-    angles = positions[:, None] * rates_of(x.shape[-1], base)
-    y = x.clone()
-    y[..., 0::2] = y[..., 0::2].clone() * angles.cos() - y[..., 1::2].clone() * angles.sin()
-    y[..., 1::2] = y[..., 0::2].clone() * angles.sin() + y[..., 1::2].clone() * angles.cos()
-    return y
+@wrong("rate-for-each-feature", says="the two numbers of a pair turn at different rates: your exponent goes by feature. It goes by pair, −2i/d for features 2i and 2i + 1.")
+def rate_for_each_feature(x, positions, base=10000.0):
+    angles = positions[:, None] * base ** (-torch.arange(x.shape[-1]) / x.shape[-1])
+    return x * angles.cos() + torch.stack([-x[..., 1::2], x[..., ::2]], dim=-1).flatten(-2) * angles.sin()
+
+@wrong("along-heads", says="your angles run along another axis than the rows: `positions` belongs to the axis before the last.")
+def along_heads(x, positions, base=10000.0):
+    angles = positions[:, None, None] * rates_of(x.shape[-1], base)
+    a, b = interleaved(x)
+    return together(a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos())
 
 @right
 def by_complex_numbers(x, positions, base=10000.0):
-    z = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2).contiguous())
+    z = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
     angles = torch.outer(positions.float(), 1.0 / base ** (torch.arange(0, x.shape[-1], 2).float() / x.shape[-1]))
     return torch.view_as_real(z * torch.polar(torch.ones_like(angles), angles)).reshape(x.shape)
 
@@ -834,9 +838,10 @@ def filled_cache(key: Tensor | None = None, value: Tensor | None = None) -> Any:
         cache.append(0, key, value)
 
     def look() -> dict[str, Any]:
-        if not cache.length():
+        rooms = cache._rooms[0]
+        if rooms is None:
             return {"positions": 0}
-        empty = cache._rooms[0][0][:, :, :0]
+        empty = rooms[0][:, :, :0]
         keys, values = cache.append(0, empty, empty)
         return {"positions": cache.length(), "keys": keys.detach().clone(), "values": values.detach().clone()}
 
@@ -966,7 +971,7 @@ singles = {
     "turned-the-other-way": (dict(key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), -p)), "your keys are turned the other way round, so the score depends on the sum of two places and not on their distance."),
     "cache-unturned": (dict(key=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads), after=lambda k, p: apply_rope(k, torch.arange(int(p[-1]) + 1 - k.shape[-2], int(p[-1]) + 1))), "the keys go into the cache before they are turned, and all of them are turned afterwards. A key's place never changes: turn it once, then keep it."),
     "cache-repeated": (dict(early=True), "the cache holds a head of keys for each *query* head. It keeps `num_kv_heads` heads, and is small for that reason; hand them on to the query heads afterwards."),
-    "cache-ignored": (dict(keep=lambda cache, k, v: (k, v)), "the cache has no effect: the earlier tokens are not seen, and the new ones are not kept."),
+    "cache-ignored": (dict(keep=lambda cache, k, v: (k, v)), "what the cache holds has no effect on your output: only the new keys are looked at. What `append` returns holds all of them."),
     "new-only": (dict(keep=lambda cache, k, v: (cache.append(0, k, v), (k, v))[1]), "the new keys are put into the cache, but only they are looked at. What `append` returns holds all of them."),
     "not-kept": (dict(keep=lambda cache, k, v: tuple(torch.cat([old[:, :, : old.shape[2]], new], 2) for old, new in zip(cache.append(0, k[:, :, :0], v[:, :, :0]), (k, v))) if cache.length() else (k, v)), "the new keys and values are joined to those of the cache, but not put into it."),
     "appended-twice": (dict(keep=lambda cache, k, v: (cache.append(0, k, v), cache.append(0, k, v))[1]), "the new keys and values are put into the cache twice."),
@@ -985,6 +990,8 @@ singles = {
     "scale-d-model": (dict(scale=lambda self, q: self.q_proj.in_features ** -0.5), "the scores are divided by √d_model. A head's queries have d_head numbers."),
     "scale-d-head": (dict(scale=lambda self, q: 1 / q.shape[-1]), "the scores are divided by d_head. The root is missing."),
     "scale-group": (dict(scale=lambda self, q: (q.shape[-1] * self.num_heads / self.num_kv_heads) ** -0.5), "the scores are divided by the root of a length that counts the whole group. A head's queries have d_head numbers."),
+    "empty-cache-ignored": (dict(keep=lambda cache, k, v: cache.append(0, k, v) if cache.length() else (k, v)), "an empty cache stays empty: the first tokens are never put into it. Only `None` means that there is no cache."),
+    "heads-by-view": (dict(query=lambda self, x, p: apply_rope(self.q_proj(x).view(len(x), self.num_heads, len(p), -1), p), key=lambda self, x, p: apply_rope(self.k_proj(x).view(len(x), self.num_kv_heads, len(p), -1), p), value=lambda self, x, p: self.v_proj(x).view(len(x), self.num_kv_heads, len(p), -1)), "your heads are split by a view alone, so a head gets the features of other tokens. Unit 05's `split_heads` moves the axes afterwards."),
     "values-are-keys": (dict(value=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads)), "your values come from `k_proj`. They come from `v_proj`."),
     "value-as-key": (dict(key=lambda self, x, p: apply_rope(heads_of(self, self.v_proj, x, self.num_kv_heads), p)), "your keys come from `v_proj`. They come from `k_proj`."),
     "merged-wrongly": (dict(merge=lambda o: o.reshape(o.shape[0], o.shape[2], -1)), "your heads are merged by a reshape alone, so tokens and heads get mixed up. Unit 05's `merge_heads` moves the axes first."),
@@ -1124,6 +1131,7 @@ for name, (changes, says) in {
     "no-swish": (dict(inside=lambda g, u, x: g * u), f"nothing bends your gate: the Swish is missing. {FORM}"),
     "both": (dict(inside=lambda g, u, x: F.silu(g) * F.silu(u)), f"the Swish is taken of both. Only the gate goes through it. {FORM}"),
     "of-the-product": (dict(inside=lambda g, u, x: F.silu(g * u)), f"the Swish is taken of the product. Only the gate goes through it. {FORM}"),
+    "up-twice": (dict(inside=lambda g, u, x: u * g.sigmoid() * u), f"`up_proj` is multiplied by itself, where the gate belongs: Swish(z) is z times its **own** sigmoid. {FORM}"),
     "added": (dict(inside=lambda g, u, x: F.silu(g) + u), f"gate and up are added. They are multiplied, number by number. {FORM}"),
     "no-up": (dict(inside=lambda g, u, x: F.silu(g)), f"`up_proj` has no part in your output. {FORM}"),
     "no-gate": (dict(inside=lambda g, u, x: F.silu(u)), f"`gate_proj` has no part in your output. {FORM}"),
@@ -1339,7 +1347,7 @@ singles = {
     "places-one-on": (dict(places=lambda past, new: torch.arange(past, past + new) + (past > 0)), "with a cache your new tokens begin one place too far on."),
     "places-one-back": (dict(places=lambda past, new: torch.arange(past, past + new) - (past > 0)), "with a cache your new tokens begin one place too early: on the last place that is taken."),
     "places-backwards": (dict(places=lambda past, new: torch.arange(past, past + new).flip(0)), "your places run backwards."),
-    "length-in-the-loop": (dict(late=True, past=lambda cache: 0 if cache is None else cache[0].length(), mask=lambda past, new: None if past == 0 else torch.ones(1, dtype=torch.bool)), "you ask the cache for its length in the loop. The first block has already made it longer then, so the second one counts other places. Ask before the first block runs."),
+    "length-in-the-loop": (dict(late=True), "you ask the cache for its length in the loop. The first block has already made it longer then, so the second one counts other places. Ask before the first block runs."),
     "cache-of-first": (dict(cache=lambda cache, layer: None if cache is None else cache[0]), "the blocks use one cache, and each puts its keys behind those of the others. Each block has its own: `cache[layer]`."),
     "cache-backwards": (dict(cache=lambda cache, layer: None if cache is None else cache[-1 - layer]), "the caches are used in the wrong order: the first block's is `cache[0]`."),
     "cache-ignored": (dict(past=lambda cache: 0, cache=lambda cache, layer: None), "the cache has no effect: the earlier tokens are not seen, and the new ones are not kept."),
@@ -1361,6 +1369,10 @@ singles = {
     "no-norms": (dict(block=no_norms), f"the norms in the block are missing. {BLOCK}"),
     "no-norm1": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm2(y)))(x + run(x))), f"`norm1` is missing before the attention. {BLOCK}"),
     "no-norm2": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(y))(x + run(b.norm1(x)))), f"`norm2` is missing before the feed-forward layer. {BLOCK}"),
+    "norms-after-layers": (dict(block=lambda b, x, run: (lambda y: y + b.norm2(b.feed_forward(y)))(x + b.norm1(run(x)))), f"your norms come after the layers. They come before. {BLOCK}"),
+    "norm1-after": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm2(y)))(x + b.norm1(run(x)))), f"`norm1` comes after the attention. It comes before. {BLOCK}"),
+    "norm2-after": (dict(block=lambda b, x, run: (lambda y: y + b.norm2(b.feed_forward(y)))(x + run(b.norm1(x)))), f"`norm2` comes after the feed-forward layer. It comes before. {BLOCK}"),
+    "norms-in-front-too": (dict(block=lambda b, x, run: pre_norm(b, b.norm1(x), run)), f"x is normed before the block adds to it: the way around must carry x as it came. {BLOCK}"),
     "no-residual": (dict(block=lambda b, x, run: b.feed_forward(b.norm2(run(b.norm1(x))))), f"nothing is added in your block: x has no way around. {BLOCK}"),
     "no-first-residual": (dict(block=lambda b, x, run: (lambda y: y + b.feed_forward(b.norm2(y)))(run(b.norm1(x)))), f"the attention's output replaces x. It is added to it. {BLOCK}"),
     "no-second-residual": (dict(block=lambda b, x, run: b.feed_forward(b.norm2(x + run(b.norm1(x))))), f"the feed-forward layer's output replaces x. It is added to it. {BLOCK}"),
@@ -1408,7 +1420,7 @@ class ByComparing(Right):
 class WithoutBlocksForward(Right):
     """What the block does, written into the loop."""
     def forward(self, ids, cache=None):
-        batch, seq = ids.shape
+        seq = ids.shape[1]
         past = cache[0].length() if cache is not None else 0
         places = past + torch.arange(seq)
         mask = torch.ones(seq, past + seq, dtype=torch.bool).tril(diagonal=past)[None, None]
@@ -1606,7 +1618,7 @@ wrong("evenly", (DRAW, "return torch.multinomial((chances > 0).float(), 1, gener
 wrong("always-the-largest", (DRAW, "torch.rand(1, generator=generator)\n    return chances.argmax(dim=-1)"), says="the likeliest token comes every time")
 wrong("other-generator", (DRAW, "return torch.multinomial(chances, 1).squeeze(-1)"), says="some of your random numbers do not come from `generator`")
 wrong("generator-unused", (DRAW, "return torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(3)).squeeze(-1)"), says="nothing was drawn from it")
-wrong("raised-RuntimeError", (KEPT, "falling.masked_fill(falling.cumsum(dim=-1) > top_p, 0.0)"), says="sum of probabilities")
+wrong("raised-RuntimeError", (KEPT, "falling.masked_fill(falling.cumsum(dim=-1) > top_p, 0.0)"), says="raised RuntimeError")
 wrong("zero-for-filtered", ('logits.masked_fill(logits < last_kept, float("-inf"))', "logits.masked_fill(logits < last_kept, 0.0)"), says="gets the logit 0 in your code")
 
 @wrong("p-before-k", says="looks at the probabilities of all tokens")

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autograder import (
-    begin, check, draws_each_row, draws_from, draws_in_proportion, draws_what_may_come, finite, gives_tokens, hears, hint,
-    is_greedy_at_zero, keeps_inputs, matches, outcome, predict, right_shape, use_part,
+    begin, blind_to_later_tokens, check, draws_each_row, draws_from, draws_in_proportion, draws_what_may_come, each_row_by_itself,
+    each_sentence_by_itself, finite, gives_tokens, hears, hint, is_greedy_at_zero, keeps_inputs, matches, outcome, predict,
+    right_shape, turns_pairs, use_part,
 )
 
 begin("14_gpt")
@@ -38,7 +39,7 @@ causal_mask, masked_attention, KeyValueCache = use_part("causal_mask"), use_part
 # GPT is the decoder of unit 09 without an encoder. It reads a text and says what comes next, and that is all it is trained for. A translation, an answer,
 # a program: each of them is a text that goes on.
 #
-# The half-machine is from 2018. Its block has been rebuilt since, part by part, and one form has spread: Llama (Touvron and others, 2023) has it, and so have many others. The picture shows
+# The half-machine is from 2018. Its block has been rebuilt since, part by part, and one form has spread: Llama 2 (Touvron and others, 2023) has it, and so have many others. The picture shows
 # what stands where. Five parts differ, and you build all of them.
 
 # %% part="demo" folded=True
@@ -228,7 +229,7 @@ class RMSNorm(nn.Module):
         ### END SOLUTION
 
 # %% exercise="RMSNorm" part="check"
-check(RMSNorm, keeps_inputs, right_shape, finite, matches)
+check(RMSNorm, keeps_inputs, right_shape, finite, each_row_by_itself(), matches)
 
 # %% [markdown] exercise="RMSNorm" part="hints"
 # - Compare with unit 08's `LayerNorm`: what falls away?
@@ -288,7 +289,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     ### END SOLUTION
 
 # %% exercise="apply_rope" part="check"
-check(apply_rope, keeps_inputs, right_shape, finite, matches)
+check(apply_rope, keeps_inputs, right_shape, finite, turns_pairs, matches)
 
 # %% [markdown] exercise="apply_rope" part="hints"
 # - `x[..., 0::2]` are the first numbers of all pairs, `x[..., 1::2]` the second ones.
@@ -301,7 +302,7 @@ check(apply_rope, keeps_inputs, right_shape, finite, matches)
 # A pair is a complex number, and to turn it is to multiply it by $e^{\,\mathrm{i}\,p\,\theta}$. First the same numbers that way. Then the property: one query, one key, and their score at every distance, with the pair of
 # tokens early in a text and late in it.
 #
-# **Predict first.** The key stands 0 to 40 places before the query. What does the curve of an early query do beside that of a late one? And how does the score go with the distance, if query and key are the same vector?
+# **Predict first.** The key stands 0 to 40 places before the query. Query and key are the same vector. How does their score go with the distance? (And will the curve of a late pair differ from that of an early one?)
 
 # %% part="demo"
 predict("14-distance", "Query and key are the same vector. What happens to their score as the distance grows?",
@@ -340,7 +341,7 @@ for start, kinds_of_heads, groups in ((0, "multi-head", 4), (5, "grouped", 2), (
         boxes[f"{start} q{head}"] = Box(f"q{head}", (start + head) * 0.62, 1, "blue", "circle")
     for group in range(groups):
         middle = start + (group + 0.5) * 4 / groups - 0.5
-        boxes[f"{start} k{group}"] = Box(f"k{group} v{group}" if groups < 4 else f"k{group}", middle * 0.62, 0, "orange", "circle" if groups == 4 else "box")
+        boxes[f"{start} k{group}"] = Box(f"k{group}", middle * 0.62, 0, "orange", "circle")
     boxes[f"{start} name"] = Box(kinds_of_heads, (start + 1.5) * 0.62, 1.75, shape="text")
 arrows = [Arrow(f"{start} q{head}", f"{start} k{head * groups // 4}") for start, groups in ((0, 4), (5, 2), (10, 1)) for head in range(4)]
 show(flow(boxes, arrows, title="Four query heads (blue), and the heads of keys and values that they look into (orange)"))
@@ -398,7 +399,7 @@ class GroupedQueryAttention(nn.Module):
         ### END SOLUTION
 
 # %% exercise="GroupedQueryAttention" part="check"
-check(GroupedQueryAttention, keeps_inputs, right_shape, finite, hears("x"), matches)
+check(GroupedQueryAttention, keeps_inputs, right_shape, finite, hears("x"), each_sentence_by_itself(), matches)
 
 # %% [markdown] exercise="GroupedQueryAttention" part="hints"
 # - `split_heads(y, num_heads)` works for keys and values too: they have `num_kv_heads` heads.
@@ -479,7 +480,7 @@ class SwiGLU(nn.Module):
         ### END SOLUTION
 
 # %% exercise="SwiGLU" part="check"
-check(SwiGLU, keeps_inputs, right_shape, finite, matches)
+check(SwiGLU, keeps_inputs, right_shape, finite, each_row_by_itself(), matches)
 
 # %% [markdown] exercise="SwiGLU" part="hints"
 # - PyTorch calls the Swish `F.silu`. Only one of the two goes through it.
@@ -549,7 +550,7 @@ class DecoderOnly(nn.Module):
         ### END SOLUTION
 
 # %% exercise="DecoderOnly" part="check"
-check(DecoderOnly, keeps_inputs, right_shape, finite, hears("ids"), matches)
+check(DecoderOnly, keeps_inputs, right_shape, finite, hears("ids"), blind_to_later_tokens(), matches)
 
 # %% [markdown] exercise="DecoderOnly" part="hints"
 # - The block is unit 08's with `norm_first=True`: norm, layer, add; twice.
@@ -604,7 +605,7 @@ def padded(rows: Sequence[Sequence[int]]) -> Tensor:
 
 rows = [[1, *(ID[piece] for piece in pieces)] for pieces in cut_texts]
 batches = [padded(rows[i : i + 16]) for i in range(0, len(rows), 16)]  # of like length
-test_lines = padded(sorted((ids_of(line(task, draw.sample(SEEN, 2) + [value])) for task in TASKS for value in UNSEEN), key=len))
+test_lines = padded(sorted((ids_of(line(task, [*draw.sample(SEEN, 2), value])) for task in TASKS for value in UNSEEN), key=len))
 print(f"{len(NAMES)} tokens:", " ".join(NAMES))
 
 # %% [markdown]
@@ -720,7 +721,7 @@ outcome("14-change", best if gain[best] > apart else "none by more than two runs
 # Read the table with the two runs in mind: a gain that is smaller than their difference says nothing. Then compare all five together with the best of them alone. Do gains simply add up?
 #
 # What the table does **not** say: that the other changes are useless. It is one small model, one short text, one rate, 300 steps. RMSNorm saves time, grouped queries save memory of the cache, and a loss shows neither. Pre-norm is for deep stacks (unit 08), and this one has two
-# blocks. Shazeer (2020) found SwiGLU a little better on models a thousand times as large, and wrote that he had no explanation.
+# blocks. Shazeer (2020) found SwiGLU a little better on models more than a thousand times as large, and wrote that he had no explanation.
 #
 # ## To write: draw from the chances
 #
@@ -879,7 +880,7 @@ def share_right(task: str, examples: int) -> float:
 
 shots = (0, 1, 2)
 right = {task: [share_right(task, examples) for examples in shots] for task in TASKS}
-show(lines(shots, right, "examples in the prompt", "right, of numbers never read", percent=True, title="The same weights, other prompts"))
+show(bars({f"{task}, {examples} examples": right[task][examples] for task in TASKS for examples in shots}, "right, of numbers never read", percent=True, title="The same weights, other prompts"))
 
 # %% part="demo"
 outcome("14-shots", 100 * (right["figures"][1] + right["words"][1]) / 2, unit="%")
@@ -971,8 +972,8 @@ keep_gpt(model, NAMES, merges)
 # - Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding* (2021).
 # - Shazeer, *Fast Transformer Decoding: One Write-Head is All You Need* (2019); *GLU Variants Improve Transformer* (2020).
 # - Ainslie et al., *GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints* (2023).
-# - Touvron et al., *LLaMA: Open and Efficient Foundation Language Models* (2023), section 2.2.
+# - Touvron et al., *LLaMA: Open and Efficient Foundation Language Models* (2023), section 2.2 and table 2; *Llama 2: Open Foundation and Fine-Tuned Chat Models* (2023), section 2.2: grouped queries.
 # - Holtzman et al., *The Curious Case of Neural Text Degeneration* (2020): the nucleus.
-# - Hung-yi Lee, *Machine Learning 2021* and *2023*: the lectures on self-supervised learning and GPT.
+# - Hung-yi Lee, *Machine Learning 2021*: the lectures on self-supervised learning, with BERT and GPT.
 #
 # **Next:** this is the last unit for now. You have built the Transformer of 2017 and the one of today.

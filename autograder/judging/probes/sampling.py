@@ -62,7 +62,7 @@ def _before(chances: Array) -> Array:
     """For each token, what the likelier ones add up to."""
     ranks = _ranks(chances)
     falling = np.take_along_axis(chances, np.argsort(ranks, axis=-1), axis=-1)
-    return np.take_along_axis(np.cumsum(falling, axis=-1) - falling, ranks, axis=-1)
+    return np.asarray(np.take_along_axis(np.cumsum(falling, axis=-1) - falling, ranks, axis=-1))
 
 
 def _renormed(chances: Array) -> Array:
@@ -280,7 +280,12 @@ def _told(seen: _Draws) -> str:
 
 
 def _cause(seen: _Draws) -> tuple[str, str]:
-    """Of the causes from which all that was drawn may come, the one that makes it likeliest: its name and its sentence."""
+    """Of the causes from which all that was drawn may come, the one that makes it likeliest: its name and its sentence.
+
+    Few draws fit many causes, and name none.
+    """
+    if len(seen.drawn) < _ENOUGH:
+        return "", ""
     best, found = -math.inf, ("", "")
     with np.errstate(all="ignore"):
         for name, chances_of, why in _CAUSES:
