@@ -70,6 +70,8 @@ _AS_IT_WAS = {
     "`torch.no_grad()` around the calls is enough.",
     "gives other logits": "after the call the model gives other logits for the same ids: something of the measurement is left "
     "in it.",
+    "gives other logits when the model raises": "when the model raises an exception, it gives other logits from then on: "
+    "something of the measurement is left in it. What must be undone in any case belongs into a `finally`.",
 }
 
 
