@@ -545,6 +545,23 @@ wrong("values", says=f"you ablate the head's *values* (what comes out of `v_proj
 wrong("queries", says=f"you ablate the head's queries: it then looks somewhere else, and still answers. {WHICH}")(ablater(column="by-width", into=lambda a: a.q_proj, out=True))
 wrong("keys", says=f"you ablate the head's keys: it then looks somewhere else, and still answers. {WHICH}")(ablater(column="by-width", into=lambda a: a.k_proj, out=True))
 wrong("layer-input", says=f"you take a slice of what goes into the attention layer (`q_proj`), which no head owns. {WHICH}")(ablater(into=lambda a: a.q_proj))
+wrong("block-input", says=f"you take a slice of what goes into the *block*, which no head owns. {WHICH}")(lambda model, batch, layer, head: of_the_stream(model, batch, layer, head))
+
+def of_the_stream(model, batch, layer, head):
+    block, was, hooks = model.blocks[layer], model.training, []
+    def replaced(module, given):
+        x, own = given[0].clone(), columns["by-width"][0](block.self_attention, head, 0)
+        x[..., own] = x[..., own].mean((0, 1))
+        return (x, *given[1:])
+    model.eval()
+    try:
+        whole = next_token_loss(model, batch)
+        hooks.append(block.register_forward_pre_hook(replaced))
+        return next_token_loss(model, batch) - whole
+    finally:
+        [hook.remove() for hook in hooks]
+        model.train(was)
+
 for column in ("next-head", "every-nth", "kv-heads", "all-heads", "heads-for-width"):
     for level in ("zero", "of-each-sentence", "of-each-place", "one-number"):
         wrong(f"{column}+{level}", says=two_things(columns[column][1], levels[level][1]))(ablater(level, column))
@@ -583,6 +600,20 @@ def always_training(model, batch, layer, head):
     value = ablater()(model, batch, layer, head)
     model.train()
     return value
+
+@wrong("weights-averaged", says="you change the *weights* of `out_proj`. The head's output becomes its mean: numbers that flow through the model, not its weights.")
+def weights_averaged(model, batch, layer, head):
+    attention, was = model.blocks[layer].self_attention, model.training
+    own, weight = columns["by-width"][0](attention, head, 0), attention.out_proj.weight.data
+    kept = weight.clone()
+    model.eval()
+    try:
+        whole = next_token_loss(model, batch)
+        weight[:, own] = weight[:, own].mean()
+        return next_token_loss(model, batch) - whole
+    finally:
+        weight.copy_(kept)
+        model.train(was)
 
 @wrong("weights-set-to-zero", says="you change the weights of `out_proj` and leave them so. The model must stay as it came, and the head's numbers become their mean, not 0.")
 def weights_set_to_zero(model, batch, layer, head):
@@ -822,6 +853,13 @@ def heads_kept(weights):
 def identity_once(weights):
     found = [rows_divided(weights[0].mean(0) + EYE(weights[0])), *(torch.nan_to_num(rows_divided(w.mean(0))) for w in weights[1:])]
     return functools.reduce(lambda done, new: new @ done, found)
+
+@wrong("identity-to-the-product", says="the identity is added to the product. It is added to a layer's weights, before the product: then each vector below is handed on with all that it holds.")
+def identity_to_the_product(weights):
+    done = EYE(weights[0])
+    for w in weights:
+        done = rows_divided(w.mean(0) @ done + EYE(w))
+    return done
 
 @wrong("layers-averaged-first", says="the layers are averaged first, and their mean is used for each. Every layer has its own place in the product.")
 def layers_averaged_first(weights):
