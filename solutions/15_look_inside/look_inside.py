@@ -72,6 +72,8 @@ show(flow(boxes, arrows, title="Induction: two heads, one after the other"))
 # %% [markdown] exercise="induction_score" part="prompt" points=6 difficulty=3 minutes=15
 # ## Exercise 1 · `induction_score`
 #
+# Write the formula above.
+#
 # | argument | shape | meaning |
 # |---|---|---|
 # | `weights` | `(batch, num_heads, seq, seq)` | the attention weights of one layer; queries are rows |
