@@ -865,12 +865,12 @@ def attention_call(rng, batch, seq, kv, group, d_head, start=0, past=None, mask=
         state[name] = type(state[name])(state[name].data * 2, "float32")
     return module(init=dict(d_model=heads * d_head, num_heads=heads, num_kv_heads=kv), state=state, given=given, gradients=gradients)
 
-@cases(dict(batch=2, seq=5, kv=2, group=3, d_head=4), **small)
+@cases(dict(batch=4, seq=5, kv=2, group=3, d_head=2), **small)
 def groups(rng, batch, seq, kv, group, d_head):
     """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens, no mask"""
     return attention_call(rng, batch, seq, kv, group, d_head)
 
-@cases(dict(batch=3, seq=4, kv=2, group=2, d_head=6), **small)
+@cases(dict(batch=3, seq=5, kv=2, group=2, d_head=4), **small)
 def causal(rng, batch, seq, kv, group, d_head):
     """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens from place 5 on, a causal mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=5, mask=torch.ones(seq, seq, dtype=torch.bool).tril())
@@ -882,12 +882,12 @@ def hidden_row(rng, batch, seq, kv, group, d_head):
     mask[0, 1, 2], mask[1, :, 0] = False, False
     return attention_call(rng, batch, seq, kv, group, d_head, mask=mask)
 
-@cases(dict(batch=2, seq=3, group=4, d_head=4), hidden=[dict(batch=3, seq=5, group=3, d_head=2)])
+@cases(dict(batch=3, seq=5, group=4, d_head=2), hidden=[dict(batch=4, seq=5, group=3, d_head=2)])
 def multi_query(rng, batch, seq, group, d_head):
     """one head of keys for {group} query heads"""
     return attention_call(rng, batch, seq, 1, group, d_head)
 
-@cases(dict(batch=2, seq=4, kv=3, d_head=4), hidden=[dict(batch=3, seq=5, kv=2, d_head=6)])
+@cases(dict(batch=2, seq=5, kv=3, d_head=4), hidden=[dict(batch=3, seq=5, kv=2, d_head=6)])
 def multi_head(rng, batch, seq, kv, d_head):
     """as many heads of keys as query heads: {kv}"""
     return attention_call(rng, batch, seq, kv, 1, d_head, start=2)
@@ -902,7 +902,7 @@ def several_new(rng, batch, seq, kv, group, d_head, past):
     """{seq} new tokens behind {past} in the cache, with a mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past, mask=torch.ones(seq, past + seq, dtype=torch.bool).tril(past))
 
-@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=4, past=5), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=4)])
+@cases(dict(batch=3, seq=4, kv=1, group=2, d_head=2, past=5), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=4)])
 def no_mask_and_cache(rng, batch, seq, kv, group, d_head, past):
     """{seq} new tokens behind {past} in the cache, no mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past)
@@ -914,8 +914,8 @@ def empty_cache(rng, batch, seq, kv, group, d_head):
 
 @cases()
 def square(rng):
-    """4 sentences of 4 tokens, 4 query heads of length 4, 2 heads of keys"""
-    return attention_call(rng, 4, 4, 2, 2, 4)
+    """4 sentences of 4 tokens, 4 query heads of length 2, 2 heads of keys"""
+    return attention_call(rng, 4, 4, 2, 2, 2)
 
 @cases(dict(batch=2, seq=3, kv=2, group=2, d_head=2), hidden=[dict(batch=3, seq=4, kv=2, group=2, d_head=2)])
 def gradients(rng, batch, seq, kv, group, d_head):

@@ -51,7 +51,7 @@ def _softmax(logits: Array) -> Array:
 
 def _ranks(values: Array) -> Array:
     """The place of each entry when its row is sorted, the largest first; the smaller id first among equals."""
-    return np.argsort(np.argsort(-values, axis=-1, kind="stable"), axis=-1, kind="stable")
+    return np.asarray(np.argsort(np.argsort(-values, axis=-1, kind="stable"), axis=-1, kind="stable"))
 
 
 def _top_k(logits: Array, k: int | None) -> Array:
@@ -67,7 +67,7 @@ def _before(chances: Array) -> Array:
 
 def _renormed(chances: Array) -> Array:
     total = chances.sum(axis=-1, keepdims=True)
-    return np.divide(chances, total, out=np.zeros_like(chances), where=total > 0)
+    return np.asarray(np.divide(chances, total, out=np.zeros_like(chances), where=total > 0))
 
 
 def _top_p(chances: Array, p: float | None) -> Array:
