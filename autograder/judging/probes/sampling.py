@@ -152,13 +152,13 @@ def _evenly(rows: Array, knobs: _Knobs) -> Array:
 
 
 _CAUSES: tuple[tuple[str, Chances, str], ...] = (
-    ("temperature-ignored", lambda rows, k: _due(rows, _Knobs(1.0, k.top_k, k.top_p)), "These are the shares of temperature 1: `temperature` changes nothing in your code."),
+    ("temperature-ignored", lambda rows, k: _due(rows, _Knobs(1.0, k.top_k, k.top_p)), "These are the shares of temperature 1."),
     ("temperature-multiplied", lambda rows, k: _due(rows, _Knobs(1 / k.temperature, k.top_k, k.top_p)), "Your logits are multiplied by the temperature. A low one makes likely tokens likelier still."),
     ("temperature-twice", lambda rows, k: _due(rows, _Knobs(k.temperature**2, k.top_k, k.top_p)), "The temperature is applied twice."),
     ("root-of-temperature", lambda rows, k: _due(rows, _Knobs(k.temperature**0.5, k.top_k, k.top_p)), "Your logits are divided by the root of the temperature."),
-    ("top-k-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, None, k.top_p)), "`top_k` changes nothing in your code."),
-    ("top-p-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k, None)), "`top_p` changes nothing in your code."),
-    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax: no filter has an effect."),
+    ("top-k-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, None, k.top_p)), "These are the shares without `top_k`."),
+    ("top-p-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k, None)), "These are the shares without `top_p`."),
+    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax, without any filter."),
     ("top-k-one-more", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and k.top_k + 1, k.top_p)), "One token more than `top_k` is kept."),
     ("top-k-one-fewer", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and max(1, k.top_k - 1), k.top_p)), "One token fewer than `top_k` is kept."),
     ("smallest-kept", lambda rows, k: _due(np.where(_ranks(-np.where(np.isfinite(rows), rows, np.inf)) < (k.top_k or rows.shape[-1]), rows, -np.inf), _Knobs(k.temperature, None, k.top_p)), "Your `top_k` keeps the **smallest** logits."),
