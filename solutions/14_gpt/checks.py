@@ -182,6 +182,7 @@ for name, (changes, says) in {
     "kinds-counted": (dict(count=by_kind), "your pairs are counted once for each different word. A word counts as often as it stands in the text: `words[word]`."),
     "once-a-word": (dict(count=once_a_word), "a pair that stands twice in a word counts once in your code. It counts at each place where it stands."),
     "no-overlap": (dict(count=without_overlap), "in a run such as `aaa` you count the pair (a, a) once. It stands at two places, and both count; only merging goes by twos."),
+    "two-pieces-left-out": (dict(count=lambda cut, words: weighted({word: pieces for word, pieces in cut.items() if len(pieces) > 2}, words)), "words of two pieces are left out of your count. They hold a pair, too."),
     "across-words": (dict(count=across), "you count pairs across the border of two words. A word ends where it ends."),
     "larger-at-ties": (dict(pick=lambda c: max(c, key=lambda pair: (c[pair], pair))), f"where counts are equal, you take the larger pair. {TIE}"),
     "first-at-ties": (dict(pick=lambda c: max(c, key=c.get)), f"where counts are equal, you take the pair that was counted first. {TIE}"),
@@ -643,6 +644,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
 # %% exercise="apply_rope" part="variants"
 without("one: d_head", "one: pairs", because="features come in pairs")
 without("scattered", because="complex numbers want a pair side by side in memory, and heads that are split have it so")
+without("slip: base ** -torch.arange(0, d_head, 2, device=x.device)", because="so slow a pair looks as if it were not turned at all")
 def turn_call(rng, *lead, positions, pairs, **more):
     return differentiable(x=floats(rng, *lead, len(positions), 2 * pairs), positions=torch.as_tensor(positions), **more)
 
@@ -865,12 +867,12 @@ def attention_call(rng, batch, seq, kv, group, d_head, start=0, past=None, mask=
         state[name] = type(state[name])(state[name].data * 2, "float32")
     return module(init=dict(d_model=heads * d_head, num_heads=heads, num_kv_heads=kv), state=state, given=given, gradients=gradients)
 
-@cases(dict(batch=2, seq=5, kv=2, group=3, d_head=4), **small)
+@cases(dict(batch=4, seq=5, kv=2, group=3, d_head=2), **small)
 def groups(rng, batch, seq, kv, group, d_head):
     """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens, no mask"""
     return attention_call(rng, batch, seq, kv, group, d_head)
 
-@cases(dict(batch=3, seq=4, kv=2, group=2, d_head=6), **small)
+@cases(dict(batch=3, seq=5, kv=2, group=2, d_head=4), **small)
 def causal(rng, batch, seq, kv, group, d_head):
     """{kv} heads of keys with {group} query heads each, {batch} sentences of {seq} tokens from place 5 on, a causal mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=5, mask=torch.ones(seq, seq, dtype=torch.bool).tril())
@@ -882,12 +884,12 @@ def hidden_row(rng, batch, seq, kv, group, d_head):
     mask[0, 1, 2], mask[1, :, 0] = False, False
     return attention_call(rng, batch, seq, kv, group, d_head, mask=mask)
 
-@cases(dict(batch=2, seq=3, group=4, d_head=4), hidden=[dict(batch=3, seq=5, group=3, d_head=2)])
+@cases(dict(batch=3, seq=5, group=4, d_head=2), hidden=[dict(batch=4, seq=5, group=3, d_head=2)])
 def multi_query(rng, batch, seq, group, d_head):
     """one head of keys for {group} query heads"""
     return attention_call(rng, batch, seq, 1, group, d_head)
 
-@cases(dict(batch=2, seq=4, kv=3, d_head=4), hidden=[dict(batch=3, seq=5, kv=2, d_head=6)])
+@cases(dict(batch=2, seq=5, kv=3, d_head=4), hidden=[dict(batch=3, seq=5, kv=2, d_head=6)])
 def multi_head(rng, batch, seq, kv, d_head):
     """as many heads of keys as query heads: {kv}"""
     return attention_call(rng, batch, seq, kv, 1, d_head, start=2)
@@ -902,7 +904,7 @@ def several_new(rng, batch, seq, kv, group, d_head, past):
     """{seq} new tokens behind {past} in the cache, with a mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past, mask=torch.ones(seq, past + seq, dtype=torch.bool).tril(past))
 
-@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=4, past=5), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=4)])
+@cases(dict(batch=3, seq=4, kv=1, group=2, d_head=2, past=5), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=4)])
 def no_mask_and_cache(rng, batch, seq, kv, group, d_head, past):
     """{seq} new tokens behind {past} in the cache, no mask"""
     return attention_call(rng, batch, seq, kv, group, d_head, start=past, past=past)
@@ -912,10 +914,22 @@ def empty_cache(rng, batch, seq, kv, group, d_head):
     """{seq} tokens and an empty cache"""
     return attention_call(rng, batch, seq, kv, group, d_head, cached=True)
 
+@cases(dict(batch=3, kv=2, group=2, d_head=2), hidden=[dict(batch=2, kv=1, group=3, d_head=4)])
+def places_apart(rng, batch, kv, group, d_head):
+    """5 tokens at places that are no neighbours"""
+    call = attention_call(rng, batch, 5, kv, group, d_head)
+    call.given["positions"] = torch.from_numpy(np.sort(rng.choice(20, size=5, replace=False)))
+    return call
+
+@cases(dict(batch=2, seq=3, kv=1, group=2, d_head=4, past=4), hidden=[dict(batch=3, seq=2, kv=2, group=2, d_head=2, past=3)])
+def later_than_the_cache(rng, batch, seq, kv, group, d_head, past):
+    """{seq} new tokens that stand further on than the {past} in the cache are many"""
+    return attention_call(rng, batch, seq, kv, group, d_head, start=past + 6, past=past)
+
 @cases()
 def square(rng):
-    """4 sentences of 4 tokens, 4 query heads of length 4, 2 heads of keys"""
-    return attention_call(rng, 4, 4, 2, 2, 4)
+    """4 sentences of 4 tokens, 4 query heads of length 2, 2 heads of keys"""
+    return attention_call(rng, 4, 4, 2, 2, 2)
 
 @cases(dict(batch=2, seq=3, kv=2, group=2, d_head=2), hidden=[dict(batch=3, seq=4, kv=2, group=2, d_head=2)])
 def gradients(rng, batch, seq, kv, group, d_head):
@@ -967,6 +981,7 @@ singles = {
     "turned-twice": (dict(query=lambda self, x, p: apply_rope(plain["query"](self, x, p), p), key=lambda self, x, p: apply_rope(plain["key"](self, x, p), p)), "queries and keys are turned twice, so every distance counts double."),
     "turned-whole": (dict(query=lambda self, x, p: split_heads(apply_rope(self.q_proj(x), p), self.num_heads), key=lambda self, x, p: split_heads(apply_rope(self.k_proj(x), p), self.num_kv_heads)), "you turn the rows before they are split into heads, so the rates run over all of d_model. They are turned head by head."),
     "positions-anew": (dict(query=lambda self, x, p: apply_rope(heads_of(self, self.q_proj, x, self.num_heads), torch.arange(len(p))), key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), torch.arange(len(p)))), "your tokens are counted from 0, whatever `positions` says. Behind a cache they begin further on."),
+    "positions-backwards": (dict(query=lambda self, x, p: apply_rope(heads_of(self, self.q_proj, x, self.num_heads), p.flip(0)), key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), p.flip(0))), "the last token gets the first place. `positions` is in the order of the tokens."),
     "query-anew": (dict(query=lambda self, x, p: apply_rope(heads_of(self, self.q_proj, x, self.num_heads), torch.arange(len(p)))), "your queries are counted from 0, whatever `positions` says; the keys are not."),
     "turned-the-other-way": (dict(key=lambda self, x, p: apply_rope(heads_of(self, self.k_proj, x, self.num_kv_heads), -p)), "your keys are turned the other way round, so the score depends on the sum of two places and not on their distance."),
     "cache-unturned": (dict(key=lambda self, x, p: heads_of(self, self.k_proj, x, self.num_kv_heads), after=lambda k, p: apply_rope(k, torch.arange(int(p[-1]) + 1 - k.shape[-2], int(p[-1]) + 1))), "the keys go into the cache before they are turned, and all of them are turned afterwards. A key's place never changes: turn it once, then keep it."),
@@ -1011,6 +1026,12 @@ for i, one in enumerate(often):
 SPLIT_K = "apply_rope(split_heads(self.k_proj(x), self.num_kv_heads), positions)"
 wrong("keys-split-like-queries", (SPLIT_K, SPLIT_K.replace("num_kv_heads", "num_heads")), ("split_heads(self.v_proj(x), self.num_kv_heads)", "split_heads(self.v_proj(x), self.num_heads)"), says="your keys and values are split into `num_heads` heads. They have `num_kv_heads`.")
 wrong("not-shared", ("        key, value = key.repeat_interleave(group, dim=1), value.repeat_interleave(group, dim=1)\n", ""), says="queries have more heads than keys and values, and the two do not fit together. Hand each head of keys on to its group.")
+@wrong("positions-from-cache", says="your places are counted from the cache's length (from 0 without a cache). `positions` says where the tokens stand.")
+class PositionsFromCache(GroupedQueryAttention):
+    def forward(self, x, positions, mask=None, cache=None):
+        start = 0 if cache is None else cache.length()
+        return super().forward(x, torch.arange(start, start + x.shape[1]), mask, cache)
+
 wrong("square-mask", ("torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=x.device)", "torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool, device=x.device)"), says="with a cache your own mask has too few columns: there are more keys than queries.")
 
 @right
@@ -1141,6 +1162,7 @@ for name, (changes, says) in {
     "softmax": (dict(inside=lambda g, u, x: g.softmax(-1) * u), f"your gate goes through a softmax. {FORM}"),
     "negative": (dict(inside=lambda g, u, x: -g * torch.sigmoid(-g) * u), f"your Swish is turned round: it is 0 where it should grow. {FORM}"),
     "by-hand-overflow": (dict(inside=lambda g, u, x: g * g.exp() / (1 + g.exp()) * u), "your Swish overflows: `exp` of a large number leaves the range of floats. `torch.sigmoid` and `F.silu` avoid that."),
+    "swish-of-x": (dict(inside=lambda g, u, x: (x, u), last=lambda self, h: self.down_proj(self.gate_proj(F.silu(h[0])) * h[1])), f"the Swish is taken of x, before `gate_proj`. {FORM}"),
     "swish-at-the-end": (dict(inside=lambda g, u, x: g * u, last=lambda self, h: F.silu(self.down_proj(h))), f"the Swish stands behind `down_proj`. {FORM}"),
     "residual": (dict(inside=lambda g, u, x: (x, F.silu(g) * u), last=lambda self, h: h[0] + self.down_proj(h[1])), "x is added to your output. The way around belongs to the block, not here."),
     "no-down": (dict(inside=lambda g, u, x: F.silu(g) * u, last=lambda self, h: h), f"`down_proj` is missing: your output has d_ff numbers for each vector. {FORM}"),
@@ -1354,6 +1376,7 @@ singles = {
     "first-block-cached": (dict(cache=lambda cache, layer: None if cache is None or layer else cache[0], mask=lambda past, new: torch.ones(1, dtype=torch.bool) if past else causal_mask(new)), "only the first block uses its cache."),
     "embedding-scaled": (dict(embed=lambda self, ids: self.embedding(ids) * self.embedding.embedding_dim**0.5), "your embedded ids are multiplied by √d_model. That was unit 06; here there is no factor."),
     "embedding-normed": (dict(before=lambda self, x: self.norm(x)), "the last norm is used before the first block as well."),
+    "norm-in-front-only": (dict(before=lambda self, x: self.norm(x), norm=lambda self, x: x), "`self.norm` stands in front of the blocks. It comes after them, before the logits."),
     "first-block-only": (dict(blocks=lambda self: list(self.blocks)[:1]), "only the first block runs."),
     "first-block-again": (dict(blocks=lambda self: [self.blocks[0]] * len(self.blocks)), "the first block runs in every place. Each block has its own weights."),
     "blocks-backwards": (dict(blocks=lambda self: list(self.blocks)[::-1]), "the last block runs first."),
@@ -1599,12 +1622,12 @@ wrong("no-integers", (DRAW, DRAW + ".float()"), says="a token is an id")
 wrong("outside-the-vocabulary", (DRAW, DRAW + " + 1"), says="which is no id")
 wrong("not-greedy", (GREEDY, "        return logits.argmin(dim=-1)\n"), says="0 means greedy")
 wrong("one-for-all", (DRAW, "return torch.multinomial(chances[:1], 1, generator=generator)[0].expand(len(chances))"), says="one number was drawn for all")
-wrong("temperature-ignored", (SCALED, "pass"), says="`temperature` changes nothing in your code")
+wrong("temperature-ignored", (SCALED, "pass"), says="These are the shares of temperature 1.")
 wrong("temperature-multiplied", (SCALED, "logits = logits * temperature"), says="A low one makes likely tokens likelier still")
 wrong("temperature-twice", (SCALED, "logits = logits / temperature / temperature"), says="The temperature is applied twice")
 wrong("root-of-temperature", (SCALED, "logits = logits / temperature**0.5"), says="the root of the temperature")
-wrong("top-k-ignored", ("if top_k is not None:", "if False:"), says="`top_k` changes nothing in your code")
-wrong("top-p-ignored", ("if top_p is not None:", "if False:"), says="`top_p` changes nothing in your code")
+wrong("top-k-ignored", ("if top_k is not None:", "if False:"), says="These are the shares without `top_k`.")
+wrong("top-p-ignored", ("if top_p is not None:", "if False:"), says="These are the shares without `top_p`.")
 wrong("top-k-one-more", ("min(top_k, logits", "min(top_k + 1, logits"), says="One token more than `top_k` is kept")
 wrong("top-k-one-fewer", ("min(top_k, logits", "min(max(1, top_k - 1), logits"), says="One token fewer than `top_k` is kept")
 wrong("smallest-kept", (COUNT, "logits.topk(min(top_k, logits.shape[-1]), largest=False).values[:, -1:]"), ("logits < last_kept", "logits > last_kept"), says="keeps the **smallest** logits")

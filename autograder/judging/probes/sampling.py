@@ -51,7 +51,7 @@ def _softmax(logits: Array) -> Array:
 
 def _ranks(values: Array) -> Array:
     """The place of each entry when its row is sorted, the largest first; the smaller id first among equals."""
-    return np.argsort(np.argsort(-values, axis=-1, kind="stable"), axis=-1, kind="stable")
+    return np.asarray(np.argsort(np.argsort(-values, axis=-1, kind="stable"), axis=-1, kind="stable"))
 
 
 def _top_k(logits: Array, k: int | None) -> Array:
@@ -67,7 +67,7 @@ def _before(chances: Array) -> Array:
 
 def _renormed(chances: Array) -> Array:
     total = chances.sum(axis=-1, keepdims=True)
-    return np.divide(chances, total, out=np.zeros_like(chances), where=total > 0)
+    return np.asarray(np.divide(chances, total, out=np.zeros_like(chances), where=total > 0))
 
 
 def _top_p(chances: Array, p: float | None) -> Array:
@@ -152,13 +152,13 @@ def _evenly(rows: Array, knobs: _Knobs) -> Array:
 
 
 _CAUSES: tuple[tuple[str, Chances, str], ...] = (
-    ("temperature-ignored", lambda rows, k: _due(rows, _Knobs(1.0, k.top_k, k.top_p)), "These are the shares of temperature 1: `temperature` changes nothing in your code."),
+    ("temperature-ignored", lambda rows, k: _due(rows, _Knobs(1.0, k.top_k, k.top_p)), "These are the shares of temperature 1."),
     ("temperature-multiplied", lambda rows, k: _due(rows, _Knobs(1 / k.temperature, k.top_k, k.top_p)), "Your logits are multiplied by the temperature. A low one makes likely tokens likelier still."),
     ("temperature-twice", lambda rows, k: _due(rows, _Knobs(k.temperature**2, k.top_k, k.top_p)), "The temperature is applied twice."),
     ("root-of-temperature", lambda rows, k: _due(rows, _Knobs(k.temperature**0.5, k.top_k, k.top_p)), "Your logits are divided by the root of the temperature."),
-    ("top-k-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, None, k.top_p)), "`top_k` changes nothing in your code."),
-    ("top-p-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k, None)), "`top_p` changes nothing in your code."),
-    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax: no filter has an effect."),
+    ("top-k-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, None, k.top_p)), "These are the shares without `top_k`."),
+    ("top-p-ignored", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k, None)), "These are the shares without `top_p`."),
+    ("all-ignored", lambda rows, k: _due(rows, _Knobs()), "These are the shares of a plain softmax, without any filter."),
     ("top-k-one-more", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and k.top_k + 1, k.top_p)), "One token more than `top_k` is kept."),
     ("top-k-one-fewer", lambda rows, k: _due(rows, _Knobs(k.temperature, k.top_k and max(1, k.top_k - 1), k.top_p)), "One token fewer than `top_k` is kept."),
     ("smallest-kept", lambda rows, k: _due(np.where(_ranks(-np.where(np.isfinite(rows), rows, np.inf)) < (k.top_k or rows.shape[-1]), rows, -np.inf), _Knobs(k.temperature, None, k.top_p)), "Your `top_k` keeps the **smallest** logits."),
