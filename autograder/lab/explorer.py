@@ -150,7 +150,8 @@ def explore(recordings: Recording | Sequence[Recording], *, layer: str | None = 
         _menus(chosen, first, head)
         return
     show(picture(chosen[0], first, head))
-    count = f"{len(chosen)} sentences, {len(chosen[0].layers)} layers, {len(chosen[0].layers[first].weights)} heads"
+    numbers = {"sentence": len(chosen), "layer": len(chosen[0].layers), "head": len(chosen[0].layers[first].weights)}
+    count = ", ".join(f"{number} {what}{'s' * (number != 1)}" for what, number in numbers.items())
     print(f"A still picture of {count}: in a live notebook you choose among them.")
 
 

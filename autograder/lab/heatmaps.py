@@ -246,12 +246,17 @@ def _luminance(colour: Any) -> float:
     return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
 
 
+def is_dark(image: AxesImage, value: Any) -> bool:
+    """Whether white text on this value's colour contrasts more than black."""
+    return _luminance(image.cmap(image.norm(value))) < _AS_FAR_FROM_WHITE
+
+
 def numbers(axes: Axes, array: NDArray[Any], image: AxesImage, values: Values, cell: float) -> None:
     if values is False or (values == "auto" and cell < _SMALLEST_CELL_WITH_NUMBER):
         return
     whole = bool(np.isfinite(array).all() and (array == np.round(array)).all() and (np.abs(array) > 1).any())
     for (row, column), value in np.ndenumerate(array):
-        dark = np.isfinite(value) and _luminance(image.cmap(image.norm(value))) < _AS_FAR_FROM_WHITE
+        dark = np.isfinite(value) and is_dark(image, value)
         text = "0" if value == 0 else f"{value:.2f}" if abs(value) < 9.995 and not whole else number(value)
         text = text.replace("-", "−")
         axes.text(

@@ -31,6 +31,10 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
         from .my_filler import fill_all
 
         return fill_all(folder, texts[1:])
+    if texts[:1] == ["--continue"]:
+        from .my_gpt import continue_all
+
+        return continue_all(folder, texts[1:])
     return answer_each(texts, _USAGE, lambda: _ways_to_translate(folder))
 
 

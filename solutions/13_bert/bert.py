@@ -741,4 +741,4 @@ outcome("13-uses", "about the same" if abs(token - two) < 0.02 else max(gains, k
 # - Hendrycks, Gimpel, *Gaussian Error Linear Units* (2016).
 # - Vaswani et al., *Attention Is All You Need* (2017), section 3.4: tied weights.
 #
-# **Next:** this is the last unit for now. You have built the Transformer, trained it, made it fast, and taught it from plain text.
+# **Next:** unit 14, GPT. The other half of the machine, alone, with the parts of today.

@@ -3,13 +3,21 @@
 import pytest
 
 from autograder.formats.cases import Call, Observation, Tolerance
-from autograder.judging.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
+from autograder.judging.probes import Probe, Trial, computes_in_type, leaves_the_model, works_in_blocks, works_once
 
 pytestmark = pytest.mark.quick
 
 FACTS = {
     works_in_blocks: {"makes a table of all scores": False, "takes more than a block of scores": False},
     works_once: {"reads the source again": False, "computes old positions again": False},
+    leaves_the_model: {
+        "runs in training mode": False,
+        "leaves a hook behind": False,
+        "leaves a hook behind when the model raises": False,
+        "leaves another mode": False,
+        "swallows an exception": False,
+        "leaves other gradients": False,
+    },
     computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
 }
 

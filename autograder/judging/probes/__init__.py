@@ -11,10 +11,11 @@ from .gradients import each_gradient, restores, right_size, rows_sum_to_zero
 from .heads import axes, entries_in_place, open_rows_sum_to_one
 from .masking import blind_to_masked_keys, blind_to_masked_scores, visible_rows_sum_to_one
 from .permutation import permutes_with
-from .positions import columns_hold_their_waves, learns_the_same, moves_positions
+from .positions import columns_hold_their_waves, learns_the_same, moves_positions, turns_pairs
 from .probe import Finding, Probe, Trial
+from .sampling import draws_each_row, draws_in_proportion, draws_what_may_come, gives_tokens, is_greedy_at_zero
 from .scores import between_values, hears_every_row
-from .sequence import blind_to_later_rows, within
+from .sequence import blind_to_later_rows, blind_to_later_tokens, within
 from .training import (
     gives_the_loss,
     ignores_padding,
@@ -37,7 +38,7 @@ from .whole_model import (
     same_sentence_alone,
     stops_in_time,
 )
-from .work import computes_in_type, works_in_blocks, works_once
+from .work import computes_in_type, leaves_the_model, works_in_blocks, works_once
 
 __all__ = [
     "Finding",
@@ -47,6 +48,7 @@ __all__ = [
     "between_values",
     "blind_to_hidden_tokens",
     "blind_to_later_rows",
+    "blind_to_later_tokens",
     "blind_to_masked_keys",
     "blind_to_masked_scores",
     "blind_to_padding",
@@ -55,8 +57,11 @@ __all__ = [
     "columns_hold_their_waves",
     "computes_in_type",
     "decodes_in_eval_mode",
+    "draws_each_row",
     "draws_evenly",
     "draws_from",
+    "draws_in_proportion",
+    "draws_what_may_come",
     "each_gradient",
     "each_row_by_itself",
     "each_sentence_by_itself",
@@ -65,15 +70,18 @@ __all__ = [
     "entries_in_place",
     "finite",
     "gives_the_loss",
+    "gives_tokens",
     "has_course_weights",
     "hears",
     "hears_every_row",
     "hides_by_ordinary_ids",
     "ignores_padding",
+    "is_greedy_at_zero",
     "keeps_inputs",
     "knows_specials",
     "labels_what_it_chose",
     "learns_the_same",
+    "leaves_the_model",
     "matches",
     "moves_positions",
     "no_bos",
@@ -100,6 +108,7 @@ __all__ = [
     "sums_to_one",
     "tells_the_watcher",
     "translates",
+    "turns_pairs",
     "updates_the_model",
     "visible_rows_sum_to_one",
     "within",

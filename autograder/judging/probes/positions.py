@@ -94,6 +94,48 @@ def _moves_positions(trial: Trial) -> Finding | None:
 moves_positions = Probe("moves_positions", "moves every position by the offset", _moves_positions)
 
 
+def _turns_pairs(trial: Trial) -> Finding | None:
+    x, seen = as_array(trial.call.given.get("x")), as_array(trial.seen.value)
+    places, expected = as_array(trial.call.given.get("positions")), as_array(trial.expected.value)
+    if x is None or seen is None or places is None or seen.shape != x.shape or x.shape[-1] % 2:
+        return None
+    if seen.dtype.kind != "f" or not np.isfinite(seen).all():
+        return None
+    d_head, base = x.shape[-1], float(trial.call.given.get("base", 10000.0))
+    before, after = (
+        np.ascontiguousarray(data, dtype=np.float64).view(np.complex128).reshape(-1, len(places), d_head // 2)
+        for data in (x, seen)
+    )
+    for row, pair in np.ndindex(len(places), d_head // 2):
+        lengths = np.abs(before[:, row, pair]), np.abs(after[:, row, pair])
+        long = lengths[0] > 0.2
+        other = np.flatnonzero(long & (np.abs(lengths[1] - lengths[0]) > _NEAR * (1 + lengths[0])))
+        where = f"features {2 * pair} and {2 * pair + 1} of row {row}, at place {number(float(places[row]))},"
+        if len(other):
+            one = other[0]
+            return Finding(
+                f"{where} have the length {number(lengths[0][one])} before and {number(lengths[1][one])} after. Turning a "
+                "pair keeps its length.",
+                Difference(
+                    "", "", (*np.unravel_index(one * len(places) + row, x.shape[:-1]), 2 * pair), seen, expected
+                ),
+            )
+        due = float(places[row]) * base ** (-2 * pair / d_head)
+        turned = np.angle(after[long, row, pair] / before[long, row, pair])
+        if len(turned) and np.abs(np.exp(1j * turned) - np.exp(1j * due)).max() > _NEAR:
+            rest = (due + np.pi) % (2 * np.pi) - np.pi
+            whole = "" if abs(rest - due) < 1e-9 else f", which is {number(rest)} up to whole turns"
+            return Finding(
+                f"{where} turn by {number(float(turned[0]))} radians; expected {number(due)}{whole}: the place times "
+                "base^(−2i/d), for pair i.",
+                Difference("", "", (*(0 for _ in x.shape[:-2]), row, 2 * pair), seen, expected),
+            )
+    return None
+
+
+turns_pairs = Probe("turns_pairs", "turns each pair by its angle", _turns_pairs)
+
+
 def _learns_the_same(trial: Trial) -> Finding | None:
     seen, expected = trial.seen.facts.get("parameters"), trial.expected.facts.get("parameters")
     if not isinstance(seen, dict) or not isinstance(expected, dict):

@@ -48,6 +48,39 @@ def blind_to_later_rows(name: str = "x") -> Probe:
     return Probe("blind_to_later_rows", "takes nothing from later tokens", judge, derive)
 
 
+def blind_to_later_tokens(name: str = "ids") -> Probe:
+    """Changing the last token of each text in the argument `name`, (batch, seq) ids, moves no output before it."""
+
+    def derive(call: Call) -> dict[str, Call]:
+        ids = _given(call, name)
+        if ids.ndim != 2 or ids.shape[1] < 2 or ids.max() == 0:
+            return {}
+        changed = np.array(ids, copy=True)
+        changed[:, -1] = np.where(changed[:, -1] == 0, ids.max(), 0)
+        value: Any = call.given[name]
+        wrapped = Tensor(changed, value.dtype) if isinstance(value, Tensor) else changed
+        return {"changed": with_arguments(call, call.label, **{name: wrapped})}
+
+    def judge(trial: Trial) -> Finding | None:
+        if "changed" not in trial.derived:
+            return None
+        before, later = as_array(trial.seen.value), as_array(trial.derived["changed"][1].value)
+        length = _given(trial.call, name).shape[1]
+        if before is None or later is None or before.shape != later.shape or before.shape[1:2] != (length,):
+            return None
+        found = difference(later[:, :-1], before[:, :-1], trial.tolerance)
+        if found is None:
+            return None
+        row, place = (*found.index, 0, 0)[:2]
+        return Finding(
+            f"the output at place {place} of text {row} changes when the token at place {length - 1}, a later one, changes. An "
+            "output may depend on its own token and on those before it.",
+            Difference("", "", found.index, before, as_array(trial.expected.value)),
+        )
+
+    return Probe("blind_to_later_tokens", "takes nothing from later tokens", judge, derive)
+
+
 def within(low: float, high: float) -> Probe:
     """Every number of the output lies between `low` and `high`, both included."""
 

@@ -51,6 +51,29 @@ _TYPES = {
     "is in training mode": "the model is not in training mode while it computes: dropout would stay off.",
 }
 
+_AS_IT_WAS = {
+    "runs in training mode": "the model runs in training mode while your function measures, so dropout has a say in what it "
+    "finds. Put the model into evaluation mode first.",
+    "leaves a hook behind": "after your function has returned, a hook of its own (or a method that it has replaced) is still in "
+    "the model: from now on the model computes something else. Remove it.",
+    "leaves a hook behind when the model raises": "when the model raises an exception, your function leaves a hook of its own "
+    "(or a method that it has replaced) in the model. What must be undone in any case belongs into a `finally`.",
+    "leaves another mode": "the model is not in the mode (training or evaluation) in which it came. Put it back.",
+    "leaves another mode when the model raises": "when the model raises an exception, it stays in another mode (training or "
+    "evaluation) than it came in. What must be undone in any case belongs into a `finally`.",
+    "swallows an exception": "the model raised an exception, and your function went on as if it had not. Undo what must be "
+    "undone, and let the exception through to the caller.",
+    "leaves other weights": "after the call some of the model's weights are not what they were before.",
+    "leaves other gradients": "after the call the gradients (`.grad`) of the model's weights are not what they were before. "
+    "Nothing is learnt here: measure inside `torch.no_grad()`.",
+    "leaves weights that do not learn": "after the call some weights no longer ask for gradients (`requires_grad`). "
+    "`torch.no_grad()` around the calls is enough.",
+    "gives other logits": "after the call the model gives other logits for the same ids: something of the measurement is left "
+    "in it.",
+    "gives other logits when the model raises": "when the model raises an exception, it gives other logits from then on: "
+    "something of the measurement is left in it. What must be undone in any case belongs into a `finally`.",
+}
+
 
 def _kept(name: str, title: str, sentences: Mapping[str, str]) -> Probe:
     def judge(trial: Trial) -> Finding | None:
@@ -76,3 +99,4 @@ def _facts(trial: Trial) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 works_in_blocks = _kept("works_in_blocks", "holds the scores of one block at a time", _BLOCKS)
 works_once = _kept("works_once", "computes nothing twice", _ONCE)
 computes_in_type = _kept("computes_in_type", "computes in the right number types", _TYPES)
+leaves_the_model = _kept("leaves_the_model", "leaves the model as it was", _AS_IT_WAS)

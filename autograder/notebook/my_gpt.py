@@ -1,0 +1,130 @@
+"""A learner's own GPT: what `python -m my_transformer --continue "三十二 = 32；五十七 ="` does with the parts and weights in that package."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import my_transformer
+from .my_translator import NotReady, Show, Trouble, answer_each, missing_parts, told_missing
+from .parts import learners_part
+
+WEIGHTS = "gpt.safetensors"
+NEEDED = ("DecoderOnly", "bpe_encode", "sample_next")
+_BOS = "<bos>"
+_END = "；"
+_USAGE = f'What should I go on from? python -m {my_transformer.PACKAGE} --continue "三十二 = 32；五十七 ="'
+_MOST_NEW, _MOST_READ = 24, 400
+
+
+def keep_gpt(model: Any, names: Sequence[str], merges: Sequence[tuple[str, str]]) -> None:
+    """Keep a trained `DecoderOnly` of unit 14 in the learner's package, where the package is kept at all.
+
+    names:  the token of each id
+    merges: by which words are cut
+    """
+    if not my_transformer.is_on():
+        return
+    from safetensors.torch import save_file
+
+    folder = my_transformer.package_folder(Path.cwd())
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
+    attention = model.blocks[0].self_attention
+    about = {
+        "names": json.dumps(list(names)),
+        "merges": json.dumps([list(pair) for pair in merges]),
+        "heads": json.dumps([int(attention.num_heads), int(attention.num_kv_heads)]),
+    }
+    with contextlib.suppress(OSError):
+        my_transformer.open_package(folder)
+        save_file(weights, folder / WEIGHTS, metadata=about)
+        print(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}")
+
+
+def continue_all(folder: Path, texts: Sequence[str]) -> int:
+    """Go on from each text and print it; return the exit status."""
+    return answer_each(texts, _USAGE, lambda: _ways_to_continue(folder))
+
+
+def _ways_to_continue(folder: Path) -> tuple[Trouble, Show]:
+    writer = Writer(folder)
+    return writer.trouble, lambda text: print(writer(text))
+
+
+class Writer:
+    """The learner's model, its pieces, and the learner's way to choose the next token. Raises NotReady."""
+
+    def __init__(self, folder: Path) -> None:
+        if missing := missing_parts(folder, NEEDED):
+            raise NotReady(told_missing(missing, "go on"))
+        from safetensors import SafetensorError, safe_open
+
+        path = folder / WEIGHTS
+        if not path.exists():
+            raise NotReady(
+                f"{my_transformer.PACKAGE} cannot go on yet: there are no weights ({WEIGHTS}) in it. Run the cells of unit 14 "
+                "that train."
+            )
+        try:
+            with safe_open(path, framework="pt") as file:
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+                about = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+            with my_transformer.at(folder):
+                parts = {name: learners_part(name) for name in NEEDED}
+            self.names: list[str] = about["names"]
+            self.merges = [(left, right) for left, right in about["merges"]]
+            self.model = parts["DecoderOnly"](**_sizes(weights, *about["heads"]))
+            self.model.load_state_dict(weights)
+            self.model.eval()
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise NotReady(f"{path.name} cannot be used: {error}") from error
+        self.encode, self.sample = parts["bpe_encode"], parts["sample_next"]
+
+    def pieces(self, text: str) -> list[str]:
+        from ..lab.pieces import text_pieces
+
+        return text_pieces(text, lambda word: self.encode(word, self.merges))
+
+    def trouble(self, text: str) -> str:
+        """Why a text cannot be gone on from, in one line; empty where it can."""
+        pieces = self.pieces(text)
+        if not pieces:
+            return "There is nothing to go on from: the text is empty."
+        if len(pieces) > _MOST_READ:
+            return (
+                f"The text is too long: it has {len(pieces)} tokens, and {_MOST_READ} are the most that is read here."
+            )
+        unknown = [piece for piece in dict.fromkeys(pieces) if piece not in self.names]
+        if unknown:
+            return f"Your model has no token for {' '.join(unknown)}: it has learned from lines such as 三十二 = 32；"
+        return ""
+
+    def __call__(self, text: str) -> str:
+        """The text and what follows, the likeliest token each time, up to the end of the answer."""
+        import torch
+
+        ids = [self.names.index(piece) for piece in (_BOS, *self.pieces(text))]
+        written: list[str] = []
+        with torch.no_grad():
+            while len(written) < _MOST_NEW and _END not in written:
+                logits = self.model(torch.tensor([ids]))[:, -1]
+                ids.append(int(self.sample(logits, torch.Generator(), temperature=0)[0]))
+                written.append(self.names[ids[-1]])
+        answer = "".join(written)
+        return f"{text.rstrip()}{'' if answer[:1] in (' ', _END) else ' '}{answer}"
+
+
+def _sizes(weights: dict[str, Any], num_heads: int, num_kv_heads: int) -> dict[str, int]:
+    """What `DecoderOnly` was built with, from its weights' shapes."""
+    vocab_size, d_model = weights["embedding.weight"].shape
+    return {
+        "vocab_size": int(vocab_size),
+        "d_model": int(d_model),
+        "num_heads": int(num_heads),
+        "num_kv_heads": int(num_kv_heads),
+        "num_layers": len({name.split(".")[1] for name in weights if name.startswith("blocks.")}),
+        "d_ff": int(weights["blocks.0.feed_forward.up_proj.weight"].shape[0]),
+    }
