@@ -37,7 +37,7 @@ from .whole_model import (
     same_sentence_alone,
     stops_in_time,
 )
-from .work import computes_in_type, works_in_blocks, works_once
+from .work import computes_in_type, runs_in_a_kernel, works_in_blocks, works_in_turns, works_once
 
 __all__ = [
     "Finding",
@@ -87,6 +87,7 @@ __all__ = [
     "right_size",
     "rows_sum_to_one",
     "rows_sum_to_zero",
+    "runs_in_a_kernel",
     "same_alone_and_in_a_batch",
     "same_counts",
     "same_entries",
@@ -104,6 +105,7 @@ __all__ = [
     "visible_rows_sum_to_one",
     "within",
     "works_in_blocks",
+    "works_in_turns",
     "works_once",
     "zero_where_masked",
 ]

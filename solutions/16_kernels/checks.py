@@ -1,0 +1,298 @@
+"""What the checks of unit 16 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
+
+# %% exercise="softmax_rows" part="library"
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from autograder.library.unit_07_masking import padding_mask  # noqa: F401
+from autograder.library.unit_10_training import SmallTranslator, label_smoothed_loss
+from autograder.library.unit_12_gpu import queries_under_watch  # noqa: F401  a fixture of this unit's cases too
+
+_ONLY_IN_KERNELS = frozenset(
+    "exp exp2 expm1 pow sum amax max logsumexp cumsum logcumsumexp softmax log_softmax mm bmm addmm baddbmm mv dot".split()
+)
+
+
+def softmax_rows(x: Tensor) -> Tensor:
+    """PyTorch's own."""
+    return x.softmax(dim=-1)
+
+
+def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
+    """`x`, and after the call a look at what was launched meanwhile, and what PyTorch computed beside it.
+
+    most: so many numbers one load may read at the most; 0 for any number
+    """
+    from autograder.formats.fixtures import NotAsked, Watched
+    from autograder.library.kernels import watching_launches, why_no_kernels
+    from autograder.library.operator_log import noting
+
+    if why := why_no_kernels():
+        raise NotAsked(why.rstrip("."))
+    facts = {"launches a kernel": False, "computes outside the kernel": False, "calls tl.softmax": False}
+    if most:
+        facts["loads more than a block"] = False
+
+    def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
+        if operator in _ONLY_IN_KERNELS:
+            facts["computes outside the kernel"] = True
+
+    @contextlib.contextmanager
+    def during() -> Iterator[None]:
+        with watching_launches() as seen, noting(note):
+            yield
+        facts["launches a kernel"] = seen.count > 0
+        facts["calls tl.softmax"] = "softmax" in seen.ready_made
+        if most:
+            facts["loads more than a block"] = seen.most_loaded > most
+
+    return Watched(x, lambda: facts, during)
+
+# %% exercise="softmax_rows" part="variants"
+@cases(dict(rows=3, n=5), dict(rows=2, n=9))
+def drawn(rng, rows, n):
+    """{rows} rows of {n} numbers"""
+    return dict(x=floats(rng, rows, n, scale=2.0))
+
+@cases(dict(rows=4, n=7))
+def watched(rng, rows, n):
+    """{rows} rows of {n} numbers, watched"""
+    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n)))
+
+# %% exercise="flash_attention" part="library"
+def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False) -> Tensor:
+    """PyTorch's fused attention."""
+    return F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+
+# %% exercise="flash_attention" part="variants"
+def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
+    return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
+
+@cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6))
+def drawn(rng, seq_q, seq_k, d_k, d_v):
+    """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    return three(rng, 1, 2, seq_q, seq_k, d_k, d_v)
+
+# %% exercise="flash_attention_backward" part="library"
+def flash_attention_backward(
+    query: Tensor, key: Tensor, value: Tensor, output: Tensor, logsumexp: Tensor, grad_output: Tensor, is_causal: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """PyTorch's autograd through PyTorch's attention."""
+    with torch.enable_grad():
+        leaves = [x.detach().requires_grad_(True) for x in (query, key, value)]
+        made = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
+        grad_query, grad_key, grad_value = torch.autograd.grad(made, leaves, grad_output)
+    return grad_query, grad_key, grad_value
+
+# %% exercise="flash_attention_backward" part="variants"
+@cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6), dict(seq_q=6, seq_k=3, d_k=5, d_v=2))
+def drawn(rng, seq_q, seq_k, d_k, d_v):
+    """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    return backwards(three(rng, 2, 3, seq_q, seq_k, d_k, d_v), rng)
+
+def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
+    return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
+
+def backwards(given, rng, is_causal=False):
+    q, k, v = (given[name].double() for name in ("query", "key", "value"))
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    if is_causal:
+        scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), -math.inf)
+    output = (scores.softmax(-1) @ v).float()
+    more = dict(output=output, logsumexp=scores.logsumexp(-1).float(), grad_output=floats(rng, *output.shape))
+    return given | more | (dict(is_causal=True) if is_causal else {})
+
+# %% exercise="packed_mask" part="library"
+def packed_mask(lengths: Sequence[int]) -> Tensor:
+    """PyTorch's block-diagonal matrix, of blocks of ones."""
+    return torch.block_diag(*(torch.ones(int(n), int(n)) for n in lengths)).bool()
+
+# %% exercise="packed_mask" part="variants"
+@cases()
+def three_sentences(rng):
+    """three sentences of 2, 4 and 3 tokens"""
+    return dict(lengths=[2, 4, 3])
+
+# %% exercise="pack" part="library"
+def pack(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """By PyTorch's padding: rows of ids and of places are padded, and read off where no padding is."""
+    rows = [torch.tensor(list(sequence), dtype=torch.long) for sequence in sequences]
+    table = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = packed_mask([len(row) for row in rows])
+    counted = torch.arange(table.shape[1]).expand_as(table)
+    real = counted < torch.tensor([len(row) for row in rows]).unsqueeze(1)
+    return table[real], counted[real], mask
+
+# %% exercise="pack" part="variants"
+@cases()
+def three_sentences(rng):
+    """three sentences of 2, 4 and 3 tokens"""
+    return dict(sequences=[[5, 2], [7, 5, 8, 2], [9, 4, 2]])
+
+# %% exercise="accumulated_step" part="library"
+def accumulated_step(
+    model: nn.Module, micro_batches: Sequence[tuple[Tensor, Tensor]], optimizer: torch.optim.Optimizer
+) -> float:
+    """Gradients by PyTorch's functional `grad`, weighted by tokens, averaged with `torch.stack`."""
+    weights = [weight for weight in model.train().parameters() if weight.requires_grad]
+    counts = torch.tensor([float((target != 0).sum()) for _, target in micro_batches])
+    losses, gradients = [], [torch.zeros_like(weight) for weight in weights]
+    for (source, target), share in zip(micro_batches, counts / counts.sum(), strict=True):
+        loss = label_smoothed_loss(model(source, F.pad(target, (1, -1), value=1)), target)
+        losses.append(share * loss.detach())
+        found = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+        torch._foreach_add_(gradients, torch._foreach_mul(found, share.item()))
+    norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    torch._foreach_mul_(gradients, (1.0 / (norm + 1e-6)).clamp(max=1.0))
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = gradient
+    optimizer.step()
+    return torch.stack(losses).sum().item()
+
+
+_LATEST: list[nn.Module] = []
+
+
+def translator_in_turns(
+    state: dict[str, Tensor], rows: list[int], left_over: dict[str, Tensor] | None = None, evaluated: bool = False
+) -> Any:
+    """A small translator, and after the call a look at its weights.
+
+    left_over: gradients that it comes with; evaluated: whether it comes in evaluation mode
+    """
+    from autograder.formats.fixtures import Watched
+
+    model = SmallTranslator(state)
+    model.train(not evaluated)
+    for name, gradient in (left_over or {}).items():
+        model.get_parameter(name).grad = gradient.clone()
+    _LATEST[:] = [model]
+    return Watched(model, lambda: {name: weight.detach().clone() for name, weight in model.named_parameters()})
+
+
+def optimizer_in_turns(kind: str, rate: float, rows: list[int]) -> Any:
+    """An optimizer over the model that was made last, and a look at how that model was used.
+
+    rows: how many sentences each micro-batch has
+    """
+    from autograder.formats.fixtures import Watched
+
+    model = _LATEST[-1]
+    weights = list(model.parameters())
+    make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[kind]
+    calls: list[int] = []
+    backs = [0]
+    facts = {"joins the pieces": False, "goes back only at the end": False, "reads a piece twice": False}
+
+    def went_back(gradient: Tensor) -> None:
+        backs[0] += 1
+
+    def called(layer: nn.Module, given: tuple[Any, ...], made: Tensor) -> None:
+        if made.requires_grad:
+            if backs[0] < len(calls):
+                facts["goes back only at the end"] = True
+            made.register_hook(went_back)
+        calls.append(len(given[0]) if given else max(rows))
+        facts["joins the pieces"] |= calls[-1] > max(rows)
+        facts["reads a piece twice"] = len(calls) > len(rows)
+
+    model.register_forward_hook(called)
+    return Watched(make(weights, lr=rate), lambda: facts)
+
+# %% exercise="accumulated_step" part="variants"
+SIZE = 13
+
+def in_turns(rng, rows, lengths, d, scale, kind="sgd", rate=0.5, left_over=False, evaluated=False, output_scale=None):
+    """Micro-batches of so many rows, their targets so long."""
+    def state(size, top=None):
+        embeddings = dict(source_weight=floats(rng, SIZE, d, scale=size), target_weight=floats(rng, SIZE, d, scale=size))
+        return embeddings | dict(output_weight=floats(rng, d, SIZE, scale=size if top is None else top))
+    model = fixture("translator_in_turns", state=state(scale, output_scale), rows=rows, left_over=state(0.5) if left_over else None, evaluated=evaluated)
+    pieces = [(ended_ids(rng, n, length + 1, SIZE), ended_ids(rng, n, length, SIZE)) for n, length in zip(rows, lengths)]
+    return dict(model=model, micro_batches=pieces, optimizer=fixture("optimizer_in_turns", kind=kind, rate=rate, rows=rows))
+
+@cases()
+def unequal(rng):
+    """three micro-batches of 1, 4 and 2 pairs, of 3, 7 and 5 tokens, gradients of a norm below 1"""
+    return in_turns(rng, [1, 4, 2], [3, 7, 5], 6, 0.25)
+
+@cases()
+def steep(rng):
+    """two micro-batches of 3 and 1 pairs, gradients of a norm above 1"""
+    return in_turns(rng, [3, 1], [6, 4], 7, 0.3, output_scale=5.0)
+
+# %% exercise="shard" part="library"
+def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
+    """By PyTorch's `index_select`."""
+    places = torch.arange(len(batch), device=batch.device)
+    return batch.index_select(0, places[places % world_size == rank])
+
+# %% exercise="shard" part="variants"
+@cases(dict(batch=8, width=3, world=4), dict(batch=7, width=2, world=3))
+def drawn(rng, batch, width, world):
+    """a batch of {batch} rows of {width}, {world} processes, rank 1"""
+    return dict(batch=floats(rng, batch, width), rank=1, world_size=world)
+
+# %% exercise="average_gradients" part="library"
+def average_gradients(model: nn.Module, all_reduce: Callable[[Tensor], None], world_size: int) -> None:
+    """All gradients in one long vector, reduced at once, by PyTorch's helpers."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+    long = nn.utils.parameters_to_vector(gradients)
+    all_reduce(long)
+    for weight, piece in zip(weights, long.div(world_size).split([weight.numel() for weight in weights]), strict=True):
+        weight.grad = piece.view_as(weight)
+
+
+def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any:
+    """`average_gradients` in several processes, played one after the other: the gradients that each has afterwards.
+
+    gradients: for each process those that its weights come with, None for none; frozen: weights that are not trained
+    A process's sum needs what the others hand in. So each runs twice: first what it hands in is written down, then it gets the sums.
+    """
+    from autograder.formats.fixtures import Driver
+
+    def process(rank: int) -> nn.Module:
+        model = nn.Module()
+        for name, gradient in gradients[rank].items():
+            like = next(one[name] for one in gradients if one[name] is not None)
+            weight = nn.Parameter(torch.ones_like(like), requires_grad=name not in frozen)
+            weight.grad = None if gradient is None else gradient.clone()
+            model.register_parameter(name, weight)
+        return model
+
+    def drive(average: Any) -> dict[str, Any]:
+        handed: list[list[Tensor]] = []
+        for rank in range(len(gradients)):
+            mine: list[Tensor] = []
+            average(process(rank), lambda tensor, mine=mine: mine.append(tensor.detach().clone()), len(gradients))
+            handed.append(mine)
+        alike = len({tuple(tuple(tensor.shape) for tensor in mine) for mine in handed}) == 1
+        told: dict[str, Any] = {"all processes call `all_reduce` alike": alike}
+        for rank in range(len(gradients) if alike else 0):
+            model, sums = process(rank), iter(range(len(handed[0])))
+
+            def reduce(tensor: Tensor, sums: Iterator[int] = sums) -> None:
+                place = next(sums)
+                with torch.no_grad():
+                    tensor.copy_(sum(mine[place] for mine in handed))
+
+            average(model, reduce, len(gradients))
+            for name, weight in model.named_parameters():
+                if name not in frozen:
+                    told[f"process {rank}: gradient of {name}"] = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        return told
+
+    return Driver(drive)
+
+# %% exercise="average_gradients" part="variants"
+@cases()
+def two(rng):
+    """two processes, three weights"""
+    shapes = dict(first=(2, 3), second=(4,), third=(3, 2))
+    return dict(model=fixture("several_processes", gradients=[{name: floats(rng, *shape) for name, shape in shapes.items()} for _ in range(2)], frozen=[]))
