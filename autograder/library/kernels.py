@@ -27,6 +27,8 @@ class Launches:
     count: int = 0
     most_loaded: int = 0
     """Numbers that one `tl.load` of one program has read at the most; masked ones do not count."""
+    stored: int = 0
+    """Numbers that kernels have written, all together; masked ones do not count."""
     ready_made: set[str] = field(default_factory=set)
     """Functions of Triton's own, written in Triton, that a kernel has called."""
 
@@ -151,6 +153,8 @@ def _put_up_the_guard(interpreter: Any) -> None:
 
     def guarded_store(self: Any, ptrs: Any, value: Any, mask: Any, *more: Any) -> Any:
         _stay_inside(ptrs, mask, "writes")
+        for seen in _guard.watchers:
+            seen.stored += int(mask.data.sum())
         return store(self, ptrs, value, mask, *more)
 
     function.__call__ = noted_call

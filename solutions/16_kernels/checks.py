@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.library.unit_07_masking import padding_mask  # noqa: F401
 from autograder.library.unit_10_training import SmallTranslator, label_smoothed_loss
-from autograder.library.unit_12_gpu import queries_under_watch  # noqa: F401  a fixture of this unit's cases too
+from autograder.library.unit_12_gpu import queries_under_watch
 
 _ONLY_IN_KERNELS = frozenset(
     "exp exp2 expm1 pow sum amax max logsumexp cumsum logcumsumexp softmax log_softmax mm bmm addmm baddbmm mv dot".split()
@@ -23,10 +22,11 @@ def softmax_rows(x: Tensor) -> Tensor:
     return x.softmax(dim=-1)
 
 
-def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
+def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = False) -> Any:
     """`x`, and after the call a look at what was launched meanwhile, and what PyTorch computed beside it.
 
-    most: so many numbers one load may read at the most; 0 for any number
+    results: so many numbers are to be written; most: so many may one load read at the most, 0 for any number
+    turned:  `x` is a view, whose rows are the columns of what lies in memory
     """
     from autograder.formats.fixtures import NotAsked, Watched
     from autograder.library.kernels import watching_launches, why_no_kernels
@@ -35,6 +35,7 @@ def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
     if why := why_no_kernels():
         raise NotAsked(why.rstrip("."))
     facts = {"launches a kernel": False, "computes outside the kernel": False, "calls tl.softmax": False}
+    facts["leaves places unwritten"] = True
     if most:
         facts["loads more than a block"] = False
 
@@ -47,11 +48,38 @@ def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
         with watching_launches() as seen, noting(note):
             yield
         facts["launches a kernel"] = seen.count > 0
+        facts["leaves places unwritten"] = seen.stored < results
         facts["calls tl.softmax"] = "softmax" in seen.ready_made
         if most:
             facts["loads more than a block"] = seen.most_loaded > most
 
-    return Watched(x, lambda: facts, during)
+    return Watched(x.mT.contiguous().mT if turned else x, lambda: facts, during)
+
+# %% part="variants"
+@triton.jit
+def copy_kernel(x, output, n, BLOCK: tl.constexpr):
+    places = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(output + places, tl.load(x + places, mask=places < n), mask=places < n)
+
+def by_a_kernel(x):
+    """The same numbers, copied by a kernel: a truth has to launch one too."""
+    output = torch.empty_like(x, memory_format=torch.contiguous_format)
+    copy_kernel[(triton.cdiv(x.numel(), 64),)](x.contiguous(), output, x.numel(), BLOCK=64)
+    return output
+
+def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
+    """Queries, keys and values."""
+    return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
+
+def attention_in_full(query, key, value, is_causal=False):
+    """Scaled scores, their log-sum-exp, weights and output, in float64, with the whole table."""
+    q, k, v = query.double(), key.double(), value.double()
+    scores = torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5
+    if is_causal:
+        scores = scores.masked_fill(torch.arange(k.shape[2]) > torch.arange(q.shape[2])[:, None], -math.inf)
+    size = scores.logsumexp(-1)
+    weights = torch.exp(scores - size[..., None])
+    return scores, size, weights, torch.einsum("bhij,bhjd->bhid", weights, v)
 
 # %% exercise="softmax_rows" part="variants"
 @cases(dict(rows=3, n=5), dict(rows=2, n=9))
@@ -59,10 +87,176 @@ def drawn(rng, rows, n):
     """{rows} rows of {n} numbers"""
     return dict(x=floats(rng, rows, n, scale=2.0))
 
+@cases(dict(rows=3, n=8), hidden=[dict(rows=2, n=4), dict(rows=5, n=8)])
+def whole_blocks(rng, rows, n):
+    """{rows} rows of {n} numbers, a power of 2"""
+    return dict(x=floats(rng, rows, n))
+
 @cases(dict(rows=4, n=7))
 def watched(rng, rows, n):
     """{rows} rows of {n} numbers, watched"""
-    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n)))
+    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n))
+
+@cases(dict(rows=5, n=6))
+def turned(rng, rows, n):
+    """{rows} rows of {n} numbers, a view whose rows do not lie one behind the other"""
+    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n, turned=True))
+
+@cases()
+def far_below_zero(rng):
+    """2 rows of 5 numbers around -300"""
+    return dict(x=floats(rng, 2, 5, shift=-300.0))
+
+@cases()
+def thousands(rng):
+    """3 rows of 6 numbers, some in the thousands, above or below 0"""
+    x = torch.from_numpy((rng.integers(-6, 7, size=(3, 6)) / 4).astype("float32"))
+    return dict(x=x + torch.tensor([[2000.0], [-3000.0], [0.0]]))
+
+@cases()
+def some_without_weight(rng):
+    """3 rows of 7 numbers, some of them −∞"""
+    return dict(x=floats(rng, 3, 7).masked_fill(~some_hidden(rng, 3, 7), -math.inf))
+
+@cases(dict(n=131), hidden=[dict(n=150)])
+def long(rng, n):
+    """2 rows of {n} numbers"""
+    return dict(x=floats(rng, 2, n))
+
+LOADED, POWERS, STORED = 'other=-float("inf")', "tl.exp(numbers - tl.max(numbers, axis=0))", "powers / tl.sum(powers, axis=0)"
+INSIDE, EMPTY, GRID = "inside = columns < n", "torch.empty_like(x)", "(rows,)"
+ZEROS = (EMPTY, "torch.zeros_like(x)")
+TAIL = "The row ends before its block does: choose `other=` so that nothing behind the end is added to the sum or becomes the maximum."
+LENGTH = "Row r begins r · n numbers after the pointer, with n the row's own length."
+wrong("keeps_inputs", (EMPTY, "x"), says="your kernel writes into the caller's `x`. Make a new array for the result.")
+wrong("tail-of-zeros", (LOADED, "other=0.0"), says=f"what lies behind a row's end counts in your softmax, as numbers that are 0. {TAIL}")
+wrong("tail-in-the-maximum", (LOADED, "other=0.0"), ("powers / tl.sum(powers, axis=0)", "powers / tl.sum(tl.where(inside, powers, 0.0), axis=0)"), says=f"what lies behind a row's end is not added up, but it counts in your maximum, as 0: rows far below 0 become 0/0. {TAIL}")
+wrong("tail-of-ones", (LOADED, "other=1.0"), says=f"what lies behind a row's end counts in your softmax, as numbers that are 1. {TAIL}")
+wrong("tail-inf", (LOADED, 'other=float("inf")'), says=f"behind the row's end you load +∞, which becomes the maximum, and all is NaN or 0. {TAIL}")
+wrong("no-maximum", (POWERS, "tl.exp(numbers)"), says="your exponentials overflow on large numbers, or are all 0 on very small ones: the row's largest number must be subtracted first.")
+wrong("sum-for-maximum", ("tl.max(numbers, axis=0)", "tl.sum(tl.where(numbers > -1e30, numbers, 0.0), axis=0)"), says="you subtract the row's sum before the exponential. It is the row's largest number that keeps the exponentials from overflowing.")
+wrong("minimum", ("numbers - tl.max(numbers, axis=0)", "numbers - tl.min(tl.where(inside, numbers, 1e30), axis=0)"), says="you subtract the row's smallest number. It is the largest that keeps the exponentials from overflowing.")
+wrong("added-maximum", ("numbers - tl.max", "numbers + tl.max"), says="the maximum is added before the exponential. It is subtracted.")
+wrong("not-divided", (STORED, "powers"), says="your rows do not sum to 1: the exponentials are not divided by their sum.")
+wrong("divided-by-maximum", (STORED, "powers / tl.max(powers, axis=0)"), says="the exponentials are divided by the largest of them. Divide by their sum.")
+wrong("divided-by-length", (STORED, "powers / n"), says="the exponentials are divided by n, the number of them. Divide by their sum.")
+wrong("log-softmax", (STORED, "tl.log(powers / tl.sum(powers, axis=0))"), says="you give the logarithm of the softmax.")
+wrong("plain-shares", (POWERS, "tl.where(inside, numbers, 0.0)"), says="your numbers are divided by their sum as they are: the exponential is missing.")
+wrong("base-2", ("tl.exp(", "tl.exp2("), says="your powers are powers of 2. The softmax takes powers of e.")
+wrong("view-unseen", ("    x = x.contiguous()\n", ""), says="where the rows of `x` do not lie one behind the other in memory, your result is wrong: the kernel counts its places as if they did. Make `x` contiguous first, or give the kernel the strides.")
+wrong("output-turned", ("    x = x.contiguous()\n    output = torch.empty_like(x)\n", "    output = torch.empty_like(x)\n    x = x.contiguous()\n"), says="where `x` is a view, your numbers come out in other places: `torch.empty_like` of a view may lie in memory as the view does. Make the output after `x` is contiguous.")
+wrong("one-program", (GRID, "(1,)"), ZEROS, says="your grid has one program, so one row is written. Each row needs a program.")
+wrong("one-program-too-few", (GRID, "(rows - 1,)"), ZEROS, says="your grid has a program too few: the last row is not written.")
+wrong("program-a-column", (GRID, "(n,)"), ZEROS, says="your grid has a program for each number of a row. It has one for each row.")
+wrong("stride-block-read", ("x + row * n", "x + row * BLOCK"), says=f"your programs read their rows in the wrong places: row r is looked for r · BLOCK numbers after the pointer. {LENGTH}")
+wrong("stride-block", ("x + row * n", "x + row * BLOCK"), ("output + row * n", "output + row * BLOCK"), says=f"your programs look for their rows r · BLOCK numbers after the pointer. {LENGTH}")
+wrong("stride-missing", ("x + row * n", "x"), says="every program reads row 0. " + LENGTH)
+wrong("stride-missing-written", ("output + row * n", "output"), ZEROS, says="every program writes row 0. " + LENGTH)
+wrong("places-missing", ("x + row * n + columns", "x + row + columns"), says=f"your rows overlap: row r is read r numbers after the pointer. {LENGTH}")
+wrong("mask-one-more", (INSIDE, "inside = columns <= n"), says="your mask lets one number too many through: the first of the next row, and behind the last row a place that does not exist. The row's columns are 0 to n − 1.")
+wrong("mask-one-less", (INSIDE, "inside = columns < n - 1"), ZEROS, says="your mask leaves out the last number of each row. The row's columns are 0 to n − 1.")
+wrong("no-load-mask", (", mask=inside, other=-float(\"inf\")", ""), says="your `tl.load` has no mask: it reads behind the row's end, where the next row begins or nothing is.")
+wrong("no-store-mask", (f"{STORED}, mask=inside", STORED), says="your `tl.store` has no mask: it writes behind the row's end, where the next row begins or nothing is.")
+wrong("no-masks", (", mask=inside, other=-float(\"inf\")", ""), (f"{STORED}, mask=inside", STORED), says="neither load nor store has a mask: behind the row's end the next row begins, or nothing is.")
+wrong("block-is-n", ("triton.next_power_of_2(n)", "n"), says="your block has the row's length. A block's length is a power of 2: take the next one, and mask the rest.")
+wrong("block-too-short", ("triton.next_power_of_2(n)", "max(1, triton.next_power_of_2(n) // 2)"), ZEROS, says="your block is shorter than the row, and what lies behind it is left out.")
+wrong("block-of-64", ("triton.next_power_of_2(n)", "64"), ZEROS, says="your block has 64 places whatever the row's length is: what lies behind is left out of long rows.")
+wrong("block-of-128", ("triton.next_power_of_2(n)", "128"), ZEROS, says="your block has 128 places whatever the row's length is: what lies behind is left out of long rows.")
+wrong("returns-x", ("    return output", "    return x"), says="your function returns `x` as it came. The kernel has written into another array.")
+wrong("returns-nothing", ("    return output", "    pass"), says="your function ends without giving anything back: is a `return` missing?")
+wrong("not-stored", (f"tl.store(output + row * n + columns, {STORED}, mask=inside)", STORED), ZEROS, says="your kernel computes and stores nothing: the result is what the output held before.")
+wrong("numbers-stored", (f"columns, {STORED}", "columns, numbers"), says="your kernel stores the numbers that it has loaded. Store the softmax.")
+
+@wrong("columns", says="your softmax runs down the columns. Each row sums to 1.")
+def columns(x):
+    return softmax_rows(x.mT).mT
+
+@wrong("whole-table", says="your softmax runs over the whole array. Each row has a sum of its own.")
+def whole_table(x):
+    return softmax_rows(x.reshape(1, -1)).view(x.shape)
+
+@wrong("runs_in_a_kernel", says="these belong into the kernel")
+def powers_outside(x):
+    powers = torch.exp(x - x.amax(dim=1, keepdim=True))
+    return by_a_kernel(powers / powers.sum(dim=1, keepdim=True))
+
+@triton.jit
+def strided_kernel(x, out, n, row_stride, column_stride, BLOCK: tl.constexpr):
+    r, c = tl.program_id(axis=0), tl.arange(0, BLOCK)
+    s = tl.load(x + r * row_stride + c * column_stride, mask=c < n, other=-1e30)
+    e = tl.where(c < n, tl.exp(s - tl.max(s, 0)), 0.0)
+    tl.store(out + r * n + c, e / tl.sum(e, 0), mask=c < n)
+
+@right
+def by_strides(x):
+    out = torch.empty(x.shape, device=x.device)
+    strided_kernel[(len(x),)](x, out, x.shape[1], *x.stride(), BLOCK=triton.next_power_of_2(x.shape[1]))
+    return out
+
+@triton.jit
+def online_kernel(x, out, n, BLOCK: tl.constexpr):
+    """Any length, four numbers at a time: once for maximum and sum, once to write."""
+    start = tl.program_id(0) * n
+    top, total = tl.full((), -1e38, tl.float32), tl.full((), 0.0, tl.float32)
+    for first in range(0, n, BLOCK):
+        c = first + tl.arange(0, BLOCK)
+        s = tl.load(x + start + c, mask=c < n, other=-float("inf"))
+        new = tl.maximum(top, tl.max(s, axis=0))
+        total = total * tl.exp(top - new) + tl.sum(tl.exp(s - new), axis=0)
+        top = new
+    for first in range(0, n, BLOCK):
+        c = first + tl.arange(0, BLOCK)
+        tl.store(out + start + c, tl.exp(tl.load(x + start + c, mask=c < n, other=0.0) - top) / total, mask=c < n)
+
+@right
+def online(x):
+    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    online_kernel[(x.shape[0], 1)](x.contiguous(), out, x.shape[1], BLOCK=4)
+    return out
+
+@triton.jit
+def several_kernel(x, out, rows, n, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    r, c = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None], tl.arange(0, BLOCK)[None, :]
+    inside = (r < rows) & (c < n)
+    s = tl.load(x + r * n + c, mask=inside, other=0.0)
+    s = tl.where(c < n, s, -float("inf"))
+    s = s - tl.max(s, axis=1)[:, None]
+    e = tl.exp(s)
+    tl.store(out + r * n + c, e / tl.sum(e, axis=1, keep_dims=True), mask=inside)
+
+@right
+def several_rows_a_program(x):
+    x = x.contiguous()
+    out = torch.zeros(x.shape)
+    several_kernel[lambda meta: (triton.cdiv(x.shape[0], meta["ROWS"]),)](x, out, *x.shape, ROWS=2, BLOCK=triton.next_power_of_2(x.shape[1]))
+    return out
+
+@triton.jit
+def log_kernel(x, out, rows, n, BLOCK: tl.constexpr):
+    """Few programs, each of which takes every second row; by the logarithm of the sum."""
+    c = tl.arange(0, BLOCK)
+    for r in range(tl.program_id(0), rows, tl.num_programs(0)):
+        s = tl.load(x + r * n + c, mask=c < n, other=float("-inf"))
+        top = tl.max(s, axis=0)
+        tl.store(out + r * n + c, tl.exp(s - (top + tl.log(tl.sum(tl.exp(s - top), axis=0)))), mask=c < n)
+
+@right
+def two_programs(x):
+    out = x.new_empty(x.shape)
+    log_kernel[(2,)](x.reshape(-1).clone(), out, x.shape[0], x.shape[1], BLOCK=1024)
+    return out
+
+@truth
+def pytorchs(x):
+    return by_a_kernel(torch.special.softmax(x.double(), dim=1).float())
+
+@truth
+def by_loops(x):
+    rows = []
+    for row in x.tolist():
+        powers = [math.exp(number - max(row)) for number in row]
+        rows.append([power / sum(powers) for power in powers])
+    return by_a_kernel(torch.tensor(rows))
 
 # %% exercise="flash_attention" part="library"
 def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False) -> Tensor:
@@ -70,13 +264,222 @@ def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool =
     return F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
 
 # %% exercise="flash_attention" part="variants"
-def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
-    return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
-
-@cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6))
+@cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6), hidden=[dict(seq_q=8, seq_k=6, d_k=3, d_v=2)])
 def drawn(rng, seq_q, seq_k, d_k, d_v):
-    """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    """2 sentences, one head: {seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    return three(rng, 2, 1, seq_q, seq_k, d_k, d_v)
+
+@cases(dict(seq_q=19, seq_k=21, d_k=6, d_v=5), hidden=[dict(seq_q=18, seq_k=37, d_k=3, d_v=7)])
+def several_blocks(rng, seq_q, seq_k, d_k, d_v):
+    """2 heads: {seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
     return three(rng, 1, 2, seq_q, seq_k, d_k, d_v)
+
+@cases(dict(seq=20, d_k=5, d_v=4), hidden=[dict(seq=23, d_k=7, d_v=3)])
+def causal(rng, seq, d_k, d_v):
+    """causal, 2 heads: {seq} queries and keys, d_k = {d_k}, d_v = {d_v}"""
+    return dict(**three(rng, 1, 2, seq, seq, d_k, d_v), is_causal=True)
+
+@cases(dict(seq_q=6, seq_k=35), hidden=[dict(seq_q=5, seq_k=40)])
+def causal_few_queries(rng, seq_q, seq_k):
+    """causal: {seq_q} queries, {seq_k} keys"""
+    return dict(**three(rng, 1, 1, seq_q, seq_k, 4, 3), is_causal=True)
+
+@cases(dict(seq_q=22, seq_k=5), hidden=[dict(seq_q=19, seq_k=7)])
+def causal_many_queries(rng, seq_q, seq_k):
+    """causal: {seq_q} queries, {seq_k} keys"""
+    return dict(**three(rng, 1, 1, seq_q, seq_k, 3, 4), is_causal=True)
+
+@cases()
+def one_up_one_down(rng):
+    """one query's scores all near 2,000, the next one's all near −2,000, the largest in the last of 3 blocks of 16"""
+    quarters = lambda *shape: torch.from_numpy((rng.integers(-4, 5, size=shape) / 4).astype("float32"))
+    query, key = quarters(1, 1, 4, 4), quarters(1, 1, 35, 4)
+    query[:, :, ::2, 0], query[:, :, 1::2, 0] = 128.0, -128.0
+    key[..., 0] = 31.875 + torch.from_numpy(rng.integers(-2, 3, size=35).astype("float32")) / 64
+    key[:, :, -1, 0] = 32.0
+    return dict(query=query, key=key, value=floats(rng, 1, 1, 35, 3))
+
+@cases(dict(seq_k=36), hidden=[dict(seq_k=34)])
+def largest_last(rng, seq_k):
+    """{seq_k} keys, the last of them far ahead of all others"""
+    given = three(rng, 1, 1, 3, seq_k, 4, 5, scale=0.7)
+    given["query"][..., 0] = given["query"][..., 0].abs() + 1
+    given["key"][:, :, -1, 0] += 4
+    return given
+
+@cases(dict(seq_q=33, seq_k=130), hidden=[dict(seq_q=35, seq_k=120)])
+def watched(rng, seq_q, seq_k):
+    """{seq_q} queries, {seq_k} keys, d_k = 6, d_v = 5, watched"""
+    given = three(rng, 1, 1, seq_q, seq_k, 6, 5)
+    return dict(given, query=fixture("given_to_a_kernel", x=given["query"], results=5 * seq_q, most=64 * 6))
+
+SCALE, SEEN = 'input_precision="ieee") * scale', "seen = keys[None, :] < seq_k"
+FUTURE, HIDE = "            seen = seen & (keys[None, :] <= rows[:, None])\n", "scores = tl.where(seen, scores, -float(\"inf\"))"
+LARGEST, TOTAL = "tl.maximum(largest, tl.max(scores, axis=1))", "total = total * rescale[:, None] + tl.dot"
+DENOMINATOR, LOOP = "denominator = denominator * rescale + tl.sum(powers, axis=1)", "for first in range(0, seq_k, BLOCK):"
+OFFSET, K_HEAD, V_HEAD, START = "keys = first + tl.arange(0, BLOCK)", "(head * seq_k + keys[None, :]) * d_k", "(head * seq_k + keys[:, None]) * d_v", "largest = tl.full((BLOCK,), -float(\"inf\"), tl.float32)"
+RESCALE = "when a later block of keys brings a larger score, what was summed before must be measured against the new maximum: "
+edits = {
+    "no-scale": ([(SCALE, SCALE.replace(" * scale", ""))], "your scores are not divided by √d_k: the argument `scale` is 1/√d_k."),
+    "scale-twice": ([(SCALE, SCALE + " * scale")], "your scores are divided by d_k. Multiply once by `scale`, which is 1/√d_k."),
+    "scale-divided": ([(SCALE, SCALE.replace("* scale", "/ scale"))], "your scores are multiplied by √d_k. `scale` is 1/√d_k already: multiply by it."),
+    "scale-d-v": ([("1 / math.sqrt(d_k)", "1 / math.sqrt(d_v)")], "your scores are divided by √d_v, the length of a value. Divide by √d_k, the length of a key."),
+    "scale-padded": ([("1 / math.sqrt(d_k)", "1 / math.sqrt(D_K)")], "your scores are divided by the root of D_K, the padded length. Divide by √d_k, the length of a key."),
+    "tail-seen": ([(SEEN, "seen = keys[None, :] >= 0")], "places behind the last key get weight: loaded as zeros, they have the score 0, which is as good as any. Hide them: their score is −∞."),
+    "tail-in-the-maximum": ([(SEEN, "seen = keys[None, :] >= 0"), ("tl.sum(powers, axis=1)", "tl.sum(tl.where(keys[None, :] < seq_k, powers, 0.0), axis=1)")], "places behind the last key are not added up, but they count in your maximum, as 0. Hide them before: their score is −∞."),
+    "causal-ignored": ([(FUTURE, "            seen = seen\n")], "`is_causal=True` changes nothing in your output: the future is not hidden."),
+    "always-causal": ([("if CAUSAL:", "if True:")], "your attention is always causal. Without `is_causal` every query sees every key."),
+    "causal-flag-inverted": ([("if CAUSAL:", "if not CAUSAL:")], "`CAUSAL` is read the wrong way round."),
+    "causal-one-ahead": ([("<= rows[:, None])", "<= rows[:, None] + 1)")], "causal: your queries see one key too far."),
+    "causal-inverted": ([("<= rows[:, None])", ">= rows[:, None])")], "causal: your queries see the future and not the past: the comparison is the wrong way round."),
+    "causal-local": ([("(keys[None, :] <= rows[:, None])", "(tl.arange(0, BLOCK)[None, :] <= tl.arange(0, BLOCK)[:, None])")], "causal: your places are counted inside the block. Compare the keys' and the queries' own places: `keys` and `rows`."),
+    "causal-keys-local": ([("(keys[None, :] <= rows[:, None])", "(tl.arange(0, BLOCK)[None, :] <= rows[:, None])")], "causal: a key's place is counted inside its block. Its place in the sentence is in `keys`."),
+    "causal-rows-local": ([("<= rows[:, None])", "<= tl.arange(0, BLOCK)[:, None])")], "causal: a query's place is counted inside its block. Its place in the sentence is in `rows`."),
+    "causal-bottom-right": ([("<= rows[:, None])", "<= rows[:, None] + seq_k - seq_q)")], "with as many queries as keys your causal output is right, otherwise not: your triangle is aligned at the bottom right. Here query i sees keys j ≤ i."),
+    "causal-forgets-tail": ([(FUTURE, "            seen = keys[None, :] <= rows[:, None]\n")], "causal: where there are more queries than keys, places behind the last key get weight. Your causal mask takes the place of the other one: both must hold."),
+    "hidden-as-zero": ([(HIDE, "scores = tl.where(seen, scores, 0.0)")], "hidden keys get the score 0, which is as good as any. They get −∞."),
+    "total-not-rescaled": ([(TOTAL, "total = total + tl.dot")], RESCALE + "the accumulated output is not rescaled."),
+    "denominator-not-rescaled": ([(DENOMINATOR, "denominator = denominator + tl.sum(powers, axis=1)")], RESCALE + "the denominator is not rescaled."),
+    "neither-rescaled": ([(TOTAL, "total = total + tl.dot"), (DENOMINATOR, "denominator = denominator + tl.sum(powers, axis=1)")], RESCALE + "neither the accumulated output nor the denominator is rescaled."),
+    "rescale-inverted": ([("tl.exp(largest - new_largest)", "tl.exp(new_largest - largest)")], "your correction is the wrong way round: what was summed so far is to shrink when a larger score comes."),
+    "rescaled-the-new": ([(DENOMINATOR, "denominator = (denominator + tl.sum(powers, axis=1)) * rescale"), (TOTAL, "total = (total + tl.dot"), ("v, input_precision=\"ieee\")", "v, input_precision=\"ieee\")) * rescale[:, None]")], "the new block is rescaled too. It is measured against the new maximum already; only what was summed before is corrected."),
+    "last-block-max": ([(LARGEST, "tl.max(scores, axis=1)")], "your maximum is the last block's only, not the largest score so far."),
+    "maximum-not-kept": ([("        largest = new_largest\n", "")], "the largest score so far is not carried on: at the end of the loop's body, `largest` must become the new one."),
+    "no-maximum": ([(LARGEST, "tl.zeros((BLOCK,), tl.float32)"), (START, "largest = tl.zeros((BLOCK,), tl.float32)")], "your exponentials overflow on large scores, or are all 0 on very low ones: the largest score of each row must be subtracted first."),
+    "starts-at-zero": ([(START, "largest = tl.zeros((BLOCK,), tl.float32)")], "your largest score starts at 0. Where all scores of a query lie far below 0, its exponentials all become 0, and 0/0 is NaN."),
+    "maximum-of-all-rows": ([("tl.max(scores, axis=1)", "tl.max(tl.max(scores, axis=1), axis=0)")], "all queries of a block share one maximum. Where one query's scores lie far below another's, its exponentials all become 0. Each query has its own: axis 1."),
+    "denominator-lost": ([(DENOMINATOR, "denominator = tl.sum(powers, axis=1)")], "your denominator is the last block's sum only: what the blocks before have added is lost."),
+    "total-lost": ([(TOTAL, "total = tl.dot")], "your output holds the last block's values only: what the blocks before have added is lost."),
+    "both-lost": ([(TOTAL, "total = tl.dot"), (DENOMINATOR, "denominator = tl.sum(powers, axis=1)")], "your output is the last block's alone: sums of the blocks before are lost."),
+    "divided-twice": ([("v, input_precision=\"ieee\")", "v, input_precision=\"ieee\") / tl.sum(powers, axis=1)[:, None]")], "each block's output is divided by its own sum. Divide once, at the very end, by the sum over all blocks."),
+    "first-block-only": ([(LOOP, "for first in range(0, BLOCK, BLOCK):")], "only the first block of keys is looked at. The loop goes over all `seq_k` keys."),
+    "tail-dropped": ([(LOOP, "for first in range(0, tl.maximum(seq_k - BLOCK + 1, 1), BLOCK):")], "the last block of keys is left out where it is not full."),
+    "first-block-skipped": ([(LOOP, "for first in range(0 if seq_k <= BLOCK else BLOCK, seq_k, BLOCK):")], "the first block of keys is left out: the loop starts at 0."),
+    "as-far-as-queries": ([(LOOP, "for first in range(0, seq_q, BLOCK):")], "your loop goes as far as there are queries. It goes over the keys: `seq_k`."),
+    "keys-not-moved": ([(OFFSET, "keys = tl.arange(0, BLOCK)")], "each turn of your loop reads the first block of keys again: their places do not move with it."),
+    "step-by-one": ([(LOOP, "for first in range(0, seq_k):")], "your loop moves on by one key, while each turn looks at a whole block: most keys count many times."),
+    "heads-ignored": ([(K_HEAD, "keys[None, :] * d_k"), (V_HEAD, "keys[:, None] * d_v")], "all heads read the first head's keys and values. Head h's begin h · seq_k rows further on."),
+    "key-heads-ignored": ([(K_HEAD, "keys[None, :] * d_k")], "all heads read the first head's keys. Head h's begin h · seq_k rows further on."),
+    "value-heads-ignored": ([(V_HEAD, "keys[:, None] * d_v")], "all heads read the first head's values. Head h's begin h · seq_k rows further on."),
+    "key-heads-by-queries": ([(K_HEAD, "(head * seq_q + keys[None, :]) * d_k")], "a head's keys are looked for head · seq_q rows further on. Each head has seq_k keys."),
+    "value-heads-by-queries": ([(V_HEAD, "(head * seq_q + keys[:, None]) * d_v")], "a head's values are looked for head · seq_q rows further on. Each head has seq_k values."),
+    "both-heads-by-queries": ([(K_HEAD, "(head * seq_q + keys[None, :]) * d_k"), (V_HEAD, "(head * seq_q + keys[:, None]) * d_v")], "a head's keys and values are looked for head · seq_q rows further on. Each head has seq_k of them."),
+    "value-rows-by-d-k": ([(V_HEAD, "(head * seq_k + keys[:, None]) * d_k")], "a value's row is taken to have d_k numbers. It has d_v."),
+    "key-rows-by-d-v": ([(K_HEAD, "(head * seq_k + keys[None, :]) * d_v")], "a key's row is taken to have d_v numbers. It has d_k."),
+    "rows-by-padded": ([(K_HEAD, "(head * seq_k + keys[None, :]) * D_K")], "a key's row is taken to have D_K numbers, the padded length. In memory it has d_k."),
+    "values-are-keys": ([("tl.load(value + places", "tl.load(key + places")], "your values are loaded from the keys."),
+    "no-key-mask": ([("k = tl.load(key + places, mask=(keys[None, :] < seq_k) & (features[:, None] < d_k), other=0.0)", "k = tl.load(key + places)")], "your `tl.load` of the keys has no mask: it reads behind the end of a row and of the array."),
+    "no-value-mask": ([("v = tl.load(value + places, mask=(keys[:, None] < seq_k) & (columns[None, :] < d_v), other=0.0)", "v = tl.load(value + places)")], "your `tl.load` of the values has no mask: it reads behind the end of a row and of the array."),
+    "key-features-unmasked": ([("(keys[None, :] < seq_k) & (features[:, None] < d_k)", "keys[None, :] < seq_k")], "your mask of the keys leaves out the features: behind a row's d_k numbers the next row begins."),
+    "scores-for-powers": ([("tl.dot(powers, v", "tl.dot(tl.where(seen, scores, 0.0), v")], "your values are weighted by the scores. They are weighted by the exponentials."),
+    "denominator-of-scores": ([("tl.sum(powers, axis=1)", "tl.sum(tl.where(seen, scores, 0.0), axis=1)")], "your denominator adds up the scores. It adds up the exponentials."),
+    "denominator-over-queries": ([("tl.sum(powers, axis=1)", "tl.sum(powers, axis=0)")], "your denominator adds up over the queries, axis 0. Each query sums over the keys, axis 1."),
+    "not-divided": ([("total / denominator[:, None]", "total")], "the output is not divided by the denominator."),
+    "powers-of-2": ([("tl.exp(scores - new_largest[:, None])", "tl.exp2(scores - new_largest[:, None])")], "your powers are powers of 2. The softmax takes powers of e."),
+    "causal-skips-the-diagonal": ([(LOOP, "for first in range(0, tl.program_id(0) * BLOCK if CAUSAL and tl.program_id(0) > 0 else seq_k, BLOCK):")], "causal: the block on the diagonal is skipped, so from the second block of queries on nobody sees the keys next to their own."),
+    "returns-nothing": ([("    return output", "    pass")], "your function ends without giving anything back: is a `return` missing?"),
+    "returns-pair": ([("    return output", "    return output, None")], "your function returns two things. Return the output alone."),
+    "one-program-a-head": ([("(triton.cdiv(seq_q, BLOCK), batch", "(1, batch"), ("query.new_empty", "query.new_zeros")], "your grid has one program a head, so only the first block of queries is written."),
+    "one-head": ([(", batch * num_heads)", ", 1)"), ("query.new_empty", "query.new_zeros")], "your grid has no programs for the other heads: only the first one is written."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+for one, two in (("no-scale", "tail-seen"), ("no-scale", "total-not-rescaled"), ("tail-seen", "causal-ignored"), ("no-scale", "causal-ignored"), ("total-not-rescaled", "causal-ignored")):
+    wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=two_things(edits[one][1], edits[two][1]))
+
+@wrong("runs_in_a_kernel", says="a single `tl.load` of your kernel reads more than 64 queries, keys or values of a head")
+def one_block(query, key, value, is_causal=False):
+    (batch, heads, n, d_k), (m, d_v) = query.shape, value.shape[-2:]
+    output = torch.empty(batch, heads, n, d_v)
+    sizes = [max(16, triton.next_power_of_2(d)) for d in (d_k, d_v)]
+    B = triton.next_power_of_2(max(n, m))
+    attention_kernel[(1, batch * heads)](query.contiguous(), key.contiguous(), value.contiguous(), output, n, m, d_k, d_v, d_k**-0.5, is_causal, B, *sizes)
+    return output
+
+@triton.jit
+def strided_attention_kernel(q_ptr, k_ptr, v_ptr, o_ptr, sq_h, sq_n, sq_d, sk_h, sk_n, sk_d, sv_h, sv_n, sv_d, so_h, so_n, so_d, N, M, D, E, scale, causal: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr):
+    """By strides; the future is not visited; the scale goes onto the queries; keys are transposed after loading."""
+    i, h = tl.program_id(0), tl.program_id(1)
+    n, d = i * BM + tl.arange(0, BM), tl.arange(0, BD)
+    q = tl.load(q_ptr + h * sq_h + n[:, None] * sq_n + d[None, :] * sq_d, mask=(n[:, None] < N) & (d[None, :] < D), other=0.0) * scale
+    top = tl.full([BM], -1e30, dtype=tl.float32)
+    den = tl.full([BM], 0.0, dtype=tl.float32)
+    acc = tl.zeros([BM, BD], dtype=tl.float32)
+    end = tl.minimum(M, (i + 1) * BM) if causal else M
+    for j in range(0, end, BN):
+        m = j + tl.arange(0, BN)
+        inside = (m[:, None] < M) & (d[None, :] < D)
+        k = tl.load(k_ptr + h * sk_h + m[:, None] * sk_n + d[None, :] * sk_d, mask=inside, other=0.0)
+        s = tl.dot(q, tl.trans(k), input_precision="ieee")
+        s = tl.where(m[None, :] < M, s, -1e30)
+        if causal:
+            s = tl.where(n[:, None] >= m[None, :], s, -1e30)
+        new = tl.maximum(top, tl.max(s, 1))
+        p = tl.exp(s - new[:, None])
+        den *= tl.exp(top - new)
+        acc *= tl.exp(top - new)[:, None]
+        den += tl.sum(p, 1)
+        v = tl.load(v_ptr + h * sv_h + m[:, None] * sv_n + d[None, :] * sv_d, mask=(m[:, None] < M) & (d[None, :] < E), other=0.0)
+        acc += tl.dot(p, v, input_precision="ieee")
+        top = new
+    tl.store(o_ptr + h * so_h + n[:, None] * so_n + d[None, :] * so_d, acc / den[:, None], mask=(n[:, None] < N) & (d[None, :] < E))
+
+@right
+def by_strides(query, key, value, is_causal=False):
+    b, h, N, D = query.shape
+    M, E = value.shape[2:]
+    q, k, v = (x.flatten(0, 1) for x in (query, key, value))
+    o = query.new_zeros(b * h, N, E)
+    strided_attention_kernel[(triton.cdiv(N, 32), b * h)](q, k, v, o, *q.stride(), *k.stride(), *v.stride(), *o.stride(), N, M, D, E, D**-0.5, is_causal, 32, 16, max(16, triton.next_power_of_2(max(D, E))))
+    return o.view(b, h, N, E)
+
+@triton.jit
+def row_kernel(q, k, v, o, heads, N, M, D, E, scale, CAUSAL: tl.constexpr, B: tl.constexpr, BD: tl.constexpr, BE: tl.constexpr):
+    """One query a program; no matrix product; the result so far is kept normalised."""
+    i, b, h = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    g = b * heads + h
+    d, e = tl.arange(0, BD), tl.arange(0, BE)
+    x = tl.load(q + (g * N + i) * D + d, mask=d < D, other=0.0)
+    size, out = -float("inf"), tl.zeros((BE,), tl.float32)
+    for j in range(0, M, B):
+        m = j + tl.arange(0, B)
+        keys = tl.load(k + (g * M + m[:, None]) * D + d[None, :], mask=(m[:, None] < M) & (d[None, :] < D), other=0.0)
+        s = tl.sum(keys * x[None, :], axis=1) * scale
+        open_ = (m < M) & (m <= i) if CAUSAL else m < M
+        s = tl.where(open_, s, -1e30)
+        top = tl.max(s, axis=0)
+        p = tl.where(open_, tl.exp(s - top), 0.0)
+        total = tl.sum(p, axis=0)
+        own = tl.where(total > 0, top + tl.log(tl.maximum(total, 1e-30)), -1e30)
+        joined = tl.maximum(size, own) + tl.log(tl.exp(size - tl.maximum(size, own)) + tl.exp(own - tl.maximum(size, own)))
+        values = tl.load(v + (g * M + m[:, None]) * E + e[None, :], mask=(m[:, None] < M) & (e[None, :] < E), other=0.0)
+        part = tl.sum(values * p[:, None], axis=0) / tl.maximum(total, 1e-30)
+        out = out * tl.exp(size - joined) + part * tl.exp(own - joined)
+        size = joined
+    tl.store(o + (g * N + i) * E + e, out, mask=e < E)
+
+@right
+def query_by_query(query, key, value, is_causal=False):
+    (b, h, N, D), (M, E) = query.shape, value.shape[-2:]
+    o = torch.empty(b, h, N, E)
+    row_kernel[(N, b, h)](query.contiguous(), key.contiguous(), value.contiguous(), o, h, N, M, D, E, D**-0.5, CAUSAL=is_causal, B=32, BD=triton.next_power_of_2(D), BE=triton.next_power_of_2(E))
+    return o
+
+right_edit("wider-blocks", ("BLOCK, D_K, D_V = 16", "BLOCK, D_K, D_V = 32"))
+right_edit("finite-for-hidden", (HIDE, "scores = tl.where(seen, scores, -1e30)"), (START, 'largest = tl.full((BLOCK,), -1e38, tl.float32)'))
+
+@truth
+def by_fused_attention(query, key, value, is_causal=False):
+    """PyTorch's own, unwatched."""
+    from autograder.library.quiet import paused
+    with paused():
+        return by_a_kernel(F.scaled_dot_product_attention(query.double(), key.double(), value.double(), is_causal=is_causal).float())
+
+@truth
+def by_the_table(query, key, value, is_causal=False):
+    from autograder.library.quiet import paused
+    with paused():
+        return by_a_kernel(attention_in_full(query, key, value, is_causal)[3].float())
 
 # %% exercise="flash_attention_backward" part="library"
 def flash_attention_backward(
@@ -89,23 +492,216 @@ def flash_attention_backward(
         grad_query, grad_key, grad_value = torch.autograd.grad(made, leaves, grad_output)
     return grad_query, grad_key, grad_value
 
+
+def queries_in_blocks(query: Tensor, table: int) -> Any:
+    """`query`, watched as in unit 12: whether any operator makes an array of `table` numbers."""
+    return queries_under_watch(query, table)
+
 # %% exercise="flash_attention_backward" part="variants"
+without("ties", "again", because="output and logsumexp belong to the queries, keys and values")
+
+def backwards(rng, given, is_causal=False):
+    """The call that belongs to these queries, keys and values."""
+    _, size, _, output = attention_in_full(**given, is_causal=is_causal)
+    more = dict(output=output.float(), logsumexp=size.float(), grad_output=floats(rng, *output.shape))
+    return given | more | (dict(is_causal=True) if is_causal else {})
+
 @cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6), dict(seq_q=6, seq_k=3, d_k=5, d_v=2))
 def drawn(rng, seq_q, seq_k, d_k, d_v):
-    """{seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
-    return backwards(three(rng, 2, 3, seq_q, seq_k, d_k, d_v), rng)
+    """2 sentences, 3 heads: {seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    return backwards(rng, three(rng, 2, 3, seq_q, seq_k, d_k, d_v))
 
-def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
-    return dict(query=floats(rng, batch, heads, seq_q, d_k, scale=scale), key=floats(rng, batch, heads, seq_k, d_k, scale=scale), value=floats(rng, batch, heads, seq_k, d_v))
+@cases(dict(seq=7, d_k=3, d_v=5), low=3)
+def causal(rng, seq, d_k, d_v):
+    """causal, 2 heads: {seq} queries and keys, d_k = {d_k}, d_v = {d_v}"""
+    return backwards(rng, three(rng, 1, 2, seq, seq, d_k, d_v), is_causal=True)
 
-def backwards(given, rng, is_causal=False):
-    q, k, v = (given[name].double() for name in ("query", "key", "value"))
-    scores = q @ k.mT / q.shape[-1] ** 0.5
-    if is_causal:
-        scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), -math.inf)
-    output = (scores.softmax(-1) @ v).float()
-    more = dict(output=output, logsumexp=scores.logsumexp(-1).float(), grad_output=floats(rng, *output.shape))
-    return given | more | (dict(is_causal=True) if is_causal else {})
+@cases(dict(seq_q=3, seq_k=8), hidden=[dict(seq_q=4, seq_k=9)])
+def causal_few_queries(rng, seq_q, seq_k):
+    """causal: {seq_q} queries, {seq_k} keys"""
+    return backwards(rng, three(rng, 2, 1, seq_q, seq_k, 4, 5), is_causal=True)
+
+@cases(dict(seq_q=9, seq_k=4), hidden=[dict(seq_q=8, seq_k=5)])
+def causal_many_queries(rng, seq_q, seq_k):
+    """causal: {seq_q} queries, {seq_k} keys"""
+    return backwards(rng, three(rng, 1, 2, seq_q, seq_k, 5, 3), is_causal=True)
+
+@cases(dict(seq_q=67, seq_k=71), hidden=[dict(seq_q=70, seq_k=66)])
+def several_blocks(rng, seq_q, seq_k):
+    """{seq_q} queries, {seq_k} keys, d_k = 3, d_v = 2"""
+    return backwards(rng, three(rng, 1, 1, seq_q, seq_k, 3, 2))
+
+@cases(dict(seq=69), hidden=[dict(seq=74)])
+def several_blocks_causal(rng, seq):
+    """causal: {seq} queries and keys, d_k = 2, d_v = 3"""
+    return backwards(rng, three(rng, 1, 1, seq, seq, 2, 3), is_causal=True)
+
+@cases()
+def square(rng):
+    """2 sentences, 2 heads, 2 queries, 2 keys, all of length 2"""
+    return backwards(rng, three(rng, 2, 2, 2, 2, 2, 2))
+
+@cases()
+def sharp(rng):
+    """4 queries, 6 keys, scores of some 60"""
+    return backwards(rng, three(rng, 1, 1, 4, 6, 3, 5, scale=7.0))
+
+@cases(dict(seq_q=75, seq_k=80), hidden=[dict(seq_q=78, seq_k=73)])
+def watched(rng, seq_q, seq_k):
+    """{seq_q} queries, {seq_k} keys, d_k = 3, d_v = 2, watched"""
+    given = backwards(rng, three(rng, 1, 1, seq_q, seq_k, 3, 2))
+    return dict(given, query=fixture("queries_in_blocks", query=given["query"], table=seq_q * seq_k))
+
+@cases(dict(seq=77), hidden=[dict(seq=75)])
+def watched_causal(rng, seq):
+    """causal: {seq} queries and keys, d_k = 3, d_v = 2, watched"""
+    given = backwards(rng, three(rng, 1, 1, seq, seq, 3, 2), is_causal=True)
+    return dict(given, query=fixture("queries_in_blocks", query=given["query"], table=seq * seq))
+
+WEIGHTS = "torch.exp(q @ k.mT * scale - logsumexp[..., rows, None])"
+GRAD, DOTS = "grad_scores = weights * (go @ v.mT - dots[..., rows, :]) * scale", "dots = (output * grad_output).sum(dim=-1, keepdim=True)"
+GV, GQ, GK, GIVE = "+= weights.mT @ go", "+= grad_scores @ k", "+= grad_scores.mT @ q", "return grad_query, grad_key, grad_value"
+TRIL, KEYS, QUERIES = "            if is_causal:\n                weights = weights.tril(first_query - first_key)\n", "for first_key in range(0, key.shape[-2], block):", "for first_query in range(0, query.shape[-2], block):"
+edits = {
+    "no-scale": ([(GRAD, GRAD.removesuffix(" * scale"))], "`grad_query` and `grad_key` lack the factor 1/√d_k. The scores were scaled on the way there; so is their gradient on the way back."),
+    "no-scale-in-weights": ([(WEIGHTS, WEIGHTS.replace(" * scale", ""))], "your weights come from scores without the factor 1/√d_k. `logsumexp` belongs to the scaled scores."),
+    "no-scale-anywhere": ([(GRAD, GRAD.removesuffix(" * scale")), (WEIGHTS, WEIGHTS.replace(" * scale", ""))], "the factor 1/√d_k is missing throughout: on the scores, and on `grad_query` and `grad_key`."),
+    "scale-twice": ([(GRAD, GRAD + " * scale")], "`grad_query` and `grad_key` are divided by d_k (or twice by √d_k). Once by √d_k."),
+    "scale-on-query": ([(GRAD, GRAD.removesuffix(" * scale")), (GQ, GQ + " * scale")], "`grad_key` lacks the factor 1/√d_k (`grad_query` has it)."),
+    "scale-on-key": ([(GRAD, GRAD.removesuffix(" * scale")), (GK, GK + " * scale")], "`grad_query` lacks the factor 1/√d_k (`grad_key` has it)."),
+    "scale-d-v": ([("1 / math.sqrt(query.shape[-1])", "1 / math.sqrt(value.shape[-1])")], "your scale is 1/√d_v. It is 1/√d_k, with d_k the length of a key."),
+    "no-logsumexp": ([(WEIGHTS, "torch.exp(q @ k.mT * scale)")], "your weights are exp of the scores, not divided by their sum: `logsumexp` is to be subtracted before the exponential."),
+    "softmax-in-block": ([(WEIGHTS, "(lambda s: torch.exp(s - s.logsumexp(-1, keepdim=True)))(q @ k.mT * scale)")], "your weights sum to 1 in each block of keys. They sum to 1 over all keys: that is what the saved `logsumexp` is for."),
+    "divided-by-logsumexp": ([(WEIGHTS, "torch.exp(q @ k.mT * scale) / logsumexp[..., rows, None]")], "your exponentials are divided by `logsumexp`. It is the logarithm of their sum: subtract it before the exponential."),
+    "no-dots": ([(GRAD, "grad_scores = weights * (go @ v.mT) * scale")], "on the way back through the softmax, D (each query's output times its gradient) is not subtracted."),
+    "dots-added": ([(GRAD, GRAD.replace(" - dots", " + dots"))], "D is added on the way back through the softmax. It is subtracted."),
+    "dots-mean": ([(DOTS, DOTS.replace(".sum(", ".mean("))], "D is a mean over the features. It is their sum: a dot product of output and its gradient."),
+    "dots-from-output": ([(DOTS, "dots = output.sum(dim=-1, keepdim=True)")], "D is the sum of the output. It is the dot product of the output and its gradient, for each query."),
+    "dots-over-queries": ([(DOTS, "dots = (output * grad_output).sum(dim=(-2, -1), keepdim=True).expand(*output.shape[:-1], 1)")], "D is one number for all queries of a head. Each query has its own."),
+    "dots-of-a-block": ([(GRAD, "gw = go @ v.mT\n            grad_scores = weights * (gw - (weights * gw).sum(-1, keepdim=True)) * scale")], "D is summed over one block of keys. It takes all keys: that is why it is made of the output, before the loops."),
+    "no-weights": ([(GRAD, "grad_scores = (go @ v.mT - dots[..., rows, :]) * scale")], "on the way back through the softmax, the bracket is not multiplied by the weights."),
+    "no-softmax": ([(GRAD, "grad_scores = go @ v.mT * scale")], "the way back through the softmax is skipped: your gradient for the scores is the one for the weights."),
+    "value-from-scores": ([(GV, "+= grad_scores.mT @ go")], "`grad_value` is made from the gradient of the scores. In O = W V, what stands beside V is W: use the weights."),
+    "query-from-queries": ([(GQ, "+= grad_scores @ k if False else (grad_scores.sum(-1, keepdim=True) * q)")], "`grad_query` is made from the queries. In Q Kᵀ, what stands beside Q is K."),
+    "value-lost": ([(GV, "= weights.mT @ go")], "`grad_value` holds what the last block of queries gives, and no other: is there an `=` where `+=` is meant?"),
+    "query-lost": ([(GQ, "= grad_scores @ k")], "`grad_query` holds what the last block of keys gives, and no other: is there an `=` where `+=` is meant?"),
+    "key-lost": ([(GK, "= grad_scores.mT @ q")], "`grad_key` holds what the last block of queries gives, and no other: is there an `=` where `+=` is meant?"),
+    "key-and-value-lost": ([(GK, "= grad_scores.mT @ q"), (GV, "= weights.mT @ go")], "`grad_key` and `grad_value` hold what the last block of queries gives, and no other: is there an `=` where `+=` is meant?"),
+    "all-lost": ([(GK, "= grad_scores.mT @ q"), (GV, "= weights.mT @ go"), (GQ, "= grad_scores @ k")], "all three gradients hold what the last block gives, and no other: is there an `=` where `+=` is meant?"),
+    "causal-ignored": ([(TRIL, "")], "`is_causal=True` changes nothing in your weights: pairs that were hidden on the way there have no part in the way back."),
+    "causal-local": ([("weights.tril(first_query - first_key)", "weights.tril()")], "causal: your triangle is counted inside each block. Blocks wholly in the past are seen in full, those in the future not at all."),
+    "causal-local-turned": ([("first_query - first_key)", "first_key - first_query)")], "causal: away from the diagonal your triangle moves the wrong way. Query first_query + i sees key first_key + j where the key's place is not larger."),
+    "causal-strict": ([("weights.tril(first_query - first_key)", "weights.tril(first_query - first_key - 1)")], "causal: your queries do not see the key of their own place."),
+    "causal-one-ahead": ([("weights.tril(first_query - first_key)", "weights.tril(first_query - first_key + 1)")], "causal: your queries see one key too far."),
+    "causal-inverted": ([("weights.tril(first_query - first_key)", "weights.triu(first_query - first_key)")], "causal: your queries see the future and not the past."),
+    "causal-bottom-right": ([("weights.tril(first_query - first_key)", "weights.tril(first_query - first_key + key.shape[-2] - query.shape[-2])")], "with as many queries as keys your causal gradients are right, otherwise not: your triangle is aligned at the bottom right. Here query i sees keys j ≤ i."),
+    "always-causal": ([("if is_causal:", "if True:")], "your gradients are always causal. Without `is_causal` every query saw every key."),
+    "flag-inverted": ([("if is_causal:", "if not is_causal:")], "`is_causal` is read the wrong way round."),
+    "order-k-q-v": ([(GIVE, "return grad_key, grad_query, grad_value")], "`grad_query` and `grad_key` come back in each other's place."),
+    "order-q-v-k": ([(GIVE, "return grad_query, grad_value, grad_key")], "`grad_key` and `grad_value` come back in each other's place."),
+    "order-v-k-q": ([(GIVE, "return grad_value, grad_key, grad_query")], "the three gradients come back in the reverse order."),
+    "nothing": ([(GIVE, "pass")], "your function ends without giving anything back: is a `return` missing?"),
+    "negative": ([(GIVE, "return -grad_query, -grad_key, -grad_value")], "all your gradients have the wrong sign."),
+    "query-and-key-negative": ([(GIVE, "return -grad_query, -grad_key, grad_value")], "`grad_query` and `grad_key` have the wrong sign: is D minus the weights' gradient where it is the other way round?"),
+    "first-block-of-keys": ([(KEYS, "for first_key in range(0, block, block):")], "only the first block of keys is looked at."),
+    "first-block-of-queries": ([(QUERIES, "for first_query in range(0, block, block):")], "only the first block of queries is looked at."),
+    "queries-tail-lost": ([(QUERIES, "for first_query in range(0, max(1, query.shape[-2] - block + 1), block):")], "the last block of queries is left out where it is not full."),
+    "keys-tail-lost": ([(KEYS, "for first_key in range(0, max(1, key.shape[-2] - block + 1), block):")], "the last block of keys is left out where it is not full."),
+    "as-far-as-keys": ([(QUERIES, "for first_query in range(0, key.shape[-2], block):")], "your loop over the queries goes as far as there are keys."),
+    "dots-not-sliced": ([("dots[..., rows, :]", "dots[..., : q.shape[-2], :]")], "every block of queries uses the first block's D."),
+    "logsumexp-not-sliced": ([("logsumexp[..., rows, None]", "logsumexp[..., : q.shape[-2], None]")], "every block of queries uses the first block's `logsumexp`."),
+    "value-mean": ([(GIVE, "return grad_query, grad_key, grad_value / query.shape[-2]")], "`grad_value` is divided by the number of queries. A gradient is a sum, no mean."),
+    "gradients-of-ones": ([("q, go = query[..., rows, :], grad_output[..., rows, :]", "q, go = query[..., rows, :], torch.ones_like(grad_output[..., rows, :])")], "your gradients are those for a `grad_output` of ones. Use the one that is given."),
+    "in-one-block": ([("block, scale = 32,", "block, scale = 4096,")], "somewhere your code makes an array with as many numbers as all scores together. Only the scores of one block may exist at a time: that is the point of working in blocks."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+for one, two in (("no-scale", "causal-ignored"), ("no-scale", "no-dots"), ("no-dots", "causal-ignored"), ("no-scale", "key-lost"), ("no-scale", "query-lost")):
+    wrong(f"{one}+{two}", *(edits[one][0] if (one, two) != ("no-scale", "no-dots") else []), *(edits[two][0] if (one, two) != ("no-scale", "no-dots") else [(GRAD, "grad_scores = weights * (go @ v.mT)")]), says=two_things(edits[one][1], edits[two][1]))
+
+@right
+def keys_outside(query, key, value, output, logsumexp, grad_output, is_causal=False):
+    """As the paper has it: keys outside, queries inside; slices of 16 by einsum; a mask in place of a triangle."""
+    scale, gq, gks, gvs = query.shape[-1] ** -0.5, torch.zeros_like(query), [], []
+    delta = torch.einsum("bhid,bhid->bhi", output, grad_output)
+    for j in range(0, key.size(2), 16):
+        k, v = key[:, :, j:j + 16], value[:, :, j:j + 16]
+        gk, gv = torch.zeros_like(k), torch.zeros_like(v)
+        for i in range(0, query.size(2), 16):
+            q, go, size = query[:, :, i:i + 16], grad_output[:, :, i:i + 16], logsumexp[:, :, i:i + 16]
+            s = torch.einsum("bhid,bhjd->bhij", q * scale, k)
+            if is_causal:
+                hidden = torch.arange(j, j + k.size(2))[None, :] > torch.arange(i, i + q.size(2))[:, None]
+                s = s.masked_fill(hidden, float("-inf"))
+            p = (s - size.unsqueeze(-1)).exp()
+            gv += torch.einsum("bhij,bhid->bhjd", p, go)
+            ds = p * (torch.einsum("bhid,bhjd->bhij", go, v) - delta[:, :, i:i + 16, None])
+            gk += torch.einsum("bhij,bhid->bhjd", ds, q) * scale
+            gq[:, :, i:i + 16] += torch.einsum("bhij,bhjd->bhid", ds, k) * scale
+        gks.append(gk)
+        gvs.append(gv)
+    return gq, torch.cat(gks, 2), torch.cat(gvs, 2)
+
+@right
+def twice_over(query, key, value, output, logsumexp, grad_output, is_causal=False):
+    """Queries once for their own gradient, keys once for theirs, the future left out; blocks of 48."""
+    B, c = 48, 1 / query.shape[-1] ** 0.5
+    D = (output * grad_output).sum(-1)
+    def part(i, j):
+        q, k, v, g = query[..., i:i + B, :], key[..., j:j + B, :], value[..., j:j + B, :], grad_output[..., i:i + B, :]
+        p = torch.exp(c * (q @ k.transpose(-1, -2)) - logsumexp[..., i:i + B].unsqueeze(-1))
+        if is_causal:
+            p = p * (torch.arange(i, i + q.shape[-2]).unsqueeze(1) >= torch.arange(j, j + k.shape[-2]).unsqueeze(0))
+        return p, p * (g @ v.transpose(-1, -2) - D[..., i:i + B].unsqueeze(-1)) * c
+    n, m = query.shape[-2], key.shape[-2]
+    past = lambda i, j: not is_causal or j < i + B
+    gq = [sum(part(i, j)[1] @ key[..., j:j + B, :] for j in range(0, m, B) if past(i, j)) for i in range(0, n, B)]
+    gk, gv = [], []
+    for j in range(0, m, B):
+        k, v = torch.zeros_like(key[..., j:j + B, :]), torch.zeros_like(value[..., j:j + B, :])
+        for i in range(0, n, B):
+            if past(i, j):
+                p, s = part(i, j)
+                k, v = k + s.transpose(-1, -2) @ query[..., i:i + B, :], v + p.transpose(-1, -2) @ grad_output[..., i:i + B, :]
+        gk.append(k)
+        gv.append(v)
+    return [torch.cat(x, dim=-2) for x in (gq, gk, gv)]
+
+@right
+def head_by_head(query, key, value, output, logsumexp, grad_output, is_causal=False):
+    """Loops over sentences, heads and single queries, in float64."""
+    gq, gk, gv = (torch.zeros_like(x, dtype=torch.float64) for x in (query, key, value))
+    for b in range(query.shape[0]):
+        for h in range(query.shape[1]):
+            K, V = key[b, h].double(), value[b, h].double()
+            for i in range(query.shape[2]):
+                seen = min(i + 1, len(K)) if is_causal else len(K)
+                q, g = query[b, h, i].double(), grad_output[b, h, i].double()
+                p = torch.exp(K[:seen] @ q / math.sqrt(len(q)) - logsumexp[b, h, i])
+                ds = p * (V[:seen] @ g - output[b, h, i].double() @ g) / math.sqrt(len(q))
+                gq[b, h, i] = ds @ K[:seen]
+                gk[b, h, :seen] += ds[:, None] * q
+                gv[b, h, :seen] += p[:, None] * g
+    return gq.float(), gk.float(), gv.float()
+
+@truth
+def by_autograd(query, key, value, output, logsumexp, grad_output, is_causal=False):
+    from autograder.library.quiet import paused
+    with paused(), torch.enable_grad():
+        leaves = [x.double().requires_grad_(True) for x in (query, key, value)]
+        made = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
+        return torch.autograd.grad(made, leaves, grad_output.double())
+
+@truth
+def by_the_table(query, key, value, output, logsumexp, grad_output, is_causal=False):
+    """Unit 04's formulas, with the whole table, in float64."""
+    from autograder.library.quiet import paused
+    with paused():
+        _, _, w, _ = attention_in_full(query, key, value, is_causal)
+        g = grad_output.double()
+        gw = torch.einsum("bhid,bhjd->bhij", g, value.double())
+        gs = w * (gw - (w * gw).sum(-1, keepdim=True)) / query.shape[-1] ** 0.5
+        return gs @ key.double(), gs.mT @ query.double(), w.mT @ g
 
 # %% exercise="packed_mask" part="library"
 def packed_mask(lengths: Sequence[int]) -> Tensor:

@@ -142,7 +142,7 @@ def softmax_rows(x: Tensor) -> Tensor:
     ### END SOLUTION
 
 # %% exercise="softmax_rows" part="check"
-check(softmax_rows, keeps_inputs, right_shape, finite, runs_in_a_kernel, matches)
+check(softmax_rows, keeps_inputs, right_shape, runs_in_a_kernel, finite, matches)
 
 # %% [markdown] exercise="softmax_rows" part="hints"
 # - Begin with `double_kernel`. Only the line between loading and storing changes, and `other=`.
@@ -216,7 +216,7 @@ def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool =
     return output
 
 # %% exercise="flash_attention" part="check"
-check(flash_attention, keeps_inputs, right_shape, finite, runs_in_a_kernel, matches)
+check(flash_attention, keeps_inputs, right_shape, runs_in_a_kernel, finite, matches)
 
 # %% [markdown] exercise="flash_attention" part="hints"
 # - It is `tiled_attention` of unit 12, its inner loop.
