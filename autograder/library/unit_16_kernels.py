@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autograder.library.unit_07_masking import padding_mask  # noqa: F401
 from autograder.library.unit_10_training import SmallTranslator, label_smoothed_loss
-from autograder.library.unit_12_gpu import queries_under_watch  # noqa: F401  a fixture of this unit's cases too
+from autograder.library.unit_12_gpu import queries_under_watch
 
 _ONLY_IN_KERNELS = frozenset(
     "exp exp2 expm1 pow sum amax max logsumexp cumsum logcumsumexp softmax log_softmax mm bmm addmm baddbmm mv dot".split()
@@ -22,10 +21,11 @@ def softmax_rows(x: Tensor) -> Tensor:
     return x.softmax(dim=-1)
 
 
-def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
+def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = False) -> Any:
     """`x`, and after the call a look at what was launched meanwhile, and what PyTorch computed beside it.
 
-    most: so many numbers one load may read at the most; 0 for any number
+    results: so many numbers are to be written; most: so many may one load read at the most, 0 for any number
+    turned:  `x` is a view, whose rows are the columns of what lies in memory
     """
     from autograder.formats.fixtures import NotAsked, Watched
     from autograder.library.kernels import watching_launches, why_no_kernels
@@ -34,6 +34,7 @@ def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
     if why := why_no_kernels():
         raise NotAsked(why.rstrip("."))
     facts = {"launches a kernel": False, "computes outside the kernel": False, "calls tl.softmax": False}
+    facts["leaves places unwritten"] = True
     if most:
         facts["loads more than a block"] = False
 
@@ -46,11 +47,12 @@ def given_to_a_kernel(x: Tensor, most: int = 0) -> Any:
         with watching_launches() as seen, noting(note):
             yield
         facts["launches a kernel"] = seen.count > 0
+        facts["leaves places unwritten"] = seen.stored < results
         facts["calls tl.softmax"] = "softmax" in seen.ready_made
         if most:
             facts["loads more than a block"] = seen.most_loaded > most
 
-    return Watched(x, lambda: facts, during)
+    return Watched(x.mT.contiguous().mT if turned else x, lambda: facts, during)
 
 
 def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False) -> Tensor:
@@ -67,6 +69,11 @@ def flash_attention_backward(
         made = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
         grad_query, grad_key, grad_value = torch.autograd.grad(made, leaves, grad_output)
     return grad_query, grad_key, grad_value
+
+
+def queries_in_blocks(query: Tensor, table: int) -> Any:
+    """`query`, watched as in unit 12: whether any operator makes an array of `table` numbers."""
+    return queries_under_watch(query, table)
 
 
 def packed_mask(lengths: Sequence[int]) -> Tensor:

@@ -127,6 +127,8 @@ LOADED, POWERS, STORED = 'other=-float("inf")', "tl.exp(numbers - tl.max(numbers
 INSIDE, EMPTY, GRID = "inside = columns < n", "torch.empty_like(x)", "(rows,)"
 ZEROS = (EMPTY, "torch.zeros_like(x)")
 TAIL = "The row ends before its block does: choose `other=` so that nothing behind the end is added to the sum or becomes the maximum."
+CAME = "what comes back is `x` as it came: either the kernel stores the numbers that it has loaded, or your function returns `x` in place of the output."
+OUTSIDE = "your kernel reads or writes outside its arrays: where x and output end, there is nothing. Row r begins r · n numbers after the pointer (n, not BLOCK), and its mask lets through the columns below n only. Does each load and each store have that mask?"
 LENGTH = "Row r begins r · n numbers after the pointer, with n the row's own length."
 wrong("keeps_inputs", (EMPTY, "x"), says="your kernel writes into the caller's `x`. Make a new array for the result.")
 wrong("tail-of-zeros", (LOADED, "other=0.0"), says=f"what lies behind a row's end counts in your softmax, as numbers that are 0. {TAIL}")
@@ -134,11 +136,8 @@ wrong("tail-in-the-maximum", (LOADED, "other=0.0"), ("powers / tl.sum(powers, ax
 wrong("tail-of-ones", (LOADED, "other=1.0"), says=f"what lies behind a row's end counts in your softmax, as numbers that are 1. {TAIL}")
 wrong("tail-inf", (LOADED, 'other=float("inf")'), says=f"behind the row's end you load +∞, which becomes the maximum, and all is NaN or 0. {TAIL}")
 wrong("no-maximum", (POWERS, "tl.exp(numbers)"), says="your exponentials overflow on large numbers, or are all 0 on very small ones: the row's largest number must be subtracted first.")
-wrong("sum-for-maximum", ("tl.max(numbers, axis=0)", "tl.sum(tl.where(numbers > -1e30, numbers, 0.0), axis=0)"), says="you subtract the row's sum before the exponential. It is the row's largest number that keeps the exponentials from overflowing.")
 wrong("minimum", ("numbers - tl.max(numbers, axis=0)", "numbers - tl.min(tl.where(inside, numbers, 1e30), axis=0)"), says="you subtract the row's smallest number. It is the largest that keeps the exponentials from overflowing.")
-wrong("added-maximum", ("numbers - tl.max", "numbers + tl.max"), says="the maximum is added before the exponential. It is subtracted.")
 wrong("not-divided", (STORED, "powers"), says="your rows do not sum to 1: the exponentials are not divided by their sum.")
-wrong("divided-by-maximum", (STORED, "powers / tl.max(powers, axis=0)"), says="the exponentials are divided by the largest of them. Divide by their sum.")
 wrong("divided-by-length", (STORED, "powers / n"), says="the exponentials are divided by n, the number of them. Divide by their sum.")
 wrong("log-softmax", (STORED, "tl.log(powers / tl.sum(powers, axis=0))"), says="you give the logarithm of the softmax.")
 wrong("plain-shares", (POWERS, "tl.where(inside, numbers, 0.0)"), says="your numbers are divided by their sum as they are: the exponential is missing.")
@@ -148,24 +147,24 @@ wrong("output-turned", ("    x = x.contiguous()\n    output = torch.empty_like(x
 wrong("one-program", (GRID, "(1,)"), ZEROS, says="your grid has one program, so one row is written. Each row needs a program.")
 wrong("one-program-too-few", (GRID, "(rows - 1,)"), ZEROS, says="your grid has a program too few: the last row is not written.")
 wrong("program-a-column", (GRID, "(n,)"), ZEROS, says="your grid has a program for each number of a row. It has one for each row.")
-wrong("stride-block-read", ("x + row * n", "x + row * BLOCK"), says=f"your programs read their rows in the wrong places: row r is looked for r · BLOCK numbers after the pointer. {LENGTH}")
-wrong("stride-block", ("x + row * n", "x + row * BLOCK"), ("output + row * n", "output + row * BLOCK"), says=f"your programs look for their rows r · BLOCK numbers after the pointer. {LENGTH}")
+wrong("stride-block-read", ("x + row * n", "x + row * BLOCK"), says=OUTSIDE)
+wrong("stride-block", ("x + row * n", "x + row * BLOCK"), ("output + row * n", "output + row * BLOCK"), says=OUTSIDE)
 wrong("stride-missing", ("x + row * n", "x"), says="every program reads row 0. " + LENGTH)
 wrong("stride-missing-written", ("output + row * n", "output"), ZEROS, says="every program writes row 0. " + LENGTH)
 wrong("places-missing", ("x + row * n + columns", "x + row + columns"), says=f"your rows overlap: row r is read r numbers after the pointer. {LENGTH}")
-wrong("mask-one-more", (INSIDE, "inside = columns <= n"), says="your mask lets one number too many through: the first of the next row, and behind the last row a place that does not exist. The row's columns are 0 to n − 1.")
+wrong("mask-one-more", (INSIDE, "inside = columns <= n"), says=OUTSIDE)
 wrong("mask-one-less", (INSIDE, "inside = columns < n - 1"), ZEROS, says="your mask leaves out the last number of each row. The row's columns are 0 to n − 1.")
-wrong("no-load-mask", (", mask=inside, other=-float(\"inf\")", ""), says="your `tl.load` has no mask: it reads behind the row's end, where the next row begins or nothing is.")
-wrong("no-store-mask", (f"{STORED}, mask=inside", STORED), says="your `tl.store` has no mask: it writes behind the row's end, where the next row begins or nothing is.")
-wrong("no-masks", (", mask=inside, other=-float(\"inf\")", ""), (f"{STORED}, mask=inside", STORED), says="neither load nor store has a mask: behind the row's end the next row begins, or nothing is.")
+wrong("no-load-mask", (", mask=inside, other=-float(\"inf\")", ""), says=OUTSIDE)
+wrong("no-store-mask", (f"{STORED}, mask=inside", STORED), says=OUTSIDE)
+wrong("no-masks", (", mask=inside, other=-float(\"inf\")", ""), (f"{STORED}, mask=inside", STORED), says=OUTSIDE)
 wrong("block-is-n", ("triton.next_power_of_2(n)", "n"), says="your block has the row's length. A block's length is a power of 2: take the next one, and mask the rest.")
 wrong("block-too-short", ("triton.next_power_of_2(n)", "max(1, triton.next_power_of_2(n) // 2)"), ZEROS, says="your block is shorter than the row, and what lies behind it is left out.")
 wrong("block-of-64", ("triton.next_power_of_2(n)", "64"), ZEROS, says="your block has 64 places whatever the row's length is: what lies behind is left out of long rows.")
 wrong("block-of-128", ("triton.next_power_of_2(n)", "128"), ZEROS, says="your block has 128 places whatever the row's length is: what lies behind is left out of long rows.")
-wrong("returns-x", ("    return output", "    return x"), says="your function returns `x` as it came. The kernel has written into another array.")
+wrong("returns-x", ("    return output", "    return x"), says=CAME)
 wrong("returns-nothing", ("    return output", "    pass"), says="your function ends without giving anything back: is a `return` missing?")
 wrong("not-stored", (f"tl.store(output + row * n + columns, {STORED}, mask=inside)", STORED), ZEROS, says="your kernel computes and stores nothing: the result is what the output held before.")
-wrong("numbers-stored", (f"columns, {STORED}", "columns, numbers"), says="your kernel stores the numbers that it has loaded. Store the softmax.")
+wrong("numbers-stored", (f"columns, {STORED}", "columns, numbers"), says=CAME)
 
 @wrong("columns", says="your softmax runs down the columns. Each row sums to 1.")
 def columns(x):
@@ -248,7 +247,10 @@ def two_programs(x):
 
 @truth
 def pytorchs(x):
-    return by_a_kernel(torch.special.softmax(x.double(), dim=1).float())
+    from autograder.library.quiet import paused
+    with paused():
+        exact = torch.special.softmax(x.double(), dim=1).float()
+    return by_a_kernel(exact)
 
 @truth
 def by_loops(x):
@@ -289,15 +291,29 @@ def causal_many_queries(rng, seq_q, seq_k):
     """causal: {seq_q} queries, {seq_k} keys"""
     return dict(**three(rng, 1, 1, seq_q, seq_k, 3, 4), is_causal=True)
 
+def in_thousands(rng, seq_k, directions):
+    """Scores near 2,000 times each query's direction, exact in float32; the largest comes last."""
+    quarters = lambda *shape: torch.from_numpy((rng.integers(-4, 5, size=shape) / 4).astype("float32"))
+    query, key = quarters(1, 1, len(directions), 4), quarters(1, 1, seq_k, 4)
+    query[..., 0] = 128.0 * torch.tensor(directions, dtype=torch.float32)
+    key[..., 0] = 31.875 + torch.from_numpy(rng.integers(-2, 3, size=seq_k).astype("float32")) / 64
+    key[:, :, -1, 0] = 32.0
+    return dict(query=query, key=key, value=floats(rng, 1, 1, seq_k, 3))
+
 @cases()
 def one_up_one_down(rng):
-    """one query's scores all near 2,000, the next one's all near −2,000, the largest in the last of 3 blocks of 16"""
-    quarters = lambda *shape: torch.from_numpy((rng.integers(-4, 5, size=shape) / 4).astype("float32"))
-    query, key = quarters(1, 1, 4, 4), quarters(1, 1, 35, 4)
-    query[:, :, ::2, 0], query[:, :, 1::2, 0] = 128.0, -128.0
-    key[..., 0] = 31.875 + torch.from_numpy(rng.integers(-2, 3, size=35).astype("float32")) / 64
-    key[:, :, -1, 0] = 32.0
-    return dict(query=query, key=key, value=floats(rng, 1, 1, 35, 3))
+    """one query's scores all near 2,000, the next one's all near −2,000, 32 keys"""
+    return in_thousands(rng, 32, [1, -1, 1])
+
+@cases()
+def far_below(rng):
+    """all scores near −2,000, 21 keys"""
+    return in_thousands(rng, 21, [-1, -1])
+
+@cases()
+def far_above(rng):
+    """all scores near 2,000, the largest in the last of 3 blocks of 16"""
+    return in_thousands(rng, 35, [1, 1])
 
 @cases(dict(seq_k=36), hidden=[dict(seq_k=34)])
 def largest_last(rng, seq_k):
@@ -319,6 +335,9 @@ LARGEST, TOTAL = "tl.maximum(largest, tl.max(scores, axis=1))", "total = total *
 DENOMINATOR, LOOP = "denominator = denominator * rescale + tl.sum(powers, axis=1)", "for first in range(0, seq_k, BLOCK):"
 OFFSET, K_HEAD, V_HEAD, START = "keys = first + tl.arange(0, BLOCK)", "(head * seq_k + keys[None, :]) * d_k", "(head * seq_k + keys[:, None]) * d_v", "largest = tl.full((BLOCK,), -float(\"inf\"), tl.float32)"
 RESCALE = "when a later block of keys brings a larger score, what was summed before must be measured against the new maximum: "
+LAST = "your output is the last block's alone: what the blocks before have added is lost. Are the sums carried on, and does `largest` become the new maximum at the end of each turn? (While it is −∞, the correction is 0.)"
+FIRST = "only the first block of keys counts. The loop goes over all `seq_k` keys, and their places move with it."
+OUTSIDE = "your kernel reads outside its arrays. A key's row has d_k numbers in memory, a value's d_v, and a head has seq_k of them: do the masks of both loads leave out all places beyond?"
 edits = {
     "no-scale": ([(SCALE, SCALE.replace(" * scale", ""))], "your scores are not divided by √d_k: the argument `scale` is 1/√d_k."),
     "scale-twice": ([(SCALE, SCALE + " * scale")], "your scores are divided by d_k. Multiply once by `scale`, which is 1/√d_k."),
@@ -344,19 +363,19 @@ edits = {
     "rescale-inverted": ([("tl.exp(largest - new_largest)", "tl.exp(new_largest - largest)")], "your correction is the wrong way round: what was summed so far is to shrink when a larger score comes."),
     "rescaled-the-new": ([(DENOMINATOR, "denominator = (denominator + tl.sum(powers, axis=1)) * rescale"), (TOTAL, "total = (total + tl.dot"), ("v, input_precision=\"ieee\")", "v, input_precision=\"ieee\")) * rescale[:, None]")], "the new block is rescaled too. It is measured against the new maximum already; only what was summed before is corrected."),
     "last-block-max": ([(LARGEST, "tl.max(scores, axis=1)")], "your maximum is the last block's only, not the largest score so far."),
-    "maximum-not-kept": ([("        largest = new_largest\n", "")], "the largest score so far is not carried on: at the end of the loop's body, `largest` must become the new one."),
+    "maximum-not-kept": ([("        largest = new_largest\n", "")], LAST),
     "no-maximum": ([(LARGEST, "tl.zeros((BLOCK,), tl.float32)"), (START, "largest = tl.zeros((BLOCK,), tl.float32)")], "your exponentials overflow on large scores, or are all 0 on very low ones: the largest score of each row must be subtracted first."),
     "starts-at-zero": ([(START, "largest = tl.zeros((BLOCK,), tl.float32)")], "your largest score starts at 0. Where all scores of a query lie far below 0, its exponentials all become 0, and 0/0 is NaN."),
     "maximum-of-all-rows": ([("tl.max(scores, axis=1)", "tl.max(tl.max(scores, axis=1), axis=0)")], "all queries of a block share one maximum. Where one query's scores lie far below another's, its exponentials all become 0. Each query has its own: axis 1."),
     "denominator-lost": ([(DENOMINATOR, "denominator = tl.sum(powers, axis=1)")], "your denominator is the last block's sum only: what the blocks before have added is lost."),
     "total-lost": ([(TOTAL, "total = tl.dot")], "your output holds the last block's values only: what the blocks before have added is lost."),
-    "both-lost": ([(TOTAL, "total = tl.dot"), (DENOMINATOR, "denominator = tl.sum(powers, axis=1)")], "your output is the last block's alone: sums of the blocks before are lost."),
+    "both-lost": ([(TOTAL, "total = tl.dot"), (DENOMINATOR, "denominator = tl.sum(powers, axis=1)")], LAST),
     "divided-twice": ([("v, input_precision=\"ieee\")", "v, input_precision=\"ieee\") / tl.sum(powers, axis=1)[:, None]")], "each block's output is divided by its own sum. Divide once, at the very end, by the sum over all blocks."),
-    "first-block-only": ([(LOOP, "for first in range(0, BLOCK, BLOCK):")], "only the first block of keys is looked at. The loop goes over all `seq_k` keys."),
+    "first-block-only": ([(LOOP, "for first in range(0, BLOCK, BLOCK):")], FIRST),
     "tail-dropped": ([(LOOP, "for first in range(0, tl.maximum(seq_k - BLOCK + 1, 1), BLOCK):")], "the last block of keys is left out where it is not full."),
     "first-block-skipped": ([(LOOP, "for first in range(0 if seq_k <= BLOCK else BLOCK, seq_k, BLOCK):")], "the first block of keys is left out: the loop starts at 0."),
     "as-far-as-queries": ([(LOOP, "for first in range(0, seq_q, BLOCK):")], "your loop goes as far as there are queries. It goes over the keys: `seq_k`."),
-    "keys-not-moved": ([(OFFSET, "keys = tl.arange(0, BLOCK)")], "each turn of your loop reads the first block of keys again: their places do not move with it."),
+    "keys-not-moved": ([(OFFSET, "keys = tl.arange(0, BLOCK)")], FIRST),
     "step-by-one": ([(LOOP, "for first in range(0, seq_k):")], "your loop moves on by one key, while each turn looks at a whole block: most keys count many times."),
     "heads-ignored": ([(K_HEAD, "keys[None, :] * d_k"), (V_HEAD, "keys[:, None] * d_v")], "all heads read the first head's keys and values. Head h's begin h · seq_k rows further on."),
     "key-heads-ignored": ([(K_HEAD, "keys[None, :] * d_k")], "all heads read the first head's keys. Head h's begin h · seq_k rows further on."),
@@ -366,11 +385,11 @@ edits = {
     "both-heads-by-queries": ([(K_HEAD, "(head * seq_q + keys[None, :]) * d_k"), (V_HEAD, "(head * seq_q + keys[:, None]) * d_v")], "a head's keys and values are looked for head · seq_q rows further on. Each head has seq_k of them."),
     "value-rows-by-d-k": ([(V_HEAD, "(head * seq_k + keys[:, None]) * d_k")], "a value's row is taken to have d_k numbers. It has d_v."),
     "key-rows-by-d-v": ([(K_HEAD, "(head * seq_k + keys[None, :]) * d_v")], "a key's row is taken to have d_v numbers. It has d_k."),
-    "rows-by-padded": ([(K_HEAD, "(head * seq_k + keys[None, :]) * D_K")], "a key's row is taken to have D_K numbers, the padded length. In memory it has d_k."),
+    "rows-by-padded": ([(K_HEAD, "(head * seq_k + keys[None, :]) * D_K")], OUTSIDE),
     "values-are-keys": ([("tl.load(value + places", "tl.load(key + places")], "your values are loaded from the keys."),
-    "no-key-mask": ([("k = tl.load(key + places, mask=(keys[None, :] < seq_k) & (features[:, None] < d_k), other=0.0)", "k = tl.load(key + places)")], "your `tl.load` of the keys has no mask: it reads behind the end of a row and of the array."),
-    "no-value-mask": ([("v = tl.load(value + places, mask=(keys[:, None] < seq_k) & (columns[None, :] < d_v), other=0.0)", "v = tl.load(value + places)")], "your `tl.load` of the values has no mask: it reads behind the end of a row and of the array."),
-    "key-features-unmasked": ([("(keys[None, :] < seq_k) & (features[:, None] < d_k)", "keys[None, :] < seq_k")], "your mask of the keys leaves out the features: behind a row's d_k numbers the next row begins."),
+    "no-key-mask": ([("k = tl.load(key + places, mask=(keys[None, :] < seq_k) & (features[:, None] < d_k), other=0.0)", "k = tl.load(key + places)")], OUTSIDE),
+    "no-value-mask": ([("v = tl.load(value + places, mask=(keys[:, None] < seq_k) & (columns[None, :] < d_v), other=0.0)", "v = tl.load(value + places)")], OUTSIDE),
+    "key-features-unmasked": ([("(keys[None, :] < seq_k) & (features[:, None] < d_k)", "keys[None, :] < seq_k")], OUTSIDE),
     "scores-for-powers": ([("tl.dot(powers, v", "tl.dot(tl.where(seen, scores, 0.0), v")], "your values are weighted by the scores. They are weighted by the exponentials."),
     "denominator-of-scores": ([("tl.sum(powers, axis=1)", "tl.sum(tl.where(seen, scores, 0.0), axis=1)")], "your denominator adds up the scores. It adds up the exponentials."),
     "denominator-over-queries": ([("tl.sum(powers, axis=1)", "tl.sum(powers, axis=0)")], "your denominator adds up over the queries, axis 0. Each query sums over the keys, axis 1."),
@@ -526,7 +545,7 @@ def causal_many_queries(rng, seq_q, seq_k):
     """causal: {seq_q} queries, {seq_k} keys"""
     return backwards(rng, three(rng, 1, 2, seq_q, seq_k, 5, 3), is_causal=True)
 
-@cases(dict(seq_q=67, seq_k=71), hidden=[dict(seq_q=70, seq_k=66)])
+@cases(dict(seq_q=70, seq_k=35), dict(seq_q=36, seq_k=66), hidden=[dict(seq_q=71, seq_k=34), dict(seq_q=38, seq_k=69)])
 def several_blocks(rng, seq_q, seq_k):
     """{seq_q} queries, {seq_k} keys, d_k = 3, d_v = 2"""
     return backwards(rng, three(rng, 1, 1, seq_q, seq_k, 3, 2))
@@ -709,10 +728,106 @@ def packed_mask(lengths: Sequence[int]) -> Tensor:
     return torch.block_diag(*(torch.ones(int(n), int(n)) for n in lengths)).bool()
 
 # %% exercise="packed_mask" part="variants"
+def lengths_of(rng, count):
+    """Lengths of which two are equal, in a random order."""
+    lengths = [int(n) for n in rng.integers(1, 5, size=count - 1)]
+    return [*lengths, lengths[0]]
+
+@cases(dict(count=3), dict(count=4))
+def drawn(rng, count):
+    """{count} sentences, two of them of the same length"""
+    return dict(lengths=lengths_of(rng, count))
+
 @cases()
-def three_sentences(rng):
-    """three sentences of 2, 4 and 3 tokens"""
-    return dict(lengths=[2, 4, 3])
+def all_different(rng):
+    """sentences of 3, 1 and 4 tokens"""
+    return dict(lengths=[3, 1, 4])
+
+@cases()
+def equal(rng):
+    """three sentences of 2 tokens"""
+    return dict(lengths=[2, 2, 2])
+
+@cases()
+def alone(rng):
+    """one sentence of 4 tokens"""
+    return dict(lengths=[4])
+
+@cases()
+def single_tokens(rng):
+    """three sentences of one token"""
+    return dict(lengths=[1, 1, 1])
+
+@cases()
+def as_a_tuple(rng):
+    """lengths in a tuple: 2, 5"""
+    return dict(lengths=(2, 5))
+
+OWNER, SAME = "torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))", "owner[:, None] == owner[None, :]"
+edits = {
+    "merged-by-length": ([("torch.arange(len(lengths))", "torch.tensor(lengths)")], "sentences of the same length see each other: you tell them apart by their lengths. Number the sentences."),
+    "turned-round": ([(SAME, "owner[:, None] != owner[None, :]")], "your mask is turned round: True is where a token of another sentence stands. True means: may be seen."),
+    "causal": ([(SAME, "(owner[:, None] == owner[None, :]).tril()")], "your mask also hides the future. Here each token sees its whole sentence; a causal mask can be added with `&`."),
+    "sees-earlier": ([(SAME, "owner[:, None] >= owner[None, :]")], "tokens see all sentences before their own as well. Each sees its own sentence only."),
+    "sees-later": ([(SAME, "owner[:, None] <= owner[None, :]")], "tokens see all sentences after their own as well. Each sees its own sentence only."),
+    "causal-over-all": ([(SAME, "torch.ones(len(owner), len(owner), dtype=torch.bool).tril()")], "your mask is a causal mask of the whole row: sentences see those before them. Each token sees its own sentence, all of it."),
+    "all-seen": ([(SAME, "torch.ones(len(owner), len(owner), dtype=torch.bool)")], "your mask hides nothing: every token sees every other."),
+    "diagonal": ([(SAME, "torch.eye(len(owner), dtype=torch.bool)")], "each token sees itself alone. It sees its whole sentence."),
+    "neighbours": ([(SAME, "(owner[:, None] - owner[None, :]).abs() <= 1")], "tokens see the sentences next to their own as well."),
+    "numbers": ([(SAME, "(owner[:, None] == owner[None, :]).float()")], "your mask holds numbers. True and False are asked for: `==` gives them."),
+    "scores": ([(SAME, "torch.zeros(len(owner), len(owner)).masked_fill(owner[:, None] != owner[None, :], -math.inf)")], "your mask holds 0 and −∞, to be added to scores. True and False are asked for."),
+    "with-axes": ([(SAME, "(owner[:, None] == owner[None, :])[None, None]")], "your mask has axes in front. Its shape is (total, total); it broadcasts by itself."),
+    "one-row": ([(SAME, "owner == owner[0]")], "your mask has one row. It has a row for each token: `owner[:, None]` against `owner[None, :]`."),
+    "owner-returned": ([(SAME, "owner")], "your function returns whose token each one is. Compare each with each."),
+    "by-sentence": ([(SAME, "torch.eye(len(lengths), dtype=torch.bool)")], "your mask has a row for each sentence. It has one for each token."),
+    "starts-late": ([(OWNER, OWNER + "\n    owner = torch.cat([owner[:1], owner[:-1]])")], "your sentences end one token too late: the first token of a sentence counts to the one before."),
+    "starts-early": ([(OWNER, OWNER + "\n    owner = torch.cat([owner[1:], owner[-1:]])")], "your sentences end one token too early: the last token of a sentence counts to the one after."),
+    "first-only": ([(SAME, "(owner[:, None] == 0) & (owner[None, :] == 0)")], "only the first sentence sees anything."),
+    "nothing": ([("return " + SAME, SAME)], "your function ends without giving anything back: is a `return` missing?"),
+    "flag-inverted-padding": ([(SAME, "(owner[:, None] == owner[None, :]) & ~torch.eye(len(owner), dtype=torch.bool)")], "no token sees itself. It sees its whole sentence, itself included."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+
+@wrong("padded-batch", says="your mask is that of a padded batch, a row for each sentence. Packed, all sentences stand in one row: (total, total).")
+def padded_batch(lengths):
+    return torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+
+@right
+def by_blocks(lengths):
+    mask, start = torch.zeros(sum(lengths), sum(lengths), dtype=torch.bool), 0
+    for n in lengths:
+        mask[start : start + n, start : start + n] = True
+        start += n
+    return mask
+
+@right
+def by_ends(lengths):
+    """In which sentence a place falls says a search among the ends."""
+    ends = torch.tensor(lengths).cumsum(0)
+    which = torch.bucketize(torch.arange(int(ends[-1])), ends, right=True)
+    return which.unsqueeze(1).eq(which.unsqueeze(0))
+
+@right
+def by_one_hot(lengths):
+    rows = torch.cat([F.one_hot(torch.full((n,), i), len(lengths)) for i, n in enumerate(lengths)])
+    return (rows @ rows.T).bool()
+
+@right
+def by_lists(lengths):
+    names = [i for i, n in enumerate(lengths) for _ in range(n)]
+    return torch.tensor([[a == b for b in names] for a in names])
+
+@truth
+def block_diagonal(lengths):
+    return torch.block_diag(*[torch.ones(n, n) for n in lengths]) > 0
+
+@truth
+def by_counting(lengths):
+    """Two places are of one sentence where no sentence ends between them."""
+    ends = {sum(lengths[: i + 1]) for i in range(len(lengths))}
+    total = sum(lengths)
+    return torch.tensor([[not any(min(i, j) < e <= max(i, j) for e in ends) for j in range(total)] for i in range(total)])
 
 # %% exercise="pack" part="library"
 def pack(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -725,10 +840,100 @@ def pack(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
     return table[real], counted[real], mask
 
 # %% exercise="pack" part="variants"
+def sentences(rng, lengths):
+    """Ids with the same ones in several sentences."""
+    return [[int(token) for token in rng.integers(4, 9, size=n - 1)] + [2] for n in lengths]
+
+@cases(dict(first=2, second=5, third=3), dict(first=4, second=1, third=3), low=2, high=6)
+def drawn(rng, first, second, third):
+    """three sentences of {first}, {second} and {third} tokens"""
+    return dict(sequences=sentences(rng, (first, second, third)))
+
+@cases(dict(length=3), low=2, high=5)
+def alike(rng, length):
+    """two sentences of {length} tokens, the same ones"""
+    return dict(sequences=sentences(rng, (length,)) * 2)
+
 @cases()
-def three_sentences(rng):
-    """three sentences of 2, 4 and 3 tokens"""
-    return dict(sequences=[[5, 2], [7, 5, 8, 2], [9, 4, 2]])
+def alone(rng):
+    """one sentence of 4 tokens"""
+    return dict(sequences=sentences(rng, (4,)))
+
+@cases()
+def with_zeros(rng):
+    """sentences that hold the id 0: here it is a token like any other"""
+    return dict(sequences=[[5, 0, 2], [0, 7], [6, 0, 0, 2]])
+
+IDS = "torch.tensor([token for sequence in sequences for token in sequence])"
+PLACES, MASK = "torch.cat([torch.arange(len(sequence)) for sequence in sequences])", "packed_mask([len(sequence) for sequence in sequences])"
+edits = {
+    "positions-run-on": ([(PLACES, "torch.arange(len(ids))")], "your positions run on over the whole row. Each sentence begins at position 0 again: it must give what it gives alone."),
+    "positions-from-1": ([(PLACES, PLACES + " + 1")], "your positions begin at 1. Each sentence begins at position 0."),
+    "positions-backwards": ([(PLACES, "torch.cat([torch.arange(len(sequence)).flip(0) for sequence in sequences])")], "your positions count backwards in each sentence."),
+    "sentence-numbers": ([(PLACES, "torch.cat([torch.full((len(sequence),), i) for i, sequence in enumerate(sequences)])")], "your positions are the sentences' numbers. They count the places in each sentence, from 0."),
+    "positions-zero": ([(PLACES, "torch.zeros_like(ids)")], "all your positions are 0."),
+    "positions-of-longest": ([(PLACES, "torch.arange(len(ids)) % max(map(len, sequences))")], "your positions begin anew after as many tokens as the longest sentence has. Each sentence has a length of its own."),
+    "positions-of-first": ([(PLACES, "torch.arange(len(ids)) % len(sequences[0])")], "your positions begin anew after as many tokens as the first sentence has. Each sentence has a length of its own."),
+    "mask-all": ([(MASK, "torch.ones(len(ids), len(ids), dtype=torch.bool)")], "your mask hides nothing: sentences see each other."),
+    "mask-causal": ([(MASK, MASK + ".tril()")], "your mask also hides the future. Here each token sees its whole sentence."),
+    "mask-causal-over-all": ([(MASK, "torch.ones(len(ids), len(ids), dtype=torch.bool).tril()")], "your mask is a causal mask of the whole row: sentences see those before them."),
+    "mask-by-ids": ([(MASK, "ids[:, None] == ids[None, :]")], "your mask lets tokens see those with the same id. They see those of the same sentence."),
+    "mask-by-length": ([(MASK, "(lambda owner: owner[:, None] == owner[None, :])(torch.cat([torch.full((len(sequence),), len(sequence)) for sequence in sequences]))")], "in your mask sentences of the same length see each other."),
+    "mask-turned": ([(MASK, "~" + MASK)], "your mask is turned round: True means: may be seen."),
+    "mask-without-zeros": ([(MASK, MASK + " & (ids != 0)")], "your mask hides the id 0 as if it were padding. In a packed row there is no padding."),
+    "order-p-i-m": ([("return ids, positions, ", "return positions, ids, ")], "ids and positions come back in each other's place."),
+    "no-mask": ([(f"return ids, positions, {MASK}", "return ids, positions")], "your function returns two things. Three are asked for: ids, positions, mask."),
+    "ids-only": ([(f"return ids, positions, {MASK}", "return ids")], "your function returns the ids alone. Three things are asked for: ids, positions, mask."),
+    "nothing": ([(f"return ids, positions, {MASK}", "pass")], "your function ends without giving anything back: is a `return` missing?"),
+    "as-float": ([(IDS, IDS.replace("sequence])", "sequence], dtype=torch.float32)"))], "your ids are no integers: an embedding cannot look them up."),
+    "sorted": ([(IDS, IDS.replace("for sequence in sequences", "for sequence in sorted(sequences, key=len)"))], "your ids come in another order: the sentences are to stand in the order in which they are given."),
+    "backwards": ([(IDS, IDS.replace("for sequence in sequences", "for sequence in sequences[::-1]"))], "your sentences stand in the reverse order."),
+    "first-only": ([(IDS, "torch.tensor(list(sequences[0]))"), (PLACES, "torch.arange(len(ids))"), (MASK, "packed_mask([len(ids)])")], "only the first sentence is packed."),
+    "ids-nested": ([(IDS, IDS + "[None]")], "your ids have an axis in front. Their shape is (total,)."),
+    "end-lost": ([(IDS, "torch.tensor([token for sequence in sequences for token in sequence if token != 2])")], "the tokens with id 2, the ends of the sentences, are lost."),
+    "zeros-lost": ([(IDS, "torch.tensor([token for sequence in sequences for token in sequence if token != 0])")], "the tokens with id 0 are lost. Here 0 is a token like any other: nothing is padded."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+
+@wrong("padded", says="your sentences are padded and stand one below the other. Packed, they stand in one row, one behind the other, without padding.")
+def padded(sequences):
+    longest = max(map(len, sequences))
+    ids = torch.tensor([list(sequence) + [0] * (longest - len(sequence)) for sequence in sequences])
+    return ids, torch.arange(longest).expand_as(ids), ids != 0
+
+@right
+def by_concatenation(sequences):
+    ids = torch.cat([torch.tensor(sequence) for sequence in sequences])
+    starts = torch.tensor([0] + [len(s) for s in sequences[:-1]]).cumsum(0)
+    lengths = torch.tensor([len(s) for s in sequences])
+    positions = torch.arange(len(ids)) - torch.repeat_interleave(starts, lengths)
+    owner = torch.repeat_interleave(torch.arange(len(sequences)), lengths)
+    return ids, positions, owner.unsqueeze(0) == owner.unsqueeze(1)
+
+@right
+def by_lists(sequences):
+    ids, places, owner = [], [], []
+    for number, sequence in enumerate(sequences):
+        for place, token in enumerate(sequence):
+            ids.append(token)
+            places.append(place)
+            owner.append(number)
+    return [torch.LongTensor(ids), torch.LongTensor(places), torch.BoolTensor([[a == b for a in owner] for b in owner])]
+
+@right
+def counting_up(sequences):
+    """A token's place is how many of its sentence stand before it: read off the mask."""
+    mask = packed_mask(tuple(len(s) for s in sequences))
+    return torch.tensor(sum((list(s) for s in sequences), [])), mask.tril(-1).sum(dim=1), mask
+
+@truth
+def by_nested_tensors(sequences):
+    from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+    rows = [torch.tensor(s) for s in sequences]
+    padded_rows, lengths = pad_packed_sequence(pack_sequence(rows, enforce_sorted=False), batch_first=True)
+    ids = torch.cat([row[:n] for row, n in zip(padded_rows, lengths)])
+    return ids, torch.cat([torch.ones(n).cumsum(0).long() - 1 for n in lengths]), torch.block_diag(*[torch.ones(n, n) for n in lengths]) > 0
 
 # %% exercise="accumulated_step" part="library"
 def accumulated_step(
@@ -817,10 +1022,152 @@ def unequal(rng):
     """three micro-batches of 1, 4 and 2 pairs, of 3, 7 and 5 tokens, gradients of a norm below 1"""
     return in_turns(rng, [1, 4, 2], [3, 7, 5], 6, 0.25)
 
+@cases(dict(first=2, second=5, d=7), low=2, high=6)
+def two(rng, first, second, d):
+    """micro-batches of {first} and {second} pairs, of 4 and 6 tokens, gradients of a norm below 1"""
+    return in_turns(rng, [first, second], [4, 6], d + 2, 0.2)
+
 @cases()
 def steep(rng):
     """two micro-batches of 3 and 1 pairs, gradients of a norm above 1"""
     return in_turns(rng, [3, 1], [6, 4], 7, 0.3, output_scale=5.0)
+
+@cases()
+def left_over(rng):
+    """two micro-batches, a model that comes with gradients left over from an earlier step"""
+    return in_turns(rng, [2, 3], [5, 3], 8, 0.2, left_over=True)
+
+@cases()
+def evaluated(rng):
+    """two micro-batches, a model that comes in evaluation mode"""
+    return in_turns(rng, [1, 3], [4, 6], 6, 0.4, evaluated=True)
+
+@cases()
+def with_adam(rng):
+    """three micro-batches, Adam as the optimizer"""
+    return in_turns(rng, [2, 1, 3], [4, 3, 6], 7, 0.5, kind="adam", rate=0.03)
+
+@cases()
+def one_piece(rng):
+    """one micro-batch of 4 pairs"""
+    return in_turns(rng, [4], [5], 6, 0.3)
+
+SHARE, LOSS, BACK = "int((target != 0).sum()) / all_tokens", "label_smoothed_loss(model(source, shift_right(target)), target) * share", "        loss.backward()  # adds to the gradients, and frees what the forward pass has kept\n"
+CLEAR, CLIP, STEP, ADD = "    optimizer.zero_grad()\n", "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", "    optimizer.step()\n", "        total += loss.item()\n"
+BY_TOKENS = "In one large batch each real token counts alike, so a piece counts by its share of all real tokens."
+edits = {
+    "not-weighted": ([(SHARE, "1.0")], f"the pieces' losses are added up as they are: with three pieces your gradients are about three times too large. {BY_TOKENS}"),
+    "mean-of-means": ([(SHARE, "1 / len(micro_batches)")], f"every piece counts the same, however many tokens it has: yours is a mean of means. {BY_TOKENS}"),
+    "by-sentences": ([(SHARE, "len(target) / sum(len(t) for _, t in micro_batches)")], f"a piece counts by its number of sentences. {BY_TOKENS}"),
+    "by-places": ([(SHARE, "target.numel() / sum(t.numel() for _, t in micro_batches)")], f"padding counts in the weight of a piece. {BY_TOKENS}"),
+    "by-source-tokens": ([(SHARE, "int((source != 0).sum()) / sum(int((s != 0).sum()) for s, _ in micro_batches)")], "a piece counts by the tokens of its sources. The loss is a mean over the tokens of the targets."),
+    "by-length": ([(SHARE, "target.shape[1] / sum(t.shape[1] for _, t in micro_batches)")], f"a piece counts by the length of its sentences. {BY_TOKENS}"),
+    "by-tokens-only": ([(SHARE, "int((target != 0).sum())")], "each piece's loss is multiplied by its tokens and never divided by all tokens: your gradients are those of a sum."),
+    "divided-by-tokens": ([(SHARE, "1 / all_tokens")], "each piece's mean is divided by the number of all tokens. It is its own tokens' share of them that counts."),
+    "cleared-each-time": ([(CLEAR, ""), (BACK, "        optimizer.zero_grad()\n" + BACK)], "the gradients are cleared before each piece, so only the last one counts. Clear them once, before the loop."),
+    "not-cleared": ([(CLEAR, "")], "gradients left over from an earlier step are added to the new ones: clear them before the first piece."),
+    "cleared-too-late": ([(CLEAR, ""), (CLIP, CLEAR + CLIP)], "the gradients are cleared after the loop: the step changes nothing."),
+    "clip-each": ([(CLIP, ""), (BACK, BACK + "        nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n")], "you clip after each piece. It is the sum of all pieces' gradients that is clipped, once, before the step."),
+    "no-clip": ([(CLIP, "")], "your gradients are not clipped when the optimizer uses them."),
+    "clip-after": ([(CLIP, ""), (STEP, STEP + CLIP)], "your gradients are not clipped when the optimizer uses them."),
+    "clip-value": ([("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "nn.utils.clip_grad_value_(model.parameters(), 1.0)")], "each gradient is clipped by itself. The norm of all together is asked for."),
+    "step-each": ([(STEP, ""), (ADD, ADD + "        optimizer.step()\n"), (CLIP, "")], "the optimizer takes a step after each piece. It takes one, after all of them."),
+    "step-each-cleared": ([(CLEAR, ""), (STEP, ""), (CLIP, ""), (SHARE, "1.0"), (BACK, "        optimizer.zero_grad()\n" + BACK), (ADD, ADD + "        nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n        optimizer.step()\n")], "every piece gets a step of its own. There is one step, for all of them."),
+    "no-step": ([(STEP, "")], "the optimizer takes no step: the weights stay as they were."),
+    "no-backward": ([(BACK, "")], "no gradients are computed: `backward` is missing."),
+    "no-train": ([("    model.train()\n", "")], "the model stays in evaluation mode: dropout is off."),
+    "not-shifted": ([("shift_right(target)", "target")], "the decoder reads the very tokens that it is to say: `shift_right` is missing."),
+    "labels-shifted": ([(LOSS, "label_smoothed_loss(model(source, shift_right(target)), shift_right(target)) * share")], "your loss compares with the shifted target. The decoder reads it shifted; the loss wants it as it is."),
+    "not-smoothed": ([(LOSS, "label_smoothed_loss(model(source, shift_right(target)), target, smoothing=0.0) * share")], "your loss is not smoothed. Unit 10's `label_smoothed_loss` is asked for, with its default."),
+    "padding-counted": ([(LOSS, "label_smoothed_loss(model(source, shift_right(target)), target, pad_id=-1) * share")], "padding counts in your loss."),
+    "swapped": ([("for source, target in micro_batches:", "for target, source in micro_batches:")], "source and target have changed places: a pair is (source, target)."),
+    "last-loss": ([(ADD, "        total = loss.item()\n")], "you return the last piece's part of the loss. Add all of them up."),
+    "sum-of-losses": ([(ADD, "        total += loss.item() / share\n")], "you return the sum of the pieces' losses. The loss of all together is their mean, weighted by tokens."),
+    "mean-of-losses": ([(ADD, "        total += loss.item() / share / len(micro_batches)\n")], "the step is right, but you return the mean of the pieces' losses, each counted alike. Weight them as their gradients."),
+    "loss-over-pieces": ([("    return total", "    return total / len(micro_batches)")], "your loss is divided by the number of pieces once too often."),
+    "last-only": ([("for source, target in micro_batches:", "for source, target in micro_batches[-1:]:")], "only the last piece is used."),
+    "first-only": ([("for source, target in micro_batches:", "for source, target in micro_batches[:1]:")], "only the first piece is used."),
+    "returns-nothing": ([("    return total", "    pass")], "your function ends without giving anything back: the loss is asked for."),
+    "returns-list": ([("    total = 0.0\n", "    total = []\n"), (ADD, "        total.append(loss.item())\n")], "you return a list of losses. One number is asked for, the loss of all together."),
+    "gradients-averaged": ([(SHARE, "1.0"), (CLIP, "    for weight in model.parameters():\n        weight.grad /= len(micro_batches)\n" + CLIP), (ADD, "        total += loss.item() / len(micro_batches)\n")], f"every piece counts the same, however many tokens it has: yours is a mean of means. {BY_TOKENS}"),
+    "right-loss-wrong-step": ([(BACK, "        (loss / share / len(micro_batches)).backward()\n")], f"your loss is right, but in your gradients every piece counts the same, however many tokens it has. {BY_TOKENS}"),
+    "unweighted-step": ([(BACK, "        (loss / share).backward()\n")], f"your loss is right, but your gradients add up the pieces' as they are, not weighted by tokens. {BY_TOKENS}"),
+    "works_in_turns": ([("    total = 0.0\n", "    total = torch.zeros(())\n"), (BACK, ""), (ADD, "        total = total + loss\n"), (CLIP, "    total.backward()\n" + CLIP), ("    return total", "    return total.item()")], "the gradients of the one before it have not been computed yet"),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+for one, two in (("mean-of-means", "not-cleared"), ("not-weighted", "not-cleared"), ("mean-of-means", "no-clip"), ("mean-of-means", "no-train"), ("by-sentences", "not-cleared"), ("not-weighted", "last-loss"), ("mean-of-means", "last-loss")):
+    wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=two_things(edits[one][1], edits[two][1]))
+
+@right
+def sums_then_scaled(model, micro_batches, optimizer):
+    """Gradients of sums, divided at the end by the number of tokens."""
+    for p in model.train().parameters():
+        p.grad = None
+    tokens, total = 0, 0.0
+    for source, target in micro_batches:
+        count = int(target.ne(0).sum())
+        loss = count * label_smoothed_loss(model(source, shift_right(target)), target)
+        loss.backward()
+        tokens, total = tokens + count, total + float(loss.detach())
+    for p in model.parameters():
+        p.grad.div_(tokens)
+    torch.nn.utils.clip_grad_norm_(list(model.parameters()), 1)
+    optimizer.step()
+    return total / tokens
+
+@right
+def by_autograd_grad(model, micro_batches, optimizer):
+    weights = list(model.train(True).parameters())
+    counts = [(target != 0).sum() for _, target in micro_batches]
+    sums, loss = [0] * len(weights), 0
+    for (source, target), count in zip(micro_batches, counts):
+        one = label_smoothed_loss(model(source, shift_right(target)), target) * count / sum(counts)
+        sums = [a + g for a, g in zip(sums, torch.autograd.grad(one, weights))]
+        loss += one.detach()
+    norm = torch.sqrt(sum((g**2).sum() for g in sums))
+    for w, g in zip(weights, sums):
+        w.grad = g / max(1.0, float(norm))
+    optimizer.step()
+    return loss.item()
+
+@right
+def cleared_at_first_piece(model, micro_batches, optimizer):
+    n = [float(t.bool().sum()) for _, t in micro_batches]
+    losses = []
+    model.train()
+    for i, (source, target) in enumerate(micro_batches):
+        if i == 0:
+            model.zero_grad()
+        loss = label_smoothed_loss(model(source, shift_right(target)), target)
+        (loss * n[i] / sum(n)).backward()
+        losses.append(loss.item())
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return sum(a * b for a, b in zip(n, losses)) / sum(n)
+
+@truth
+def sentence_by_sentence(model, micro_batches, optimizer):
+    """Each sentence alone, without its padding, in a large sum; in float64 from the logits on."""
+    model.train()
+    all_tokens = sum(int((target != 0).sum()) for _, target in micro_batches)
+    weights, total = list(model.parameters()), 0.0
+    sums = [torch.zeros_like(w, dtype=torch.float64) for w in weights]
+    for source, target in micro_batches:
+        read = F.pad(target, (1, -1), value=1)
+        log = model(source, read).double().log_softmax(-1)
+        V, real = log.shape[-1], target != 0
+        right = log.gather(-1, target[..., None])[..., 0]
+        others = log[..., 1:].sum(-1) - right
+        loss = -((0.9 * right + 0.1 / (V - 2) * others) * real).sum() / all_tokens
+        total += float(loss)
+        for s, g in zip(sums, torch.autograd.grad(loss, weights)):
+            s += g.double()
+    size = sum(float((s**2).sum()) for s in sums) ** 0.5
+    for w, s in zip(weights, sums):
+        w.grad = (s / max(1.0, size)).float()
+    optimizer.step()
+    return total
 
 # %% exercise="shard" part="library"
 def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
@@ -829,10 +1176,82 @@ def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
     return batch.index_select(0, places[places % world_size == rank])
 
 # %% exercise="shard" part="variants"
-@cases(dict(batch=8, width=3, world=4), dict(batch=7, width=2, world=3))
-def drawn(rng, batch, width, world):
+@cases(dict(batch=8, width=3, world=4), dict(batch=7, width=2, world=3), hidden=[dict(batch=10, width=4, world=3), dict(batch=9, width=5, world=4)])
+def second(rng, batch, width, world):
     """a batch of {batch} rows of {width}, {world} processes, rank 1"""
     return dict(batch=floats(rng, batch, width), rank=1, world_size=world)
+
+@cases(dict(batch=7, world=3), hidden=[dict(batch=8, world=5)])
+def first(rng, batch, world):
+    """ids of {batch} sentences of 4 tokens, {world} processes, rank 0"""
+    return dict(batch=torch.from_numpy(rng.integers(3, 99, size=(batch, 4))), rank=0, world_size=world)
+
+@cases(dict(batch=9, world=4), hidden=[dict(batch=11, world=4)])
+def last(rng, batch, world):
+    """{batch} numbers, {world} processes, the last rank"""
+    return dict(batch=floats(rng, batch), rank=world - 1, world_size=world)
+
+@cases()
+def alone(rng):
+    """5 rows of 2, one process"""
+    return dict(batch=floats(rng, 5, 2), rank=0, world_size=1)
+
+@cases()
+def three_axes(rng):
+    """a batch of (6, 5, 7), two processes, rank 1"""
+    return dict(batch=floats(rng, 6, 5, 7), rank=1, world_size=2)
+
+ROWS = "batch[rank::world_size]"
+DEALT = "Rows are dealt out like cards: process r gets the rows r, r + world_size, r + 2 · world_size, …"
+edits = {
+    "chunks": ([(ROWS, "batch.tensor_split(world_size)[rank]")], f"your rows lie next to each other. {DEALT}"),
+    "chunks-rounded-up": ([(ROWS, "batch[rank * -(-len(batch) // world_size) : (rank + 1) * -(-len(batch) // world_size)]")], f"your rows lie next to each other, and the last processes may get fewer or none. {DEALT}"),
+    "chunks-rest-lost": ([(ROWS, "batch[rank * (len(batch) // world_size) : (rank + 1) * (len(batch) // world_size)]")], f"your rows lie next to each other, and those that are left over belong to nobody. {DEALT}"),
+    "rest-lost": ([(ROWS, "batch[: len(batch) // world_size * world_size][rank::world_size]")], "rows that are left over belong to nobody: with 7 rows and 3 processes the last is lost. Every row goes to one process."),
+    "swapped": ([(ROWS, "batch[world_size::rank + 1]")], f"`rank` and `world_size` have changed places. {DEALT}"),
+    "ranks-from-1": ([(ROWS, "batch[max(0, rank - 1)::world_size]")], "your ranks count from 1. They count from 0: process 0 has row 0."),
+    "one-further": ([(ROWS, "batch[(rank + 1) % world_size::world_size]")], "you take the rows of the next process. Process r begins at row r."),
+    "second-axis": ([(ROWS, "batch[..., rank::world_size]")], "you deal out the last axis. It is the rows, axis 0, that are dealt out."),
+    "axis-1": ([(ROWS, "batch[:, rank::world_size] if batch.ndim > 1 else batch[rank::world_size]")], "you deal out axis 1. It is the rows, axis 0, that are dealt out."),
+    "whole": ([(ROWS, "batch")], "every process gets the whole batch."),
+    "one-row": ([(ROWS, "batch[rank]")], "you take a single row, the one with the number of the process."),
+    "one-row-kept": ([(ROWS, "batch[rank : rank + 1]")], "you take a single row, the one with the number of the process."),
+    "step-only": ([(ROWS, "batch[::world_size]")], "every process gets the rows of process 0: `rank` is not used."),
+    "from-rank-on": ([(ROWS, "batch[rank:]")], "you take all rows from number `rank` on: `world_size` is not used."),
+    "all-pieces": ([(ROWS, "[batch[r::world_size] for r in range(world_size)]")], "you return the pieces of all processes. Return the one of this `rank`."),
+    "backwards": ([(ROWS, "batch[rank::world_size].flip(0)")], "your rows come in the reverse order."),
+    "nothing": ([("return " + ROWS, ROWS)], "your function ends without giving anything back: is a `return` missing?"),
+    "scaled": ([(ROWS, "batch[rank::world_size] / world_size")], "your rows are divided by the number of processes. They stay as they are."),
+    "numbers": ([(ROWS, "torch.arange(rank, len(batch), world_size)")], "you return the rows' numbers. Return the rows."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+
+@right
+def by_a_loop(batch, rank, world_size):
+    return torch.stack([batch[i] for i in range(len(batch)) if i % world_size == rank])
+
+@right
+def by_a_mask(batch, rank, world_size):
+    return batch[torch.arange(batch.shape[0], device=batch.device).remainder(world_size) == rank]
+
+@right
+def by_places(batch, rank, world_size):
+    return torch.index_select(batch, 0, torch.arange(rank, batch.size(0), world_size, device=batch.device))
+
+@truth
+def like_pytorchs_sampler(batch, rank, world_size):
+    """torch.utils.data.DistributedSampler, which fills up: what it has filled in is cut off."""
+    from torch.utils.data import DistributedSampler
+    count = len(range(rank, len(batch), world_size))
+    return batch[list(DistributedSampler(batch, world_size, rank, shuffle=False))[:count]]
+
+@truth
+def dealt_like_cards(batch, rank, world_size):
+    hands = [[] for _ in range(world_size)]
+    for i, row in enumerate(batch):
+        hands[i % world_size].append(row)
+    return torch.stack(hands[rank])
 
 # %% exercise="average_gradients" part="library"
 def average_gradients(model: nn.Module, all_reduce: Callable[[Tensor], None], world_size: int) -> None:
@@ -887,8 +1306,100 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
     return Driver(drive)
 
 # %% exercise="average_gradients" part="variants"
+def processes(rng, shapes, count, missing=(), frozen=()):
+    """`missing`: (process, weight) that come without a gradient."""
+    gradients = [{name: None if (rank, name) in missing else floats(rng, *shape) for name, shape in shapes.items()} for rank in range(count)]
+    return dict(model=fixture("several_processes", gradients=gradients, frozen=list(frozen)))
+
+@cases(dict(count=2, a=3, b=4), dict(count=3, a=2, b=5), low=2, high=6, hidden=[dict(count=4, a=3, b=2), dict(count=2, a=5, b=3)])
+def drawn(rng, count, a, b):
+    """{count} processes, weights of ({a}, {b}), ({b},) and ({b}, {a})"""
+    return processes(rng, dict(first=(a, b), second=(b,), third=(b, a)), count)
+
 @cases()
-def two(rng):
-    """two processes, three weights"""
-    shapes = dict(first=(2, 3), second=(4,), third=(3, 2))
-    return dict(model=fixture("several_processes", gradients=[{name: floats(rng, *shape) for name, shape in shapes.items()} for _ in range(2)], frozen=[]))
+def one_without(rng):
+    """two processes; in one of them the second weight has no gradient"""
+    return processes(rng, dict(first=(2, 3), second=(4,), third=(3, 5)), 2, missing=[(0, "second")])
+
+@cases()
+def others_without(rng):
+    """three processes; weights without a gradient in some of them"""
+    return processes(rng, dict(first=(3,), second=(2, 4), third=(5,)), 3, missing=[(1, "first"), (2, "third"), (0, "third")])
+
+@cases()
+def some_frozen(rng):
+    """two processes; the second weight is not trained"""
+    return processes(rng, dict(first=(2, 2), second=(3,), third=(4, 2)), 2, frozen=["second"])
+
+@cases()
+def alone(rng):
+    """a single process"""
+    return processes(rng, dict(first=(3, 2), second=(4,)), 1)
+
+REDUCE, DIVIDE = "        all_reduce(weight.grad)\n", "        weight.grad /= world_size\n"
+ZEROS = "        if weight.grad is None:\n            weight.grad = torch.zeros_like(weight)  # another process may have one: all must call alike\n"
+edits = {
+    "summed": ([(DIVIDE, "")], "your gradients are the sums over all processes: the division by `world_size` is missing."),
+    "halved": ([(DIVIDE, "        weight.grad /= 2\n")], "your sums are divided by 2, however many processes there are. Divide by `world_size`."),
+    "divided-twice": ([(REDUCE, "        weight.grad /= world_size\n" + REDUCE)], "your gradients are divided by `world_size` twice, before and after the sum."),
+    "root": ([(DIVIDE, "        weight.grad /= world_size**0.5\n")], "your sums are divided by the root of `world_size`. A mean divides by the number itself."),
+    "multiplied": ([(DIVIDE, "        weight.grad *= world_size\n")], "your sums are multiplied by `world_size`. Divide."),
+    "not-reduced": ([(REDUCE, "")], "`all_reduce` is never called: each process keeps its own gradients, only smaller."),
+    "nothing-done": ([(REDUCE, ""), (DIVIDE, "")], "the gradients are what they were: `all_reduce` is not called."),
+    "skips-missing": ([(ZEROS, "        if weight.grad is None:\n            continue\n")], "a process in which a weight has no gradient makes a call of `all_reduce` less than the others: their calls no longer belong together, and a real run waits for ever. Such a weight takes part with zeros."),
+    "copy-reduced": ([(REDUCE, "        all_reduce(weight.grad.clone())\n")], "`all_reduce` gets a copy, and its sum is thrown away: the gradients are each process's own, only smaller."),
+    "result-lost": ([(REDUCE, "        mean = weight.grad / world_size\n        all_reduce(mean)\n"), (DIVIDE, "")], "the mean is computed and not put back: the gradients are what they were."),
+    "first-only": ([(DIVIDE, DIVIDE + "        break\n")], "only the first weight's gradient is averaged."),
+    "weights-averaged": ([(REDUCE, "        all_reduce(weight.data)\n")], "it is the weights that are summed over the processes, not their gradients."),
+    "result-assigned": ([(REDUCE, "        weight.grad = all_reduce(weight.grad)\n"), (DIVIDE, "        if weight.grad is not None:\n            weight.grad /= world_size\n")], "you use what `all_reduce` returns, which is None: it works in place. The gradients are lost."),
+    "absolute": ([(DIVIDE, "        weight.grad = weight.grad.abs() / world_size\n")], "your gradients have lost their signs."),
+    "world-minus-one": ([(DIVIDE, "        weight.grad /= max(1, world_size - 1)\n")], "your sums are divided by one less than the number of processes."),
+    "squeezed-to-number": ([(DIVIDE, "        weight.grad = torch.full_like(weight.grad, weight.grad.mean().item() / world_size)\n")], "each weight's gradient has become one number everywhere, the mean of its entries. The mean runs over the processes, entry by entry."),
+    "missing-not-made": ([(ZEROS, "        if weight.grad is None:\n            all_reduce(torch.zeros_like(weight))\n            continue\n")], "a process in which a weight has no gradient takes part with zeros and does not keep the result: its weights then part from the others'. It needs the mean as well."),
+    "missing-as-ones": ([("torch.zeros_like(weight)  # another", "torch.ones_like(weight)  # another")], "a missing gradient takes part as ones. It takes part as zeros."),
+    "twice-reduced": ([(REDUCE, REDUCE + REDUCE)], "`all_reduce` is called twice for each weight, so the sum is taken of sums."),
+    "step-taken": ([(DIVIDE, DIVIDE + "        weight.grad *= 0.1\n")], "your means are scaled down. Averaging is all; the optimizer takes its step afterwards."),
+    "by-those-present": ([(ZEROS, "        there = torch.tensor(0.0 if weight.grad is None else 1.0)\n        all_reduce(there)\n" + ZEROS), (DIVIDE, "        weight.grad /= there.clamp(min=1)\n")], "where a process has no gradient, your mean runs over the others only. It runs over all processes: what is missing counts as zeros."),
+}
+for name, (changes, says) in edits.items():
+    wrong(name, *changes, says=says)
+for one, two in (("summed", "skips-missing"), ("summed", "missing-not-made"), ("summed", "first-only")):
+    wrong(f"{one}+{two}", *(edits[one][0] if two != "first-only" else []), *(edits[two][0] if two != "first-only" else [(DIVIDE, "        break\n")]), says=two_things(edits[one][1], edits[two][1]))
+
+@right
+def scaled_before(model, all_reduce, world_size):
+    with torch.no_grad():
+        for weight in model.parameters():
+            mean = torch.zeros_like(weight) if weight.grad is None else weight.grad / world_size
+            all_reduce(mean)
+            weight.grad = mean if weight.requires_grad else None
+
+@right
+def one_long_vector(model, all_reduce, world_size):
+    trained = [p for p in model.parameters() if p.requires_grad]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in trained])
+    all_reduce(flat)
+    flat /= world_size
+    at = 0
+    for p in trained:
+        p.grad = flat[at : at + p.numel()].view(p.shape).clone()
+        at += p.numel()
+
+@right
+def backwards(model, all_reduce, world_size):
+    """From the last layer to the first, as the gradients come."""
+    for _, p in reversed(list(model.named_parameters())):
+        if p.requires_grad:
+            p.grad = p.grad if p.grad is not None else p.new_zeros(p.shape)
+            all_reduce(p.grad)
+            p.grad.div_(world_size)
+
+@truth
+def told_by_their_sums(model, all_reduce, world_size):
+    """In float64, entry by entry."""
+    for p in model.parameters():
+        if p.requires_grad:
+            entries = [0.0] * p.numel() if p.grad is None else p.grad.flatten().tolist()
+            one = torch.tensor(entries, dtype=torch.float64)
+            all_reduce(one)
+            p.grad = (one / world_size).float().view_as(p)
