@@ -124,8 +124,7 @@ def long(rng, n):
     return dict(x=floats(rng, 2, n))
 
 LOADED, POWERS, STORED = 'other=-float("inf")', "tl.exp(numbers - tl.max(numbers, axis=0))", "powers / tl.sum(powers, axis=0)"
-INSIDE, EMPTY, GRID = "inside = columns < n", "torch.empty_like(x)", "(rows,)"
-ZEROS = (EMPTY, "torch.zeros_like(x)")
+INSIDE, EMPTY, GRID = "inside = columns < n", "torch.zeros_like(x)", "(rows,)"
 TAIL = "The row ends before its block does: choose `other=` so that nothing behind the end is added to the sum or becomes the maximum."
 CAME = "what comes back is `x` as it came: either the kernel stores the numbers that it has loaded, or your function returns `x` in place of the output."
 OUTSIDE = "your kernel reads or writes outside its arrays: where x and output end, there is nothing. Row r begins r · n numbers after the pointer (n, not BLOCK), and its mask lets through the columns below n only. Does each load and each store have that mask?"
@@ -143,27 +142,27 @@ wrong("log-softmax", (STORED, "tl.log(powers / tl.sum(powers, axis=0))"), says="
 wrong("plain-shares", (POWERS, "tl.where(inside, numbers, 0.0)"), says="your numbers are divided by their sum as they are: the exponential is missing.")
 wrong("base-2", ("tl.exp(", "tl.exp2("), says="your powers are powers of 2. The softmax takes powers of e.")
 wrong("view-unseen", ("    x = x.contiguous()\n", ""), says="where the rows of `x` do not lie one behind the other in memory, your result is wrong: the kernel counts its places as if they did. Make `x` contiguous first, or give the kernel the strides.")
-wrong("output-turned", ("    x = x.contiguous()\n    output = torch.empty_like(x)\n", "    output = torch.empty_like(x)\n    x = x.contiguous()\n"), says="where `x` is a view, your numbers come out in other places: `torch.empty_like` of a view may lie in memory as the view does. Make the output after `x` is contiguous.")
-wrong("one-program", (GRID, "(1,)"), ZEROS, says="your grid has one program, so one row is written. Each row needs a program.")
-wrong("one-program-too-few", (GRID, "(rows - 1,)"), ZEROS, says="your grid has a program too few: the last row is not written.")
-wrong("program-a-column", (GRID, "(n,)"), ZEROS, says="your grid has a program for each number of a row. It has one for each row.")
+wrong("output-turned", ("    x = x.contiguous()\n    output = torch.zeros_like(x)\n", "    output = torch.zeros_like(x)\n    x = x.contiguous()\n"), says="where `x` is a view, your numbers come out in other places: `torch.zeros_like` (or `empty_like`) of a view may lie in memory as the view does. Make the output after `x` is contiguous.")
+wrong("one-program", (GRID, "(1,)"), says="your grid has one program, so one row is written. Each row needs a program.")
+wrong("one-program-too-few", (GRID, "(rows - 1,)"), says="your grid has a program too few: the last row is not written.")
+wrong("program-a-column", (GRID, "(n,)"), says="your grid has a program for each number of a row. It has one for each row.")
 wrong("stride-block-read", ("x + row * n", "x + row * BLOCK"), says=OUTSIDE)
 wrong("stride-block", ("x + row * n", "x + row * BLOCK"), ("output + row * n", "output + row * BLOCK"), says=OUTSIDE)
 wrong("stride-missing", ("x + row * n", "x"), says="every program reads row 0. " + LENGTH)
-wrong("stride-missing-written", ("output + row * n", "output"), ZEROS, says="every program writes row 0. " + LENGTH)
+wrong("stride-missing-written", ("output + row * n", "output"), says="every program writes row 0. " + LENGTH)
 wrong("places-missing", ("x + row * n + columns", "x + row + columns"), says=f"your rows overlap: row r is read r numbers after the pointer. {LENGTH}")
 wrong("mask-one-more", (INSIDE, "inside = columns <= n"), says=OUTSIDE)
-wrong("mask-one-less", (INSIDE, "inside = columns < n - 1"), ZEROS, says="your mask leaves out the last number of each row. The row's columns are 0 to n − 1.")
+wrong("mask-one-less", (INSIDE, "inside = columns < n - 1"), says="your mask leaves out the last number of each row. The row's columns are 0 to n − 1.")
 wrong("no-load-mask", (", mask=inside, other=-float(\"inf\")", ""), says=OUTSIDE)
 wrong("no-store-mask", (f"{STORED}, mask=inside", STORED), says=OUTSIDE)
 wrong("no-masks", (", mask=inside, other=-float(\"inf\")", ""), (f"{STORED}, mask=inside", STORED), says=OUTSIDE)
 wrong("block-is-n", ("triton.next_power_of_2(n)", "n"), says="your block has the row's length. A block's length is a power of 2: take the next one, and mask the rest.")
-wrong("block-too-short", ("triton.next_power_of_2(n)", "max(1, triton.next_power_of_2(n) // 2)"), ZEROS, says="your block is shorter than the row, and what lies behind it is left out.")
-wrong("block-of-64", ("triton.next_power_of_2(n)", "64"), ZEROS, says="your block has 64 places whatever the row's length is: what lies behind is left out of long rows.")
-wrong("block-of-128", ("triton.next_power_of_2(n)", "128"), ZEROS, says="your block has 128 places whatever the row's length is: what lies behind is left out of long rows.")
+wrong("block-too-short", ("triton.next_power_of_2(n)", "max(1, triton.next_power_of_2(n) // 2)"), says="your block is shorter than the row, and what lies behind it is left out.")
+wrong("block-of-64", ("triton.next_power_of_2(n)", "64"), says="your block has 64 places whatever the row's length is: what lies behind is left out of long rows.")
+wrong("block-of-128", ("triton.next_power_of_2(n)", "128"), says="your block has 128 places whatever the row's length is: what lies behind is left out of long rows.")
 wrong("returns-x", ("    return output", "    return x"), says=CAME)
 wrong("returns-nothing", ("    return output", "    pass"), says="your function ends without giving anything back: is a `return` missing?")
-wrong("not-stored", (f"tl.store(output + row * n + columns, {STORED}, mask=inside)", STORED), ZEROS, says="your kernel computes and stores nothing: the result is what the output held before.")
+wrong("not-stored", (f"tl.store(output + row * n + columns, {STORED}, mask=inside)", STORED), says="your kernel computes and stores nothing: the result is what the output held before.")
 wrong("numbers-stored", (f"columns, {STORED}", "columns, numbers"), says=CAME)
 
 @wrong("columns", says="your softmax runs down the columns. Each row sums to 1.")
@@ -307,8 +306,8 @@ def one_up_one_down(rng):
 
 @cases()
 def far_below(rng):
-    """all scores near −2,000, 21 keys"""
-    return in_thousands(rng, 21, [-1, -1])
+    """16 queries, all scores near −2,000, 21 keys"""
+    return in_thousands(rng, 21, [-1] * 16)
 
 @cases()
 def far_above(rng):
@@ -398,8 +397,8 @@ edits = {
     "causal-skips-the-diagonal": ([(LOOP, "for first in range(0, tl.program_id(0) * BLOCK if CAUSAL and tl.program_id(0) > 0 else seq_k, BLOCK):")], "causal: the block on the diagonal is skipped, so from the second block of queries on nobody sees the keys next to their own."),
     "returns-nothing": ([("    return output", "    pass")], "your function ends without giving anything back: is a `return` missing?"),
     "returns-pair": ([("    return output", "    return output, None")], "your function returns two things. Return the output alone."),
-    "one-program-a-head": ([("(triton.cdiv(seq_q, BLOCK), batch", "(1, batch"), ("query.new_empty", "query.new_zeros")], "your grid has one program a head, so only the first block of queries is written."),
-    "one-head": ([(", batch * num_heads)", ", 1)"), ("query.new_empty", "query.new_zeros")], "your grid has no programs for the other heads: only the first one is written."),
+    "one-program-a-head": ([("(triton.cdiv(seq_q, BLOCK), batch", "(1, batch")], "your grid has one program a head, so only the first block of queries is written."),
+    "one-head": ([(", batch * num_heads)", ", 1)")], "your grid has no programs for the other heads: only the first one is written."),
 }
 for name, (changes, says) in edits.items():
     wrong(name, *changes, says=says)
@@ -562,8 +561,8 @@ def square(rng):
 
 @cases()
 def sharp(rng):
-    """4 queries, 6 keys, scores of some 60"""
-    return backwards(rng, three(rng, 1, 1, 4, 6, 3, 5, scale=7.0))
+    """4 queries, 6 keys, scores of some 10"""
+    return backwards(rng, three(rng, 1, 1, 4, 6, 3, 5, scale=2.5))
 
 @cases(dict(seq_q=75, seq_k=80), hidden=[dict(seq_q=78, seq_k=73)])
 def watched(rng, seq_q, seq_k):
@@ -729,13 +728,13 @@ def packed_mask(lengths: Sequence[int]) -> Tensor:
 
 # %% exercise="packed_mask" part="variants"
 def lengths_of(rng, count):
-    """Lengths of which two are equal, in a random order."""
-    lengths = [int(n) for n in rng.integers(1, 5, size=count - 1)]
+    """Lengths of which two are equal."""
+    lengths = [int(n) for n in rng.integers(1, 5, size=count)]
     return [*lengths, lengths[0]]
 
-@cases(dict(count=3), dict(count=4))
+@cases(dict(count=2), dict(count=3), low=2, high=5)
 def drawn(rng, count):
-    """{count} sentences, two of them of the same length"""
+    """{count} sentences, and one of the same length as the first"""
     return dict(lengths=lengths_of(rng, count))
 
 @cases()
@@ -1066,14 +1065,14 @@ edits = {
     "divided-by-tokens": ([(SHARE, "1 / all_tokens")], "each piece's mean is divided by the number of all tokens. It is its own tokens' share of them that counts."),
     "cleared-each-time": ([(CLEAR, ""), (BACK, "        optimizer.zero_grad()\n" + BACK)], "the gradients are cleared before each piece, so only the last one counts. Clear them once, before the loop."),
     "not-cleared": ([(CLEAR, "")], "gradients left over from an earlier step are added to the new ones: clear them before the first piece."),
-    "cleared-too-late": ([(CLEAR, ""), (CLIP, CLEAR + CLIP)], "the gradients are cleared after the loop: the step changes nothing."),
+    "cleared-too-late": ([(CLEAR, ""), (CLIP, CLEAR + CLIP)], "the weights are what they were before the call. Does the optimizer take its step, and are the gradients still there then (not cleared after the loop)?"),
     "clip-each": ([(CLIP, ""), (BACK, BACK + "        nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n")], "you clip after each piece. It is the sum of all pieces' gradients that is clipped, once, before the step."),
     "no-clip": ([(CLIP, "")], "your gradients are not clipped when the optimizer uses them."),
     "clip-after": ([(CLIP, ""), (STEP, STEP + CLIP)], "your gradients are not clipped when the optimizer uses them."),
     "clip-value": ([("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "nn.utils.clip_grad_value_(model.parameters(), 1.0)")], "each gradient is clipped by itself. The norm of all together is asked for."),
     "step-each": ([(STEP, ""), (ADD, ADD + "        optimizer.step()\n"), (CLIP, "")], "the optimizer takes a step after each piece. It takes one, after all of them."),
     "step-each-cleared": ([(CLEAR, ""), (STEP, ""), (CLIP, ""), (SHARE, "1.0"), (BACK, "        optimizer.zero_grad()\n" + BACK), (ADD, ADD + "        nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n        optimizer.step()\n")], "every piece gets a step of its own. There is one step, for all of them."),
-    "no-step": ([(STEP, "")], "the optimizer takes no step: the weights stay as they were."),
+    "no-step": ([(STEP, "")], "the weights are what they were before the call. Does the optimizer take its step, and are the gradients still there then (not cleared after the loop)?"),
     "no-backward": ([(BACK, "")], "no gradients are computed: `backward` is missing."),
     "no-train": ([("    model.train()\n", "")], "the model stays in evaluation mode: dropout is off."),
     "not-shifted": ([("shift_right(target)", "target")], "the decoder reads the very tokens that it is to say: `shift_right` is missing."),
@@ -1176,6 +1175,8 @@ def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
     return batch.index_select(0, places[places % world_size == rank])
 
 # %% exercise="shard" part="variants"
+without("one: batch", "one: world", because="there are no more processes than rows, and rank 1 is the second of them")
+
 @cases(dict(batch=8, width=3, world=4), dict(batch=7, width=2, world=3), hidden=[dict(batch=10, width=4, world=3), dict(batch=9, width=5, world=4)])
 def second(rng, batch, width, world):
     """a batch of {batch} rows of {width}, {world} processes, rank 1"""
@@ -1268,7 +1269,7 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
     """`average_gradients` in several processes, played one after the other: the gradients that each has afterwards.
 
     gradients: for each process those that its weights come with, None for none; frozen: weights that are not trained
-    A process's sum needs what the others hand in. So each runs twice: first what it hands in is written down, then it gets the sums.
+    A sum needs what all hand in. So all run again and again: each time one call more gets its sum.
     """
     from autograder.formats.fixtures import Driver
 
@@ -1281,23 +1282,32 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
             model.register_parameter(name, weight)
         return model
 
-    def drive(average: Any) -> dict[str, Any]:
-        handed: list[list[Tensor]] = []
-        for rank in range(len(gradients)):
-            mine: list[Tensor] = []
-            average(process(rank), lambda tensor, mine=mine: mine.append(tensor.detach().clone()), len(gradients))
-            handed.append(mine)
-        alike = len({tuple(tuple(tensor.shape) for tensor in mine) for mine in handed}) == 1
-        told: dict[str, Any] = {"all processes call `all_reduce` alike": alike}
-        for rank in range(len(gradients) if alike else 0):
-            model, sums = process(rank), iter(range(len(handed[0])))
+    def run(average: Any, rank: int, sums: list[Tensor]) -> tuple[nn.Module, list[Tensor]]:
+        """One process, whose first calls get these sums. Also what it hands in, call by call."""
+        model, handed = process(rank), []
 
-            def reduce(tensor: Tensor, sums: Iterator[int] = sums) -> None:
-                place = next(sums)
+        def all_reduce(tensor: Tensor) -> None:
+            place = len(handed)
+            handed.append(tensor.detach().clone())
+            if place < len(sums):
                 with torch.no_grad():
-                    tensor.copy_(sum(mine[place] for mine in handed))
+                    tensor.copy_(sums[place])
 
-            average(model, reduce, len(gradients))
+        average(model, all_reduce, len(gradients))
+        return model, handed
+
+    def drive(average: Any) -> dict[str, Any]:
+        sums: list[Tensor] = []
+        while True:  # each round one more sum is known
+            ran = [run(average, rank, sums) for rank in range(len(gradients))]
+            shapes = {tuple(tuple(tensor.shape) for tensor in handed) for _, handed in ran}
+            calls = len(ran[0][1])
+            if len(shapes) > 1 or len(sums) == calls or calls > 100:
+                break
+            sums.append(torch.stack([handed[len(sums)] for _, handed in ran]).sum(dim=0))
+        told: dict[str, Any] = {"all processes call `all_reduce` alike": len(shapes) == 1}
+        for rank, (model, _) in enumerate(ran if len(shapes) == 1 else []):
+            told[f"process {rank}: weights as they were"] = all(bool((weight == 1).all()) for weight in model.parameters())
             for name, weight in model.named_parameters():
                 if name not in frozen:
                     told[f"process {rank}: gradient of {name}"] = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -1344,11 +1354,11 @@ edits = {
     "divided-twice": ([(REDUCE, "        weight.grad /= world_size\n" + REDUCE)], "your gradients are divided by `world_size` twice, before and after the sum."),
     "root": ([(DIVIDE, "        weight.grad /= world_size**0.5\n")], "your sums are divided by the root of `world_size`. A mean divides by the number itself."),
     "multiplied": ([(DIVIDE, "        weight.grad *= world_size\n")], "your sums are multiplied by `world_size`. Divide."),
-    "not-reduced": ([(REDUCE, "")], "`all_reduce` is never called: each process keeps its own gradients, only smaller."),
-    "nothing-done": ([(REDUCE, ""), (DIVIDE, "")], "the gradients are what they were: `all_reduce` is not called."),
+    "not-reduced": ([(REDUCE, "")], "each process keeps its own gradients, only smaller: no sum over the processes arrives in `.grad`. Is `all_reduce` called, and on `weight.grad` itself, not on a copy?"),
+    "nothing-done": ([(REDUCE, ""), (DIVIDE, "")], "the gradients are what they were: what was summed or averaged has not been put back into `.grad`, or nothing was."),
     "skips-missing": ([(ZEROS, "        if weight.grad is None:\n            continue\n")], "a process in which a weight has no gradient makes a call of `all_reduce` less than the others: their calls no longer belong together, and a real run waits for ever. Such a weight takes part with zeros."),
-    "copy-reduced": ([(REDUCE, "        all_reduce(weight.grad.clone())\n")], "`all_reduce` gets a copy, and its sum is thrown away: the gradients are each process's own, only smaller."),
-    "result-lost": ([(REDUCE, "        mean = weight.grad / world_size\n        all_reduce(mean)\n"), (DIVIDE, "")], "the mean is computed and not put back: the gradients are what they were."),
+    "copy-reduced": ([(REDUCE, "        all_reduce(weight.grad.clone())\n")], "each process keeps its own gradients, only smaller: no sum over the processes arrives in `.grad`. Is `all_reduce` called, and on `weight.grad` itself, not on a copy?"),
+    "result-lost": ([(REDUCE, "        mean = weight.grad / world_size\n        all_reduce(mean)\n"), (DIVIDE, "")], "the gradients are what they were: what was summed or averaged has not been put back into `.grad`, or nothing was."),
     "first-only": ([(DIVIDE, DIVIDE + "        break\n")], "only the first weight's gradient is averaged."),
     "weights-averaged": ([(REDUCE, "        all_reduce(weight.data)\n")], "it is the weights that are summed over the processes, not their gradients."),
     "result-assigned": ([(REDUCE, "        weight.grad = all_reduce(weight.grad)\n"), (DIVIDE, "        if weight.grad is not None:\n            weight.grad /= world_size\n")], "you use what `all_reduce` returns, which is None: it works in place. The gradients are lost."),

@@ -95,7 +95,7 @@ def double_kernel(x, output, n, BLOCK: tl.constexpr):
 
 def double_rows(x):
     x = x.contiguous()  # row r begins at r · n only if the rows lie one behind the other
-    output = torch.empty_like(x)
+    output = torch.zeros_like(x)  # zeros, so that a place which no program writes is seen
     rows, n = x.shape
     double_kernel[(rows,)](x, output, n, BLOCK=triton.next_power_of_2(n))  # the grid in brackets, then the arguments
     return output
@@ -135,7 +135,7 @@ def softmax_rows(x: Tensor) -> Tensor:
     """The softmax of each row, by `softmax_kernel`.   x: (rows, n)   returns: (rows, n)"""
     ### BEGIN SOLUTION
     x = x.contiguous()
-    output = torch.empty_like(x)
+    output = torch.zeros_like(x)
     rows, n = x.shape
     softmax_kernel[(rows,)](x, output, n, BLOCK=triton.next_power_of_2(n))
     return output
@@ -149,10 +149,58 @@ check(softmax_rows, keeps_inputs, right_shape, runs_in_a_kernel, finite, matches
 # - Which number has the exponential 0? Loaded behind the end, it adds nothing to the sum and is never the maximum.
 # - Subtract the row's maximum before the exponential, as in unit 02. `tl.max(numbers, axis=0)` is one number for the block.
 
+# %% part="demo"
+predict("16-idle", "A row has 65 numbers. Which share of its block's places does no work?",
+        choices=("about 2 %", "about 25 %", "about 50 %"))
+
+# %% part="demo" folded=True
+widths = list(range(33, 130))
+idle = [1 - n / (1 << (n - 1).bit_length()) for n in widths]
+show(lines(widths, {"idle places": idle}, "numbers in a row", "places of the block that are masked", percent=True, markers=False,
+           title="A block has a power of 2 for its length"))
+outcome("16-idle", min(("about 2 %", "about 25 %", "about 50 %"), key=lambda told: abs(float(told.split()[1]) / 100 - idle[65 - 33])))
+
+# %% [markdown]
+# Just above a power of 2 nearly half of the block does nothing. Lengths of 64, 128, 256 are no superstition.
+#
+# And how fast is your kernel? Here it is interpreted: Python runs the programs one by one, and its speed says nothing. On a GPU the next cell compiles it
+# and puts it beside PyTorch's own and beside the five operators of unit 02. **Without a GPU, the answer is "not yet measured".**
+
+# %% part="demo" folded=False
+def softmax_in_operators(x):
+    powers = (x - x.amax(dim=1, keepdim=True)).exp()
+    return powers / powers.sum(dim=1, keepdim=True)
+
+
+def softmax_of_pytorch(x):
+    return torch.softmax(x, dim=1)
+
+
+seconds = seconds_on_gpu({"your kernel": use_part("softmax_rows"), "operators": softmax_in_operators, "PyTorch": softmax_of_pytorch}, (4096, 1000))
+table([(name, f"{1e6 * time:.0f} µs") for name, time in seconds.items()] if seconds else [("all three", "not yet measured: no GPU here")],
+      ["4,096 rows of 1,000", "on the GPU"])
+
+# %% [markdown]
+# ## Attention in one kernel
+#
+# `tiled_attention` of unit 12 walks over blocks of queries, and for each of them over blocks of keys. The outer loop's turns have nothing to do with
+# each other. So each becomes a **program**: one for every block of queries of every head. The inner loop stays a loop, inside the kernel. It carries
+# the same three things: for each query of the block the largest score so far $m$, the sum $\ell$, and the weighted sum $o$.
+#
+# Blocks are two-dimensional now. From a column of row numbers and a row of feature numbers, broadcasting makes a table of places:
+#
+# $$\text{place}_{i,c} = (\text{head} \cdot \text{seq} + \text{row}_i) \cdot d + c$$
+#
+# with `head` the number of the head among all of the batch, `seq` the rows in each head, and $d$ the numbers in a row. In code: `(head * seq_q + rows[:, None]) * d_k + features[None, :]`.
+# If you swap the two (`keys[None, :]`, `features[:, None]`), the block comes transposed, at no cost. That is how $K^\top$ is loaded.
+#
+# `tl.dot(a, b)` is the matrix product of two blocks. On a GPU it rounds float32 numbers to 10 binary digits unless you ask for
+# `input_precision="ieee"` (below you will see what that costs).
+
 # %% [markdown] exercise="flash_attention" part="prompt" points=12 difficulty=5 minutes=35 time_limit=40 forbids="softmax scaled_dot_product_attention MultiheadAttention"
 # ## Exercise 2 · `attention_kernel` and `flash_attention`
 #
-# Write the loop over the blocks of keys.
+# Pointers, the block of queries, storing and launching are there. Write the loop over the blocks of keys.
 #
 # | argument of `flash_attention` | shape | meaning |
 # |---|---|---|
@@ -162,7 +210,11 @@ check(softmax_rows, keeps_inputs, right_shape, runs_in_a_kernel, finite, matches
 # | `is_causal` | True or False | True: query $i$ sees the keys $j \le i$ only, aligned top left |
 # | returns | `(batch, num_heads, seq_q, d_v)` | the output alone |
 #
-# - All lengths are arbitrary, `d_k` and `d_v` too. Scores may be in the thousands.
+# - Lengths are arbitrary, `d_k` and `d_v` too. `D_K` and `D_V` are the next powers of 2; what lies behind must be 0 when it is loaded.
+# - Keys behind the end must get **no weight**. A score of 0 is a weight like any other.
+# - No `tl.load` may take more than 64 queries, keys or values of a head. The check watches, and so it does for work done in PyTorch.
+# - PyTorch's `softmax`, `F.scaled_dot_product_attention`, `nn.MultiheadAttention` and Triton's `tl.softmax` are not allowed. `flash_attention` may be changed too.
+# - Scores may be in the thousands, above or below 0.
 
 # %% exercise="flash_attention" part="solution"
 @triton.jit
@@ -207,7 +259,7 @@ def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool =
     query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
     batch, num_heads, seq_q, d_k = query.shape
     seq_k, d_v = value.shape[-2:]
-    output = query.new_empty(batch, num_heads, seq_q, d_v)
+    output = query.new_zeros(batch, num_heads, seq_q, d_v)
     BLOCK, D_K, D_V = 16, max(16, triton.next_power_of_2(d_k)), max(16, triton.next_power_of_2(d_v))
     grid = (triton.cdiv(seq_q, BLOCK), batch * num_heads)
     attention_kernel[grid](
@@ -219,12 +271,47 @@ def flash_attention(query: Tensor, key: Tensor, value: Tensor, is_causal: bool =
 check(flash_attention, keeps_inputs, right_shape, runs_in_a_kernel, finite, matches)
 
 # %% [markdown] exercise="flash_attention" part="hints"
-# - It is `tiled_attention` of unit 12, its inner loop.
+# - It is the inner loop of `tiled_attention` (unit 12), line by line. Have it beside you.
+# - `keys = first + tl.arange(0, BLOCK)`. A head's keys begin at `head * seq_k`, and a row of them has `d_k` numbers; a row of values has `d_v`.
+# - `tl.where(seen, scores, -float("inf"))` hides. What must hold of `keys` so that a key exists? And what, compared with `rows`, if `CAUSAL`?
+# - `tl.max(scores, axis=1)` gives a number for each query, and `[:, None]` makes a column of it.
+
+# %% [markdown]
+# ## What must be kept for the way back?
+#
+# Training also goes backwards. Autograd keeps what the forward pass has made, and for attention that is the table of weights, $n^2$ numbers. A kernel that never makes
+# the table cannot keep it. FlashAttention keeps **one number for each query** in its place,
+#
+# $$L_i = \log \sum_j e^{s_{ij}} = m_i + \log \ell_i, \qquad s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_k}}$$
+#
+# and computes the weights anew, block by block, when it needs them: $P_{ij} = e^{s_{ij} - L_i}$. No second pass for a maximum, no division.
+#
+# The rest is unit 04. With $dO$ for the gradient of the output, and likewise for the others:
+#
+# $$dV = P^\top dO, \qquad dP = dO\,V^\top, \qquad dS = P \circ (dP - D), \qquad dQ = \frac{dS\,K}{\sqrt{d_k}}, \qquad dK = \frac{dS^\top Q}{\sqrt{d_k}}$$
+#
+# $D_i = \sum_j P_{ij}\, dP_{ij}$ sums over all keys, which a block does not have. But $\sum_j P_{ij}\,(dO_i \cdot v_j) = dO_i \cdot \sum_j P_{ij} v_j = dO_i \cdot O_i$. So $D_i$ is
+# a dot product of two rows that are there.
+#
+# **By hand.** One query, two keys, scores $\ln 1$ and $\ln 3$, values 8 and 4. Then $L = \ln 4$, $P = (\frac14, \frac34)$, $O = 5$. With $dO = 2$: $D = 10$, $dP = (16, 8)$, and
+# $dS = (\frac14 \cdot 6, \frac34 \cdot (-2)) = (1.5, -1.5)$. It sums to 0, as a softmax's gradient does.
 
 # %% [markdown] exercise="flash_attention_backward" part="prompt" points=10 difficulty=4 minutes=25 time_limit=15 returns="grad_query grad_key grad_value" forbids="backward grad softmax scaled_dot_product_attention MultiheadAttention"
 # ## Exercise 3 · `flash_attention_backward`
 #
-# In blocks.
+# The way back, block by block, in PyTorch.
+#
+# | argument | shape | meaning |
+# |---|---|---|
+# | `query`, `key`, `value` | as in exercise 2 | |
+# | `output`, `grad_output` | `(batch, num_heads, seq_q, d_v)` | what the forward pass gave, and the gradient of the loss for it |
+# | `logsumexp` | `(batch, num_heads, seq_q)` | $L$, of the **scaled** scores (of those that are seen, if causal) |
+# | `is_causal` | True or False | as in exercise 2 |
+# | returns | three tensors | `grad_query`, `grad_key`, `grad_value`, each like its input |
+#
+# - Blocks of queries and of keys, both of your size, at most 64. Nowhere may an array as large as `seq_q × seq_k` exist, not even a mask. The check watches.
+# - Autograd (`backward`, `grad`), PyTorch's `softmax` and its attention are not allowed.
+# - A hidden pair has the weight 0, so it has no part in any gradient.
 
 # %% exercise="flash_attention_backward" part="solution"
 def flash_attention_backward(
@@ -261,12 +348,91 @@ def flash_attention_backward(
 check(flash_attention_backward, keeps_inputs, right_shape, finite, works_in_blocks, matches)
 
 # %% [markdown] exercise="flash_attention_backward" part="hints"
-# - Two loops.
+# - Make three arrays of zeros, like query, key and value. Each pair of blocks **adds** its part to a slice of each.
+# - $D$ for all queries at once, before the loops: the sum over the last axis of `output * grad_output`, `keepdim=True`.
+# - For one pair of blocks: the weights, from the scores and a slice of `logsumexp` with an axis behind it; then the five formulas, with slices.
+# - Causal: query number `first_query + i` sees key number `first_key + j` if that is no larger. `tril` takes a second argument that moves its diagonal. By how much?
+
+# %% [markdown]
+# ### Both halves in one
+#
+# `torch.autograd.Function` joins a forward and a backward of your own. Below, your two exercises become one operator, of which PyTorch takes gradients like of
+# any other. (A real kernel stores $L$ as it goes, beside the output. Here one line of PyTorch computes it.)
+#
+# **Predict first.** Autograd tells us each memory that it keeps. With one head and `d_head` 16, how many times as much does attention written out keep as yours, at 128 tokens?
+
+# %% part="demo"
+predict("16-kept", "Kept for the way back at 128 tokens, attention written out against yours:",
+        choices=("about the same", "2 to 3 times", "more than 5 times"))
+
+# %% part="demo" folded=False
+flash_forward, flash_backward = use_part("flash_attention"), use_part("flash_attention_backward")
+
+
+class FlashAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value):
+        output = flash_forward(query, key, value)
+        logsumexp = torch.logsumexp(query @ key.mT / math.sqrt(query.shape[-1]), dim=-1)
+        ctx.save_for_backward(query, key, value, output, logsumexp)
+        return output
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return flash_backward(*ctx.saved_tensors, grad_output)
+
+
+def written_out(query, key, value):
+    return (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1) @ value
+
+
+def gradients(attend, inputs):
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    return torch.autograd.grad(attend(*leaves).square().sum(), leaves)
+
+
+def kept(attend, seq):
+    leaves = [torch.randn(1, 1, seq, 16, requires_grad=True) for _ in range(3)]
+    return kept_for_backward(lambda: attend(*leaves))
+
+
+inputs = [torch.randn(1, 2, 24, 16) for _ in range(3)]
+differences = [(a - b).abs().max() for a, b in zip(gradients(FlashAttention.apply, inputs), gradients(written_out, inputs), strict=True)]
+print("largest difference between the gradients:", f"{max(differences).item():.1e}")
+
+# %% part="demo" folded=True
+seqs = [16, 32, 64, 128]
+kibibytes = {name: [kept(attend, seq) / 1024 for seq in seqs] for name, attend in {"written out": written_out, "yours": FlashAttention.apply}.items()}
+figure = lines(seqs, kibibytes, "tokens", "kept for the way back (KiB)", logx=True, logy=True, title="One head, d_head 16")
+figure.axes[0].xaxis.minorticks_off()
+figure.axes[0].set_xticks(seqs, [str(seq) for seq in seqs])
+show(figure)
+more = kibibytes["written out"][-1] / kibibytes["yours"][-1]
+outcome("16-kept", "about the same" if more < 1.5 else "2 to 3 times" if more < 3.5 else "more than 5 times" if more > 5 else f"{more:.1f} times")
+
+# %% [markdown]
+# One line grows with $n$, the other with $n^2$. Your kernel's line starts higher, since it keeps the output as well.
+#
+# ## Several sentences in one row
+#
+# So far a batch was a table: each sentence a row, filled up with padding to the longest. The processor multiplies padding like anything else. **Packing** puts the sentences one
+# behind the other, in a single row without padding. Three things keep them apart:
+#
+# - a **mask** with a square block for each sentence: none sees another;
+# - **positions** that begin at 0 again with each sentence;
+# - a loss that is a mean over tokens, whichever sentence they are from.
+#
+# Of the sentences `7 2`, `5 8 2` this makes the ids `7 2 5 8 2`, the positions `0 1 0 1 2`, and a mask of one 2 × 2 and one 3 × 3 block.
 
 # %% [markdown] exercise="packed_mask" part="prompt" points=4 difficulty=2 minutes=8
 # ## Exercise 4 · `packed_mask`
 #
-# Write.
+# | argument | | meaning |
+# |---|---|---|
+# | `lengths` | a list of whole numbers, each at least 1 | how many tokens each sentence has; `total` is their sum |
+# | returns | `(total, total)`, True and False | row $i$, column $j$: may token $i$ see token $j$? |
+#
+# Each token sees its whole sentence, itself included, and no other. (For a decoder, `&` with a causal mask of the row does the rest.) Two sentences may have the same length.
 
 # %% exercise="packed_mask" part="solution"
 def packed_mask(lengths: Sequence[int]) -> Tensor:
@@ -280,12 +446,18 @@ def packed_mask(lengths: Sequence[int]) -> Tensor:
 check(packed_mask, keeps_inputs, right_shape, matches)
 
 # %% [markdown] exercise="packed_mask" part="hints"
-# - Compare.
+# - First make a row that says of each token whose it is: `0 0 1 1 1`. `torch.repeat_interleave` does that from the sentences' numbers and their lengths.
+# - Two tokens may see each other if the two numbers are equal. Compare the row as a column with the row as a row.
 
 # %% [markdown] exercise="pack" part="prompt" points=4 difficulty=2 minutes=8 returns="ids positions mask"
 # ## Exercise 5 · `pack`
 #
-# Write.
+# | argument | | meaning |
+# |---|---|---|
+# | `sequences` | a list of lists of ids, none of them empty | the sentences; any id may occur, 0 too |
+# | returns | `ids`, `(total,)`, integers | all sentences, one behind the other, in their order |
+# | | `positions`, `(total,)`, integers | each token's place in **its** sentence, from 0 |
+# | | `mask`, `(total, total)` | `packed_mask` of their lengths |
 
 # %% exercise="pack" part="solution"
 def pack(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -300,12 +472,104 @@ def pack(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
 check(pack, keeps_inputs, right_shape, matches)
 
 # %% [markdown] exercise="pack" part="hints"
-# - Positions.
+# - `len(sequence)` for each sequence gives the lengths; your `packed_mask` does the mask.
+# - Positions of one sentence are a `torch.arange`. `torch.cat` puts several behind one another.
+
+# %% [markdown]
+# ### What is it worth?
+#
+# The same 64 sentences of the course's corpus, twice: padded in one batch, and packed into rows of 64 places. A small encoder, forward and back. What counts is **real** tokens a
+# second. First the proof that nothing else changes: the outputs of every sentence, packed and alone.
+#
+# **Predict first.** Padding fills a part of the table, and packed rows have longer tables of scores. How many times as many real tokens a second does packing give here?
+
+# %% part="demo"
+predict("16-packing", "Real tokens a second, packed against padded, on this machine:", choices=("fewer", "1 to 1.3 times", "1.3 to 2 times", "more than 2 times"))
+
+# %% part="demo" folded=False
+from autograder.lab.corpus import sample
+
+put_into_a_row = use_part("pack")
+words = sorted({token for pair in sample(None, 300, seed=3) for token in pair.target})
+number = {word: k + 3 for k, word in enumerate(words)}
+sentences = [[number.get(word, 3) for word in pair.target] + [2] for pair in sample(None, 64, seed=3)]
+print(f"{len(sentences)} sentences of {min(map(len, sentences))} to {max(map(len, sentences))} tokens")
+
+torch.manual_seed(0)
+embedding, places = nn.Embedding(len(words) + 3, 128), nn.Embedding(128, 128)
+layers = nn.ModuleList(nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True) for _ in range(2))
+
+
+def encode(ids, positions, mask):
+    """mask: True where a token may be seen, (rows, seq, seq). PyTorch's layer wants the opposite."""
+    x = embedding(ids) + places(positions)
+    for layer in layers:
+        x = layer(x, src_mask=~mask.repeat_interleave(4, dim=0))
+    return x
+
+
+LENGTH = 64
+rows: list[list[list[int]]] = [[]]
+for sentence in sentences:  # into the last row, if it still fits
+    if sum(map(len, rows[-1])) + len(sentence) > LENGTH:
+        rows.append([])
+    rows[-1].append(sentence)
+filled = [[*row, [0] * (LENGTH - sum(map(len, row)))] for row in rows]  # what is left of a row is a sentence of padding
+packed = tuple(torch.stack(parts) for parts in zip(*(put_into_a_row([sentence for sentence in row if sentence]) for row in filled), strict=True))
+longest = max(map(len, sentences))
+table_of_ids = torch.tensor([sentence + [0] * (longest - len(sentence)) for sentence in sentences])
+padded = table_of_ids, torch.arange(longest).expand_as(table_of_ids), (table_of_ids != 0)[:, None, :].expand(-1, longest, -1)
+
+with torch.no_grad():
+    start, worst = 0, 0.0
+    together = encode(*packed)[0]
+    for sentence in rows[0]:
+        alone = encode(torch.tensor([sentence]), torch.arange(len(sentence))[None], torch.ones(1, len(sentence), len(sentence), dtype=torch.bool))[0]
+        worst = max(worst, (together[start : start + len(sentence)] - alone).abs().max().item())
+        start += len(sentence)
+print(f"packed or alone: largest difference {worst:.1e}")
+
+# %% part="demo" folded=False
+real = sum(map(len, sentences))
+ways = {"padded": padded, "packed": packed}
+speeds = compare({name: lambda batch=batch: encode(*batch).sum().backward() for name, batch in ways.items()}, repeat=5)
+rate = {name: real / speeds.timings[name].low for name in ways}
+gain = rate["packed"] / rate["padded"]
+outcome("16-packing", "fewer" if gain < 1 else "1 to 1.3 times" if gain < 1.3 else "1.3 to 2 times" if gain < 2 else "more than 2 times")
+table([(name, ids.numel(), f"{100 * (1 - real / ids.numel()):.0f} %", f"{rate[name]:,.0f}") for name, (ids, *_) in ways.items()],
+      ["64 sentences", "places", "of them padding", "real tokens a second"])
+
+# %% [markdown]
+# What is gained depends on how different the lengths are. Batches of sentences of like length (unit 10) leave little to gain. Krell and others (2021) report that about half
+# of all places in BERT's Wikipedia data, cut at 512, were padding. On a GPU, kernels for packed rows do not even visit the blocks between two sentences; ours multiplies and then hides them.
+#
+# ## A large batch from small ones
+#
+# A batch does not fit into memory. Then take it in pieces, *micro-batches*: gradients **add** in `.grad`, so go forward and back with each piece, and let the optimizer take one step at the end.
+#
+# But a sum of what? The loss of the large batch is a mean over all its tokens. If piece $k$ has $n_k$ real tokens and the mean loss $\text{loss}_k$, then
+#
+# $$\text{loss} = \sum_k \frac{n_k}{n}\,\text{loss}_k, \qquad n = \sum_k n_k$$
+#
+# In numbers: a piece of 2 tokens with the loss 3, and one of 8 tokens with the loss 1. All together: $(2 \cdot 3 + 8 \cdot 1)/10 = 1.4$. The mean of the two means is 2: a token of the small piece
+# then counts four times as much. In October 2024 several training libraries turned out to do just that (Han, *Bugs in LLM training: gradient accumulation fix*).
 
 # %% [markdown] exercise="accumulated_step" part="prompt" points=8 difficulty=3 minutes=15
 # ## Exercise 6 · `accumulated_step`
 #
-# Write.
+# Unit 10's `train_step`, with the batch in pieces. It leaves the weights that `train_step` would leave if all pieces were one batch.
+#
+# 1. Training mode; the decoder reads `shift_right(target)`; the loss is `label_smoothed_loss`, with its defaults.
+# 2. Gradients left over from before do not count.
+# 3. **One piece at a time** goes through the model, and back before the next one. Do not join the pieces. The check watches.
+# 4. Each real token of the **targets** counts alike, in whatever piece it is. Padding, id 0, counts nowhere.
+# 5. Once, at the end: clip the norm to 1.0, and the optimizer takes its step.
+#
+# | argument | meaning |
+# |---|---|
+# | `model`, `optimizer` | as in `train_step` |
+# | `micro_batches` | a list of pairs `(source, target)`, of different sizes |
+# | returns | the loss of all pieces together, before the step: a Python number |
 
 # %% exercise="accumulated_step" part="solution"
 def accumulated_step(
@@ -335,12 +599,66 @@ def accumulated_step(
 check(accumulated_step, keeps_inputs, works_in_turns, updates_the_model, gives_the_loss, matches)
 
 # %% [markdown] exercise="accumulated_step" part="hints"
-# - Gradients add.
+# - How many real tokens are there in all targets? That number is needed before the first piece goes back.
+# - `label_smoothed_loss` gives a piece's mean. By which share must it be multiplied before `backward()`?
+# - Where does `zero_grad` stand: before the loop, or in it?
+# - `.item()` makes a number of a loss that you add up for the result. Adding the tensors themselves would keep what each piece has kept.
+
+# %% [markdown]
+# **Predict first.** Two pieces of a batch of 64 sentences, and the *mean of means* in place of the weighted sum. The large batch's gradient is the right one. If one piece has 4 tokens
+# for every token of the other, by how much does the wrong gradient differ, in per cent of the right one's length?
+
+# %% part="demo"
+predict("16-means", "By how many per cent does the gradient of the mean of means differ?", unit="%")
+
+# %% part="demo" folded=False
+torch.manual_seed(1)
+linear = nn.Linear(32, 32)
+inputs, classes = torch.randn(1000, 32), torch.randint(32, (1000,))
+
+
+def gradient_of(parts):
+    """The gradient of the mean of the parts' mean losses."""
+    linear.zero_grad()
+    (sum(F.cross_entropy(linear(inputs[part]), classes[part]) for part in parts) / len(parts)).backward()
+    return linear.weight.grad.clone()
+
+
+right = gradient_of([slice(0, 1000)])
+ratios = [1, 2, 4, 8, 16, 32]
+off = []
+for ratio in ratios:
+    cut = 1000 // (ratio + 1)
+    off.append(((gradient_of([slice(0, cut), slice(cut, 1000)]) - right).norm() / right.norm()).item())
+figure = lines(ratios, {"mean of means": off}, "tokens in the larger piece for each in the smaller", "difference, of the gradient's length", percent=True, logx=True,
+               title="Two pieces of 1,000 tokens")
+figure.axes[0].xaxis.minorticks_off()
+figure.axes[0].set_xticks(ratios, [str(ratio) for ratio in ratios])
+show(figure)
+outcome("16-means", 100 * off[ratios.index(4)], unit="%")
+
+# %% [markdown]
+# With equal pieces the two agree, which is why nobody notices in a first test. The more unequal, the further apart.
+#
+# ## Two processes
+#
+# With several GPUs, the pieces go side by side. In **data parallelism** each process, numbered by its *rank*, has a copy of the whole model and works on its own rows of each batch. Before
+# the step, all average their gradients by `all_reduce`: every process hands in a tensor, and every process gets the sum. Same weights, same gradients, same step: the copies stay equal, and
+# nobody ever sends a weight.
+#
+# `all_reduce` is a meeting. If one process calls it five times and another six, the sixth call waits for ever.
 
 # %% [markdown] exercise="shard" part="prompt" points=2 difficulty=1 minutes=5
 # ## Exercise 7 · `shard`
 #
-# Write.
+# Deal out the rows of a batch like cards: process `rank` gets the rows `rank`, `rank + world_size`, `rank + 2 · world_size`, and so on. Each row goes to exactly one process.
+#
+# | argument | | meaning |
+# |---|---|---|
+# | `batch` | `(batch, ...)`, a tensor | |
+# | `rank` | a number from 0 to `world_size` − 1 | which process |
+# | `world_size` | a number | how many processes there are; at most `batch` |
+# | returns | `(its rows, ...)` | the rows of process `rank`, in order |
 
 # %% exercise="shard" part="solution"
 def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
@@ -353,12 +671,22 @@ def shard(batch: Tensor, rank: int, world_size: int) -> Tensor:
 check(shard, keeps_inputs, right_shape, matches)
 
 # %% [markdown] exercise="shard" part="hints"
-# - Slices.
+# - A slice has three parts: `start:stop:step`. Which of them are `rank` and `world_size`?
 
 # %% [markdown] exercise="average_gradients" part="prompt" points=6 difficulty=2 minutes=9
 # ## Exercise 8 · `average_gradients`
 #
-# Write.
+# | argument | meaning |
+# |---|---|
+# | `model` | gradients are in `.grad` of its parameters, or None |
+# | `all_reduce` | `all_reduce(tensor)` replaces the tensor, **in place**, by its sum over all processes, and returns nothing |
+# | `world_size` | how many processes there are |
+# | returns | nothing; afterwards each trained parameter's `.grad` is the mean over all processes |
+#
+# - A parameter may have no gradient in one process and have one in another (a layer that this process's rows did not use). It counts as zeros there, **and takes part**: all processes must make the same calls.
+# - Parameters with `requires_grad=False` are not trained: leave them out.
+#
+# The check plays all processes one after the other, with a stand-in for `all_reduce`.
 
 # %% exercise="average_gradients" part="solution"
 def average_gradients(model: nn.Module, all_reduce: Callable[[Tensor], None], world_size: int) -> None:
@@ -380,4 +708,256 @@ def average_gradients(model: nn.Module, all_reduce: Callable[[Tensor], None], wo
 check(average_gradients, matches)
 
 # %% [markdown] exercise="average_gradients" part="hints"
-# - Sum.
+# - Sum over all processes, then divide. Both in place, on `.grad`.
+# - Which parameters are the same in all processes: those that have a gradient, or those that are trained?
+# - `torch.zeros_like(weight)` is a gradient that adds nothing.
+
+# %% [markdown]
+# ### Really two
+#
+# `torchrun` starts the same program several times and tells each copy its rank. The program stands in `autograder/lab/data_parallel.py`: a small Transformer learns to say a sentence backwards, with
+# your `shard` and your `average_gradients`. Two processes meet over *gloo* (on CPUs; GPUs use *nccl*). The same program as one process stands beside it.
+#
+# **Predict first.** After eight steps, how do the losses of two processes and of one compare?
+
+# %% part="demo"
+predict("16-two", "The losses of two processes and of one:", choices=("the same, to the last digit", "the same, up to rounding", "alike, but each its own way"))
+
+# %% part="demo" folded=False
+from autograder.lab.data_parallel import losses_by_torchrun, train
+
+one_process = train(rank=0, world_size=1, all_reduce=lambda tensor: None)
+two_processes = losses_by_torchrun(2)
+if two_processes:
+    apart = max(abs(a - b) for a, b in zip(one_process, two_processes, strict=True))
+    outcome("16-two", "the same, to the last digit" if apart == 0 else "the same, up to rounding" if apart < 1e-4 else "alike, but each its own way")
+table([(step + 1, f"{one:.6f}", f"{two_processes[step]:.6f}" if two_processes else "did not run") for step, one in enumerate(one_process)],
+      ["step", "loss, one process", "loss, two processes"])
+
+# %% [markdown] part="question"
+# ## Written question
+#
+# The demo's sentences all have 12 tokens. Your translation batches are padded, and the rank that gets the long sentences has twice as many real tokens as the other. Each process computes `label_smoothed_loss` of its
+# rows and calls `average_gradients`. Is the result the gradient of the whole batch? If not, what would you change, and what would the processes have to tell each other?
+
+# %% [markdown] part="answer" id="unequal-ranks" points=4
+# ### BEGIN SOLUTION
+# **Model answer.** No. Each process's loss is a mean over its own tokens, and `average_gradients` weighs the processes alike: it is the mean of means of exercise 6. A token of the process with fewer tokens counts twice as much.
+#
+# The cure is that of exercise 6 as well. Each process multiplies its loss by its own tokens divided by all tokens, and by `world_size`, since the division by `world_size` follows (or it uses the sum and leaves the division out). The
+# number of all tokens is not known to one process alone. So before going back, they `all_reduce` their numbers of tokens: one number each.
+#
+# **Rubric (4 points).** 1 it says that the result is not the whole batch's gradient; 1 it names the cause, each process's mean counting alike; 1 weights by real tokens, with `world_size` or the sum dealt with; 1 the number of tokens must be reduced too.
+# ### END SOLUTION
+
+# %% [markdown]
+# ## The ladder goes on
+#
+# Unit 12's ladder had eight rungs. Here are six more. Each cell says what a CPU can show. What needs a GPU stays **"not yet measured"** in the table until you run the notebook on one.
+#
+# **Rung 9: which attention runs?** `F.scaled_dot_product_attention` chooses among *back ends*: `MATH` makes the table; `FLASH_ATTENTION`, `EFFICIENT_ATTENTION` and `CUDNN_ATTENTION` do not. Each refuses some inputs, and then the
+# choice falls to a slower one, without a word. `sdpa_kernel` allows one alone, so that it must say so.
+#
+# **Predict first.** On a CPU there are `MATH` and `FLASH_ATTENTION`. Which of these rules the fast one out?
+
+# %% part="demo"
+predict("16-refused", "On a CPU, FLASH_ATTENTION refuses:", choices=("is_causal", "a mask", "dropout", "float64", "none of them"))
+
+# %% part="demo" folded=False
+import warnings
+
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+device = "cuda" if torch.cuda.is_available() else "cpu"
+dtype = torch.float16 if device == "cuda" else torch.float32  # on a GPU the flash kernel wants 16 bits
+q = torch.randn(2, 4, 64, 32, device=device, dtype=dtype)
+triangle = torch.ones(64, 64, dtype=torch.bool, device=device).tril()
+asked = {"nothing special": (q, {}), "is_causal": (q, dict(is_causal=True)), "a mask": (q, dict(attn_mask=triangle)),
+         "dropout": (q, dict(dropout_p=0.1)), "float64": (q.double(), {})}
+
+
+def runs(backend, x, options):
+    with sdpa_kernel(backend), warnings.catch_warnings(action="ignore"):
+        try:
+            F.scaled_dot_product_attention(x, x, x, **options)
+        except RuntimeError:
+            return False
+    return True
+
+
+backends = [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION]
+answers = {name: [runs(backend, *what) for backend in backends] for name, what in asked.items()}
+if device == "cpu":
+    outcome("16-refused", next((name for name, (_, flash, *_) in answers.items() if not flash), "none of them"))
+table([(name, *("runs" if ok else "refuses" for ok in row)) for name, row in answers.items()], [f"on this {device}", *(backend.name for backend in backends)])
+
+# %% [markdown]
+# On a GPU the picture is another one. PyTorch's flash kernel for CUDA takes no mask at all, and no float32 (Dao's original neither). `is_causal=True` runs where the same triangle as a mask does not. Run the cell there before you
+# believe a benchmark.
+#
+# **Rung 10: TF32.** NVIDIA's GPUs since Ampere can multiply float32 numbers rounded to 10 binary digits after the point, TF32, several times as fast. PyTorch does so after
+# `torch.set_float32_matmul_precision("high")`. A CPU cannot show the speed, but the error: the next cell rounds the inputs alike.
+
+# %% part="demo"
+predict("16-tf32", "A product of 256 × 256 in TF32: its error is how many times that of float32?", choices=("about 10", "about 1,000", "about 100,000"))
+
+# %% part="demo" folded=False
+def rounded_to_tf32(x):
+    return ((x.view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)  # the last 13 of 23 digits become 0
+
+
+a, b = torch.randn(2, 256, 256)
+exact = a.double() @ b.double()
+products = {"float32": a @ b, "TF32": rounded_to_tf32(a) @ rounded_to_tf32(b), "bfloat16": a.bfloat16().float() @ b.bfloat16().float()}
+errors = {name: ((product - exact).abs().max() / exact.abs().max()).item() for name, product in products.items()}
+outcome("16-tf32", min(("about 10", "about 1,000", "about 100,000"), key=lambda told: abs(math.log(float(told[6:].replace(",", "")) * errors["float32"] / errors["TF32"]))))
+table([(name, f"{error:.1e}") for name, error in errors.items()], ["inputs in", "largest error, of the largest entry"])
+
+# %% [markdown]
+# **Rung 11: `.item()` waits.** A GPU works through a queue that Python fills. `loss.item()` wants a number, so Python stops until the queue is empty, and the GPU then stands still until Python has filled it again. On a CPU there is no queue and
+# nothing to wait for. Call it every 100 steps, not at each one. (Your `accumulated_step` calls it for every piece. How would you change that?)
+#
+# **Rung 12: graph breaks.** `torch.compile` records what a function does, as one graph. Where it meets something that it cannot record, it ends the graph, lets Python do that, and begins another one. Each break costs: nothing is fused across it.
+
+# %% part="demo" folded=False
+import logging
+
+logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
+
+
+def with_python(x):
+    h = torch.relu(x @ x.T)
+    if h.mean().item() > 1:  # Python wants a number to decide
+        h = h / h.mean()
+    print("large" if h.sum() > 10 else "small")
+    return h.sum()
+
+
+def with_tensors(x):
+    h = torch.relu(x @ x.T)
+    mean = h.mean()
+    return torch.where(mean > 1, h / mean, h).sum()  # both are computed, one is taken
+
+# %% part="demo"
+predict("16-breaks", "Into how many graphs does torch.compile cut `with_python`?", choices=("1", "2", "3", "4 or more"))
+
+# %% part="demo" folded=False
+import torch._dynamo
+
+x = torch.randn(8, 8)
+found = {function.__name__: torch._dynamo.explain(function)(x) for function in (with_python, with_tensors)}
+graphs = found["with_python"].graph_count
+outcome("16-breaks", str(graphs) if graphs < 4 else "4 or more")
+table([(name, told.graph_count, "; ".join(reason.reason.splitlines()[0] for reason in told.break_reasons) or "none") for name, told in found.items()],
+      ["function", "graphs", "breaks"])
+
+# %% [markdown]
+# `torch._dynamo.explain` needs no GPU and no compiler: it only looks. What the breaks cost is to be measured where `torch.compile` gains anything, on a GPU.
+#
+# **Rung 13: activation checkpointing** (Chen and others, 2016). What autograd keeps grows with each layer. `checkpoint(layer, x)` keeps the layer's *input* alone, and runs the layer once more on the way back. It is
+# FlashAttention's bargain once again: compute twice, keep less.
+#
+# **Predict first.** A training step is one forward pass and a backward pass of about twice the work. With checkpoints the forward runs twice. How much longer does a step take, and how much less is kept?
+
+# %% part="demo"
+predict("16-checkpoint", "With checkpoints a step takes:", choices=("about as long", "a third longer", "twice as long"))
+
+# %% part="demo" folded=False
+from torch.utils.checkpoint import checkpoint
+
+deep = nn.ModuleList(nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True) for _ in range(8)).to(device)
+x = torch.randn(8, 64, 128, device=device)
+
+
+def through(count, checkpointed):
+    h = x
+    for layer in deep[:count]:
+        h = checkpoint(layer, h, use_reentrant=False) if checkpointed else layer(h)
+    return h
+
+
+counts = [1, 2, 4, 8]
+mebibytes = {name: [kept_for_backward(lambda: through(count, way), deep.parameters()) / 2**20 for count in counts]  # noqa: B023
+             for name, way in {"all kept": False, "checkpoints": True}.items()}
+steps = compare({name: lambda way=way: through(8, way).sum().backward() for name, way in {"all kept": False, "checkpoints": True}.items()}, repeat=5, device=device)
+longer = steps.timings["checkpoints"].low / steps.timings["all kept"].low
+outcome("16-checkpoint", "about as long" if longer < 1.12 else "a third longer" if longer < 1.7 else "twice as long")
+
+# %% part="demo" folded=True
+show(lines(counts, mebibytes, "layers", "kept for the way back (MiB)", title=f"With checkpoints a step of 8 layers takes {longer:.2f} times as long"))
+
+# %% [markdown]
+# **Rung 14: packing** you have measured above.
+
+# %% part="demo" folded=True
+unknown = "not yet measured"
+on_gpu = {}
+if device == "cuda":
+    for name, way in {"all kept": False, "checkpoints": True}.items():
+        torch.cuda.reset_peak_memory_stats()
+        through(8, way).sum().backward()
+        on_gpu[name] = torch.cuda.max_memory_allocated() / 2**20
+    large = torch.randn(4096, 4096, device=device)
+    times = {}
+    for precision in ("highest", "high"):
+        torch.set_float32_matmul_precision(precision)
+        times[precision] = measure(torch.mm, large, large, device=device).median
+    torch.set_float32_matmul_precision("highest")
+table([
+    ("your softmax, one kernel", "right or wrong", "time", f"{1e6 * seconds['your kernel']:.0f} µs" if seconds else unknown),
+    ("9 back ends", "what the CPU's refuse", "what CUDA's refuse", "see the table above" if device == "cuda" else unknown),
+    ("10 TF32", f"error: {errors['TF32'] / errors['float32']:,.0f} times float32's", "speed", f"{times['highest'] / times['high']:.1f} times" if on_gpu else unknown),
+    ("11 fewer .item()", "nothing: no queue", "the wait", unknown),
+    ("12 no graph breaks", f"{graphs} graphs become 1", "time", unknown),
+    ("13 checkpoints", f"{mebibytes['all kept'][-1] / mebibytes['checkpoints'][-1]:.0f} times less kept, {longer:.2f} times as long", "peak memory",
+     f"{on_gpu['all kept']:.0f} → {on_gpu['checkpoints']:.0f} MiB" if on_gpu else unknown),
+    ("14 packing", f"{gain:.2f} times the real tokens a second", "with a kernel for packed rows", unknown),
+], ["rung", "shown here", "needs a GPU", "there"])
+
+# %% [markdown]
+# ## What you built
+#
+# - `softmax_rows` and `flash_attention`, with kernels of your own: fetch once, compute, write once.
+# - `flash_attention_backward`: gradients from one kept number a query.
+# - `packed_mask` and `pack`: rows without padding.
+# - `accumulated_step`, `shard` and `average_gradients`: a large batch's gradient from small pieces, one after the other or side by side.
+#
+# ## Test yourself
+#
+# **1.** Why must a kernel be correct whatever order its programs run in? What would happen if program 1 read what program 0 has written?
+#
+# <details><summary>Answer</summary>
+#
+# The GPU starts as many programs as it has room for, in no promised order. Program 1 might read before program 0 has written. The interpreter runs them in order, so it would not show the fault.
+# </details>
+#
+# **2.** In the softmax kernel `other=` is −∞, in the attention kernel keys are loaded with `other=0.0`. Why not −∞ there?
+#
+# <details><summary>Answer</summary>
+#
+# A key behind the end goes into a dot product first. 0 · (−∞) is NaN, and sums of NaN spoil whole scores. So it is loaded as 0, and its **score** becomes −∞.
+# </details>
+#
+# **3.** A sentence of 10 tokens stands behind one of 20 in a packed row. Which row of the position table do its tokens get, and what would go wrong otherwise?
+#
+# <details><summary>Answer</summary>
+#
+# Rows 0 to 9. With 20 to 29 the model would read the sentence as if 20 tokens stood before it: other outputs than alone.
+# </details>
+#
+# **4.** Two processes, and in one of them a weight never gets a gradient. Your colleague skips it with `if weight.grad is None: continue`. What does the run do?
+#
+# <details><summary>Answer</summary>
+#
+# It hangs, or mixes up gradients of different weights: one process makes a call less, so its next call meets the other's call for another weight.
+# </details>
+#
+# ## Sources
+#
+# - Tillet, Kung, Cox, *Triton: An Intermediate Language and Compiler for Tiled Neural Network Computations* (2019), and Triton's documentation: its tutorial has a softmax kernel.
+# - Dao, Fu, Ermon, Rudra, Ré, *FlashAttention* (2022), algorithms 1 and 4; Dao, *FlashAttention-2* (2023): a program for each block of queries, and the log-sum-exp as the one thing kept.
+# - Krell, Kosec, Perez, Fitzgibbon, *Efficient Sequence Packing without Cross-contamination* (2021).
+# - Han, *Bugs in LLM Training: Gradient Accumulation Fix* (Unsloth, 2024).
+# - Li and others, *PyTorch Distributed: Experiences on Accelerating Data Parallel Training* (2020).
+# - Chen, Xu, Zhang, Guestrin, *Training Deep Nets with Sublinear Memory Cost* (2016).
+# - PyTorch's documentation: `torch.nn.attention.sdpa_kernel`, `torch.set_float32_matmul_precision`, `torch.utils.checkpoint`, `torchrun`.
