@@ -322,7 +322,7 @@ def largest_last(rng, seq_k):
     given["key"][:, :, -1, 0] += 4
     return given
 
-@cases(dict(seq_q=33, seq_k=130), hidden=[dict(seq_q=35, seq_k=120)])
+@cases(dict(seq_q=20, seq_k=70), hidden=[dict(seq_q=21, seq_k=69)])
 def watched(rng, seq_q, seq_k):
     """{seq_q} queries, {seq_k} keys, d_k = 6, d_v = 5, watched"""
     given = three(rng, 1, 1, seq_q, seq_k, 6, 5)
@@ -525,10 +525,10 @@ def backwards(rng, given, is_causal=False):
     more = dict(output=output.float(), logsumexp=size.float(), grad_output=floats(rng, *output.shape))
     return given | more | (dict(is_causal=True) if is_causal else {})
 
-@cases(dict(seq_q=5, seq_k=7, d_k=4, d_v=6), dict(seq_q=6, seq_k=3, d_k=5, d_v=2))
+@cases(dict(seq_q=3, seq_k=5, d_k=4, d_v=6), dict(seq_q=6, seq_k=4, d_k=5, d_v=2), high=7)
 def drawn(rng, seq_q, seq_k, d_k, d_v):
-    """2 sentences, 3 heads: {seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
-    return backwards(rng, three(rng, 2, 3, seq_q, seq_k, d_k, d_v))
+    """2 sentences, one head: {seq_q} queries, {seq_k} keys, d_k = {d_k}, d_v = {d_v}"""
+    return backwards(rng, three(rng, 2, 1, seq_q, seq_k, d_k, d_v))
 
 @cases(dict(seq=7, d_k=3, d_v=5), low=3)
 def causal(rng, seq, d_k, d_v):
@@ -545,16 +545,6 @@ def causal_many_queries(rng, seq_q, seq_k):
     """causal: {seq_q} queries, {seq_k} keys"""
     return backwards(rng, three(rng, 1, 2, seq_q, seq_k, 5, 3), is_causal=True)
 
-@cases(dict(seq_q=70, seq_k=35), dict(seq_q=36, seq_k=66), hidden=[dict(seq_q=71, seq_k=34), dict(seq_q=38, seq_k=69)])
-def several_blocks(rng, seq_q, seq_k):
-    """{seq_q} queries, {seq_k} keys, d_k = 3, d_v = 2"""
-    return backwards(rng, three(rng, 1, 1, seq_q, seq_k, 3, 2, scale=0.8))
-
-@cases(dict(seq=69), hidden=[dict(seq=74)])
-def several_blocks_causal(rng, seq):
-    """causal: {seq} queries and keys, d_k = 2, d_v = 3"""
-    return backwards(rng, three(rng, 1, 1, seq, seq, 2, 3, scale=0.8), is_causal=True)
-
 @cases()
 def square(rng):
     """2 sentences, 2 heads, 2 queries, 2 keys, all of length 2"""
@@ -565,16 +555,16 @@ def sharp(rng):
     """4 queries, 6 keys, scores of some 6"""
     return backwards(rng, three(rng, 1, 1, 4, 6, 3, 5, scale=1.8))
 
-@cases(dict(seq_q=75, seq_k=80), hidden=[dict(seq_q=78, seq_k=73)])
+@cases(dict(seq_q=110, seq_k=40), hidden=[dict(seq_q=105, seq_k=42)])
 def watched(rng, seq_q, seq_k):
-    """{seq_q} queries, {seq_k} keys, d_k = 3, d_v = 2, watched"""
-    given = backwards(rng, three(rng, 1, 1, seq_q, seq_k, 3, 2, scale=0.8))
+    """{seq_q} queries, {seq_k} keys, d_k = 2, d_v = 1, watched"""
+    given = backwards(rng, three(rng, 1, 1, seq_q, seq_k, 2, 1, scale=0.8))
     return dict(given, query=fixture("queries_in_blocks", query=given["query"], table=seq_q * seq_k))
 
-@cases(dict(seq=77), hidden=[dict(seq=75)])
+@cases(dict(seq=67), hidden=[dict(seq=70)])
 def watched_causal(rng, seq):
-    """causal: {seq} queries and keys, d_k = 3, d_v = 2, watched"""
-    given = backwards(rng, three(rng, 1, 1, seq, seq, 3, 2, scale=0.8), is_causal=True)
+    """causal: {seq} queries and keys, d_k = 1, d_v = 2, watched"""
+    given = backwards(rng, three(rng, 1, 1, seq, seq, 1, 2, scale=0.8), is_causal=True)
     return dict(given, query=fixture("queries_in_blocks", query=given["query"], table=seq * seq))
 
 WEIGHTS = "torch.exp(q @ k.mT * scale - logsumexp[..., rows, None])"
@@ -1006,7 +996,7 @@ def optimizer_in_turns(kind: str, rate: float, rows: list[int]) -> Any:
     return Watched(make(weights, lr=rate), lambda: facts)
 
 # %% exercise="accumulated_step" part="variants"
-SIZE = 13
+SIZE = 8
 
 def in_turns(rng, rows, lengths, d, scale, kind="sgd", rate=0.5, left_over=False, evaluated=False, output_scale=None):
     """Micro-batches of so many rows, their targets so long."""
@@ -1020,9 +1010,9 @@ def in_turns(rng, rows, lengths, d, scale, kind="sgd", rate=0.5, left_over=False
 @cases()
 def unequal(rng):
     """three micro-batches of 1, 4 and 2 pairs, of 3, 7 and 5 tokens, gradients of a norm below 1"""
-    return in_turns(rng, [1, 4, 2], [3, 7, 5], 6, 0.25)
+    return in_turns(rng, [1, 4, 2], [3, 7, 5], 4, 0.25)
 
-@cases(dict(first=2, second=5, d=7), low=2, high=6)
+@cases(dict(first=2, second=5, d=3), low=2, high=6)
 def two(rng, first, second, d):
     """micro-batches of {first} and {second} pairs, of 4 and 6 tokens, gradients of a norm below 1"""
     return in_turns(rng, [first, second], [4, 6], d + 2, 0.2)
@@ -1030,27 +1020,27 @@ def two(rng, first, second, d):
 @cases()
 def steep(rng):
     """two micro-batches of 3 and 1 pairs, gradients of a norm above 1"""
-    return in_turns(rng, [3, 1], [6, 4], 7, 0.3, output_scale=5.0)
+    return in_turns(rng, [3, 1], [6, 4], 5, 0.3, output_scale=5.0)
 
 @cases()
 def left_over(rng):
     """two micro-batches, a model that comes with gradients left over from an earlier step"""
-    return in_turns(rng, [2, 3], [5, 3], 8, 0.2, left_over=True)
+    return in_turns(rng, [2, 3], [5, 3], 4, 0.2, left_over=True)
 
 @cases()
 def evaluated(rng):
     """two micro-batches, a model that comes in evaluation mode"""
-    return in_turns(rng, [1, 3], [4, 6], 6, 0.4, evaluated=True)
+    return in_turns(rng, [1, 3], [4, 6], 5, 0.4, evaluated=True)
 
 @cases()
 def with_adam(rng):
     """three micro-batches, Adam as the optimizer"""
-    return in_turns(rng, [2, 1, 3], [4, 3, 6], 7, 0.5, kind="adam", rate=0.03)
+    return in_turns(rng, [2, 1, 3], [4, 3, 6], 4, 0.5, kind="adam", rate=0.03)
 
 @cases()
 def one_piece(rng):
     """one micro-batch of 4 pairs"""
-    return in_turns(rng, [4], [5], 6, 0.3)
+    return in_turns(rng, [4], [5], 4, 0.3)
 
 SHARE, LOSS, BACK = "int((target != 0).sum()) / all_tokens", "label_smoothed_loss(model(source, shift_right(target)), target) * share", "        loss.backward()  # adds to the gradients, and frees what the forward pass has kept\n"
 CLEAR, CLIP, STEP, ADD = "    optimizer.zero_grad()\n", "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", "    optimizer.step()\n", "        total += loss.item()\n"

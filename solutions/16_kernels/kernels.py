@@ -13,8 +13,8 @@
 # **Time:** about three hours, 125 minutes of them for the exercises.
 # **You need:** units 04 (gradients of attention), 10 (`train_step`) and 12 (`tiled_attention`, the roof of a machine).
 #
-# No GPU is needed. Triton's *interpreter* runs a kernel on a CPU, one program after the other, slowly and exactly.
-# Where there is a GPU, the cells that measure compile the same kernels for it. Triton runs on Linux; elsewhere exercises 1 and 2 cannot be judged.
+# No GPU is needed: Triton's *interpreter* runs a kernel on a CPU, slowly and exactly. Where there is a GPU, the cells that measure compile for it.
+# Triton runs on Linux; elsewhere exercises 1 and 2 cannot be judged.
 
 # %% part="setup"
 import math
@@ -42,15 +42,13 @@ shift_right, label_smoothed_loss = use_part("shift_right"), use_part("label_smoo
 # %% [markdown]
 # ## The idea: one small program, many times
 #
-# In unit 12, each PyTorch operator fetched its inputs from main memory and carried its result back. A softmax written as five operators climbs
-# the stairs five times. A **kernel** is a program that runs on the GPU itself. It fetches once, computes in fast memory as much as it likes, and
-# writes once.
+# In unit 12, each PyTorch operator fetched its inputs from main memory and carried its result back. A softmax of five operators climbs
+# the stairs five times. A **kernel** is a program that runs on the GPU itself. It fetches once, computes in fast memory, and writes once.
 #
-# You do not write a loop over the data. You write what **one program** does, and launch it many times over a *grid*. All copies are the
-# same; each asks for its own number, `tl.program_id(0)`, and works on its own piece. The copies run in any order, at the same time, and
-# do not talk to each other.
+# You write what **one program** does, and launch it many times over a *grid*. Each copy asks for its own number, `tl.program_id(0)`, and works on its
+# own piece. The copies run in any order and do not talk to each other.
 #
-# In Triton a program works on **blocks**: `tl.arange(0, 8)` is eight numbers at once. The length of a block must be a power of 2. A row seldom is. So the
+# In Triton a program works on **blocks**: `tl.arange(0, 8)` is eight numbers at once. A block's length must be a power of 2; a row's seldom is. So the
 # program takes the next power of 2 and **masks** what lies behind the end.
 
 # %% part="demo" folded=True
@@ -65,8 +63,7 @@ show(kernel_grid(rows=4, length=5, block=8))
 # %% [markdown]
 # ## How a kernel finds its numbers
 #
-# A kernel is given **pointers**: the address of an array's first number. Memory is one long street, and row $r$ of an array with rows of length $n$ begins
-# $r \cdot n$ houses further on. Column $c$ of it lives at
+# A kernel is given **pointers**: the address of an array's first number. Memory is one long street. Where rows have the length $n$, column $c$ of row $r$ lives at
 #
 # $$\text{address} = \text{pointer} + r \cdot n + c$$
 #
@@ -81,7 +78,7 @@ show(kernel_grid(rows=4, length=5, block=8))
 # | `tl.store(pointer + places, numbers, mask=inside)` | writes where the mask is True |
 # | `tl.exp(x)`, `tl.max(x, axis=0)`, `tl.sum(x, axis=0)` | what they say, on a block |
 #
-# Here is a whole kernel. It doubles each row. `BLOCK` is a `tl.constexpr`: it must be known when the kernel is compiled.
+# A whole kernel, which doubles each row. `BLOCK` is a `tl.constexpr`: known when the kernel is compiled.
 
 # %% part="demo" folded=False
 @triton.jit
@@ -156,8 +153,10 @@ predict("16-idle", "A row has 65 numbers. Which share of its block's places does
 # %% part="demo" folded=True
 widths = list(range(33, 130))
 idle = [1 - n / (1 << (n - 1).bit_length()) for n in widths]
-show(lines(widths, {"idle places": idle}, "numbers in a row", "places of the block that are masked", percent=True, markers=False,
-           title="A block has a power of 2 for its length"))
+figure = lines(widths, {"idle places": idle}, "numbers in a row", "places of the block that are masked", percent=True, markers=False,
+               title="A block has a power of 2 for its length")
+figure.axes[0].set_xticks([33, 64, 96, 128])
+show(figure)
 outcome("16-idle", min(("about 2 %", "about 25 %", "about 50 %"), key=lambda told: abs(float(told.split()[1]) / 100 - idle[65 - 33])))
 
 # %% [markdown]
@@ -630,8 +629,8 @@ off = []
 for ratio in ratios:
     cut = 1000 // (ratio + 1)
     off.append(((gradient_of([slice(0, cut), slice(cut, 1000)]) - right).norm() / right.norm()).item())
-figure = lines(ratios, {"mean of means": off}, "tokens in the larger piece for each in the smaller", "difference, of the gradient's length", percent=True, logx=True,
-               title="Two pieces of 1,000 tokens")
+figure = lines(ratios, {"mean of means": [100 * share for share in off]}, "tokens in the larger piece for each in the smaller", "off by (% of the gradient's length)", logx=True,
+               title="1,000 tokens in two pieces")
 figure.axes[0].xaxis.minorticks_off()
 figure.axes[0].set_xticks(ratios, [str(ratio) for ratio in ratios])
 show(figure)
