@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..formats.fixtures import NotAsked
 
 _TRIED = "3.7"
@@ -148,13 +150,13 @@ def _put_up_the_guard(interpreter: Any) -> None:
     def guarded_load(self: Any, ptrs: Any, mask: Any, *more: Any) -> Any:
         _stay_inside(ptrs, mask, "reads")
         for seen in _guard.watchers:
-            seen.most_loaded = max(seen.most_loaded, int(mask.data.sum()))
+            seen.most_loaded = max(seen.most_loaded, int(np.asarray(mask.data).sum()))
         return load(self, ptrs, mask, *more)
 
     def guarded_store(self: Any, ptrs: Any, value: Any, mask: Any, *more: Any) -> Any:
         _stay_inside(ptrs, mask, "writes")
         for seen in _guard.watchers:
-            seen.stored += int(mask.data.sum())
+            seen.stored += int(np.asarray(mask.data).sum())
         return store(self, ptrs, value, mask, *more)
 
     function.__call__ = noted_call
@@ -164,7 +166,7 @@ def _put_up_the_guard(interpreter: Any) -> None:
 
 
 def _stay_inside(ptrs: Any, mask: Any, does: str) -> None:
-    used = ptrs.data[mask.data]
+    used = np.asarray(ptrs.data)[np.asarray(mask.data)]  # of a block pointer the mask is an array itself
     inside = [(used >= low) & (used < high) for low, high in _guard.arrays]
     if used.size and not (sum(inside) > 0).all():
         raise IndexError(f"the kernel {does} outside the arrays it was given: its mask lets through places that do not exist")

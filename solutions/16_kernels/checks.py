@@ -127,6 +127,7 @@ LOADED, POWERS, STORED = 'other=-float("inf")', "tl.exp(numbers - tl.max(numbers
 INSIDE, EMPTY, GRID = "inside = columns < n", "torch.zeros_like(x)", "(rows,)"
 TAIL = "The row ends before its block does: choose `other=` so that nothing behind the end is added to the sum or becomes the maximum."
 CAME = "what comes back is `x` as it came: either the kernel stores the numbers that it has loaded, or your function returns `x` in place of the output."
+VIEW = "where the rows of `x` do not lie one behind the other in memory, your result is wrong: the kernel counts its places as if they did. Make `x` contiguous first, or give the kernel the strides."
 OUTSIDE = "your kernel reads or writes outside its arrays: where x and output end, there is nothing. Row r begins r · n numbers after the pointer (n, not BLOCK), and its mask lets through the columns below n only. Does each load and each store have that mask?"
 LENGTH = "Row r begins r · n numbers after the pointer, with n the row's own length."
 wrong("keeps_inputs", (EMPTY, "x"), says="your kernel writes into the caller's `x`. Make a new array for the result.")
@@ -141,7 +142,8 @@ wrong("divided-by-length", (STORED, "powers / n"), says="the exponentials are di
 wrong("log-softmax", (STORED, "tl.log(powers / tl.sum(powers, axis=0))"), says="you give the logarithm of the softmax.")
 wrong("plain-shares", (POWERS, "tl.where(inside, numbers, 0.0)"), says="your numbers are divided by their sum as they are: the exponential is missing.")
 wrong("base-2", ("tl.exp(", "tl.exp2("), says="your powers are powers of 2. The softmax takes powers of e.")
-wrong("view-unseen", ("    x = x.contiguous()\n", ""), says="where the rows of `x` do not lie one behind the other in memory, your result is wrong: the kernel counts its places as if they did. Make `x` contiguous first, or give the kernel the strides.")
+wrong("view-unseen", ("    x = x.contiguous()\n", ""), says=VIEW)
+wrong("view-unseen-2", ("    x = x.contiguous()\n    output = torch.zeros_like(x)\n", "    output = torch.zeros(x.shape)\n"), says=VIEW)
 wrong("output-turned", ("    x = x.contiguous()\n    output = torch.zeros_like(x)\n", "    output = torch.zeros_like(x)\n    x = x.contiguous()\n"), says="where `x` is a view, your numbers come out in other places: `torch.zeros_like` (or `empty_like`) of a view may lie in memory as the view does. Make the output after `x` is contiguous.")
 wrong("one-program", (GRID, "(1,)"), says="your grid has one program, so one row is written. Each row needs a program.")
 wrong("one-program-too-few", (GRID, "(rows - 1,)"), says="your grid has a program too few: the last row is not written.")
@@ -290,29 +292,29 @@ def causal_many_queries(rng, seq_q, seq_k):
     """causal: {seq_q} queries, {seq_k} keys"""
     return dict(**three(rng, 1, 1, seq_q, seq_k, 3, 4), is_causal=True)
 
-def in_thousands(rng, seq_k, directions):
-    """Scores near 2,000 times each query's direction, exact in float32; the largest comes last."""
+def in_hundreds(rng, seq_k, directions):
+    """Scores near 500 times each query's direction, exact in float32; the largest comes last."""
     quarters = lambda *shape: torch.from_numpy((rng.integers(-4, 5, size=shape) / 4).astype("float32"))
     query, key = quarters(1, 1, len(directions), 4), quarters(1, 1, seq_k, 4)
-    query[..., 0] = 128.0 * torch.tensor(directions, dtype=torch.float32)
+    query[..., 0] = 32.0 * torch.tensor(directions, dtype=torch.float32)
     key[..., 0] = 31.875 + torch.from_numpy(rng.integers(-2, 3, size=seq_k).astype("float32")) / 64
     key[:, :, -1, 0] = 32.0
     return dict(query=query, key=key, value=floats(rng, 1, 1, seq_k, 3))
 
 @cases()
 def one_up_one_down(rng):
-    """one query's scores all near 2,000, the next one's all near −2,000, 32 keys"""
-    return in_thousands(rng, 32, [1, -1, 1])
+    """one query's scores all near 500, the next one's all near −500, 32 keys"""
+    return in_hundreds(rng, 32, [1, -1, 1])
 
 @cases()
 def far_below(rng):
-    """16 queries, all scores near −2,000, 21 keys"""
-    return in_thousands(rng, 21, [-1] * 16)
+    """16 queries, all scores near −500, 21 keys"""
+    return in_hundreds(rng, 21, [-1] * 16)
 
 @cases()
 def far_above(rng):
-    """all scores near 2,000, the largest in the last of 3 blocks of 16"""
-    return in_thousands(rng, 35, [1, 1])
+    """all scores near 500, the largest in the last of 3 blocks of 16"""
+    return in_hundreds(rng, 35, [1, 1])
 
 @cases(dict(seq_k=36), hidden=[dict(seq_k=34)])
 def largest_last(rng, seq_k):
@@ -625,6 +627,10 @@ edits = {
 }
 for name, (changes, says) in edits.items():
     wrong(name, *changes, says=says)
+for name in ("dots-of-a-block", "softmax-in-block", "causal-local", "causal-local-turned", "value-lost", "query-lost", "key-lost", "key-and-value-lost", "all-lost", "queries-tail-lost"):
+    for size in (16, 64):
+        wrong(f"{name}-{size}", *edits[name][0], ("block, scale = 32,", f"block, scale = {size},"), says=edits[name][1])
+wrong("value-from-scores-unscaled", (GV, "+= (grad_scores / scale).mT @ go"), says=edits["value-from-scores"][1])
 for one, two in (("no-scale", "causal-ignored"), ("no-scale", "no-dots"), ("no-dots", "causal-ignored"), ("no-scale", "key-lost"), ("no-scale", "query-lost")):
     wrong(f"{one}+{two}", *(edits[one][0] if (one, two) != ("no-scale", "no-dots") else []), *(edits[two][0] if (one, two) != ("no-scale", "no-dots") else [(GRAD, "grad_scores = weights * (go @ v.mT)")]), says=two_things(edits[one][1], edits[two][1]))
 
@@ -877,6 +883,8 @@ edits = {
     "nothing": ([(f"return ids, positions, {MASK}", "pass")], "your function ends without giving anything back: is a `return` missing?"),
     "as-float": ([(IDS, IDS.replace("sequence])", "sequence], dtype=torch.float32)"))], "your ids are no integers: an embedding cannot look them up."),
     "sorted": ([(IDS, IDS.replace("for sequence in sequences", "for sequence in sorted(sequences, key=len)"))], "your ids come in another order: the sentences are to stand in the order in which they are given."),
+    "longest-first": ([("    ids = ", "    sequences = sorted(sequences, key=len, reverse=True)\n    ids = ")], "your ids come in another order: the sentences are to stand in the order in which they are given."),
+    "positions-by-index": ([(PLACES, "torch.tensor([list(sequence).index(token) for sequence in sequences for token in sequence])")], "where a sentence holds an id twice, the second gets the position of the first: `index` finds the first one."),
     "backwards": ([(IDS, IDS.replace("for sequence in sequences", "for sequence in sequences[::-1]"))], "your sentences stand in the reverse order."),
     "first-only": ([(IDS, "torch.tensor(list(sequences[0]))"), (PLACES, "torch.arange(len(ids))"), (MASK, "packed_mask([len(ids)])")], "only the first sentence is packed."),
     "ids-nested": ([(IDS, IDS + "[None]")], "your ids have an axis in front. Their shape is (total,)."),
