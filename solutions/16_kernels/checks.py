@@ -630,6 +630,9 @@ for name, (changes, says) in edits.items():
 for name in ("dots-of-a-block", "softmax-in-block", "causal-local", "causal-local-turned", "value-lost", "query-lost", "key-lost", "key-and-value-lost", "all-lost", "queries-tail-lost"):
     for size in (16, 64):
         wrong(f"{name}-{size}", *edits[name][0], ("block, scale = 32,", f"block, scale = {size},"), says=edits[name][1])
+MASKED = "(lambda s: torch.exp(s - s.logsumexp(-1, keepdim=True)).nan_to_num())((q @ k.mT * scale).masked_fill(torch.arange(k.shape[-2]) + first_key > torch.arange(q.shape[-2])[:, None] + first_query if is_causal else torch.zeros((), dtype=torch.bool), -math.inf))"
+for size in (16, 32, 64):
+    wrong(f"softmax-in-block-masked-{size}", (WEIGHTS, MASKED), ("block, scale = 32,", f"block, scale = {size},"), says=edits["softmax-in-block"][1])
 wrong("value-from-scores-unscaled", (GV, "+= (grad_scores / scale).mT @ go"), says=edits["value-from-scores"][1])
 for one, two in (("no-scale", "causal-ignored"), ("no-scale", "no-dots"), ("no-dots", "causal-ignored"), ("no-scale", "key-lost"), ("no-scale", "query-lost")):
     wrong(f"{one}+{two}", *(edits[one][0] if (one, two) != ("no-scale", "no-dots") else []), *(edits[two][0] if (one, two) != ("no-scale", "no-dots") else [(GRAD, "grad_scores = weights * (go @ v.mT)")]), says=two_things(edits[one][1], edits[two][1]))
