@@ -81,7 +81,7 @@ def entry_of(lesson: Lesson) -> UnitEntry:
         for exercise in lesson.exercises
     )
     written = sum(float(cell.marks.get("points", 0)) for cell in lesson.questions if cell.part == "answer")
-    optional = any(_OPTIONAL.search(cell.source) for cell in lesson.cells[:1])
+    optional = any(_OPTIONAL.search(cell.source) for cell in lesson.cells[:3])
     title = f"{lesson.title} (optional)" if optional else lesson.title
     return UnitEntry(lesson.unit, title, unit_minutes(lesson), written, exercises)
 

@@ -8,6 +8,8 @@ own parts, where they have passed. Several GPUs talk by nccl, everything else by
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -30,13 +32,23 @@ def losses_by_torchrun(processes: int) -> list[float] | None:
     """
     if torch.cuda.is_available() and 1 <= torch.cuda.device_count() < processes:
         print(f"{torch.cuda.device_count()} GPU for {processes} processes: they run on the CPU (gloo).")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", __spec__.name]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        "-m",
+        __spec__.name,
+    ]
     root = str(Path(__file__).resolve().parents[2])
     places = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": places, "TORCH_CPP_LOG_LEVEL": "ERROR"}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=True)
-        told: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"losses"')))
+        told: dict[str, Any] = json.loads(
+            next(line for line in done.stdout.splitlines() if line.startswith('{"losses"'))
+        )
     except subprocess.CalledProcessError as error:
         said = [line for line in (error.stderr or "").splitlines() if "Error" in line]
         print(f"torchrun did not run here: {said[0].strip() if said else f'exit status {error.returncode}'}")
@@ -81,9 +93,9 @@ def _main() -> None:
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     on_gpus = torch.cuda.is_available() and torch.cuda.device_count() >= world_size
     distributed.init_process_group("nccl" if on_gpus else "gloo")
-    sys.stdout = sys.stdout if rank == 0 else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    losses = train(rank, world_size, distributed.all_reduce, f"cuda:{rank}" if on_gpus else "cpu")
-    print(json.dumps({"losses": losses}), flush=True)
+    with contextlib.redirect_stdout(sys.stdout if rank == 0 else io.StringIO()):
+        losses = train(rank, world_size, distributed.all_reduce, f"cuda:{rank}" if on_gpus else "cpu")
+        print(json.dumps({"losses": losses}), flush=True)
     distributed.destroy_process_group()
 
 

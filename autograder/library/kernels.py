@@ -92,6 +92,9 @@ def watching_launches() -> Iterator[Launches]:
 class _Absent:
     """Stands for Triton where there is none: whatever is looked up in it is there, and only launching a kernel fails."""
 
+    def __bool__(self) -> bool:
+        return False
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -107,7 +110,7 @@ class _NoKernel:
         self.fn, self.__name__ = function, function.__name__
 
     def __getitem__(self, grid: Any) -> Any:
-        raise NotAsked(why_no_kernels())
+        raise NotAsked(why_no_kernels().rstrip("."))
 
 
 def _put_up_the_guard(interpreter: Any) -> None:
@@ -169,4 +172,6 @@ def _stay_inside(ptrs: Any, mask: Any, does: str) -> None:
     used = np.asarray(ptrs.data)[np.asarray(mask.data)]  # of a block pointer the mask is an array itself
     inside = [(used >= low) & (used < high) for low, high in _guard.arrays]
     if used.size and not (sum(inside) > 0).all():
-        raise IndexError(f"the kernel {does} outside the arrays it was given: its mask lets through places that do not exist")
+        raise IndexError(
+            f"the kernel {does} outside the arrays it was given: its mask lets through places that do not exist"
+        )

@@ -65,9 +65,9 @@ def flash_attention_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """PyTorch's autograd through PyTorch's attention."""
     with torch.enable_grad():
-        leaves = [x.detach().requires_grad_(True) for x in (query, key, value)]
-        made = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
-        grad_query, grad_key, grad_value = torch.autograd.grad(made, leaves, grad_output)
+        q, k, v = (x.detach().requires_grad_(True) for x in (query, key, value))
+        made = F.scaled_dot_product_attention(q, k, v, is_causal=is_causal)
+        grad_query, grad_key, grad_value = torch.autograd.grad(made, (q, k, v), grad_output)
     return grad_query, grad_key, grad_value
 
 
@@ -196,7 +196,8 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
 
     def run(average: Any, rank: int, sums: list[Tensor]) -> tuple[nn.Module, list[Tensor]]:
         """One process, whose first calls get these sums. Also what it hands in, call by call."""
-        model, handed = process(rank), []
+        model = process(rank)
+        handed: list[Tensor] = []
 
         def all_reduce(tensor: Tensor) -> None:
             place = len(handed)

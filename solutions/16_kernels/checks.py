@@ -507,9 +507,9 @@ def flash_attention_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """PyTorch's autograd through PyTorch's attention."""
     with torch.enable_grad():
-        leaves = [x.detach().requires_grad_(True) for x in (query, key, value)]
-        made = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
-        grad_query, grad_key, grad_value = torch.autograd.grad(made, leaves, grad_output)
+        q, k, v = (x.detach().requires_grad_(True) for x in (query, key, value))
+        made = F.scaled_dot_product_attention(q, k, v, is_causal=is_causal)
+        grad_query, grad_key, grad_value = torch.autograd.grad(made, (q, k, v), grad_output)
     return grad_query, grad_key, grad_value
 
 
@@ -926,7 +926,7 @@ def by_lists(sequences):
 def counting_up(sequences):
     """A token's place is how many of its sentence stand before it: read off the mask."""
     mask = packed_mask(tuple(len(s) for s in sequences))
-    return torch.tensor(sum((list(s) for s in sequences), [])), mask.tril(-1).sum(dim=1), mask
+    return torch.tensor([token for s in sequences for token in s]), mask.tril(-1).sum(dim=1), mask
 
 @truth
 def by_nested_tensors(sequences):
@@ -1286,7 +1286,8 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
 
     def run(average: Any, rank: int, sums: list[Tensor]) -> tuple[nn.Module, list[Tensor]]:
         """One process, whose first calls get these sums. Also what it hands in, call by call."""
-        model, handed = process(rank), []
+        model = process(rank)
+        handed: list[Tensor] = []
 
         def all_reduce(tensor: Tensor) -> None:
             place = len(handed)

@@ -3,13 +3,23 @@
 import pytest
 
 from autograder.formats.cases import Call, Observation, Tolerance
-from autograder.judging.probes import Probe, Trial, computes_in_type, works_in_blocks, works_once
+from autograder.judging.probes import (
+    Probe,
+    Trial,
+    computes_in_type,
+    runs_in_a_kernel,
+    works_in_blocks,
+    works_in_turns,
+    works_once,
+)
 
 pytestmark = pytest.mark.quick
 
 FACTS = {
     works_in_blocks: {"makes a table of all scores": False, "takes more than a block of scores": False},
     works_once: {"reads the source again": False, "computes old positions again": False},
+    works_in_turns: {"joins the pieces": False, "goes back only at the end": False, "reads a piece twice": False},
+    runs_in_a_kernel: {"launches a kernel": True, "calls tl.softmax": False, "leaves places unwritten": False},
     computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
 }
 
