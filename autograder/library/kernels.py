@@ -31,6 +31,8 @@ class Launches:
     """Numbers that one `tl.load` of one program has read at the most; masked ones do not count."""
     stored: int = 0
     """Numbers that kernels have written, all together; masked ones do not count."""
+    exponentials: int = 0
+    """Exponentials that kernels have taken, all together."""
     ready_made: set[str] = field(default_factory=set)
     """Functions of Triton's own, written in Triton, that a kernel has called."""
 
@@ -162,6 +164,15 @@ def _put_up_the_guard(interpreter: Any) -> None:
             seen.stored += int(np.asarray(mask.data).sum())
         return store(self, ptrs, value, mask, *more)
 
+    def counted(exponential: Callable[..., Any]) -> Callable[..., Any]:
+        def take(self: Any, number: Any) -> Any:
+            for seen in _guard.watchers:
+                seen.exponentials += int(np.size(number.data))
+            return exponential(self, number)
+
+        return take
+
+    builder.create_exp, builder.create_exp2 = counted(builder.create_exp), counted(builder.create_exp2)
     function.__call__ = noted_call
     executor.__call__, executor._init_args_hst = guarded_launch, noted_arrays
     builder.create_masked_load, builder.create_masked_store = guarded_load, guarded_store

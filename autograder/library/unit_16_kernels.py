@@ -21,10 +21,10 @@ def softmax_rows(x: Tensor) -> Tensor:
     return x.softmax(dim=-1)
 
 
-def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = False) -> Any:
+def given_to_a_kernel(x: Tensor, results: int, powers: int, most: int = 0, turned: bool = False) -> Any:
     """`x`, and after the call a look at what was launched meanwhile, and what PyTorch computed beside it.
 
-    results: so many numbers are to be written; most: so many may one load read at the most, 0 for any number
+    results: so many numbers are to be written; powers: so many exponentials does it take at the least; most: so many may one load read at the most, 0 for any number
     turned:  `x` is a view, whose rows are the columns of what lies in memory
     """
     from autograder.formats.fixtures import NotAsked, Watched
@@ -34,7 +34,7 @@ def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = Fal
     if why := why_no_kernels():
         raise NotAsked(why.rstrip("."))
     facts = {"launches a kernel": False, "computes outside the kernel": False, "calls tl.softmax": False}
-    facts["leaves places unwritten"] = True
+    facts |= {"takes exponentials elsewhere": True, "leaves places unwritten": True}
     if most:
         facts["loads more than a block"] = False
 
@@ -47,6 +47,7 @@ def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = Fal
         with watching_launches() as seen, noting(note):
             yield
         facts["launches a kernel"] = seen.count > 0
+        facts["takes exponentials elsewhere"] = seen.exponentials < powers
         facts["leaves places unwritten"] = seen.stored < results
         facts["calls tl.softmax"] = "softmax" in seen.ready_made
         if most:

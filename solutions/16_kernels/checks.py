@@ -22,10 +22,10 @@ def softmax_rows(x: Tensor) -> Tensor:
     return x.softmax(dim=-1)
 
 
-def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = False) -> Any:
+def given_to_a_kernel(x: Tensor, results: int, powers: int, most: int = 0, turned: bool = False) -> Any:
     """`x`, and after the call a look at what was launched meanwhile, and what PyTorch computed beside it.
 
-    results: so many numbers are to be written; most: so many may one load read at the most, 0 for any number
+    results: so many numbers are to be written; powers: so many exponentials does it take at the least; most: so many may one load read at the most, 0 for any number
     turned:  `x` is a view, whose rows are the columns of what lies in memory
     """
     from autograder.formats.fixtures import NotAsked, Watched
@@ -35,7 +35,7 @@ def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = Fal
     if why := why_no_kernels():
         raise NotAsked(why.rstrip("."))
     facts = {"launches a kernel": False, "computes outside the kernel": False, "calls tl.softmax": False}
-    facts["leaves places unwritten"] = True
+    facts |= {"takes exponentials elsewhere": True, "leaves places unwritten": True}
     if most:
         facts["loads more than a block"] = False
 
@@ -48,6 +48,7 @@ def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = Fal
         with watching_launches() as seen, noting(note):
             yield
         facts["launches a kernel"] = seen.count > 0
+        facts["takes exponentials elsewhere"] = seen.exponentials < powers
         facts["leaves places unwritten"] = seen.stored < results
         facts["calls tl.softmax"] = "softmax" in seen.ready_made
         if most:
@@ -59,12 +60,14 @@ def given_to_a_kernel(x: Tensor, results: int, most: int = 0, turned: bool = Fal
 @triton.jit
 def copy_kernel(x, output, n, BLOCK: tl.constexpr):
     places = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(output + places, tl.load(x + places, mask=places < n), mask=places < n)
+    numbers = tl.load(x + places, mask=places < n, other=0.0)
+    tl.store(output + places, numbers * tl.exp(numbers * 0.0), mask=places < n)
 
-def by_a_kernel(x):
-    """The same numbers, copied by a kernel: a truth has to launch one too."""
+def by_a_kernel(x, times=1):
+    """The same numbers, copied by a kernel that also takes exponentials: a truth has to do so too."""
     output = torch.empty_like(x, memory_format=torch.contiguous_format)
-    copy_kernel[(triton.cdiv(x.numel(), 64),)](x.contiguous(), output, x.numel(), BLOCK=64)
+    for _ in range(times):
+        copy_kernel[(triton.cdiv(x.numel(), 64),)](x.contiguous(), output, x.numel(), BLOCK=64)
     return output
 
 def three(rng, batch, heads, seq_q, seq_k, d_k, d_v, scale=1.5):
@@ -95,12 +98,12 @@ def whole_blocks(rng, rows, n):
 @cases(dict(rows=4, n=7))
 def watched(rng, rows, n):
     """{rows} rows of {n} numbers, watched"""
-    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n))
+    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n, powers=rows * n))
 
 @cases(dict(rows=5, n=6))
 def turned(rng, rows, n):
     """{rows} rows of {n} numbers, a view whose rows do not lie one behind the other"""
-    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n, turned=True))
+    return dict(x=fixture("given_to_a_kernel", x=floats(rng, rows, n), results=rows * n, powers=rows * n, turned=True))
 
 @cases()
 def far_below_zero(rng):
@@ -328,7 +331,7 @@ def largest_last(rng, seq_k):
 def watched(rng, seq_q, seq_k):
     """{seq_q} queries, {seq_k} keys, d_k = 6, d_v = 5, watched"""
     given = three(rng, 1, 1, seq_q, seq_k, 6, 5)
-    return dict(given, query=fixture("given_to_a_kernel", x=given["query"], results=5 * seq_q, most=64 * 6))
+    return dict(given, query=fixture("given_to_a_kernel", x=given["query"], results=5 * seq_q, powers=seq_q * seq_k, most=64 * 6))
 
 SCALE, SEEN = 'input_precision="ieee") * scale', "seen = keys[None, :] < seq_k"
 FUTURE, HIDE = "            seen = seen & (keys[None, :] <= rows[:, None])\n", "scores = tl.where(seen, scores, -float(\"inf\"))"
@@ -493,13 +496,13 @@ def by_fused_attention(query, key, value, is_causal=False):
     """PyTorch's own, unwatched."""
     from autograder.library.quiet import paused
     with paused():
-        return by_a_kernel(F.scaled_dot_product_attention(query.double(), key.double(), value.double(), is_causal=is_causal).float())
+        return by_a_kernel(F.scaled_dot_product_attention(query.double(), key.double(), value.double(), is_causal=is_causal).float(), times=20)
 
 @truth
 def by_the_table(query, key, value, is_causal=False):
     from autograder.library.quiet import paused
     with paused():
-        return by_a_kernel(attention_in_full(query, key, value, is_causal)[3].float())
+        return by_a_kernel(attention_in_full(query, key, value, is_causal)[3].float(), times=20)
 
 # %% exercise="flash_attention_backward" part="library"
 def flash_attention_backward(

@@ -410,7 +410,7 @@ more = kibibytes["written out"][-1] / kibibytes["yours"][-1]
 outcome("16-kept", "about the same" if more < 1.5 else "2 to 3 times" if more < 3.5 else "more than 5 times" if more > 5 else f"{more:.1f} times")
 
 # %% [markdown]
-# One line grows with $n$, the other with $n^2$. Your kernel's line starts higher, since it keeps the output as well.
+# One line grows with $n$, the other with $n^2$. At 16 tokens yours is no lower, since it keeps the output as well.
 #
 # ## Several sentences in one row
 #
@@ -794,7 +794,7 @@ table([(name, *("runs" if ok else "refuses" for ok in row)) for name, row in ans
 # On a GPU the picture is another one. PyTorch's flash kernel for CUDA takes no mask at all, and no float32 (Dao's original neither). `is_causal=True` runs where the same triangle as a mask does not. Run the cell there before you
 # believe a benchmark.
 #
-# **Rung 10: TF32.** NVIDIA's GPUs since Ampere can multiply float32 numbers rounded to 10 binary digits after the point, TF32, several times as fast. PyTorch does so after
+# **Rung 10: TF32.** NVIDIA's GPUs since Ampere can multiply float32 numbers rounded to 10 binary digits after the point, TF32, and do so faster. PyTorch does it after
 # `torch.set_float32_matmul_precision("high")`. A CPU cannot show the speed, but the error: the next cell rounds the inputs alike.
 
 # %% part="demo"

@@ -19,7 +19,12 @@ FACTS = {
     works_in_blocks: {"makes a table of all scores": False, "takes more than a block of scores": False},
     works_once: {"reads the source again": False, "computes old positions again": False},
     works_in_turns: {"joins the pieces": False, "goes back only at the end": False, "reads a piece twice": False},
-    runs_in_a_kernel: {"launches a kernel": True, "calls tl.softmax": False, "leaves places unwritten": False},
+    runs_in_a_kernel: {
+        "launches a kernel": True,
+        "calls tl.softmax": False,
+        "takes exponentials elsewhere": False,
+        "leaves places unwritten": False,
+    },
     computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
 }
 

@@ -69,6 +69,10 @@ def test_functions_of_tritons_own_are_known_by_name() -> None:
     with watching_launches() as seen:
         run(what="numbers / tl.sum(numbers, axis=0)")(torch.ones(4))
     assert "sum" in seen.ready_made
+    assert seen.exponentials == 0
+    with watching_launches() as seen:
+        run(what="tl.exp(numbers) + tl.exp2(numbers)")(torch.ones(3))
+    assert seen.exponentials == 8  # of whole blocks, masked places too
     assert "softmax" not in seen.ready_made
 
 

@@ -51,6 +51,8 @@ _KERNEL = {
     "`kernel[grid](...)` launches it.",
     "computes outside the kernel": "your code takes exponentials, maxima, sums or products in PyTorch. These belong into the kernel; "
     "outside it, make the output and launch.",
+    "takes exponentials elsewhere": "your kernels take fewer exponentials than the result needs. Each of them belongs into the kernel; outside "
+    "it, make the output and launch.",
     "leaves places unwritten": "your kernels have written fewer numbers than the result has, and what was not written holds whatever lay "
     "in memory. Does the grid have a program for each piece, and does each program store all of its numbers?",
     "calls tl.softmax": "your kernel calls Triton's own `tl.softmax`, which does this exercise's work. Write it out.",
