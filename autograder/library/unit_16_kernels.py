@@ -201,6 +201,8 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
         handed: list[Tensor] = []
 
         def all_reduce(tensor: Tensor) -> None:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"all_reduce takes a tensor, and got {tensor!r}")
             place = len(handed)
             handed.append(tensor.detach().clone())
             if place < len(sums):

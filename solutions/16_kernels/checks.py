@@ -178,7 +178,7 @@ def columns(x):
 def whole_table(x):
     return softmax_rows(x.reshape(1, -1)).view(x.shape)
 
-@wrong("runs_in_a_kernel", says="these belong into the kernel")
+@wrong("runs_in_a_kernel", says="your code takes exponentials, maxima, sums or products in PyTorch. These belong into the kernel; outside it, make the output and launch.")
 def powers_outside(x):
     powers = torch.exp(x - x.amax(dim=1, keepdim=True))
     return by_a_kernel(powers / powers.sum(dim=1, keepdim=True))
@@ -410,7 +410,7 @@ for name, (changes, says) in edits.items():
 for one, two in (("no-scale", "tail-seen"), ("no-scale", "total-not-rescaled"), ("tail-seen", "causal-ignored"), ("no-scale", "causal-ignored"), ("total-not-rescaled", "causal-ignored")):
     wrong(f"{one}+{two}", *edits[one][0], *edits[two][0], says=two_things(edits[one][1], edits[two][1]))
 
-@wrong("runs_in_a_kernel", says="a single `tl.load` of your kernel reads more than 64 queries, keys or values of a head")
+@wrong("runs_in_a_kernel", says="a single `tl.load` of your kernel reads more than 64 queries, keys or values of a head. One program looks at a block of them at a time: that is the point.")
 def one_block(query, key, value, is_causal=False):
     (batch, heads, n, d_k), (m, d_v) = query.shape, value.shape[-2:]
     output = torch.empty(batch, heads, n, d_v)
@@ -1096,7 +1096,7 @@ edits = {
     "gradients-averaged": ([(SHARE, "1.0"), (CLIP, "    for weight in model.parameters():\n        weight.grad /= len(micro_batches)\n" + CLIP), (ADD, "        total += loss.item() / len(micro_batches)\n")], f"every piece counts the same, however many tokens it has: yours is a mean of means. {BY_TOKENS}"),
     "right-loss-wrong-step": ([(BACK, "        (loss / share / len(micro_batches)).backward()\n")], f"your loss is right, but in your gradients every piece counts the same, however many tokens it has. {BY_TOKENS}"),
     "unweighted-step": ([(BACK, "        (loss / share).backward()\n")], f"your loss is right, but your gradients add up the pieces' as they are, not weighted by tokens. {BY_TOKENS}"),
-    "works_in_turns": ([("    total = 0.0\n", "    total = torch.zeros(())\n"), (BACK, ""), (ADD, "        total = total + loss\n"), (CLIP, "    total.backward()\n" + CLIP), ("    return total", "    return total.item()")], "the gradients of the one before it have not been computed yet"),
+    "works_in_turns": ([("    total = 0.0\n", "    total = torch.zeros(())\n"), (BACK, ""), (ADD, "        total = total + loss\n"), (CLIP, "    total.backward()\n" + CLIP), ("    return total", "    return total.item()")], "when the next micro-batch goes through the model, the gradients of the one before it have not been computed yet. Then what all forward passes have kept is in memory at once: go back after each."),
 }
 for name, (changes, says) in edits.items():
     wrong(name, *changes, says=says)
@@ -1293,6 +1293,8 @@ def several_processes(gradients: list[dict[str, Any]], frozen: list[str]) -> Any
         handed: list[Tensor] = []
 
         def all_reduce(tensor: Tensor) -> None:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"all_reduce takes a tensor, and got {tensor!r}")
             place = len(handed)
             handed.append(tensor.detach().clone())
             if place < len(sums):
@@ -1363,6 +1365,7 @@ edits = {
     "not-reduced": ([(REDUCE, "")], "each process keeps its own gradients, only smaller: no sum over the processes arrives in `.grad`. Is `all_reduce` called, and on `weight.grad` itself, not on a copy?"),
     "nothing-done": ([(REDUCE, ""), (DIVIDE, "")], "the gradients are what they were: what was summed or averaged has not been put back into `.grad`, or nothing was."),
     "skips-missing": ([(ZEROS, "        if weight.grad is None:\n            continue\n")], "a process in which a weight has no gradient makes a call of `all_reduce` less than the others: their calls no longer belong together, and a real run waits for ever. Such a weight takes part with zeros."),
+    "none-reduced": ([(ZEROS, "")], "a gradient that is None goes into `all_reduce`: a process need not have one for each weight. It takes part with zeros."),
     "copy-reduced": ([(REDUCE, "        all_reduce(weight.grad.clone())\n")], "each process keeps its own gradients, only smaller: no sum over the processes arrives in `.grad`. Is `all_reduce` called, and on `weight.grad` itself, not on a copy?"),
     "result-lost": ([(REDUCE, "        mean = weight.grad / world_size\n        all_reduce(mean)\n"), (DIVIDE, "")], "the gradients are what they were: what was summed or averaged has not been put back into `.grad`, or nothing was."),
     "first-only": ([(DIVIDE, DIVIDE + "        break\n")], "only the first weight's gradient is averaged."),

@@ -51,10 +51,10 @@ _KERNEL = {
     "`kernel[grid](...)` launches it.",
     "computes outside the kernel": "your code takes exponentials, maxima, sums or products in PyTorch. These belong into the kernel; "
     "outside it, make the output and launch.",
-    "takes exponentials elsewhere": "your kernels take fewer exponentials than the result needs. Each of them belongs into the kernel; outside "
-    "it, make the output and launch.",
     "leaves places unwritten": "your kernels have written fewer numbers than the result has, and what was not written holds whatever lay "
     "in memory. Does the grid have a program for each piece, and does each program store all of its numbers?",
+    "takes exponentials elsewhere": "your kernels take fewer exponentials than the result needs. Each of them belongs into the kernel; outside "
+    "it, make the output and launch.",
     "calls tl.softmax": "your kernel calls Triton's own `tl.softmax`, which does this exercise's work. Write it out.",
     "loads more than a block": "a single `tl.load` of your kernel reads more than 64 queries, keys or values of a head. One program "
     "looks at a block of them at a time: that is the point.",
