@@ -53,10 +53,11 @@ shift_right, label_smoothed_loss = use_part("shift_right"), use_part("label_smoo
 
 # %% part="demo" folded=True
 from autograder.lab.figures import bars, lines, panels, show
-from autograder.lab.kernels import kernel_grid, seconds_on_gpu
+from autograder.lab.kernels import kernel_grid
 from autograder.lab.speed import kept_for_backward
 from autograder.lab.tables import table
 from autograder.lab.timing import compare, measure
+from autograder.notebook.on_gpu import seconds_on_gpu
 
 show(kernel_grid(rows=4, length=5, block=8))
 

@@ -1,16 +1,12 @@
-"""A launch as a picture, a kernel timed in a process of its own, and two processes that train as one."""
-
-import linecache
-from typing import Any
+"""A launch as a picture, what is kept for the way back, and two processes that train as one."""
 
 import pytest
 import torch
 
 from autograder.lab import data_parallel
-from autograder.lab.kernels import kernel_grid, seconds_on_gpu
+from autograder.lab.kernels import kernel_grid
 from autograder.lab.speed import kept_for_backward
 from autograder.lab.style import alt_text
-from autograder.library.kernels import load_triton, why_no_kernels
 
 
 @pytest.mark.quick
@@ -28,35 +24,6 @@ def test_what_is_kept_for_the_way_back_is_counted_once_and_without_weights() -> 
     assert kept_for_backward(lambda: layer(x), layer.parameters()) == 2 * 4 * 4
     a = torch.ones(10, requires_grad=True)
     assert kept_for_backward(lambda: a.exp() * a.detach()) == 2 * 10 * 4  # exp's result, and a: once
-
-
-@pytest.mark.quick
-def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert seconds_on_gpu({"softmax": torch.softmax}, (2, 2)) is None
-
-
-@pytest.mark.skipif(bool(why_no_kernels()), reason="Triton is for Linux")
-def test_a_notebooks_kernel_is_timed_in_another_process() -> None:
-    triton, tl = load_triton()
-    text = """
-@triton.jit
-def copy_kernel(x, output, n, BLOCK: tl.constexpr):
-    places = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(output + places, tl.load(x + places, mask=places < n), mask=places < n)
-
-
-def copied(x):
-    output = torch.empty_like(x)
-    copy_kernel[(triton.cdiv(x.numel(), 16),)](x, output, x.numel(), BLOCK=16)
-    return output
-"""
-    linecache.cache["<copied>"] = (len(text), None, text.splitlines(keepends=True), "<copied>")
-    space: dict[str, Any] = {"torch": torch, "triton": triton, "tl": tl, "__name__": "__main__"}
-    exec(compile(text, "<copied>", "exec"), space)
-    seconds = seconds_on_gpu({"mine": space["copied"]}, (3, 5), device="cpu")
-    assert seconds is not None
-    assert 0 < seconds["mine"] < 60
 
 
 def test_two_processes_have_the_losses_of_one() -> None:
