@@ -16,7 +16,8 @@ def pinned() -> dict[str, str]:
     """The exact versions of requirements.txt by name."""
     lines = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8").splitlines()
     named = [line for line in lines if line and not line.startswith(("#", "-e"))]
-    return {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in named)}
+    exact = (line.partition(";")[0].partition("==") for line in named)  # behind a semicolon: on which systems
+    return {canonicalize_name(name): version for name, _, version in exact}
 
 
 def needed() -> list[Requirement]:

@@ -22,6 +22,9 @@ _TIME = re.compile(
     rf"Time:?\*\*:?\s+(?:about\s+)?(?:(\d+)\s+minutes|(\d+)\s+hours?|({'|'.join(sorted(_IN_WORDS, key=len, reverse=True))}))"
 )
 
+_OPTIONAL = re.compile(r"^\*Optional\b", re.MULTILINE)
+"""What a unit's first cell says where later ones do not need it: "*Optional.* Nothing after this unit needs it."."""
+
 _INTRODUCTION = """\
 # Build a Transformer, check by check
 
@@ -78,7 +81,9 @@ def entry_of(lesson: Lesson) -> UnitEntry:
         for exercise in lesson.exercises
     )
     written = sum(float(cell.marks.get("points", 0)) for cell in lesson.questions if cell.part == "answer")
-    return UnitEntry(lesson.unit, lesson.title, unit_minutes(lesson), written, exercises)
+    optional = any(_OPTIONAL.search(cell.source) for cell in lesson.cells[:3])
+    title = f"{lesson.title} (optional)" if optional else lesson.title
+    return UnitEntry(lesson.unit, title, unit_minutes(lesson), written, exercises)
 
 
 def unit_minutes(lesson: Lesson) -> int:

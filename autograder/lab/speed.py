@@ -1,20 +1,20 @@
-"""What a machine can do, and what a model asks of it: matrix peak, memory bandwidth, peak memory, a Transformer's FLOPs."""
+"""What a machine can do, and what a model asks of it: matrix peak, memory bandwidth, peak memory, what is kept to go back, FLOPs."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from autograder.lab.timing import measure
 
-__all__ = ["matmul_peak", "memory_bandwidth", "peak_memory", "transformer_flops"]
+__all__ = ["kept_for_backward", "matmul_peak", "memory_bandwidth", "peak_memory", "transformer_flops"]
 
 os.environ.setdefault(
     "KINETO_LOG_LEVEL", "99"
@@ -84,6 +84,22 @@ def _status(name: str) -> int:
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
     raise KeyError(name)
+
+
+def kept_for_backward(function: Callable[[], object], weights: Iterable[Tensor] = ()) -> int:
+    """Bytes that autograd keeps for the way back while `function()` runs: each memory once, the weights' own left out."""
+    own = {weight.untyped_storage().data_ptr() for weight in weights}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage  # held, so that no other memory gets the same address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        function()
+    return sum(storage.nbytes() for storage in kept.values())
 
 
 def transformer_flops(model: nn.Module, source_lengths: Sequence[int], target_lengths: Sequence[int]) -> float:

@@ -137,7 +137,7 @@ def _definition(target: Any) -> tuple[ast.stmt, Mapping[str, Any]]:
         if not own:
             raise CannotKeep(f"`{target.__name__}` has no methods of its own")
         function = own[0]
-    function = getattr(function, "__wrapped__", function)
+    function = _undecorated(function)
     code = getattr(function, "__code__", None)
     if code is None:
         raise CannotKeep(f"`{getattr(target, '__name__', target)}` is not a plain function or class")
@@ -147,6 +147,12 @@ def _definition(target: Any) -> tuple[ast.stmt, Mapping[str, Any]]:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == target.__name__:
                 return node, function.__globals__
     raise CannotKeep(f"the source of `{target.__name__}` cannot be found in any cell")
+
+
+def _undecorated(value: Any) -> Any:
+    """The function as it was written: behind a wrapper, or inside a kernel of Triton's."""
+    inner = getattr(value, "__wrapped__", None) or getattr(value, "fn", None)
+    return inner if isinstance(inner, types.FunctionType) else value
 
 
 def _is_literal(value: Any) -> bool:
@@ -181,6 +187,7 @@ def _names(node: ast.AST) -> set[str]:
 
 def _is_own(value: Any) -> bool:
     """Whether a function or class was defined in a cell."""
+    value = _undecorated(value)
     if not isinstance(value, (types.FunctionType, type)):
         return False
     if getattr(value, "__module__", "") not in ("__main__", "submission"):

@@ -257,6 +257,7 @@ def _environment(confined: bool) -> dict[str, str]:
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     # One hash seed for all: the order of a learner's set must not decide a grade.
     fixed = {"LANG": "C.UTF-8", "MPLBACKEND": "Agg", "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+    fixed |= {"TRITON_INTERPRET": "1"}  # kernels run on the CPU; PyTorch may import Triton before a submission says so
     root = Path(__file__).resolve().parents[2]
     installed = "site-packages" in root.parts  # then it is found anyway, behind the standard library
     places = [] if installed else [str(root)]

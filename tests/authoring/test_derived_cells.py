@@ -104,6 +104,11 @@ def test_a_units_time_is_the_one_that_its_first_words_say(tmp_path: Path, words:
     assert unit_minutes(lesson(tmp_path, ("# # 97 · Made up", f"# # 97 · Made up\n#\n# {words}"))) == minutes
 
 
+def test_a_unit_that_calls_itself_optional_is_so_on_the_map(tmp_path: Path) -> None:
+    made = lesson(tmp_path, ("# # 97 · Made up", "# # 97 · Made up\n#\n# *Optional.* Nothing needs it."))
+    assert entry_of(made).title == "97 · Made up (optional)"
+
+
 def test_the_start_page_lists_the_units_by_their_own_words(tmp_path: Path) -> None:
     made = lesson(tmp_path)
     neighbour(tmp_path, "98_after")

@@ -3,7 +3,16 @@
 import pytest
 
 from autograder.formats.cases import Call, Observation, Tolerance
-from autograder.judging.probes import Probe, Trial, computes_in_type, leaves_the_model, works_in_blocks, works_once
+from autograder.judging.probes import (
+    Probe,
+    Trial,
+    computes_in_type,
+    leaves_the_model,
+    runs_in_a_kernel,
+    works_in_blocks,
+    works_in_turns,
+    works_once,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -17,6 +26,13 @@ FACTS = {
         "leaves another mode": False,
         "swallows an exception": False,
         "leaves other gradients": False,
+    },
+    works_in_turns: {"joins the pieces": False, "goes back only at the end": False, "reads a piece twice": False},
+    runs_in_a_kernel: {
+        "launches a kernel": True,
+        "calls tl.softmax": False,
+        "takes exponentials elsewhere": False,
+        "leaves places unwritten": False,
     },
     computes_in_type: {"multiplies in the type asked for": True, "keeps its weights in float32": True},
 }

@@ -131,3 +131,16 @@ def test_what_has_passed_is_known_until_its_text_or_its_cases_change(tmp_path: P
     assert not my_transformer.has_passed(tmp_path, "double", "def double", b"other cases")
     (tmp_path / ".passed.json").write_text("{", encoding="utf-8")
     assert not my_transformer.has_passed(tmp_path, "double", "def double", b"cases")
+
+
+def test_a_kernel_is_taken_along_with_the_function_that_launches_it() -> None:
+    class Kernel:  # as Triton's decorator makes of a function
+        def __init__(self, fn: types.FunctionType) -> None:
+            self.fn, self.__name__ = fn, fn.__name__
+
+    module = types.ModuleType("kernels_of_a_library")
+    module.jit = Kernel  # type: ignore[attr-defined]
+    sys.modules["kernels_of_a_library"] = module
+    space = cell("import kernels_of_a_library as kernels")
+    cell("@kernels.jit\ndef twice(x):\n    return 2 * x\ndef launch(x):\n    return twice.fn(x)", space)
+    assert kept(space, "launch")(3) == 6  # type: ignore[operator]

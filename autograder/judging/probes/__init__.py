@@ -38,7 +38,14 @@ from .whole_model import (
     same_sentence_alone,
     stops_in_time,
 )
-from .work import computes_in_type, leaves_the_model, works_in_blocks, works_once
+from .work import (
+    computes_in_type,
+    leaves_the_model,
+    runs_in_a_kernel,
+    works_in_blocks,
+    works_in_turns,
+    works_once,
+)
 
 __all__ = [
     "Finding",
@@ -95,6 +102,7 @@ __all__ = [
     "right_size",
     "rows_sum_to_one",
     "rows_sum_to_zero",
+    "runs_in_a_kernel",
     "same_alone_and_in_a_batch",
     "same_counts",
     "same_entries",
@@ -113,6 +121,7 @@ __all__ = [
     "visible_rows_sum_to_one",
     "within",
     "works_in_blocks",
+    "works_in_turns",
     "works_once",
     "zero_where_masked",
 ]

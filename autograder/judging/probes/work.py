@@ -1,4 +1,4 @@
-"""Probes for how work is done: in blocks, once only, in the number type that was asked for.
+"""Probes for how work is done: in blocks, once only, in turns, in a kernel, in the number type that was asked for.
 
 Their fixtures look while the code runs and leave yes-or-no facts behind. What such a fact says can take points away
 and never give them, since it comes from the learner's own process.
@@ -38,6 +38,26 @@ _ONCE = {
     "evaluation mode first.",
     "leaves the model in another mode": "after the call the model is not in the mode (training or evaluation) in which you got "
     "it. Put it back.",
+}
+_TURNS = {
+    "joins the pieces": "the model is called with more rows than any micro-batch has: the micro-batches were joined again. One at a "
+    "time goes through the model, so that the memory of one is enough.",
+    "goes back only at the end": "when the next micro-batch goes through the model, the gradients of the one before it have not been "
+    "computed yet. Then what all forward passes have kept is in memory at once: go back after each.",
+    "reads a piece twice": "the model is called more often than there are micro-batches. Each of them goes through it once.",
+}
+_KERNEL = {
+    "launches a kernel": "no kernel was launched while your function ran. The work belongs into a function under `@triton.jit`, and "
+    "`kernel[grid](...)` launches it.",
+    "computes outside the kernel": "your code takes exponentials, maxima, sums or products in PyTorch. These belong into the kernel; "
+    "outside it, make the output and launch.",
+    "leaves places unwritten": "your kernels have written fewer numbers than the result has, and what was not written holds whatever lay "
+    "in memory. Does the grid have a program for each piece, and does each program store all of its numbers?",
+    "takes exponentials elsewhere": "your kernels take fewer exponentials than the result needs. Each of them belongs into the kernel; outside "
+    "it, make the output and launch.",
+    "calls tl.softmax": "your kernel calls Triton's own `tl.softmax`, which does this exercise's work. Write it out.",
+    "loads more than a block": "a single `tl.load` of your kernel reads more than 64 queries, keys or values of a head. One program "
+    "looks at a block of them at a time: that is the point.",
 }
 _TYPES = {
     "multiplies in the type asked for": "the model's matrix products do not run in the number type `dtype` on the device "
@@ -98,5 +118,7 @@ def _facts(trial: Trial) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 
 works_in_blocks = _kept("works_in_blocks", "holds the scores of one block at a time", _BLOCKS)
 works_once = _kept("works_once", "computes nothing twice", _ONCE)
+works_in_turns = _kept("works_in_turns", "works on one micro-batch at a time", _TURNS)
+runs_in_a_kernel = _kept("runs_in_a_kernel", "computes in a kernel", _KERNEL)
 computes_in_type = _kept("computes_in_type", "computes in the right number types", _TYPES)
 leaves_the_model = _kept("leaves_the_model", "leaves the model as it was", _AS_IT_WAS)
