@@ -205,7 +205,7 @@ def by_dict(weights, ids):
 
 @right
 def by_index(weights, ids):
-    batch, seq = ids.shape
+    seq = ids.shape[1]
     first = (ids[:, :, None] == ids[:, None, :]).int().argmax(dim=-1)
     b, i = torch.nonzero(first < torch.arange(seq), as_tuple=True)
     if len(b) == 0:

@@ -36,7 +36,7 @@ def test_rows_with_the_same_columns_stand_in_one_table() -> None:
         }
     )
     assert "date 2026-11-30, device a GPU." in page
-    assert page.count("|-") == 2, "figures in one table, notes in another"
+    assert page.count("\n|-") == 2, "figures in one table, notes in another"
     assert "out of memory" in page
     assert "```\ntwo lines\nof text\n```" in page
     assert "12 s. cut after 12 s" in page
