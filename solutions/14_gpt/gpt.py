@@ -88,7 +88,7 @@ show(flow(boxes, arrows, title="A block of 2017 (left) and one of today (right);
 #   twice, and is merged once: `aa a`.
 # - If no pair is left, stop early.
 #
-# Write it in plain Python; `Counter` is there. Leave `words` as it is.
+# Write it in plain Python; `Counter` is there. Libraries that cut words (`tokenizers`, `sentencepiece`) are the exercise, here and in the next one, and not allowed. Leave `words` as it is.
 
 # %% exercise="train_bpe" part="solution"
 def train_bpe(words: Mapping[str, int], num_merges: int) -> list[tuple[str, str]]:
