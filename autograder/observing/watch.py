@@ -4,7 +4,7 @@ While a learner's code runs, two PyTorch modes listen: one sees the public funct
 the operators that reach the dispatcher; a hook sees the layers that are called. What they cannot see (operators
 inside other operators, in other threads, in scripted and compiled functions) a recording of all that PyTorch runs shows
 afterwards: some calls are made once more for it. A name that ends in `.*` means a whole package: a profiler sees each
-Python function of it as it is called, by whatever name. Library-backed parts run with the watch paused. In a hostile
+function of it as it is called, by whatever name, compiled ones too. Library-backed parts run with the watch paused. In a hostile
 process the watch can be switched off; what it reports may therefore take points away and never give them.
 """
 
@@ -186,10 +186,15 @@ def _listening_to_layers(names: frozenset[str], report: Callable[[str], None]) -
 @contextlib.contextmanager
 def _profiling(packages: frozenset[str], report: Callable[[str], None]) -> Iterator[None]:
     def note(frame: types.FrameType, event: str, argument: Any) -> None:
-        if event == "call" and not is_paused():
-            package = str(frame.f_globals.get("__name__", "")).split(".", 1)[0]
-            if package in packages:
-                report(package)
+        if event not in ("call", "c_call") or is_paused():
+            return
+        # a compiled method bears its object's type, a compiled function its module
+        owner = getattr(argument, "__self__", None) if event == "c_call" else None
+        compiled = getattr(argument, "__module__", None) or type(owner).__module__
+        module = frame.f_globals.get("__name__", "") if event == "call" else compiled
+        package = str(module).split(".", 1)[0]
+        if package in packages:
+            report(package)
 
     before = sys.getprofile()
     sys.setprofile(note)

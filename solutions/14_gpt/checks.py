@@ -644,7 +644,7 @@ def apply_rope(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
 # %% exercise="apply_rope" part="variants"
 without("one: d_head", "one: pairs", because="features come in pairs")
 without("scattered", because="complex numbers want a pair side by side in memory, and heads that are split have it so")
-without("slip: base ** -torch.arange(0, d_head, 2, device=x.device)", because="so slow a pair looks as if it were not turned at all")
+without("slip: base ** (-torch.arange(0, d_head, 2, device=x.device))", because="so slow a pair looks as if it were not turned at all")
 def turn_call(rng, *lead, positions, pairs, **more):
     return differentiable(x=floats(rng, *lead, len(positions), 2 * pairs), positions=torch.as_tensor(positions), **more)
 

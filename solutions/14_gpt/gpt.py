@@ -88,7 +88,7 @@ show(flow(boxes, arrows, title="A block of 2017 (left) and one of today (right);
 #   twice, and is merged once: `aa a`.
 # - If no pair is left, stop early.
 #
-# Write it in plain Python; `Counter` is there. Leave `words` as it is.
+# Write it in plain Python; `Counter` is there. Libraries that cut words (`tokenizers`, `sentencepiece`) are the exercise, here and in the next one, and not allowed. Leave `words` as it is.
 
 # %% exercise="train_bpe" part="solution"
 def train_bpe(words: Mapping[str, int], num_merges: int) -> list[tuple[str, str]]:
@@ -887,7 +887,7 @@ outcome("14-shots", 100 * (right["figures"][1] + right["words"][1]) / 2, unit="%
 outcome("14-backwards", "nearly all" if right["backwards"][2] > 0.8 else "about half" if right["backwards"][2] > 0.3 else "hardly any")
 
 # %% [markdown]
-# With no example the model cannot know which task is meant, and greedy decoding settles for one of them. One example decides it. But it *chooses* among what it has learnt; a task that training never held is not picked up here, at this size. Whether much larger models do more than choose is a question
+# With no example the model cannot know which task is meant: for each number, greedy decoding settles for one of the two. One example decides it. But it *chooses* among what it has learnt; a task that training never held is not picked up here, at this size. Whether much larger models do more than choose is a question
 # of its own.
 
 # %% part="demo"
