@@ -976,4 +976,4 @@ keep_gpt(model, NAMES, merges)
 # - Holtzman et al., *The Curious Case of Neural Text Degeneration* (2020): the nucleus.
 # - Hung-yi Lee, *Machine Learning 2021*: the lectures on self-supervised learning, with BERT and GPT.
 #
-# **Next:** this is the last unit for now. You have built the Transformer of 2017 and the one of today.
+# **Next:** unit 15, look inside. You have built the Transformer of 2017 and the one of today. What has such a model learnt, and how can one tell?

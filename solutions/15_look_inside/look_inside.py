@@ -595,7 +595,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # - if you have neither: the course's own generator (unit 10), with a kind of phrase that you keep out of training altogether.
 #
 # **The training.** In a terminal, in the course's folder: `python -m autograder real-data FILE --minutes 30` (`--help` tells all options). It splits the pairs so that no sentence stands on
-# both sides, trains the course's Transformer, draws both curves, reports BLEU with sacrebleu's signature, and chrF, and sorts what went wrong. It can be
+# both sides, trains the course's Transformer, draws both curves, reports BLEU with sacrebleu's signature, and chrF, counts what can be seen of the errors, and lists the first ten. It can be
 # interrupted and taken up again. With the generator, unit 10's `train` and unit 11's `corpus_bleu` do the same.
 #
 # **The report**, in the cell below, says (a curve may be a table):
