@@ -1000,6 +1000,8 @@ def cache_story(steps: list[Any]) -> Any:
     return Driver(drive)
 
 # %% exercise="KeyValueCache" part="variants"
+without("another device", because="the story that drives the cache brings its own tensors, which lie on the CPU")
+
 def story(rng, order, num_layers, batch, heads, d_head, news):
     """Steps over the layers in `order`, with so many new positions in each round."""
     steps = [(layer, *(floats(rng, batch, heads, new, d_head) for _ in range(2))) for new in news for layer in order]

@@ -744,6 +744,55 @@ show(lines(lengths, times, "tokens written", "milliseconds per token", title="Gr
 #
 # **What it costs:** memory. The cache holds `2 · num_layers · batch · seq · d_model` numbers.
 #
+# ### A cache that never moves
+#
+# `torch.cat` makes a new tensor and copies all that was there into it, for every token. A *preallocated* cache claims its place once, for as many tokens as there may be,
+# and writes each new key where it belongs. What it returns is a view of the filled part: nothing is copied.
+#
+# **Predict first.** One layer, 8 sentences, 4 heads of 32 numbers. At 2,000 tokens, how many times as long does it take to append one more by concatenating?
+
+# %% part="demo"
+predict("12-preallocated", "At 2,000 tokens, appending one by concatenating takes how many times as long?", unit="times")
+
+# %% part="demo" folded=False
+class PreallocatedCache:
+    """One layer's keys and values, in a place that is claimed once."""
+
+    def __init__(self, batch, num_heads, most, d_head):
+        self.key, self.value = (torch.zeros(batch, num_heads, most, d_head, device=device) for _ in range(2))
+        self.used = 0
+
+    def append(self, key, value):
+        end = self.used + key.shape[-2]
+        self.key[:, :, self.used : end], self.value[:, :, self.used : end] = key, value
+        self.used = end
+        return self.key[:, :, :end], self.value[:, :, :end]
+
+
+def append_times(tokens):
+    """Microseconds for one token more behind so many, by each of the two ways."""
+    filled, new = torch.randn(8, 4, tokens, 32, device=device), torch.randn(8, 4, 1, 32, device=device)
+    fixed = PreallocatedCache(8, 4, tokens + 1, 32)
+    fixed.append(filled, filled)
+
+    def write():
+        fixed.used = tokens  # the same place again and again
+        fixed.append(new, new)
+
+    ways = {"concatenated": lambda: [torch.cat([x, new], dim=-2) for x in (filled, filled)], "preallocated": write}  # keys and values
+    return {name: 1e6 * measure(way, repeat=5, device=device).median for name, way in ways.items()}
+
+# %% part="demo" folded=True
+behind = [125, 250, 500, 1000, 2000]
+appended = [append_times(tokens) for tokens in behind]
+outcome("12-preallocated", appended[-1]["concatenated"] / appended[-1]["preallocated"], "times")
+show(lines(behind, {name: [row[name] for row in appended] for name in appended[0]}, "tokens in the cache", "microseconds for one more", logx=True, logy=True,
+           title="Two ways to append: 8 sentences, 4 heads of 32"))
+
+# %% [markdown]
+# One curve grows with what is there, the other stays. The price: you must say beforehand how long a text may become, and a short one leaves the place empty. On a GPU there is a second reason: a tensor that keeps its
+# address and its size can be part of a *CUDA graph*, which you will meet on the ladder.
+#
 # ## Half the digits
 #
 # A 16-bit number takes half the bytes of a float32, and where a processor has circuits for it, it is multiplied faster. What is lost?
@@ -900,7 +949,8 @@ plain_step, autocast_step = use_part("train_step"), use_part("training_step_auto
 # %% [markdown]
 # `torch.compile` rewrites a model into fewer, larger kernels. It needs a compiler and takes its time at the first call: from ten
 # seconds to over a minute and a half on the CPUs that were tried, where it then gained nothing. So on a CPU the cell leaves that rung
-# out. Where `measured_precision` has found bfloat16 to be slower than float32, rung 5 shows by how much, measured once, and the rungs
+# out. On CUDA it stands there twice: the second time with `mode="reduce-overhead"`, which records all launches of a step as one *CUDA graph* and plays them
+# again with a single call. A CPU has no launches to save. Where `measured_precision` has found bfloat16 to be slower than float32, rung 5 shows by how much, measured once, and the rungs
 # after it go on in float32.
 #
 # **Predict first.** Which rung gains most? And which gains nothing on your machine?
@@ -909,10 +959,10 @@ plain_step, autocast_step = use_part("train_step"), use_part("training_step_auto
 predict("12-rung", "Compared with the rung before it, the largest gain has rung:", choices=("2", "3", "4", "5", "6", "7", "8"))
 
 # %% part="demo" folded=True
-def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentences=16):
+def rung(name, way, step="plain", compiled=False, fused_optimizer=False, sentences=16, mode=None):
     model, (batch, lengths) = ladder_model(way), ladder_batch(sentences)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused_optimizer)
-    run = torch.compile(model) if compiled else model
+    run = torch.compile(model, mode=mode) if compiled else model
     dtype = torch.bfloat16 if step == "autocast" else torch.float32
 
     def one_step():
@@ -944,6 +994,8 @@ ladder += [
     rung("7 fused optimizer", fused, onward, compiled=on_gpu, fused_optimizer=True),
     rung("8 longer batches: 128 sentences", fused, onward, compiled=on_gpu, fused_optimizer=True, sentences=128),
 ]
+if device == "cuda":
+    ladder.insert(6, rung("6 with CUDA graphs (reduce-overhead)", fused, onward, compiled=True, mode="reduce-overhead"))
 print(f"The rungs after 5 compute in {'bfloat16' if precision.takes_bfloat16 else 'float32, which is the faster one here'}.")
 climbed = [row for row in ladder if precision.takes_bfloat16 or row[0][0] != "5"]  # what the next rung stands on
 gains = {after[0][0]: after[1] / before[1] for before, after in pairwise(climbed)}
@@ -961,6 +1013,8 @@ table(ladder, ["rung", "tokens a second", "memory (MiB)", "MFU"])
 #
 # MFU is a share of the peak *in the type of that rung*. When bf16 doubles the peak and the step gets only a little faster, the
 # share falls although you are faster. (Where bf16 is imitated, all shares are of float32's peak.)
+#
+# On a GPU the course's own ladder has not been measured yet: run these cells there, and the table is yours. Unit 16 climbs on: which attention runs, TF32, reads that wait, graph breaks.
 #
 # ## Three traps of measuring
 #
