@@ -786,7 +786,7 @@ def append_times(tokens):
 behind = [125, 250, 500, 1000, 2000]
 appended = [append_times(tokens) for tokens in behind]
 outcome("12-preallocated", appended[-1]["concatenated"] / appended[-1]["preallocated"], "times")
-show(lines(behind, {name: [row[name] for row in appended] for name in appended[0]}, "tokens in the cache", "microseconds for one more", logx=True, logy=True,
+show(lines(behind, {name: [row[name] for row in appended] for name in appended[0]}, "tokens in the cache", "microseconds for one more",
            title="Two ways to append: 8 sentences, 4 heads of 32"))
 
 # %% [markdown]
