@@ -54,11 +54,11 @@ def write_report(
     sittings = "" if trained.sittings == 1 else f" in {trained.sittings} sittings"
     precision = "bfloat16" if recipe.bfloat16 else "float32"
     rows = [(one.part, one.sentences, one.exact, f"{one.bleu.value:.1f}", f"{one.chrf.value:.1f}") for one in scores]
-    signs = [
-        (sign, count, f"{100 * count / len(translations):.0f} %", f"{mean:.0f}")
-        for sign, count, mean in counted(translations)
-    ]
     different = [one for one in translations if one.found != one.wanted]
+    signs = [
+        (sign, count, f"{100 * count / len(different):.0f} %", f"{mean:.0f}")
+        for sign, count, mean in counted(different)
+    ]
     least_like = sorted(different, key=lambda one: one.likeness)
     lines = [
         "# A translator of real sentences",
@@ -85,7 +85,8 @@ def write_report(
         table(rows, ["part", "sentences", "exactly the reference", "BLEU", "chrF"]).markdown(),
         f"BLEU: `{scores[0].bleu.signature}`  \nchrF: `{scores[0].chrf.signature}`",
         "## What is seen of the errors",
-        "A sign is no cause: it says where to look. One sentence may bear several. The last column is the mean chrF of these sentences.",
+        f"Of the {len(different)} test sentences that differ from their reference. A sign is no cause: it says where to look. One sentence may "
+        "bear several. The last column is the mean chrF of these sentences.",
         table(signs, ["sign", "sentences", "share", "chrF"]).markdown(),
         f"### The first {_SHOWN} that differ from their reference",
         _sentences(different),
