@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import my_transformer
-from .my_translator import NotReady, Show, Trouble, answer_each, missing_parts, told_missing
+from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
 from .parts import learners_part
 
 WEIGHTS = "bert.safetensors"
@@ -92,25 +92,12 @@ def _filled(model: Any, text: str) -> list[str]:
 def _model(folder: Path) -> Any:
     if missing := missing_parts(folder, NEEDED):
         raise NotReady(told_missing(missing, "fill holes"))
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise NotReady(
-            f"{my_transformer.PACKAGE} cannot fill holes yet: there are no weights ({WEIGHTS}) in it. Run the cells of unit 13 "
-            "that pre-train."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-            heads = int((file.metadata() or {})["num_heads"])
+    with kept_weights(folder / WEIGHTS, "fill holes", "the cells of unit 13 that pre-train") as (weights, about):
         with my_transformer.at(folder):
             kind = learners_part(NEEDED[0])
-        model = kind(**_sizes(weights, heads))
+        model = kind(**_sizes(weights, int(about["num_heads"])))
         model.load_state_dict(weights, strict=False)  # a tied weight stands there once
         return model.eval()
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise NotReady(f"{path.name} cannot be used: {error}") from error
 
 
 def _sizes(weights: dict[str, Any], heads: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import my_transformer
-from .my_translator import NotReady, Show, Trouble, answer_each, missing_parts, told_missing
+from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
 from .parts import learners_part
 
 WEIGHTS = "gpt.safetensors"
@@ -60,18 +60,8 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         if missing := missing_parts(folder, NEEDED):
             raise NotReady(told_missing(missing, "go on"))
-        from safetensors import SafetensorError, safe_open
-
-        path = folder / WEIGHTS
-        if not path.exists():
-            raise NotReady(
-                f"{my_transformer.PACKAGE} cannot go on yet: there are no weights ({WEIGHTS}) in it. Run the cells of unit 14 "
-                "that train."
-            )
-        try:
-            with safe_open(path, framework="pt") as file:
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-                about = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+        with kept_weights(folder / WEIGHTS, "go on", "the cells of unit 14 that train") as (weights, texts):
+            about = {name: json.loads(text) for name, text in texts.items()}
             with my_transformer.at(folder):
                 parts = {name: learners_part(name) for name in NEEDED}
             self.names: list[str] = about["names"]
@@ -79,8 +69,6 @@ class Writer:
             self.model = parts["DecoderOnly"](**_sizes(weights, *about["heads"]))
             self.model.load_state_dict(weights)
             self.model.eval()
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise NotReady(f"{path.name} cannot be used: {error}") from error
         self.encode, self.sample = parts["bpe_encode"], parts["sample_next"]
 
     def pieces(self, text: str) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,29 @@ class Translator:
         from ..lab.corpus import chinese_tokens
 
         return [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+
+
+@contextmanager
+def kept_weights(path: Path, work: str, made_by: str) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """The weights by name, and what the file says of them. What cannot be read, or built from them in the block, raises
+    NotReady.
+
+    work:    what needs them, behind "cannot"
+    made_by: the cells that write them
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise NotReady(
+            f"{my_transformer.PACKAGE} cannot {work} yet: there are no weights ({path.name}) in it. Run {made_by}."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+            about = dict(file.metadata() or {})
+        yield weights, about
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise NotReady(f"{path.name} cannot be used: {error}") from error
 
 
 def told_missing(missing: Sequence[str], work: str) -> str:
