@@ -53,6 +53,14 @@ class _There(Tensor):
     def __array__(self, *_: Any, **__: Any) -> Any:
         return self.numpy()
 
+    def __getitem__(self, places: Any) -> Any:
+        return super().__getitem__(_as_tensors(places))
+
+    def __setitem__(self, places: Any, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            value = _There(torch.tensor(value, dtype=self.dtype, device="cpu"))
+        super().__setitem__(_as_tensors(places), value)
+
     def tolist(self) -> Any:
         return self.numbers.tolist()
 
@@ -64,6 +72,13 @@ class _There(Tensor):
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return _computed(func, args, kwargs or {})
+
+
+def _as_tensors(places: Any) -> Any:
+    """Lists of places as the CPU's tensors: PyTorch would make tensors of this name of them, without the numbers."""
+    if isinstance(places, tuple):
+        return tuple(map(_as_tensors, places))
+    return torch.tensor(places, device="cpu") if isinstance(places, list) else places
 
 
 def _computed(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,19 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from autograder.authoring.parse import parse_lesson
 from autograder.authoring.unusual import ELSEWHERE
 from autograder.formats.cases import CASES_FILE, load_cases
+from autograder.lab import real_training
+from autograder.lab.corpus import sample
+from autograder.lab.real_data import SentencePair
+from autograder.lab.real_translator import Recipe, translate
+from autograder.lab.training import (
+    RECIPE,
+    batches,
+    course_vocabularies,
+    exact_match,
+    new_model,
+    new_optimizer,
+    teacher_forced_accuracy,
+)
 from autograder.library import grading, part
 from autograder.library.devices import MixedDevices, moved, second_device, works_on_another_device
 from autograder.library.unit_09_decoder import Transformer, greedy_decode
@@ -72,6 +86,10 @@ def test_numbers_there_are_the_cpus_numbers_and_loops_see_them() -> None:
         there = x.to(device)
         view = there[0]
         there.add_(1)
+        there[1, 2] = 5.5
+        assert float(there[1, 2]) == 5.5
+        there[1, 2] = 6
+        there[:, [0, 2]] = there[:, [0, 2]] + 0
         assert view.tolist() == [1.0, 2.0, 3.0]
         assert int((there > 3).sum()) == 3
         assert torch.equal(torch.tensor([[1, 2, 3]], device=device).cpu(), torch.tensor([[1, 2, 3]]))
@@ -165,3 +183,35 @@ def test_references_and_parts_keep_to_the_device_of_their_inputs(unit: str) -> N
             asked = replace(cases, plan={first: cases.plan[first]}, unusual={ELSEWHERE: cases.unusual[ELSEWHERE]})
             for target in (space[cases.name], part(cases.name)):
                 assert sighting_of(target, asked).observations[ELSEWHERE].fault is None, (cases.name, target)
+
+
+def test_what_lessons_train_and_measure_with_keeps_to_a_device() -> None:
+    """`autograder.lab`, whose loops units 10, 11 and the open project run on a GPU where there is one."""
+    recipe = replace(RECIPE, d_model=16, num_heads=2, num_layers=1, d_ff=16, steps=2, batch_size=4)
+    vocabularies = course_vocabularies(part("build_vocabulary"))
+    pairs = sample(None, 3, 7)
+    with second_device() as device:
+        model = moved(new_model(Transformer, vocabularies, recipe, device="cpu"))
+        data = batches(vocabularies, part("collate"), recipe, device=device)
+        assert all(ids.device.type == device for batch in data for ids in batch)
+        losses = part("train")(model, data, new_optimizer(model, recipe), recipe.rate)
+        assert len(losses) == recipe.steps
+        assert 0 <= teacher_forced_accuracy(model, data[0], part("shift_right")) <= 1
+        assert 0 <= exact_match(model, pairs, vocabularies, greedy_decode) <= 1
+
+
+def test_the_translator_of_real_sentences_keeps_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which knows no device of this name
+    pairs = [
+        SentencePair(f"我看{one}。", f"I see {other}.")
+        for one, other in zip("猫狗鱼鸟", ("cats", "dogs", "fish", "birds"), strict=True)
+    ]
+    monkeypatch.setattr(real_training, "_optimizer", lambda model, recipe: torch.optim.AdamW(model.parameters()))
+    recipe = Recipe(minutes=0.2, d_model=16, num_heads=2, num_layers=1, d_ff=16, batch_size=2, pieces=280, rarest=1)
+    seconds = iter(range(1000))
+    with second_device() as device:
+        trained = real_training.train_translator(
+            Transformer, pairs, recipe, validation=pairs, device=device, clock=lambda: float(next(seconds))
+        )
+        assert trained.steps > 3
+        assert len(translate(trained.model, trained.vocabulary, ["我看猫。"], device=device)) == 1
