@@ -636,7 +636,7 @@ class MixedBlock(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         if self.norm_first:
             x = x + self.self_attention(self.norm1(x), positions, mask)
-            return x + self.feed_forward(self.norm2(x))
+            return self.feed_forward(self.norm2(x)) + x
         x = self.norm1(x + self.self_attention(x, positions, mask))
         return self.norm2(x + self.feed_forward(x))
 

@@ -86,9 +86,8 @@ show(kernel_grid(rows=4, length=5, block=8))
 def double_kernel(x, output, n, BLOCK: tl.constexpr):
     row = tl.program_id(0)
     columns = tl.arange(0, BLOCK)
-    inside = columns < n
-    numbers = tl.load(x + row * n + columns, mask=inside, other=0.0)
-    tl.store(output + row * n + columns, 2 * numbers, mask=inside)
+    numbers = tl.load(x + row * n + columns, mask=columns < n, other=0.0)
+    tl.store(output + row * n + columns, 2 * numbers, mask=columns < n)
 
 
 def double_rows(x):

@@ -85,7 +85,7 @@ def test_a_part_that_dies_or_lasts_too_long_costs_the_others_nothing(
         COURSE, "cpu", 1.0, ["unknown", "attention"], None, lambda so_far: wrote.append(len(so_far["parts"]))
     )
     assert wrote == [1, 2]
-    assert "status" in found["parts"]["unknown"]["note"]
+    assert found["parts"]["unknown"]["rows"] == [{"what": "stopped", "note": "KeyError: 'unknown'"}]
     assert {row["what"] for row in found["parts"]["attention"]["rows"]} >= {
         "SDPA, flash",
         "written out",
@@ -109,7 +109,7 @@ def test_known_mistakes_are_caught_and_references_hold_on_the_device(monkeypatch
     """With the device that is imitated in the place of a GPU."""
     monkeypatch.setattr(parts, "units", lambda: ("07_masking",))
     rows = list(parts.checks(Asked(COURSE, "", 60.0)))
-    assert {row["what"] for row in rows} >= {"causal_mask", "masked_attention"}
+    assert {row["what"] for row in rows} >= {"padding_mask", "masked_attention"}
     assert all(row["reference differs on"] == 0 for row in rows)
     assert sum(row["wrong caught"] for row in rows) >= 0.7 * sum(row["wrong tried"] for row in rows)
 
