@@ -91,11 +91,11 @@ def double_kernel(x, output, n, BLOCK: tl.constexpr):
 
 
 def double_rows(x):
-    x = x.contiguous()  # row r begins at r · n only if the rows lie one behind the other
-    output = torch.zeros_like(x)  # zeros, so that a place which no program writes is seen
-    rows, n = x.shape
-    double_kernel[(rows,)](x, output, n, BLOCK=triton.next_power_of_2(n))  # the grid in brackets, then the arguments
-    return output
+    given = x.contiguous()  # row r begins at r · n only if the rows lie one behind the other
+    doubled = torch.zeros_like(given)  # zeros, so that a place which no program writes is seen
+    count, n = given.shape
+    double_kernel[(count,)](given, doubled, n, BLOCK=triton.next_power_of_2(n))  # the grid in brackets, then the arguments
+    return doubled
 
 
 print(double_rows(torch.arange(10.0).view(2, 5)) if triton else "There is no Triton here.")
