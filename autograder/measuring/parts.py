@@ -22,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ..authoring.parse import parse_lesson, unit_stem
 from ..authoring.workbench import Workpiece, open_workbench
 from ..formats.cases import CASES_FILE, ExerciseCases, load_cases
+from ..formats.values import Fixture
 from ..judging.compare import same_observation
 from ..lab.corpus import sample
 from ..lab.real_data import one_for_each_source, read_pairs, split_without_leaks
@@ -180,7 +181,8 @@ def _checked(piece: Workpiece, cases: ExerciseCases, device: str) -> Row | None:
     there = {
         key: replace(cases.plan[key], elsewhere=True, gradients=False)
         for key in cases.base_keys
-        if cases.expected.get(key)
+        # a fixture may bring tensors of its own, or ask the same question itself
+        if not any(isinstance(value, Fixture) for value in cases.plan[key].given.values())
     }
     if not there or "another device" not in cases.unusual:
         return None
