@@ -1,6 +1,7 @@
 """Collecting: what counts, what is kept, what a file costs that cannot be taken, and what is told of it."""
 
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -394,5 +395,7 @@ def held_marks(files: dict[str, bytes], zipped: bool) -> list[set[str]]:
 
 
 def packed_as_written(files: dict[str, bytes]) -> bytes:
-    """Also names that no system would make."""
-    return packed({name.encode("utf-8", "replace").decode(): data for name, data in files.items()})
+    """Also names that no system would make. (Python's own writer ends a name at a NUL, and fails where nothing is before it.)"""
+    return packed(
+        {re.sub("^\0", "_\0", name).encode("utf-8", "replace").decode(): data for name, data in files.items()}
+    )
