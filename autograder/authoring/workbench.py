@@ -40,7 +40,7 @@ from ..observing.observe import observe
 from .drawing import READY, short_float32
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import AXIS_FROM_THE_OTHER_END, slips
-from .unusual import KINDS, ONE, WHOLE, as_floats, unusual_calls
+from .unusual import ELSEWHERE, KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
 SLIP = "slip: "
@@ -443,6 +443,8 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     if wanted:
         return replace(cases, expected=wanted)
     unusual = unusual_calls(piece, plan, lambda number, sizes: _sized_call(piece, number, sizes, seed))
+    if hidden:  # what is seen there becomes a note on the visible cases, and no points
+        unusual.pop(ELSEWHERE, None)
     seen = watch_trusted(piece.reference, {**plan, **unusual}, source)
     for key, observation in seen.items():
         if fault := observation.fault:

@@ -117,7 +117,7 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     missing = [key for key in cases.calls if key not in sighting.observations]
     if not missing and results and all(result.passed for result in results):
         verdict = _verdict(cases, sighting, None, "", results=results, share=1.0)
-        note = "" if cases.hidden else bound_to_the_cpu(cases, sighting)
+        note = bound_to_the_cpu(cases, sighting)
         return replace(verdict, notes=(*verdict.notes, note)) if note else verdict
     if left := remembered(cases, probes, sighting):
         finding, label = left

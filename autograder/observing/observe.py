@@ -38,6 +38,8 @@ _MAX_COPIED = 256 * 1024 * 1024
 """Bytes of what one call may return."""
 _RECORDED_SECONDS = 0.3
 """Of computing, at most, for which PyTorch's operators are recorded: they take about a gigabyte in six."""
+_ELSEWHERE_SECONDS = 3.0
+"""Of computing, at most, on a second device that is imitated: no points depend on it, and each operator takes long there."""
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -77,26 +79,27 @@ def observe(
     if trouble := _untrustworthy():
         return Sighting({}, trouble=trouble)
     observations: dict[str, Observation] = {}
-    with (
-        capture() as captured,
-        as_python_starts() as reset,
-        _standing_in(target, replaced or {}),
-        watching(forbids, allowed) as used,
-    ):
-        here = {key: call for key, call in calls.items() if not call.elsewhere}
-        left, trouble = _observe_calls(target, here, build, time_limit, time_limit, patience, observations)
-        if forbids and not used and not trouble and left < time_limit:
-            again = _soon_done(here, time_limit - left, left)
-            # What is printed once more is not news, and the profiler itself writes where it begins in another thread
-            # than PyTorch was loaded in.
-            with capture(), recorded(forbids, used), contextlib.suppress(OutOfTime, KeyboardInterrupt):
-                for key in again:
-                    with limited(left, patience):
-                        _observe_call(target, calls[key], build)
+    here = {key: call for key, call in calls.items() if not call.elsewhere}
     elsewhere = {key: call for key, call in calls.items() if call.elsewhere}
-    if elsewhere and not trouble:  # unwatched: for one function PyTorch runs other operators there
-        with capture(), as_python_starts(), _standing_in(target, replaced or {}):
-            _, trouble = _observe_calls(target, elsewhere, build, left, time_limit, patience, observations)
+    with capture() as captured, as_python_starts() as reset, _standing_in(target, replaced or {}):
+        with watching(forbids, allowed) as used:
+            left, trouble = _observe_calls(target, here, build, time_limit, time_limit, patience, observations)
+            if forbids and not used and not trouble and left < time_limit:
+                again = _soon_done(here, time_limit - left, left)
+                # What is printed once more is not news, and the profiler itself writes where it begins in another thread
+                # than PyTorch was loaded in.
+                with capture(), recorded(forbids, used), contextlib.suppress(OutOfTime, KeyboardInterrupt):
+                    for key in again:
+                        with limited(left, patience):
+                            _observe_call(target, calls[key], build)
+        if elsewhere and not trouble:  # unwatched: for one function PyTorch runs other operators there
+            left = min(left, _ELSEWHERE_SECONDS)
+            with capture():
+                _, late = _observe_calls(target, elsewhere, build, left, time_limit, patience, observations)
+            if late and late.type_name == "KeyboardInterrupt":
+                trouble = late
+            for key in elsewhere:  # what takes too long there is believed, as what fails for another reason is
+                observations.setdefault(key, Observation())
     if trouble or any(seen.fault for seen in observations.values()):
         trouble = _untrustworthy() or trouble
     return Sighting(observations, tuple(sorted(used)), captured.text, trouble, reset)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch import nn, overrides
 from torch.nn import functional
 from torch.utils import _python_dispatch
 
-from autograder.formats.cases import Call
+from autograder.formats.cases import Call, Observation
 from autograder.formats.values import Fixture, Tensor
 from autograder.library import build_fixture, part
 from autograder.library.quiet import is_paused, paused, quiet
@@ -325,3 +326,40 @@ def test_the_librarys_own_modules_are_no_way_around() -> None:
         seen = observe(through_the_module, plan, build=build_fixture, allowed=frozenset())
         assert any("softmax" in name or "unit_02" in name for name in seen.forbidden), seen
     assert observe(through_the_module, plan, build=build_fixture, allowed=frozenset({"softmax"})).forbidden == ()
+
+
+def on_both_devices(target: object) -> tuple[Observation, Observation, str]:
+    """What is seen of a call here, of the same call on a second device, and what was printed; there is no other trouble."""
+    call = Call("a case", {"x": Tensor(np.ones((2, 3), np.float32), "float32")}, 1)
+    calls = {"here": call, "there": replace(call, elsewhere=True)}
+    sighting = observe(target, calls, build=build_fixture, time_limit=20.0)
+    assert sighting.trouble is None
+    return sighting.observations["here"], sighting.observations["there"], sighting.printed
+
+
+def test_a_tensor_made_on_the_cpu_is_seen_on_a_second_device_and_nothing_is_printed_twice() -> None:
+    def adds(x: torch.Tensor) -> torch.Tensor:
+        print("once")
+        return x + torch.ones(3)
+
+    here, there, printed = on_both_devices(adds)
+    assert here.fault is None and printed.count("once") == 1
+    assert there.fault is not None
+    assert there.fault.type_name == "MixedDevices" and "`add`" in there.fault.message
+
+
+def test_what_takes_too_long_on_a_second_device_or_fails_there_otherwise_is_believed() -> None:
+    def waits(x: torch.Tensor) -> torch.Tensor:
+        while x.device.type == "meta":
+            pass
+        return x + 1
+
+    def refuses(x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "meta":
+            raise ValueError("not here")
+        return x + 1
+
+    for target in (waits, refuses):
+        here, there, _ = on_both_devices(target)
+        assert here.fault is None and there.fault is None
+    assert on_both_devices(lambda x: x * 2)[1].value.data.tolist() == [[2.0] * 3] * 2
