@@ -46,7 +46,11 @@ def secret(solution: str) -> list[str]:
     """The telling lines between the marks: long enough not to stand in a starter by chance."""
     inside = solution.split("### BEGIN SOLUTION")[1:]
     lines = [line.strip() for part in inside for line in part.split("### END SOLUTION")[0].splitlines()]
-    return [line for line in lines if len(line) > 14 and not line.startswith(("#", "import ", "from ", "with torch.no_grad"))]
+    return [
+        line
+        for line in lines
+        if len(line) > 14 and not line.startswith(("#", "import ", "from ", "with torch.no_grad"))
+    ]
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         trained = train_translator(
             make_model, split.train, recipe, validation=split.validation, device=device, clock=clock,
-            folder=options.output, progress=_Told(recipe.minutes),
+            folder=options.output, progress=_Told(),
         )  # fmt: skip
     except AnotherRun as error:
         raise UsageError(str(error)) from error
@@ -204,8 +204,8 @@ def _save(model: Any, path: Path) -> None:
 class _Told:
     """A line for every twentieth of the time: how far, how good, and how long it will still take on the wall's clock."""
 
-    def __init__(self, minutes: float) -> None:
-        self._minutes, self._began = minutes, time.perf_counter()
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
         self._from: float | None = None
         self._next, self._points = 0.0, 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,25 @@ def finished(course: Path) -> dict[str, Any]:
         "greedy_decode tiled_attention KeyValueCache cached_greedy_decode"
     )
     return solutions(course, names.split())
+
+
+def compiled_flash_attention(course: Path) -> Any:
+    """Unit 16's `flash_attention` with its kernel as Triton compiles it for a GPU.
+
+    The lesson's own setup asks for the interpreter, so its solution stands here in a file of its own. (A process in which
+    TRITON_INTERPRET is 1 interprets it all the same.)
+    """
+    unit = "16_kernels"
+    lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
+    solution = next(exercise.solution for exercise in lesson.exercises if exercise.name == "flash_attention")
+    imports = "import math\nimport torch\nimport triton\nimport triton.language as tl\nfrom torch import Tensor\n\n\n"
+    path = Path(tempfile.mkdtemp()) / "flash_attention.py"  # Triton reads a kernel's source again when it compiles
+    path.write_text(imports + solution, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.flash_attention
 
 
 class TorchTransformer(nn.Module):

@@ -35,7 +35,7 @@ from ..lab.training import RECIPE, batches, course_vocabularies, exact_match, ne
 from ..library import part, units
 from ..library.devices import true_device
 from ..observing.observe import sighting_of
-from .model import VOCAB, NoSuchPart, TorchTransformer, finished, padded_batch, solutions, stepper
+from .model import VOCAB, NoSuchPart, TorchTransformer, compiled_flash_attention, finished, padded_batch, stepper
 
 Row = dict[str, Any]
 
@@ -96,7 +96,7 @@ def training_step(asked: Asked) -> Iterator[Row]:
 
 
 def attention(asked: Asked) -> Iterator[Row]:
-    """Attention forward, causal, bfloat16 on CUDA: written out, tiled (unit 12), in Triton (unit 16), and SDPA's flash."""
+    """Attention forward, causal, bfloat16 on CUDA: written out, tiled (unit 12), in Triton (unit 16, whose kernel takes float32), SDPA's flash."""
     known = finished(asked.course)
     dtype = torch.bfloat16 if asked.on_cuda else torch.float32
     ways: dict[str, Callable[[Tensor, Tensor, Tensor], object]] = {
@@ -106,16 +106,12 @@ def attention(asked: Asked) -> Iterator[Row]:
             q, k, v, 256 if asked.on_cuda else 32, is_causal=True
         ),
     }
-    with one_line_for_trouble() as trouble:
-        triton = (
-            solutions(asked.course, ["flash_attention", "attention_kernel"])["flash_attention"]
-            if asked.on_cuda
-            else None
-        )
-        if triton:
-            ways["Triton, unit 16"] = partial(triton, is_causal=True)
-    if trouble:
-        yield {"what": "Triton, unit 16", "note": trouble[0]}
+    if asked.on_cuda:
+        with one_line_for_trouble() as trouble:
+            kernel = compiled_flash_attention(asked.course)
+            ways["Triton, unit 16, float32"] = lambda q, k, v: kernel(q.float(), k.float(), v.float(), is_causal=True)
+        if trouble:
+            yield {"what": "Triton, unit 16", "note": trouble[0]}
     batch, heads, width = (4, 16, 64) if asked.on_cuda else (1, 2, 16)
     slow: set[str] = set()
     for length in (1024, 4096, 512, 2048, 8192, 16384) if asked.on_cuda else (64, 128):

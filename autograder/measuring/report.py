@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -67,6 +68,10 @@ def machine(device: str) -> dict[str, str]:
     return found
 
 
+_INTERPRETED = ("checks",)
+"""Parts in which Triton's kernels are interpreted. In all others they are compiled, those of `torch.compile` too."""
+
+
 def _run(name: str, device: str, seconds: float, course: Path, data: Path | None) -> tuple[list[Row], str]:
     words = [
         sys.executable,
@@ -78,9 +83,14 @@ def _run(name: str, device: str, seconds: float, course: Path, data: Path | None
         str(course),
         *([str(data)] if data else []),
     ]
+    environment = os.environ | {"TRITON_INTERPRET": "1"}  # the command line asks for it, too
+    if name not in _INTERPRETED:
+        del environment["TRITON_INTERPRET"]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         try:
-            done = subprocess.run(words, stdout=out, stderr=err, timeout=seconds + _GRACE, check=False).returncode
+            done = subprocess.run(
+                words, env=environment, stdout=out, stderr=err, timeout=seconds + _GRACE, check=False
+            ).returncode
             note = "" if done == 0 else f"the process ended with status {done}"
         except subprocess.TimeoutExpired:
             note = f"cut after {seconds + _GRACE:.0f} s"

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from autograder.authoring.parse import parse_lesson
 from autograder.authoring.unusual import ELSEWHERE
 from autograder.formats.cases import CASES_FILE, load_cases
 from autograder.lab import real_training
@@ -37,6 +36,7 @@ from autograder.library.unit_09_decoder import Transformer, greedy_decode
 from autograder.library.unit_10_training import label_smoothed_loss, train_step
 from autograder.library.unit_11_decoding import beam_search
 from autograder.library.unit_12_gpu import cached_greedy_decode, training_step_autocast
+from autograder.measuring.model import solutions
 from autograder.observing.observe import sighting_of
 
 COURSE = Path(__file__).resolve().parents[2]
@@ -169,19 +169,17 @@ def test_the_whole_model_keeps_to_cuda_as_far_as_shapes_go() -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_references_and_parts_keep_to_the_device_of_their_inputs(unit: str) -> None:
-    lesson = parse_lesson(next(p for p in (COURSE / "solutions" / unit).glob("*.py") if p.name != "checks.py"))
-    space: dict[str, Any] = {"__name__": "lesson"}
+    exercises = [
+        one for one in load_cases(COURSE / "solutions" / unit / CASES_FILE).exercises if ELSEWHERE in one.unusual
+    ]
+    references = solutions(COURSE, [cases.name for cases in exercises])
     with grading():
-        for source in (lesson.setup, *(exercise.solution for exercise in lesson.exercises)):
-            exec(compile(source, str(lesson.path), "exec"), space)
-        for cases in load_cases(COURSE / "solutions" / unit / CASES_FILE).exercises:
-            if ELSEWHERE not in cases.unusual:
-                continue
+        for cases in exercises:
             first = next(
                 key for key in cases.base_keys if cases.plan[key].given.keys() == cases.unusual[ELSEWHERE].given.keys()
             )
             asked = replace(cases, plan={first: cases.plan[first]}, unusual={ELSEWHERE: cases.unusual[ELSEWHERE]})
-            for target in (space[cases.name], part(cases.name)):
+            for target in (references[cases.name], part(cases.name)):
                 assert sighting_of(target, asked).observations[ELSEWHERE].fault is None, (cases.name, target)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from autograder.__main__ import main
 from autograder.measuring import parts, report
+from autograder.measuring.model import compiled_flash_attention
 from autograder.measuring.parts import PARTS, Asked
 
 COURSE = Path(__file__).resolve().parents[2]
@@ -120,3 +121,12 @@ def test_the_learner_part_trains_and_tells_what_is_missing(monkeypatch: pytest.M
     assert first["what"] == "unit 10's translator"
     assert 0 <= first["exact match"] <= 1
     assert second["note"] == "no file: name one with --data"
+
+
+def test_the_kernel_of_unit_16_stands_by_itself_to_be_compiled() -> None:
+    """Here it is interpreted, since the tests ask for that."""
+    pytest.importorskip("triton")
+    query, key, value = (torch.randn(1, 2, 20, 8) for _ in range(3))
+    found = compiled_flash_attention(COURSE)(query, key, value, is_causal=True)
+    wanted = torch.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
