@@ -836,6 +836,7 @@ for step in ("no-identity-plain", "not-divided", "halved", "sum-of-heads", "colu
             wrong(f"{step}+{way}", says=two_things(steps[step][1], ways[way][1]))(roller(step, way))
 wrong("divided-at-the-end", says="you divide by the row sums once, at the end. Where a row of zeros stands among the weights, the layers' rows sum to different numbers: divide in each layer.")(roller("not-divided", after=rows_divided))
 wrong("no-layer-divided-at-the-end", says=steps["no-identity"][1])(roller("no-identity-plain", after=lambda r: torch.nan_to_num(rows_divided(r))))
+wrong("identity-twice", ("step = layer.mean(dim=0) + itself", "step = layer.mean(dim=0) + 2 * itself"), says="the identity counts twice in each layer. A residual hands a vector on once, and the heads' weights add to 1 as well.")
 wrong("identity-at-the-end", says="the identity is added once, to the product. It is added to each layer: each of them has a residual.")(roller("no-identity-plain", after=lambda r: rows_divided(r + torch.eye(len(r)))))
 wrong("layers-turned-round", says=f"your layers are multiplied in the opposite order. {ORDER}")(roller(before=lambda ws: ws[::-1]))
 wrong("nothing", ("return rollout\n", "rollout\n"), says="your function ends without giving anything back: is a `return` missing?")
