@@ -33,6 +33,8 @@ COMMANDS = {
     "likeness": "show which submissions are alike beyond what the exercises force",
     "gradescope": "write an autograder for Gradescope that grades there by the same code",
     "sample-class": "write a made-up class to try the grader on",
+    "translate": "bring the texts in another language up to date, and say what is missing",
+    "book": "write the lessons as a static site to read",
     "release": "write a zip for learners, without solutions",
     "real-data": "train on a local file of English-Chinese pairs, and report BLEU",
     "gpu-report": "measure what this machine's GPU does with the course, and write it down",

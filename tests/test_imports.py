@@ -26,7 +26,7 @@ SEES: dict[str, set[str]] = {
     "__init__.py": {"judging"},
     "vocabulary.py": {"notebook", "judging"},
     "formats": set(),
-    "lab": set(),
+    "lab": {"formats"},
     "library": {"formats"},
     "observing": {"formats", "library"},
     "judging": {"formats", "library", "lab"},

@@ -24,7 +24,7 @@ from .fingerprints import fingerprinted, full_seen
 from .notebook import starter_source
 from .parse import kept_file
 from .rounding import rounding_problems
-from .workbench import APART, PATIENCE, Workpiece, tolerance_of, watch_trusted
+from .workbench import APART, PATIENCE, Workpiece, WrongVariant, tolerance_of, watch_trusted
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def assess(
 ) -> Assessment:
     """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones.
 
-    cases:  with all that the variants give; they must be told apart and named by what is stored of that
+    cases:  the visible ones with all that the variants give; they must be told apart and named by what is stored of that
     memory: what was found in order before is left out, and what is found in order now is noted
     """
     shown = memory.shown(piece, "assessed", seed)
@@ -132,11 +132,27 @@ def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | No
         return
     if known is None:
         yield from _problems_of_answers(piece, cases)
+    if cases.hidden:
+        for wrong in piece.wrongs:
+            if wrong.name not in (known or ()) and _passes(piece, wrong, cases):
+                yield f"variant {wrong.name!r} passes; add a probe or a case that catches it."
+        return
     stored = fingerprinted(cases)
     for variant in cases.variants:
         if variant.name not in (known or ()):
             yield from _variant_problems(stored, variant)
     yield from _twin_problems(cases, stored, known or frozenset())
+
+
+def _passes(piece: Workpiece, wrong: WrongVariant, cases: ExerciseCases) -> bool:
+    """Whether a known mistake passes. Nothing more is asked of hidden cases: it is told by the visible ones, which it fails."""
+    probes = named_probes(cases.probes)
+    for base in cases.base_keys:
+        plan = {key: call for key, call in cases.plan.items() if key == base or key.startswith(f"{base}/")}
+        seen = watch_trusted(wrong.target, plan, piece.source)
+        if not judge(replace(cases, plan=plan, unusual={}), probes, Sighting(dict(seen))).passed:
+            return False
+    return True
 
 
 def _problems_of_answers(piece: Workpiece, cases: ExerciseCases) -> Iterator[str]:

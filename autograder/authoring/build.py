@@ -4,6 +4,8 @@ solutions/UNIT/NAME.py  ->  autograder/library/unit_UNIT.py   library-backed par
                         ->  solutions/UNIT/cases.npz          visible cases
                         ->  solutions/UNIT/NAME.ipynb         solved, executed
                         ->  notebooks/UNIT/                   NAME.ipynb and cases.npz for the learner
+solutions/UNIT/zh.po    ->  autograder/locale/zh/UNIT.json    what is said in Chinese, wherever it is said
+                        ->  notebooks/zh/UNIT/NAME.ipynb      the learner's notebook in Chinese
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from ..formats.cases import (
 )
 from .assess import assess, assess_rounding
 from .cache import Memory, Question, look_again, memory_of
+from .catalogs import stale_catalog, translated_notebook, translations, unit_po, unit_texts, write_catalog
 from .derived_cells import PREFLIGHT
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
@@ -58,6 +61,10 @@ class Paths:
     @property
     def learner(self) -> Path:
         return self.course / "notebooks" / self.unit / f"{unit_stem(self.unit)}.ipynb"
+
+    def translated(self, language: str) -> Path:
+        """The learner's notebook in another language: one folder deeper, where nbgrader looks for no assignment."""
+        return self.course / "notebooks" / language / self.unit / f"{unit_stem(self.unit)}.ipynb"
 
     @property
     def learner_cases(self) -> Path:
@@ -92,6 +99,9 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     solved = solved_notebook(lesson)
     learner = release(course, lesson, solved, paths.cases)
     changed += _write_text(paths.learner, learner)
+    for language in translations(lesson):
+        changed += write_catalog(unit_po(lesson, language), unit, language)
+        changed += _write_text(paths.translated(language), translated_notebook(learner, language, unit))
     # a known mistake changes nothing that the solved notebook shows
     rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
     rewritten = rewritten or bool(missing_files(lesson))
@@ -130,8 +140,14 @@ def check_unit(course: Path, unit: str) -> list[str]:
     if not _same_sources(paths.solved, solved):
         stale.append(f"{paths.solved} holds other cells than its lesson; {cure}")
     stale += [f"{path} is not there; {cure}" for path in missing_files(lesson)]
-    if _text(paths.learner) != release(course, lesson, solved, paths.cases):
+    learner = release(course, lesson, solved, paths.cases)
+    if _text(paths.learner) != learner:
         stale.append(f"{paths.learner} is not what its lesson gives; {cure}")
+    for language in translations(lesson):
+        lacking = stale_catalog(unit_po(lesson, language), unit_texts(lesson), unit, language)
+        if not lacking and _text(paths.translated(language)) != translated_notebook(learner, language, unit):
+            lacking = [f"{paths.translated(language)} is not what its lesson gives; {cure}"]
+        stale += lacking
     return stale
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ..formats.course import START_PAGE, ExerciseEntry, UnitEntry
+from ..formats.language import ENGLISH, said, speaking
+from ..formats.translation import translated_cells
 from .notebook import KERNEL, notebook_text
 from .parse import Lesson, parse_lesson, unit_stem, units
 
@@ -50,15 +53,70 @@ NOTATION = "notation.md"
 """Beside the units' folders: the letters that all of them use."""
 
 
-def start_page_path(course: Path) -> Path:
-    return course / "notebooks" / START_PAGE
+_NAMES = {ENGLISH: "English", "zh": "中文"}
+"""Languages by the names that their readers look for."""
 
 
-def start_page(course: Path, chosen: Sequence[str] | None = None) -> str:
-    """The start page as text, of all units or of those that are `chosen`. Raises LessonError where a lesson cannot be read."""
+def start_page_path(course: Path, language: str = ENGLISH) -> Path:
+    return course.joinpath("notebooks", *([] if language == ENGLISH else [language]), START_PAGE)
+
+
+def page_languages(course: Path) -> tuple[str, ...]:
+    """The languages that the course has a start page in: English, and every other in which a unit can be read."""
+    found = {path.stem for path in (course / "solutions").glob("*/*.po")}
+    return (ENGLISH, *sorted(found))
+
+
+def start_page(
+    course: Path,
+    chosen: Sequence[str] | None = None,
+    language: str = ENGLISH,
+    among: Sequence[str] | None = None,
+) -> str:
+    """The start page as text, of all units or of those that are `chosen`. Raises LessonError where a lesson cannot be read.
+
+    among: the languages to change between; those of the course unless told
+    """
     listed = units(course / "solutions") if chosen is None else chosen
-    entries = [entry_of(parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")) for unit in listed]
-    cells = [
+    lessons = [parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py") for unit in listed]
+    with speaking(language):
+        entries = [replace(entry, title=said(entry.title, entry.unit)) for entry in map(entry_of, lessons)]
+        switch = _switch(language, page_languages(course) if among is None else among)
+        cells = translated_cells(_cells(course, entries), language)
+        cells[0]["source"] = f"{switch}{cells[0]['source']}"
+    own = {"units": [asdict(entry) for entry in entries]} | ({} if language == ENGLISH else {"language": language})
+    page = new_notebook(cells=[from_dict(cell) for cell in cells], metadata={**KERNEL, "autograder": own})
+    return notebook_text(page)
+
+
+def _switch(language: str, among: Sequence[str]) -> str:
+    """A line with a link to each language but this one; empty where there is only one."""
+    if len(among) < 2:
+        return ""
+    here = start_page_path(Path(), language).parent
+
+    def shown(other: str) -> str:
+        if other == language:
+            return f"**{_NAMES.get(other, other)}**"
+        address = os.path.relpath(start_page_path(Path(), other), here).replace(os.sep, "/")
+        return f"[{_NAMES.get(other, other)}]({address})"
+
+    return " · ".join(map(shown, among)) + "\n\n"
+
+
+def page_texts(course: Path) -> tuple[str, ...]:
+    """The Markdown of the page that is the same whichever units there are."""
+    notation = course / "solutions" / NOTATION
+    return (
+        _INTRODUCTION,
+        _MAP,
+        _MACHINE,
+        *([notation.read_text(encoding="utf-8").strip()] if notation.is_file() else []),
+    )
+
+
+def _cells(course: Path, entries: Sequence[UnitEntry]) -> list[NotebookNode]:
+    return [
         _text("introduction", _INTRODUCTION),
         new_code_cell("from autograder import progress\n\nprogress()", id="progress"),
         _text("map", f"{_MAP}\n\n{_table(entries)}"),
@@ -70,8 +128,6 @@ def start_page(course: Path, chosen: Sequence[str] | None = None) -> str:
             if path.is_file()
         ),
     ]
-    metadata = {**KERNEL, "autograder": {"units": [asdict(entry) for entry in entries]}}
-    return notebook_text(new_notebook(cells=cells, metadata=metadata))
 
 
 def entry_of(lesson: Lesson) -> UnitEntry:
@@ -102,16 +158,18 @@ def said_time(lesson: Lesson) -> int | None:
 
 
 def _table(entries: Sequence[UnitEntry]) -> str:
-    lines = ["| unit | you write | time | points |", "|---|---|--:|--:|"]
+    heads = [said(head) for head in ("unit", "you write", "time", "points")]
+    lines = [f"| {' | '.join(heads)} |", "|---|---|--:|--:|"]
     for entry in entries:
         names = ", ".join(f"`{exercise.name}`" for exercise in entry.exercises)
         written = f" + {entry.written_points:g}" if entry.written_points else ""
         lines.append(
-            f"| [{entry.title}]({entry.notebook}) | {names} | {entry.minutes} min | {entry.points:g}{written} |"
+            f"| [{entry.title}]({entry.notebook}) | {names} | {said(f'{entry.minutes} min')} | {entry.points:g}{written} |"
         )
     hours = round(sum(entry.minutes for entry in entries) / 60)
     points = sum(entry.points + entry.written_points for entry in entries)
-    lines.append(f"| **{len(entries)} units** | | **about {hours} h** | **{points:g}** |")
+    total, time = said(f"{len(entries)} units"), said(f"about {hours} h")
+    lines.append(f"| **{total}** | | **{time}** | **{points:g}** |")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from .assess import Assessment, assess, assess_rounding, assessment
 from .cache import Memory, Question, memory_of
 from .parse import LessonError, missing_files, parse_lesson, unit_stem
 from .rules import broken_rules
-from .workbench import Workpiece, draw_cases, open_workbench
+from .workbench import Workpiece, draw_cases, draw_expected, open_workbench
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _verified(piece: Workpiece, seed: int | None, memory: Memory) -> Assessment:
     rounded = next(filter(None, (memory.shown(piece, question, seed) for question in questions)), None)
     if told and told.complete and rounded and rounded.complete:
         return assessment(piece, seed, told.calls, remembered=True)
-    cases = draw_cases(piece, seed=seed, draw=memory.draw)
+    cases = draw_cases(piece, draw=memory.draw) if seed is None else draw_expected(piece, seed=seed)
     row = assess(piece, seed=seed, cases=cases, memory=memory)
     stable = rounded.mistakes if rounded else None
     hanging = assess_rounding(piece, seed=seed, cases=cases, thorough=False, stable=stable)

@@ -43,12 +43,14 @@ def run(options: argparse.Namespace) -> int:
         return _check_elsewhere(options, units)
     if options.check:
         found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
-        found.append(_start_page(course, write=False))
-    else:  # one by one: a unit's library module is used by the next unit's lesson
+        found += _pages(course, write=False)
+    else:
+        _build_messages(course)
+        # one by one: a unit's library module is used by the next unit's lesson
         found = side_by_side(
             _build, [(course, unit, not options.no_run, options.exercise) for unit in units], workers=1
         )
-        found += [] if options.exercise else [_start_page(course, write=True)]
+        found += [] if options.exercise else _pages(course, write=True)
     print("\n".join(told for _, told in found))
     return max((status for status, _ in found), default=0)
 
@@ -88,20 +90,45 @@ def _build(course: Path, unit: str, run: bool, exercise: str) -> tuple[int, str]
     return 0, "\n".join([told, *(f"before it is shared: {found}" for found in lacking)])
 
 
-def _start_page(course: Path, *, write: bool) -> tuple[int, str]:
-    """The map of the course depends on all lessons, whichever units were asked for."""
+def _build_messages(course: Path) -> None:
+    """The catalogs of the package's own messages, which all notebooks take some of their words from."""
+    from ..authoring.catalogs import package_po, write_catalog
+    from ..authoring.start_page import page_languages
+    from ..formats.language import ENGLISH, PACKAGE
+
+    for language in page_languages(course):
+        if language != ENGLISH:
+            write_catalog(package_po(language), PACKAGE, language)
+
+
+def _pages(course: Path, *, write: bool) -> list[tuple[int, str]]:
+    """What depends on all lessons, whichever units were asked for: the maps of the course, and the package's catalogs."""
+    from ..authoring.catalogs import package_messages, package_po, stale_catalog
+    from ..authoring.start_page import page_languages
+    from ..formats.language import ENGLISH, PACKAGE
+
+    found = []
+    for language in page_languages(course):
+        if language != ENGLISH and not write:
+            lacking = stale_catalog(package_po(language), package_messages(), PACKAGE, language)
+            found += [(1, "\n".join(lacking))] if lacking else []
+        found.append(_start_page(course, language, write=write))
+    return found
+
+
+def _start_page(course: Path, language: str, *, write: bool) -> tuple[int, str]:
     from ..authoring.parse import LessonError
     from ..authoring.start_page import start_page, start_page_path
 
-    path = start_page_path(course)
+    path = start_page_path(course, language)
     try:
-        wanted = start_page(course)
+        wanted = start_page(course, language=language)
     except LessonError as error:
         return 1, f"{path.name} was left as it is: {error}"
     if path.is_file() and path.read_text(encoding="utf-8") == wanted:
-        return 0, f"{path.name}: up to date"
+        return 0, f"{path.relative_to(course / 'notebooks').as_posix()}: up to date"
     if not write:
         return 1, f"{path} is not what the lessons give; run `python -m autograder build`"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(wanted, encoding="utf-8")
-    return 0, f"{path.name}: wrote notebooks/{path.name}"
+    return 0, f"{path.name}: wrote {path.relative_to(course).as_posix()}"

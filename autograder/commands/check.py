@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..formats.notebook_file import Block, Unreadable, defined_names, read_notebook, read_python
 from ..formats.rebuild import blocks_of, rebuild
+from ..formats.translation import in_language, language_of
 from .arguments import UsageError, add_course, one_unit
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def _read(path: Path, unit: UnitCases) -> _File:
         sources = [blocks[0].source]
     else:
         cells = read_notebook(path)
-        blocks = blocks_of(rebuild(unit.code_cells, unit.code_cells, cells).cells)
+        given = in_language(unit, language_of(cells)).code_cells
+        blocks = blocks_of(rebuild(given, given, cells).cells)
         sources = [cell["source"] for cell in cells]
     defined = {name for source in sources for name in defined_names(source)}
     if not defined & set(unit.names):

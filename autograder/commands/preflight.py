@@ -17,16 +17,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..formats.cases import MissingCases
     from ..formats.course import NoCourse, unit_folder
-    from ..notebook.preflight import closing, look
+    from ..formats.language import speaking
+    from ..notebook.preflight import closing, language_at, look, own_notebook
 
     try:
         folder = unit_folder(options.unit)
-        path = options.file or folder / f"{folder.name.split('_', 1)[1]}.ipynb"
+        path = options.file or own_notebook(folder)
         found = look(path, folder, repair=not options.no_repair)
     except (NoCourse, MissingCases) as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{path} could not be repaired: {error.strerror}") from error
-    print(found.as_text(repaired=found.backup is not None))
-    print(closing(found, folder.name[:2], in_notebook=False))
+    with speaking(language_at(path)):
+        print(found.as_text(repaired=found.backup is not None))
+        print(closing(found, folder.name[:2], in_notebook=False))
     return 0 if found.ready else 1

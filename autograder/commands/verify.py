@@ -62,9 +62,8 @@ def _remembered(rows: list[Assessment]) -> str:
 
 
 def _unseen(group: list[Assessment]) -> set[str]:
-    """Slips that no set of cases tells from the solution: equal to it, or a case is missing."""
-    looked = [set(row.unseen) for row in group if not row.remembered]
-    return set.intersection(*looked) if looked else set()
+    """Slips that the visible cases do not tell from the solution: equal to it, or a case is missing."""
+    return {name for row in group if row.cases == "visible" for name in row.unseen}
 
 
 def _table(rows: list[Assessment]) -> str:
@@ -82,7 +81,7 @@ def _table(rows: list[Assessment]) -> str:
             str(group[0].right),
             str(group[0].truths),
             str(group[0].slips),
-            str(len(_unseen(group))) if not all(row.remembered for row in group) else "–",
+            str(len(_unseen(group))) if not all(row.remembered for row in group if row.cases == "visible") else "–",
             "ok" if not any(row.problems for row in group) else "PROBLEM",
         )
         for (unit, exercise), group in merged.items()

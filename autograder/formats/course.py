@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .language import languages
+
 CASES_FILE = "cases.npz"
 START_PAGE = "start.ipynb"
 KEEP_NOTHING = "AUTOGRADER_KEEP_NOTHING"
@@ -60,6 +62,11 @@ def notebooks_folder(start: Path | None = None) -> Path:
         if (folder / START_PAGE).is_file():
             return folder
     raise NoCourse(f"no {START_PAGE} in {here}, in its folder notebooks, or above: go to the course's folder first.")
+
+
+def shared_folder(notebooks: Path) -> Path:
+    """The folder that holds the notebooks of all languages: this one, or the one above that of a language."""
+    return notebooks.parent if notebooks.name in languages() else notebooks
 
 
 def unit_folder(name: str) -> Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, cases_digest, load_cases
+from ..formats.language import ENGLISH, languages
 from ..formats.rebuild import Cell, grade_id_of
+from ..formats.translation import given_in, translated_cells
 
 
 class NoAssignment(ValueError):
@@ -32,6 +35,17 @@ class Assignment:
     seed: int
     digest: str
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
+    translated: Mapping[str, tuple[tuple[Cell, ...], tuple[Cell, ...]]] = field(default_factory=dict)
+    """`source` and `released` in each language that the course is given out in besides English."""
+
+    def language_of(self, submitted: Sequence[Cell]) -> str:
+        """The language of the notebook that was handed in."""
+        released = {language: cells[1] for language, cells in self.translated.items()}
+        return given_in(submitted, {ENGLISH: self.released, **released})
+
+    def cells_in(self, language: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+        """`source` and `released` in this language."""
+        return self.translated.get(language, (self.source, self.released))
 
     @property
     def wanted_files(self) -> tuple[str, ...]:
@@ -97,6 +111,11 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
     # Without nbformat's own classes, which a worker would have to import.
     plain, plain_released = json.loads(json.dumps([source, released]))
     cells, given = tuple(plain["cells"]), tuple(plain_released["cells"])
+    translated = {
+        language: (tuple(translated_cells(cells, language, unit)), tuple(translated_cells(given, language, unit)))
+        for language in languages()
+        if language != ENGLISH
+    }
     return Assignment(
-        unit, name, cells, given, plain["metadata"], visible, hidden, cases_file, seed, digest.hexdigest()
+        unit, name, cells, given, plain["metadata"], visible, hidden, cases_file, seed, digest.hexdigest(), translated
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.cases import CASES_FILE, ExerciseCases
+from ..formats.language import ENGLISH, said, speaking
 from ..formats.notebook_file import Unreadable, part_of
 from ..formats.rebuild import Cell, Repair, blocks_of, grade_id_of, is_graded, is_solution, place_of, rebuild
 from ..judging.panel import as_html, as_text
@@ -76,23 +77,25 @@ def grade_submission(
     run_demos: also run the experiments, which no grade depends on
     """
     seconds: dict[str, float] = {}
-    reason = ""
+    reason, language = "", ENGLISH
     repairs: tuple[Repair, ...] = ()
     with _timed(seconds, "repair"):
         try:
             path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids)
-            rebuilt = rebuild(assignment.source, assignment.released, submitted)
+            language = assignment.language_of(submitted)
+            rebuilt = rebuild(*assignment.cells_in(language), submitted)
             repairs = (*renamed, *rebuilt.repairs, *_extra_files(folder, path, assignment.files))
         except Unreadable as error:
             rebuilt = rebuild(assignment.source, assignment.released, [])
             reason = f"Nothing could be graded: {error}"
     cells = rebuilt.cells
-    if reason:
-        judged = _nothing_judged(assignment, cells, reason)
-    else:
-        judged = grade_cells(assignment, cells, warm, folder, run_demos=run_demos)
+    with speaking(language):
+        if reason:
+            judged = _nothing_judged(assignment, cells, reason)
+        else:
+            judged = grade_cells(assignment, cells, warm, folder, run_demos=run_demos)
     seconds |= judged.seconds
-    with _timed(seconds, "write down"):
+    with _timed(seconds, "write down"), speaking(language):
         record = Record(
             student,
             assignment.unit,
@@ -108,9 +111,9 @@ def grade_submission(
         notebook = {"cells": cells, "metadata": assignment.metadata, "nbformat": 4, "nbformat_minor": 5}
         return Graded(
             record,
-            tuple(_entries(assignment, cells, judged.verdicts)),
+            tuple(_entries(assignment.cells_in(language)[0], cells, judged.verdicts)),
             json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True),
-            feedback_page(assignment.visible.title, record, cells),
+            feedback_page(said(assignment.visible.title, assignment.unit), record, cells),
             seconds,
             frozenset({NOT_JUDGED, WAITED} & {verdict.diagnosis for verdict in judged.verdicts.values()}),
         )
@@ -202,7 +205,7 @@ def _write_outputs(
             cell["outputs"] = verdict_outputs(verdicts[_key(cell)])
         elif part == "demo" and not run_demos:
             cell["outputs"] = [
-                output_of("display_data", data={"text/plain": "(An experiment: not run while grading.)"})
+                output_of("display_data", data={"text/plain": said("(An experiment: not run while grading.)")})
             ]
         else:
             shown = safe_outputs(outputs.get(place_of(cell)))
@@ -253,9 +256,12 @@ def _exercise_grade(both: Sequence[Verdict]) -> ExerciseGrade:
     )
 
 
-def _entries(assignment: Assignment, cells: Sequence[Cell], verdicts: Mapping[str, Verdict]) -> Iterator[Entry]:
-    """What the gradebook is told of each cell that it knows, by nbgrader's rules."""
-    starters = {grade_id_of(cell): cell["source"] for cell in assignment.source}
+def _entries(source: Sequence[Cell], cells: Sequence[Cell], verdicts: Mapping[str, Verdict]) -> Iterator[Entry]:
+    """What the gradebook is told of each cell that it knows, by nbgrader's rules.
+
+    source: the course's cells in the language of the notebook that was handed in
+    """
+    starters = {grade_id_of(cell): cell["source"] for cell in source}
     for cell in cells:
         name, graded = grade_id_of(cell), is_graded(cell)
         if is_solution(cell):

@@ -17,8 +17,10 @@ from pathlib import Path
 from copydetect import CodeFingerprint, compare_files
 
 from ..authoring.parse import Lesson, parse_lesson, unit_stem
+from ..formats.language import languages
 from ..formats.notebook_file import Unreadable, read_notebook
 from ..formats.rebuild import grade_id_of
+from ..formats.translation import translated_cells
 from .files import find_submissions
 from .pages import render
 from .submission import find_notebook
@@ -102,7 +104,8 @@ def likeness_page(unit: str, compared: Compared) -> str:
 
 def _of_the_course(lesson: Lesson) -> list[str]:
     """All code that the lesson and its checks hold: its setup, its experiments, the references, right and wrong variants."""
-    return [cell.source for cell in lesson.cells if cell.kind == "code"]
+    cells = [{"cell_type": "code", "source": cell.source} for cell in lesson.cells if cell.kind == "code"]
+    return [cell["source"] for language in languages() for cell in translated_cells(cells, language, lesson.unit)]
 
 
 def _fingerprint(code: str, ignored: tuple[int, ...]) -> CodeFingerprint:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..formats.language import language, said
 from ..judging.panel import inline
 
 
@@ -26,6 +27,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"said": said, "language": language}
     environment.filters |= {"points": _points, "share": _share, "code": _code}
     return environment
 

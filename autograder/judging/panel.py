@@ -6,10 +6,12 @@ import html
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..formats.language import said
 from ..formats.values import Array
 from .compare import Difference, number, told_apart
 from .verdict import NOT_JUDGED, ProbeResult, Verdict
@@ -35,18 +37,20 @@ padding:.6em .9em;max-width:52em;overflow-wrap:anywhere}
 
 
 def headline(verdict: Verdict) -> str:
-    mark = "✓ passed" if verdict.passed else "◐ in part" if verdict.score else "✗ not yet"
+    mark = said("✓ passed" if verdict.passed else "◐ in part" if verdict.score else "✗ not yet")
     if verdict.diagnosis == NOT_JUDGED:
-        mark = "– not judged"
-    kind = "hidden cases" if verdict.hidden else "visible cases"
-    return f"{mark} · {verdict.exercise} · {verdict.score:g} of {verdict.max_score:g} points ({kind})"
+        mark = said("– not judged")
+    points = f"{verdict.score:g} of {verdict.max_score:g} points"
+    return f"{mark} · {verdict.exercise} · " + said(
+        f"{points} (hidden cases)" if verdict.hidden else f"{points} (visible cases)"
+    )
 
 
 def promise(verdict: Verdict) -> str:
     """What a passed public check does not promise."""
     if verdict.hidden or not verdict.points_elsewhere:
         return ""
-    return (
+    return said(
         f"{verdict.points_elsewhere:g} more points are decided when your notebook is graded, on cases drawn anew: "
         "a passed check makes them likely, it does not promise them."
     )
@@ -54,19 +58,20 @@ def promise(verdict: Verdict) -> str:
 
 def as_text(verdict: Verdict) -> str:
     """The verdict for a terminal, an export or a screen without HTML."""
+    verdict = _translated(verdict)
     lines = [headline(verdict)]
     if not verdict.passed:
         lines.append(f"  {verdict.message}")
         if verdict.label:
-            lines.append(f"  Seen on: {verdict.label}.")
+            lines.append(f"  {_seen_on(verdict)}")
         if verdict.difference is not None:
             lines += [f"  {line}" for line in _text_difference(verdict.difference)]
     lines += [
-        f"  {given} → {seen}{'' if seen == right else f'   (expected: {right})'}"
+        f"  {given} → {seen}{'' if seen == right else '   ' + said(f'(expected: {right})')}"
         for given, right, seen in verdict.examples
     ]
     lines += [f"  {_mark(result)} {result.title}" for result in verdict.results]
-    lines += [f"  Note: {note}" for note in verdict.notes]
+    lines += [f"  {_note(note)}" for note in verdict.notes]
     if verdict.passed and promise(verdict):
         lines.append(f"  {promise(verdict)}")
     return "\n".join(lines)
@@ -74,11 +79,12 @@ def as_text(verdict: Verdict) -> str:
 
 def as_html(verdict: Verdict) -> str:
     """The verdict as a panel that reads well in light and dark themes and to a screen reader."""
+    verdict = _translated(verdict)
     parts = [f'<p class="head">{inline(headline(verdict))}</p>']
     if not verdict.passed:
         parts.append(f"<p>{inline(verdict.message)}</p>")
         if verdict.label:
-            parts.append(f'<p class="quiet">Seen on: {inline(verdict.label)}.</p>')
+            parts.append(f'<p class="quiet">{inline(_seen_on(verdict))}</p>')
         if verdict.difference is not None:
             parts.append(_html_difference(verdict.difference))
     if verdict.examples:
@@ -86,7 +92,7 @@ def as_html(verdict: Verdict) -> str:
     if verdict.results and not verdict.passed:
         items = "".join(f"<li>{_spoken_mark(result)} {inline(result.title)}</li>" for result in verdict.results)
         parts.append(f"<ul>{items}</ul>")
-    parts += [f'<p class="quiet">Note: {inline(note)}</p>' for note in verdict.notes]
+    parts += [f'<p class="quiet">{inline(_note(note))}</p>' for note in verdict.notes]
     if verdict.passed and promise(verdict):
         parts.append(f'<p class="quiet">{html.escape(promise(verdict))}</p>')
     if not verdict.passed and verdict.hints and not verdict.hidden:
@@ -94,6 +100,30 @@ def as_html(verdict: Verdict) -> str:
     state = " ok" if verdict.passed else ""
     # A message may quote a learner's code: no formula of theirs, which can hold links, is typeset on a grader's page.
     return f'{STYLE}<div class="ag{state} tex2jax_ignore mathjax_ignore" role="status">{"".join(parts)}</div>'
+
+
+def _translated(verdict: Verdict) -> Verdict:
+    """The verdict in the language that is spoken: it was made, and is kept, in English."""
+
+    def told(text: str) -> str:
+        return said(text, verdict.unit)
+
+    return replace(
+        verdict,
+        message=told(verdict.message),
+        label=told(verdict.label),
+        results=tuple(replace(result, title=told(result.title)) for result in verdict.results),
+        notes=tuple(map(told, verdict.notes)),
+        hints=tuple(map(told, verdict.hints)),
+    )
+
+
+def _seen_on(verdict: Verdict) -> str:
+    return said(f"Seen on: {verdict.label}.")
+
+
+def _note(note: str) -> str:
+    return said(f"Note: {note}")
 
 
 def display(bundle: dict[str, str]) -> None:
@@ -108,20 +138,21 @@ def display(bundle: dict[str, str]) -> None:
 
 
 def _examples(rows: Sequence[tuple[str, str, str]]) -> str:
-    head = "<tr><th>given</th><th>expected</th><th>yours</th><th></th></tr>"
+    names = [said("given"), said("expected"), said("yours")]
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}<th></th></tr>"
     body = "".join(
         f'<tr class="words"><td>{html.escape(given)}</td><td>{html.escape(right)}</td><td>{html.escape(seen)}</td>'
         f"<td>{'✓' if seen == right else '✗'}</td></tr>"
         for given, right, seen in rows
     )
-    return f'<table aria-label="given, expected, yours">{head}{body}</table>'
+    return f'<table aria-label="{", ".join(names)}">{head}{body}</table>'
 
 
 def folded_hints(hints: Sequence[str]) -> str:
     """Hints one inside the other: opening one shows it and the fold of the next."""
     inner = ""
     for position in range(len(hints), 0, -1):
-        title = f"Hint {position} of {len(hints)} (costs nothing)"
+        title = said(f"Hint {position} of {len(hints)} (costs nothing)")
         inner = f"<details><summary>{title}</summary><p>{inline(hints[position - 1])}</p>{inner}</details>"
     return inner
 
@@ -132,7 +163,7 @@ def _mark(result: ProbeResult) -> str:
 
 def _spoken_mark(result: ProbeResult) -> str:
     """The sign, and the word that a screen reader says for it."""
-    word = {True: "holds:", False: "does not hold:", None: "not reached:"}[result.passed]
+    word = said({True: "holds:", False: "does not hold:", None: "not reached:"}[result.passed])
     return f'<span role="img" aria-label="{word}">{_mark(result)}</span>'
 
 
@@ -157,7 +188,8 @@ def _plane(difference: Difference, data: Array) -> tuple[Array, tuple[int, ...],
     shown = plane[top : top + _MOST_ROWS, left : left + _MOST_COLUMNS]
     cut = f"{list(leading)}" if leading else ""
     if shown.shape != plane.shape:
-        cut += f" rows {top}–{top + shown.shape[0] - 1}, columns {left}–{left + shown.shape[1] - 1}"
+        rows, columns = f"{top}–{top + shown.shape[0] - 1}", f"{left}–{left + shown.shape[1] - 1}"
+        cut += " " + said(f"rows {rows}, columns {columns}")
     return shown, (row - top, column - left), cut
 
 
@@ -170,7 +202,7 @@ def _text_difference(difference: Difference) -> list[str]:
     lines = []
     for title, data in _sides(difference):
         shown, first, cut = _plane(difference, data)
-        lines.append(f"{difference.place or 'output'}{cut}, {title}, shape {data.shape}:")
+        lines.append(f"{_caption(difference, cut, title, data)}:")
         for r, row in enumerate(shown):
             cells = [
                 f"{'>' if (r, c) == first and difference.index else ' '}{_shown(difference, title, value, (r, c) == first):>9}"
@@ -178,6 +210,11 @@ def _text_difference(difference: Difference) -> list[str]:
             ]
             lines.append("  " + " ".join(cells))
     return lines
+
+
+def _caption(difference: Difference, cut: str, title: str, data: Array) -> str:
+    place = f"{said(difference.place or 'output')}{cut}"
+    return said(f"{place}, yours, shape {data.shape}" if title == "yours" else f"{place}, expected, shape {data.shape}")
 
 
 def _html_difference(difference: Difference) -> str:
@@ -199,12 +236,12 @@ def _html_difference(difference: Difference) -> str:
             + "</tr>"
             for r, row in enumerate(shown)
         )
-        caption = f"{html.escape(difference.place or 'output')}{cut}, {title}, shape {html.escape(str(data.shape))}"
+        caption = html.escape(_caption(difference, cut, title, data))
         tables.append(f'<div><span class="quiet">{caption}</span><table aria-label="{caption}">{rows}</table></div>')
     note = ""
     if marked:
         place = ", ".join(map(str, difference.index))
-        note = f'<p class="quiet">The first entry that differs is framed: [{place}].</p>'
+        note = f'<p class="quiet">{said(f"The first entry that differs is framed: [{place}].")}</p>'
     return f'<div class="sides">{"".join(tables)}</div>{note}'
 
 

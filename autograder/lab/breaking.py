@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..formats.language import said
 from .corpus import Pair, sample
 from .tables import table
 from .training import BOS, EOS, PAD, Vocabularies, best_device, by_length, error_free, move
@@ -150,17 +151,18 @@ def break_it(name: str = "", *, steps: int | None = None, quiet: bool = False) -
     steps: more or fewer than the bug's own number; quiet: print and draw nothing
     """
     if not name:
-        return table([(bug.name, bug.broken, bug.task) for bug in _BUGS], ["bug", "what is broken", "task"])
+        heads = [said(head) for head in ("bug", "what is broken", "task")]
+        return table([(bug.name, said(bug.broken), said(bug.task)) for bug in _BUGS], heads)
     if name not in BUGS:
         raise ValueError(f"there is no bug named {name!r}; there are: {', '.join(BUGS)}")
     bug = BUGS[name]
     size = f"{bug.layers}+{bug.layers} layers, {bug.heads} head{'s' * (bug.heads > 1)}, d_model {bug.d_model}"
     if not quiet:
-        print(f"Broken: {bug.name} ({bug.broken}). Task: {bug.task}, {size}.")
+        print(said(f"Broken: {bug.name} ({bug.broken}). Task: {bug.task}, {size}."))
     outcome = _run(bug, bug.steps if steps is None else steps)
     if not quiet:
         _draw(outcome)
-        print(bug.shows)
+        print(said(bug.shows))
     return outcome
 
 
@@ -382,7 +384,9 @@ def _draw(outcome: Outcome) -> None:
         )
     )
     print(
-        f"teacher-forced accuracy {100 * outcome.teacher_forced[-1]:.1f} %, exact match {100 * outcome.exact[-1]:.1f} %"
+        said(
+            f"teacher-forced accuracy {100 * outcome.teacher_forced[-1]:.1f} %, exact match {100 * outcome.exact[-1]:.1f} %"
+        )
     )
     for chinese, written, right in outcome.examples:
-        print(f"  {chinese} → {written or '(nothing)'}{'' if written == right else f'   (right: {right})'}")
+        print(said(f"  {chinese} → {written or '(nothing)'}{'' if written == right else f'   (right: {right})'}"))

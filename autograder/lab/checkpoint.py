@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..formats.language import said
 from .curves import LiveCurves
 
 
@@ -48,12 +49,12 @@ class Checkpoint:
     def _resumed(self) -> int:
         kept = torch.load(self.path, weights_only=True, map_location="cpu")
         if _shapes(kept["model"]) != _shapes(self.model.state_dict()):
-            print(f"{self.path} holds a model of another size, so this run begins anew.")
+            print(said(f"{self.path} holds a model of another size, so this run begins anew."))
             return 0
         self.model.load_state_dict(kept["model"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.watch.go_on(kept["watch"])
-        print(f"Going on behind step {kept['step']:,}, from {self.path}. To begin anew, delete that file first.")
+        print(said(f"Going on behind step {kept['step']:,}, from {self.path}. To begin anew, delete that file first."))
         return int(kept["step"])
 
 

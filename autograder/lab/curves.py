@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..formats.language import said
 from .figures import training_curves
 from .style import CSS_PIXELS_PER_INCH, alt_text, close, png
 from .tables import Table, table
@@ -100,7 +101,7 @@ class LiveCurves:
 
     def _show_line(self, step: int) -> None:
         self._told = perf_counter()
-        words = self.words(step)
+        words = said(self.words(step))
         if not _in_notebook():
             if step % self._every == 0 or step == self.steps:
                 print(words)

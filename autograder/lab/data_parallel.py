@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autograder.formats.language import said
+
 _SENTENCES, _TOKENS, _IDS, _WIDTH = 16, 12, 20, 32
 _PATIENCE = 240
 
@@ -50,11 +52,15 @@ def losses_by_torchrun(processes: int) -> list[float] | None:
             next(line for line in done.stdout.splitlines() if line.startswith('{"losses"'))
         )
     except subprocess.CalledProcessError as error:
-        said = [line for line in (error.stderr or "").splitlines() if "Error" in line]
-        print(f"torchrun did not run here: {said[0].strip() if said else f'exit status {error.returncode}'}")
+        told_by_it = [line for line in (error.stderr or "").splitlines() if "Error" in line]
+        print(
+            said(
+                f"torchrun did not run here: {told_by_it[0].strip() if told_by_it else f'exit status {error.returncode}'}"
+            )
+        )
         return None
     except (subprocess.TimeoutExpired, OSError, StopIteration, ValueError) as error:
-        print(f"torchrun did not run here: {type(error).__name__}.")
+        print(said(f"torchrun did not run here: {type(error).__name__}."))
         return None
     losses: list[float] = told["losses"]
     return losses

@@ -16,6 +16,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from autograder.formats.language import said
 from autograder.lab.attention import attention_map, attention_maps
 from autograder.lab.front_end import is_live
 from autograder.lab.style import CSS_PIXELS_PER_INCH, alt_text, as_array, close, image_tag, legend_text, png, show
@@ -152,7 +153,7 @@ def explore(recordings: Recording | Sequence[Recording], *, layer: str | None = 
     show(picture(chosen[0], first, head))
     numbers = {"sentence": len(chosen), "layer": len(chosen[0].layers), "head": len(chosen[0].layers[first].weights)}
     count = ", ".join(f"{number} {what}{'s' * (number != 1)}" for what, number in numbers.items())
-    print(f"A still picture of {count}: in a live notebook you choose among them.")
+    print(said(f"A still picture of {count}: in a live notebook you choose among them."))
 
 
 def picture(shown: Recording, layer: str, head: int | None) -> Figure:

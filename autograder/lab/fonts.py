@@ -15,6 +15,8 @@ from pathlib import Path
 from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 
+from autograder.formats.language import said
+
 BASE_FAMILY = "DejaVu Sans"  # comes with Matplotlib, so it is always there
 
 # Simplified Chinese before the other regional forms, sans before serif: legible at 10 points.
@@ -123,6 +125,8 @@ class Labels:
 
     def label(self, text: str, gloss: str | None = None) -> str:
         """What to draw for `text`: itself, its gloss, or itself with "[1]" for what has no glyph."""
+        if text.isascii() and drawable(told := said(text)):
+            return told
         if drawable(text):
             return text
         if gloss is not None and drawable(gloss):

@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from autograder.formats.language import said
 from autograder.lab import fonts
 from autograder.lab.front_end import is_live
 from autograder.lab.tables import display_width
@@ -173,7 +174,7 @@ def describe(figure: Figure, words: str) -> None:
 
 def finish(figure: Figure, words: str, labels: fonts.Labels) -> Figure:
     """Keep the figure's words and legend, and make its tick labels now, while the style is on."""
-    describe(figure, words)
+    describe(figure, said(words))
     if labels.legend:
         _legends.setdefault(figure, []).append(labels.legend)
     # Matplotlib makes tick labels when it first draws: outside the style they would get another font.

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import library
+from ..formats import language as languages
 from ..formats.cases import CASES_FILE, ExerciseCases, Fault, MissingCases, Sighting, UnitCases, load_cases
+from ..formats.language import said
 from ..judging.compare import same_observation
 from ..judging.panel import as_html, as_text, display
 from ..judging.probes import Probe
@@ -30,19 +32,25 @@ _ran = Ran(vars(sys.modules["__main__"]))
 """What cells that ended in an error have left undefined in this kernel."""
 
 
-def begin(unit: str) -> None:
-    """Open a unit: find its cases and say what there is to do. The first cell of each notebook calls it."""
+def begin(unit: str, language: str = languages.ENGLISH) -> None:
+    """Open a unit: find its cases and say what there is to do. The first cell of each notebook calls it.
+
+    language: what the notebook is written in, and its checks speak
+    """
     global _unit, _folder
     if is_grading():  # the cases are elsewhere, and nobody reads the greeting
         return
+    languages.speak(language)
     path = _cases_path(unit)
     _unit, _folder = load_cases(path), path.parent
     total = sum(exercise.points + exercise.points_elsewhere for exercise in _unit.exercises)
     wanted = needed_modules(_unit.exercises)
     begin_imports(wanted)
     _note_errors()
-    told = " PyTorch is being loaded while you read." if wanted and "torch" not in sys.modules else ""
-    print(f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready.{told}")
+    told = [f"{_unit.title} — {len(_unit.exercises)} exercises, {total:g} points. Ready."]
+    if wanted and "torch" not in sys.modules:
+        told.append("PyTorch is being loaded while you read.")
+    print(*(said(sentence, unit) for sentence in told))
 
 
 def _cases_path(unit: str) -> Path:
@@ -100,7 +108,7 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
     show(verdict)
     if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
         # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.
-        print(verdict.message, file=sys.stderr)
+        print(said(verdict.message, verdict.unit), file=sys.stderr)
     return _told_by_panel(float(verdict.score))
 
 
@@ -200,14 +208,14 @@ def hint(target: Any) -> None:
     """Show the next hint for an exercise, given as the function or its name. Hints cost nothing."""
     exercise = _exercise_of(target)
     if exercise is None:
-        print("There is no exercise by that name in this unit.")
+        print(said("There is no exercise by that name in this unit."))
         return
     shown = min(_hints_shown.get(exercise.name, 0) + 1, len(exercise.hints))
     _hints_shown[exercise.name] = shown
     for position, text in enumerate(exercise.hints[:shown], start=1):
-        print(f"Hint {position} of {len(exercise.hints)}: {text}")
+        print(said(f"Hint {position} of {len(exercise.hints)}: {text}", exercise.unit))
     if shown < len(exercise.hints):
-        print("(Run this again for the next one.)")
+        print(said("(Run this again for the next one.)"))
 
 
 def show(verdict: Verdict) -> None:
@@ -216,7 +224,7 @@ def show(verdict: Verdict) -> None:
 
 
 def _show_text(text: str) -> None:
-    display({"text/plain": text})
+    display({"text/plain": said(text)})
 
 
 def _exercise_of(target: Any) -> ExerciseCases | None:

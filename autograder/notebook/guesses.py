@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..formats.language import said
 from ..judging.panel import STYLE, display
 from ..lab.front_end import is_live
 from ..library import is_grading
@@ -20,6 +21,8 @@ from . import my_transformer
 
 _FILE = "guesses.json"
 """In the learner's own package: the guess's name -> what was guessed, as it is shown."""
+_choices: dict[str, tuple[str, ...]] = {}
+"""What could be chosen, by the guess's name: what is measured must be one of these, in whichever language."""
 _said: dict[str, str] = {}
 """The guesses of this process: where nothing is kept, they last as long as it does."""
 
@@ -45,9 +48,10 @@ def predict(
     """
     if is_grading():
         return
+    _choices[name] = tuple(choices)
     if mine is not None:
         _keep(name, _checked(mine, choices, order, unit))
-        print(f"Written down: {_guess(name)}.")
+        print(said(f"Written down: {_guess(name)}."))
     elif is_live() and importlib.util.find_spec("ipywidgets") is not None:
         _ask(name, question, choices, order, unit)
     else:
@@ -60,10 +64,13 @@ def outcome(name: str, measured: str | float | Sequence[str], unit: str = "") ->
     measured: one of the choices, a number, or the things in their order
     unit:     what a number is a number of
     """
+    if isinstance(measured, str) and _choices.get(name) and measured not in _choices[name]:
+        raise ValueError(f"{name}: {measured!r} is none of the choices: {'; '.join(_choices[name])}")
     found, guessed = _shown(measured, unit), _guess(name)
-    rows = [("your guess", guessed or "none written down"), ("measured here", found)]
+    rows = [(said("your guess"), guessed or said("none written down")), (said("measured here"), found)]
     if guessed and isinstance(measured, str):
-        rows.append(("", "as you guessed" if guessed == found else "not as you guessed: what made the difference?"))
+        told = "as you guessed" if guessed == found else "not as you guessed: what made the difference?"
+        rows.append(("", said(told)))
     cells = "".join(
         f'<tr><th scope="row" style="text-align:left">{html.escape(head)}</th>'
         f'<td style="text-align:left">{html.escape(text)}</td></tr>'
@@ -80,12 +87,12 @@ def outcome(name: str, measured: str | float | Sequence[str], unit: str = "") ->
 def _checked(mine: str | float, choices: Sequence[str], order: Sequence[str], unit: str) -> str:
     if choices:
         if mine not in choices:
-            raise ValueError(f"{mine!r} is none of the choices: {'; '.join(choices)}")
+            raise ValueError(said(f"{mine!r} is none of the choices: {'; '.join(choices)}"))
         return str(mine)
     if order:
         given = [part.strip() for part in str(mine).split(">")]
         if sorted(given) != sorted(order):
-            raise ValueError(f"put each of these once, with > between: {' > '.join(order)}")
+            raise ValueError(said(f"put each of these once, with > between: {' > '.join(order)}"))
         return " > ".join(given)
     return _shown(float(mine), unit)
 
@@ -101,15 +108,17 @@ def _shown(value: str | float | Sequence[str], unit: str) -> str:
 def _possible(choices: Sequence[str], order: Sequence[str], unit: str) -> list[str]:
     if choices:
         return [f"  - {choice}" for choice in choices] + [
-            'Write your choice into this cell, as mine="...", and run it again.'
+            said('Write your choice into this cell, as mine="...", and run it again.')
         ]
     if order:
-        return [f'Write your order into this cell, as mine="{" > ".join(order)}", and run it again.']
-    return [f"Write your number{f' ({unit})' if unit else ''} into this cell, as mine=..., and run it again."]
+        return [said(f'Write your order into this cell, as mine="{" > ".join(order)}", and run it again.')]
+    if unit:
+        return [said(f"Write your number ({unit}) into this cell, as mine=..., and run it again.")]
+    return [said("Write your number into this cell, as mine=..., and run it again.")]
 
 
 def _so_far(name: str) -> list[str]:
-    return [f"Your guess so far: {_guess(name)}."] if _guess(name) else []
+    return [said(f"Your guess so far: {_guess(name)}.")] if _guess(name) else []
 
 
 def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str], unit: str) -> None:
@@ -119,7 +128,7 @@ def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str],
 
     before, wide = _guess(name), widgets.Layout(width="auto", max_width="100%")
     state = widgets.Label(
-        f"Written down: {before}" if before else "Nothing written down yet. Guesses are never graded."
+        said(f"Written down: {before}." if before else "Nothing written down yet. Guesses are never graded.")
     )
     if choices:
         fields = [widgets.RadioButtons(options=list(choices), value=before if before in choices else None, layout=wide)]
@@ -131,7 +140,7 @@ def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str],
         ]
     else:
         number = before.split()[0] if before else ""
-        fields = [widgets.Text(value=number, description=unit or "number", continuous_update=False)]
+        fields = [widgets.Text(value=number, description=unit or said("number"), continuous_update=False)]
 
     def changed(_change: Any) -> None:
         values = [str(field.value) for field in fields if field.value not in (None, "")]
@@ -140,9 +149,9 @@ def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str],
         try:
             _keep(name, _checked(" > ".join(values) if order else values[0], choices, order, unit))
         except ValueError:
-            state.value = "Use each of them once." if order else "Write a number, such as 2.5."
+            state.value = said("Use each of them once." if order else "Write a number, such as 2.5.")
         else:
-            state.value = f"Written down: {_guess(name)}"
+            state.value = said(f"Written down: {_guess(name)}.")
 
     for field in fields:
         field.observe(changed, "value")
@@ -177,4 +186,6 @@ def _keep(name: str, guess: str) -> None:
                 json.dumps(_kept() | {name: guess}, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
             )
         except OSError as error:
-            print(f"Your guess lasts until the kernel is restarted: it cannot be written down ({error.strerror}).")
+            print(
+                said(f"Your guess lasts until the kernel is restarted: it cannot be written down ({error.strerror}).")
+            )

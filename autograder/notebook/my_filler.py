@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..formats.language import said
 from . import my_transformer
 from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
 from .parts import learners_part
@@ -33,7 +34,7 @@ def keep_bert(model: Any) -> None:
     with contextlib.suppress(OSError):
         my_transformer.open_package(folder)
         save_file(weights, folder / WEIGHTS, metadata={"num_heads": str(heads)})
-        print(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}")
+        print(said(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}"))
 
 
 def fill_all(folder: Path, texts: Sequence[str]) -> int:

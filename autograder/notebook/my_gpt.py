@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..formats.language import said
 from . import my_transformer
 from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
 from .parts import learners_part
@@ -41,7 +42,7 @@ def keep_gpt(model: Any, names: Sequence[str], merges: Sequence[tuple[str, str]]
     with contextlib.suppress(OSError):
         my_transformer.open_package(folder)
         save_file(weights, folder / WEIGHTS, metadata=about)
-        print(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}")
+        print(said(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}"))
 
 
 def continue_all(folder: Path, texts: Sequence[str]) -> int:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..formats.course import KEEP_NOTHING
+from ..formats.course import KEEP_NOTHING, shared_folder
 
 PACKAGE = "my_transformer"
 _INIT = '''"""The parts that you have built and that pass their checks; kept here by the checks themselves."""
@@ -48,7 +48,7 @@ class CannotKeep(Exception):
 
 def package_folder(unit_folder: Path) -> Path:
     """Beside the units' folders: `notebooks/my_transformer`; inside `at(...)`, the folder named there."""
-    return _home or unit_folder.resolve().parent / PACKAGE
+    return _home or shared_folder(unit_folder.resolve().parent) / PACKAGE
 
 
 @contextlib.contextmanager

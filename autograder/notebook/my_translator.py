@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import library
+from ..formats.language import said
 from ..judging.weights import UnusableWeights, arrays_of, file_trouble
 from . import my_transformer
 from .parts import learners_part
@@ -45,17 +46,17 @@ def answer_each(texts: Sequence[str], usage: str, ready: Callable[[], tuple[Trou
     ready: gives what says why a text cannot be answered ("" where it can), and what answers it. Raises NotReady.
     """
     if not texts:
-        print(usage, file=sys.stderr)
+        print(said(usage), file=sys.stderr)
         return 2
     try:
         trouble_of, show = ready()
     except NotReady as reason:
-        print(reason, file=sys.stderr)
+        print(said(str(reason)), file=sys.stderr)
         return 1
     status = 0
     for text in texts:
         if trouble := trouble_of(text):
-            print(trouble, file=sys.stderr)
+            print(said(trouble), file=sys.stderr)
             status = 1
         else:
             show(text)
@@ -68,7 +69,7 @@ def _ways_to_translate(folder: Path) -> tuple[Trouble, Show]:
     def show(text: str) -> None:
         print(translator(text))
         if unknown := translator.unknown(text):
-            print(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})", file=sys.stderr)
+            print(said(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})"), file=sys.stderr)
 
     return translator.trouble, show
 
@@ -163,8 +164,9 @@ def kept_weights(path: Path, work: str, made_by: str) -> Iterator[tuple[dict[str
 def told_missing(missing: Sequence[str], work: str) -> str:
     """One line that names the parts without which the package cannot do its work."""
     named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
-    one = len(missing) == 1
-    return f"{my_transformer.PACKAGE} cannot {work} yet: {named} {'is' if one else 'are'} missing. Pass {'its check' if one else 'their checks'}."
+    if len(missing) == 1:
+        return f"{my_transformer.PACKAGE} cannot {work} yet: {named} is missing. Pass its check."
+    return f"{my_transformer.PACKAGE} cannot {work} yet: {named} are missing. Pass their checks."
 
 
 def _model(path: Path, transformer: Any) -> Any:

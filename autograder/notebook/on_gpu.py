@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..formats.language import said
 from .my_transformer import CannotKeep, module_source
 
 _PATIENCE = 300
@@ -48,7 +49,7 @@ def seconds_on_gpu(
             try:
                 text = module_source(function, function.__name__, frozenset())
             except CannotKeep as error:
-                print(f"{name}: not measured, since {error}.")
+                print(said(f"{name}: not measured, since {error}."))
                 continue
             (Path(folder) / f"part_{number}.py").write_text(text, encoding="utf-8")
             pieces.append(f"from part_{number} import {function.__name__} as function_{number}")
@@ -63,8 +64,10 @@ def seconds_on_gpu(
             found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
             return found
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or "").strip().splitlines()
-            print(f"Not measured: the process that compiles kernels ended with: {said[-1] if said else 'no word'}")
+            lines = (error.stderr or "").strip().splitlines()
+            print(
+                said(f"Not measured: the process that compiles kernels ended with: {lines[-1] if lines else 'no word'}")
+            )
         except (subprocess.TimeoutExpired, OSError, ValueError, IndexError) as error:
-            print(f"Not measured: {type(error).__name__} in the process that compiles kernels.")
+            print(said(f"Not measured: {type(error).__name__} in the process that compiles kernels."))
     return None

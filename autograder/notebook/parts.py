@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import library
 from ..formats.cases import CASES_FILE, load_cases
+from ..formats.language import said
 from ..judging.verdict import verdict_of
 from ..observing.observe import sighting_of
 from . import my_transformer
@@ -33,13 +34,15 @@ def use_part(name: str) -> Any:
         _announced.add((name, own is not None))
         unit = library.unit_of(name)
         if own is not None:
-            print(f"{name}: your own, from unit {unit}.")
+            print(said(f"{name}: your own, from unit {unit}."))
         elif my_transformer.read(my_transformer.package_folder(Path.cwd()), name) is None:
-            print(f"{name}: library-backed, until yours passes its check in unit {unit}.")
+            print(said(f"{name}: library-backed, until yours passes its check in unit {unit}."))
         else:
             print(
-                f"{name}: library-backed, since {my_transformer.PACKAGE}/{name}.py does not pass the check of unit {unit} as "
-                "it stands: run that check again in its notebook, which writes the file anew."
+                said(
+                    f"{name}: library-backed, since {my_transformer.PACKAGE}/{name}.py does not pass the check of unit {unit} as "
+                    "it stands: run that check again in its notebook, which writes the file anew."
+                )
             )
     return my_transformer.hand_out(name, backed if own is None else own)
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
 from ..formats.course import NoCourse, unit_folder
+from ..formats.language import language, said, speak
 from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import blocks_of, rebuild
+from ..formats.translation import in_language, language_of
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
 from ..observing.outside import NotStarted, Process, observe_by
@@ -30,6 +32,7 @@ class Preflight:
     """All findings about one file. `backup`: where the file as it was is kept, if it was repaired."""
 
     path: Path
+    unit: str
     findings: tuple[Finding, ...]
     backup: Path | None = None
 
@@ -39,8 +42,8 @@ class Preflight:
 
     def as_text(self, repaired: bool) -> str:
         """One line a finding, and what to do at the end."""
-        lines = [_line(finding, repaired) for finding in self.findings]
-        return "\n".join([f"Preflight of {self.path.name}, {_saved(self.path)}:", *lines])
+        lines = [_line(finding, repaired, self.unit) for finding in self.findings]
+        return "\n".join([said(f"Preflight of {self.path.name}, {_saved(self.path)}:"), *lines])
 
 
 def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False) -> None:
@@ -53,9 +56,10 @@ def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False
     try:
         folder = unit_folder(unit)
         path = Path(file) if file is not None else _this_notebook(folder)
+        speak(language_at(path))
         found = look(path, folder, repair=repair)
     except (NoCourse, MissingCases) as error:
-        print(f"✗ {error}")
+        print(said(f"✗ {error}"))
         return
     print(found.as_text(repaired=found.backup is not None))
     print(closing(found, unit, in_notebook=True))
@@ -65,33 +69,43 @@ def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
     """What to do now."""
     lines = []
     if found.backup is not None:
-        lines.append(f"Repaired. The file as it was: {found.backup.name}.")
+        lines.append(said(f"Repaired. The file as it was: {found.backup.name}."))
         if in_notebook:
-            lines.append("Now choose File → Reload Notebook from Disk, or saving would undo the repair.")
+            lines.append(said("Now choose File → Reload Notebook from Disk, or saving would undo the repair."))
     elif any(finding.state == "mended" for finding in found.findings):
         command = (
             f'preflight("{unit}", repair=True)'
             if in_notebook
             else f"python -m autograder preflight {unit} {found.path}"
         )
-        lines.append(f"To repair what is marked ✎: {command}")
+        lines.append(said(f"To repair what is marked ✎: {command}"))
     lines.append(
-        "Ready to hand in. The other points are decided on new cases."
-        if found.ready
-        else "Not ready: see what is marked ✗. You may still hand it in; what passes counts."
+        said(
+            "Ready to hand in. The other points are decided on new cases."
+            if found.ready
+            else "Not ready: see what is marked ✗. You may still hand it in; what passes counts."
+        )
     )
     return "\n".join(lines)
 
 
 def look(path: Path, folder: Path, *, repair: bool) -> Preflight:
     """Examine a file against the unit in `folder`, repair it if wanted, run it. Raises MissingCases."""
-    unit = load_cases(folder / CASES_FILE)
+    unit = in_language(load_cases(folder / CASES_FILE), language_at(path))
     examined = examine(path, unit)
     backup = write_repaired(path, examined, unit) if repair and examined.mended else None
     findings = list(examined.findings)
     if examined.notebook is not None:
-        findings += _run(examined.notebook, unit, folder)
-    return Preflight(path, tuple(findings), backup)
+        findings += _run(examined.notebook, unit, path.parent if path.parent.name == unit.unit else folder)
+    return Preflight(path, unit.unit, tuple(findings), backup)
+
+
+def language_at(path: Path) -> str:
+    """The language of the notebook at `path`; the one that is spoken where the file cannot be read."""
+    try:
+        return language_of(tidy_cells(json.loads(path.read_text(encoding="utf-8-sig"))["cells"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return language()
 
 
 def write_repaired(path: Path, examined: Examined, unit: UnitCases) -> Path:
@@ -115,12 +129,8 @@ def _right_name(path: Path, unit: UnitCases) -> Path:
 def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Finding]:
     """What grading would do with the repaired notebook: lay it into the course's, run it, check each exercise."""
     blocks = blocks_of(rebuild(unit.code_cells, unit.code_cells, tidy_cells(notebook["cells"])).cells)
-    beside = {
-        name: (folder / name).read_bytes()
-        for cases in unit.exercises
-        for name in cases.files
-        if not file_trouble(folder / name)
-    }
+    wanted = [folder / name for cases in unit.exercises for name in cases.files]
+    beside = {path.name: path.read_bytes() for path in wanted if not file_trouble(path)}
     try:
         with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
 
@@ -166,29 +176,34 @@ def _this_notebook(folder: Path) -> Path:
     """The file of the notebook that runs here, where its front end says so; otherwise the unit's own."""
     main = sys.modules.get("__main__")
     told = getattr(main, "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME", "")
-    name = Path(str(told)).name
-    if name.endswith(".ipynb") and Path.cwd().resolve() == folder.resolve() and (folder / name).is_file():
-        return folder / name
-    return folder / f"{folder.name.split('_', 1)[1]}.ipynb"
+    name, here = Path(str(told)).name, Path.cwd()
+    if name.endswith(".ipynb") and here.name == folder.name and (here / name).is_file():
+        return here / name
+    return own_notebook(folder)
 
 
-def _line(finding: Finding, repaired: bool) -> str:
-    if finding.state != "mended":
-        return f"{_SIGNS[finding.state]} {finding.says}"
-    return f"{_SIGNS['mended']} {finding.says}" + (f": {finding.cure}." if repaired else ". (This can be repaired.)")
+def own_notebook(folder: Path) -> Path:
+    """The unit's notebook in the language that is spoken; where the unit is not translated, in English."""
+    name = f"{folder.name.split('_', 1)[1]}.ipynb"
+    translated = folder.parent / language() / folder.name / name
+    return translated if translated.is_file() else folder / name
+
+
+def _line(finding: Finding, repaired: bool, unit: str) -> str:
+    says = finding.says
+    if finding.state == "mended":
+        says = f"{says}: {finding.cure}." if repaired else f"{says}. (This can be repaired.)"
+    return f"{_SIGNS[finding.state]} {said(says, unit)}"
 
 
 def _saved(path: Path) -> str:
     try:
         saved = path.stat().st_mtime
     except OSError:
-        return "not saved yet"
+        return said("not saved yet")
     seconds = max(0, round(time.time() - saved))
-    told = (
-        f"{seconds} seconds"
-        if seconds < 120
-        else f"{seconds // 60} minutes"
-        if seconds < 7200
-        else f"{seconds // 3600} hours"
-    )
-    return f"as saved {told} ago"
+    if seconds < 120:
+        return f"as saved {seconds} seconds ago"
+    if seconds < 7200:
+        return f"as saved {seconds // 60} minutes ago"
+    return f"as saved {seconds // 3600} hours ago"

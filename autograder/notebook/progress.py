@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.course import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder
+from ..formats.course import ExerciseEntry, NoCourse, UnitEntry, course_map, notebooks_folder, shared_folder
+from ..formats.language import ENGLISH, said, speak
 from . import my_transformer
 
 if TYPE_CHECKING:
@@ -66,15 +67,16 @@ def _noted(package: Path) -> dict[str, float]:
 
 def read_progress(folder: Path) -> tuple[UnitProgress, ...]:
     """Each unit of the course whose notebooks lie in `folder`, and what of it has passed."""
-    passed = passed_names(folder / my_transformer.PACKAGE)
+    passed = passed_names(shared_folder(folder) / my_transformer.PACKAGE)
     return tuple(
         UnitProgress(unit, tuple(exercise.name for exercise in unit.exercises if exercise.name in passed))
         for unit in course_map(folder)
     )
 
 
-def progress() -> None:
-    """Show what has passed so far, unit by unit, and where to go on."""
+def progress(language: str = ENGLISH) -> None:
+    """Show what has passed so far, unit by unit, and where to go on; from here on in this language."""
+    speak(language)
     try:
         folder = notebooks_folder()
     except NoCourse as error:
@@ -111,9 +113,11 @@ def advice(found: Sequence[UnitProgress]) -> tuple[UnitProgress | None, str]:
         exercise = unit.next_exercise
         if exercise is None:
             continue
+        title = unit.unit.title
         what = f"next is {exercise.name} (difficulty {exercise.difficulty} of 5, about {exercise.minutes} minutes)."
-        return unit, f"{'Go on with' if any(one.passed for one in found) else 'Begin with'} {unit.unit.title}: {what}"
-    return None, "Every check of the course has passed." if found else "The start page lists no units."
+        begun = any(one.passed for one in found)
+        return unit, said(f"Go on with {title}: {what}" if begun else f"Begin with {title}: {what}")
+    return None, said("Every check of the course has passed." if found else "The start page lists no units.")
 
 
 def as_text(found: Sequence[UnitProgress]) -> str:
@@ -121,7 +125,8 @@ def as_text(found: Sequence[UnitProgress]) -> str:
     lines = []
     for one in found:
         lines.append(f"{_sign(one)} {one.unit.title}")
-        lines.append(f"    {_count(one)} exercises" + (f": {_names(one)}" if one.passed else ""))
+        names = f": {_names(one)}" if one.passed else ""
+        lines.append("    " + said(f"{_count(one)} exercises") + names)
     return "\n".join([*lines, "", _total(found), advice(found)[1]])
 
 
@@ -134,12 +139,12 @@ def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
     rows = "".join(
         f'<tr><td style="text-align:left">{_sign(one)}</td>'
         f'<th scope="row" style="text-align:left">{_link(one.unit, folder, here)}</th>'
-        f'<td style="text-align:left">{_bar(one)} {_count(one)}</td><td>{one.earned:g} of {one.from_checks:g}</td></tr>'
+        f'<td style="text-align:left">{_bar(one)} {_count(one)}</td><td>{_share(one.earned, one.from_checks)}</td></tr>'
         for one in found
     )
     heads = "".join(
         f'<th scope="col" style="text-align:left">{head}</th>'
-        for head in ("", "unit", "exercises passed", "points from checks")
+        for head in ("", said("unit"), said("exercises passed"), said("points from checks"))
     )
     link = f'<p class="head">{html.escape(sentence)}</p>'
     if go_on is not None:
@@ -156,7 +161,11 @@ def _sign(one: UnitProgress) -> str:
 
 
 def _count(one: UnitProgress) -> str:
-    return f"{len(one.passed)} of {len(one.unit.exercises)}"
+    return _share(len(one.passed), len(one.unit.exercises))
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part:g}/{whole:g}"
 
 
 def _names(one: UnitProgress) -> str:
@@ -169,7 +178,7 @@ def _total(found: Sequence[UnitProgress]) -> str:
     passed, exercises = sum(len(one.passed) for one in found), sum(len(one.unit.exercises) for one in found)
     earned, checks = sum(one.earned for one in found), sum(one.from_checks for one in found)
     points = sum(one.unit.points for one in found)
-    return (
+    return said(
         f"{passed} of {exercises} exercises passed, {earned:g} of {checks:g} points from checks. "
         f"The other {points - checks:g} points are decided when notebooks are graded."
     )

@@ -1,0 +1,67 @@
+"""`python -m autograder translate [UNIT...] [--language zh]`: bring PO files up to date, and say what they lack."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from .arguments import add_units, chosen_units
+
+_MOST_NAMED = 5
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    add_units(parser)
+    parser.add_argument(
+        "--language", default="zh", help="the language's code; a new one begins its files (default: zh)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..authoring.build import Paths
+    from ..authoring.catalogs import bring_up_to_date, package_messages, package_po, state_of, unit_po, unit_texts
+    from ..authoring.parse import LessonError, parse_lesson
+
+    status = 0
+    files: list[tuple[str, Path]] = []
+    if not options.units:
+        files.append(("the package's messages", package_po(options.language)))
+    files += [
+        (unit, unit_po(parse_lesson(Paths(options.course, unit).lesson), options.language))
+        for unit in chosen_units(options.course, options.units)
+    ]
+    for name, path in files:
+        try:
+            texts = (
+                package_messages()
+                if path == package_po(options.language)
+                else unit_texts(parse_lesson(Paths(options.course, name).lesson))
+            )
+            state = state_of(path, texts)
+            bring_up_to_date(path, texts, options.language)
+        except (LessonError, ValueError, OSError) as error:
+            print(f"{name}: {error}")
+            status = 1
+            continue
+        print(f"{name}: {len(texts)} texts in {path}")
+        for what, found in (
+            ("new", state.new),
+            ("changed", state.changed),
+            ("no longer used", state.unused),
+            ("to mend", state.broken),
+        ):
+            _tell(what, found)
+        status = max(status, 0 if state.is_current else 1)
+    return status
+
+
+def _tell(what: str, found: Sequence[str]) -> None:
+    from ..authoring.catalogs import short
+
+    if found:
+        print(f"  {what}: {len(found)}")
+        for text in found[:_MOST_NAMED]:
+            print(f"    {short(text)}")
+        if len(found) > _MOST_NAMED:
+            print(f"    and {len(found) - _MOST_NAMED} more")
