@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..formats.notebook_file import Block, Unreadable, defined_names, read_notebook, read_python
 from ..formats.rebuild import blocks_of, rebuild
-from ..formats.translation import in_language, language_of
 from .arguments import UsageError, add_course, one_unit
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def _read(path: Path, unit: UnitCases) -> _File:
         sources = [blocks[0].source]
     else:
         cells = read_notebook(path)
+        from ..formats.translation import in_language, language_of
+
         given = in_language(unit, language_of(cells)).code_cells
         blocks = blocks_of(rebuild(given, given, cells).cells)
         sources = [cell["source"] for cell in cells]

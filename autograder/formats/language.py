@@ -144,7 +144,7 @@ def catalog(language: str, domain: str) -> Catalog:
     """A built catalog; an empty one where there is none."""
     try:
         tree = json.loads((LOCALE / language / f"{domain}.json").read_text(encoding="utf-8"))
-        return Catalog(tree["texts"], tree["messages"])
+        return Catalog(tree["texts"], {key.strip(): told.strip() for key, told in tree["messages"].items()})
     except (OSError, ValueError, KeyError, TypeError):
         return Catalog({}, {})
 
@@ -202,26 +202,24 @@ def _glued(message: str, known: tuple[Catalog, ...]) -> str | None:
         return None
     for found in _SEAM.finditer(message):
         left, right = message[: found.start()], message[found.end() :]
+        if not left or not right:
+            continue
         if (
             any(left.count(opened) != left.count(closed) for opened, closed in ("()", "[]", "{}"))
             or left.count("`") % 2
         ):
             continue
-        told = [_whole(part, known) if _WORDS.search(part) else part for part in (left, right)]
+        told = [(_whole(part, known) or _glued(part, known)) if _WORDS.search(part) else part for part in (left, right)]
         if told[0] is None or told[1] is None or told == [left, right]:
-            if not (
-                right and _WORDS.search(left) and (rest := _glued(right, known)) and (first := _whole(left, known))
-            ):
-                continue
-            told = [first, rest]
+            continue
         mark = _MARKS.get(found[0], "" if str(told[1]).startswith(_NO_SPACE_BEFORE) else found[0])
         return f"{told[0]}{mark}{told[1]}"
     return None
 
 
 _WORDS = re.compile(r"[A-Za-z]{2,}")
-_SEAM = re.compile(r": |, | and | (?=\()| |(?=\[)")
-_MARKS = {": ": "：", ", ": "、", " and ": "和"}
+_SEAM = re.compile(r": |, | and on | and | (?=\()| |(?=\[)")
+_MARKS = {": ": "：", ", ": "、", " and ": "和", " and on ": "和"}
 _LONG = 300
 _NO_SPACE_BEFORE = ("（", "，", "。", "：", "；", "、", "”")
 
@@ -238,16 +236,22 @@ def _whole(message: str, known: tuple[Catalog, ...]) -> str | None:
         for template in one.templates:
             for form in forms[:2]:
                 values = template.values(form)
-                if values is None or (
-                    template.letters < _TELLING and any(_SEVERAL.search(value) for value in values.values())
-                ):
+                if values is None:
                     continue
                 told = {name: _translated(value, known) for name, value in values.items()}
+                if template.letters < _TELLING and any(map(_in_english, told.values())):
+                    continue
                 return _filled(template.translation, told)
     return None
 
 
-_SEVERAL = re.compile(r"[,.;:] \S")
+def _in_english(text: str) -> bool:
+    """Whether two words stand side by side that no catalog knows; code is none."""
+    return _TWO_WORDS.search(_CODE.sub(" ` ", text)) is not None
+
+
+_CODE = re.compile(r"`[^`]*`")
+_TWO_WORDS = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,}")
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

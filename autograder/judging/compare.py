@@ -96,9 +96,10 @@ def _array_difference(seen: Any, expected: Any, tolerance: Tolerance, place: str
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     where = f"{_it(place)}{list(index) if index else ''}"
     yours, wanted = told_apart(got[index], target[index])
+    told = f"{where} is {yours}, expected {wanted}"
+    count = int(wrong.sum())
     return Difference(
-        f"{where} is {yours}, expected {wanted}"
-        f"{'' if got.size == 1 else f' ({int(wrong.sum())} of {got.size} entries differ)'}.",
+        f"{told}." if got.size == 1 else f"{told} ({count} of {got.size} entries differ).",
         place,
         index,
         got,

@@ -119,11 +119,11 @@ def _translated(verdict: Verdict) -> Verdict:
 
 
 def _seen_on(verdict: Verdict) -> str:
-    return said(f"Seen on: {verdict.label}.")
+    return f"{said('Seen on:')} {verdict.label}{said('.')}"
 
 
 def _note(note: str) -> str:
-    return said(f"Note: {note}")
+    return f"{said('Note:')} {note}"
 
 
 def display(bundle: dict[str, str]) -> None:

@@ -298,11 +298,11 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
                 "the command again), run the cells from the top, and check again."
             )
         case "OutOfTime":
-            look = " Look for a loop whose end is never reached." if where else ""
-            return (
-                "out-of-time",
-                f"`{cases.name}` did not finish within {fault.message} seconds of computing{where}.{look}",
-            )
+            computing = f"`{cases.name}` did not finish within {fault.message} seconds of computing"
+            if not where:
+                return "out-of-time", f"{computing}."
+            at = f"line {fault.line}: `{fault.source_line}`"
+            return "out-of-time", f"{computing} ({at}). Look for a loop whose end is never reached."
         case "Waited":
             return WAITED, (
                 f"`{cases.name}` did not finish: it waited{where}, and in all that time computed for less than "
@@ -322,8 +322,13 @@ def _trouble(cases: ExerciseCases, fault: Fault) -> tuple[str, str]:
         return "weights", f"the check could not load its weights into your class: {what}."
     if fault.stage == "gradients":
         return "gradients", f"no gradient could be computed through your code: {what}{where}."
-    doing = "building your class" if fault.stage == "construct" else "running your code"
-    return f"raised-{fault.type_name}", f"{doing} raised {what}{where}. {explained(fault)}".rstrip()
+    if fault.stage == "construct":
+        raised = f"building your class raised {what}{where}."
+    elif where:
+        raised = f"running your code raised {what} (line {fault.line}: `{fault.source_line}`)."
+    else:
+        raised = f"running your code raised {what}."
+    return f"raised-{fault.type_name}", f"{raised} {explained(fault)}".rstrip()
 
 
 _OURS = ("NotDefined", "NotRun", "NotAsked", "OutOfTime", "Waited", "Died", "File")

@@ -159,7 +159,7 @@ def test_the_feedback_page_has_points_answers_outputs_and_verdicts() -> None:
     page = feedback_page("A unit", record("ada", grade("centre"), grade("softmax", passed=False)), CELLS)
     told = words(page)
     assert "A unit — ada" in told and "From the checks: 5 of 10 points. Written answers are graded by a person" in told
-    assert "✓ centre 3 2 5 of 5 ✗ softmax 0 0 0 of 5" in told
+    assert "✓ centre 3 2 5/5 ✗ softmax 0 0 0/5" in told
     assert "<div>the panel</div>" in page and "no panel" not in page and "3.0" not in told
     for line in ("a &lt; b", "printed &lt;here&gt;", "line one line two", "In &lt;my&gt; words.", "A cell of your own"):
         assert line in told
@@ -185,7 +185,7 @@ def test_a_persons_words_are_put_in_once_and_taken_out_again() -> None:
         page = with_words_of_a_person(page, given, row(score=5.5, late_penalty=1.0, needs_manual_grade=True))
     told = words(page)
     assert told.count("From your instructor") == 1 and "<script" not in page
-    assert "centre See me. why 1.5 of 2 + 0.5 Nearly." in told
+    assert "centre See me. why 1.5/2 + 0.5 Nearly." in told
     assert "Handed in late: 1 points deducted." in told
     assert "Total: 5.5 of 22 points. Not all of your answers have been read yet." in told
     assert words(with_words_of_a_person(page, [], row())) == words(feedback_page("A unit", record(), CELLS))

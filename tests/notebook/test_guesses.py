@@ -137,7 +137,7 @@ def test_on_a_page_a_choice_is_one_click(page: Page) -> None:
     assert page.state.startswith("Nothing written down yet.")
     (buttons,) = page.fields(widgets.RadioButtons)
     buttons.value = "blue"
-    assert page.state == "Written down: blue"
+    assert page.state == "Written down: blue."
     predict("17-colour", "Which colour?", choices=COLOURS)
     assert page.fields(widgets.RadioButtons)[0].value == "blue", "the guess is forgotten when the cell runs again"
 
@@ -148,7 +148,7 @@ def test_on_a_page_a_number_is_typed_and_anything_else_is_sent_back(page: Page) 
     field.value = "eight"
     assert page.state == "Write a number, such as 2.5."
     field.value = "8"
-    assert page.state == "Written down: 8 times"
+    assert page.state == "Written down: 8 times."
     predict("17-growth", "By which factor?", unit="times")
     assert page.fields(widgets.Text)[0].value == "8"
 
@@ -160,6 +160,6 @@ def test_on_a_page_an_order_has_a_menu_for_each_place(page: Page) -> None:
         menu.value = colour
     assert page.state == "Use each of them once."
     menus[1].value = "green"
-    assert page.state == "Written down: blue > green > red"
+    assert page.state == "Written down: blue > green > red."
     predict("17-order", "From the fastest to the slowest?", order=COLOURS)
     assert [menu.value for menu in page.fields(widgets.Dropdown)] == ["blue", "green", "red"]

@@ -86,7 +86,7 @@ def test_links_lead_from_wherever_the_notebook_runs_and_titles_are_text(
     page = as_html(found, notebooks)
     assert 'href="../00_start_here/start_here.ipynb"' in page
     assert "01 · Why &lt;so&gt;" in page
-    assert "1 of 2" in page and 'aria-hidden="true"' in page
+    assert "1/2" in page and 'aria-hidden="true"' in page
 
 
 def test_the_command_finds_the_notebooks_from_a_folder_below(

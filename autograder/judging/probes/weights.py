@@ -52,8 +52,10 @@ def _off_one(name: str, data: Array, axis: int) -> Finding | None:
         if a != axis % data.ndim and np.allclose(data.astype(float).sum(axis=a), 1, atol=1e-3)
     ]
     aside = f" They do sum to 1 along axis {other[0]}." if other else ""
+    total = number(sums[index])
+    told = f"in {name}, {line} sum to {total}" if line.endswith("weights") else f"in {name}, {line} sums to {total}"
     return Finding(
-        f"in {name}, {line} sums to {number(sums[index])}, expected 1.{aside}".replace("weights sums", "weights sum"),
+        f"{told}, expected 1.{aside}",
         Difference("", name, (), data, None),
     )
 
