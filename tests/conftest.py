@@ -35,8 +35,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a worker of pytest-xdist come first: they take longest, and single ones fill what is left."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """Tests that share a worker of pytest-xdist come first, then whole notebooks and classes of answers: they take longest,
+    and short ones fill what is left."""
+    long = ("test_notebooks.py", "test_held_out.py")
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.path.name not in long))
 
 
 _started: list[str] | None = None

@@ -39,3 +39,10 @@ def test_everything_the_package_needs_is_pinned_at_a_version_it_accepts() -> Non
 
 def test_nothing_is_pinned_that_the_package_does_not_ask_for() -> None:
     assert pinned().keys() == {canonicalize_name(need.name) for need in needed()}
+
+
+@pytest.mark.xdist_group("a group")
+def test_a_group_of_tests_stays_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """Of pytest 9.2 and pytest-xdist 3.8 each class was graded twice, and each browser started twice."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@a group")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import json
 import re
 from collections import Counter
@@ -28,6 +29,7 @@ from .parse import CHECKS_FILE, Lesson
 from .start_page import page_texts
 from .stored import stored_cases
 
+GLOSSARY = LOCALE.parents[1] / "docs" / "glossary.md"
 MESSAGE = "message"
 """The context of what checks and the package say: templates whose values stand in braces."""
 _ROOMS = ("formats", "observing", "judging", "notebook", "lab", "vocabulary.py", "authoring/derived_cells.py",
@@ -46,7 +48,7 @@ input|inputs|weights|the output|the weights|after the call|the gradient|add & no
 + positions|multi-head attention|masked attention|cross-attention|encoder × N|decoder × N|inside each head|query · key|mask
 × values|why attention|its gradient|search|made fast|keys and values|Chinese: ids|English so far, shifted right|the next word
 the number: the unit that builds it|orange: today|green: passed|loss|step|steps|tokens|head|layer|block|number|your guess
-measured here|Seen on:|Note:|.|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
+measured here|← unit|YOUR ANSWER HERE|Seen on:|Note:|.|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
 """.replace("\n", "|")
     .strip("|")
     .split("|")
@@ -57,6 +59,7 @@ _PLURAL = re.compile(r"\{'e?s' \* ")
 _CODE = re.compile(r"`[^`\n]+`")
 _FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
 _IN_WORDS = re.compile(r"\\text(?:bf|rm|it)?\{[^{}]*\}")
+_NO_PROSE = re.compile(r"`[^`]*`|\$[^$]+\$|\]\([^)]*\)|\*[^*]+\*|\{[^}]*\}|\"[^\"]*\"")
 _ADDRESS = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -109,6 +112,9 @@ def unit_texts(lesson: Lesson) -> list[Text]:
     def note(original: str, place: str, message: bool = False) -> str:
         if not package.holds(original):
             found.setdefault((original, message), Text(original, place, message))
+        elif message and original not in package.messages:  # two mistakes in one sentence: each has its own
+            for sentence in package.made_of(original):
+                note(sentence, place, message)
         return original
 
     for cell in solved_notebook(lesson).cells:
@@ -306,7 +312,7 @@ def _state(before: polib.POFile, texts: Sequence[Text]) -> State:
         f"{short(original)}: {trouble}"
         for (original, message), entry in known.items()
         if entry.msgstr and (original, message) in wanted
-        for trouble in unlike(original, entry.msgstr, message)
+        for trouble in (*unlike(original, entry.msgstr, message), *other_words(original, entry.msgstr))
     ]
     return State(tuple(new), tuple(changed), tuple(unused), tuple(broken))
 
@@ -337,6 +343,31 @@ def unlike(original: str, translation: str, message: bool) -> list[str]:
             told += [f"{', '.join(more)} too many"] if more else []
             found.append(f"{name}: {'; '.join(told)}")
     return found
+
+
+@functools.cache
+def glossary(path: Path) -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """The first table of a glossary: a pattern for each English term, and the words of which its translation has one."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").split("\n\nFurther words")[0].splitlines() if path.is_file() else ():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 2 and cells[0] != "English" and not cells[0].startswith("-"):
+            rows.append(
+                (re.compile(rf"\b{re.escape(cells[0])}\b", re.IGNORECASE), tuple(re.split(r"\s*/\s*", cells[1])))
+            )
+    return tuple(rows)
+
+
+def other_words(original: str, translation: str) -> list[str]:
+    """Terms of the glossary for which a translation has another word. What stays in English is no translation."""
+    if translation == original:
+        return []
+    bare = _NO_PROSE.sub(" ", original)
+    return [
+        f"the glossary says {' or '.join(words)} for {found[0]}"
+        for pattern, words in glossary(GLOSSARY)
+        if (found := pattern.search(bare)) and not any(word in translation for word in words)
+    ]
 
 
 def catalog_text(before: polib.POFile) -> str:

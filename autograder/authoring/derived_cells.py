@@ -25,6 +25,8 @@ MADE = "closing"
 PREFLIGHT = "preflight"
 """The cell that looks at a notebook before it is handed in."""
 SOLUTION_LINK = "solution-link"
+_READY = "Ready to hand in?"
+_SOLUTIONS = "Solutions, for when you study by yourself: look when you are done, or stuck"
 
 
 def where_cell(unit: str) -> NotebookNode:
@@ -37,7 +39,7 @@ def closing_cells(lesson: Lesson) -> list[NotebookNode]:
     cells = [
         _derived_cell(
             "preflight-words",
-            "## Ready to hand in?\n\n"
+            f"## {_READY}",
             "Save the notebook (Ctrl+S, on a Mac ⌘S) and run the next cell. It reads the saved file as the grader will: the "
             "file's name, its cells, its size. Then it runs the notebook from the top without the experiments, in a fresh "
             "process, and checks every exercise. It changes nothing, unless you ask it to repair.",
@@ -85,10 +87,11 @@ def _solutions(unit: str) -> NotebookNode:
     address = f"../../solutions/{unit}/{unit_stem(unit)}.ipynb"
     cell = _derived_cell(
         SOLUTION_LINK,
-        "<details><summary>Solutions, for when you study by yourself: look when you are done, or stuck</summary>\n\n"
+        f"<details><summary>{_SOLUTIONS}</summary>",
         f"[The solved notebook of this unit]({address}), with every output. Compare it with yours cell by cell: there are many "
-        "right ways.\n</details>",
+        "right ways.",
     )
+    cell.source += "\n</details>"
     cell.metadata["autograder"]["part"] = SOLUTION_LINK
     return cell
 
@@ -105,7 +108,7 @@ def _way_on(lesson: Lesson) -> str:
     return " · ".join(links)
 
 
-def _derived_cell(name: str, text: str) -> NotebookNode:
-    cell: NotebookNode = new_markdown_cell(text, id=name)
+def _derived_cell(name: str, *paragraphs: str) -> NotebookNode:
+    cell: NotebookNode = new_markdown_cell("\n\n".join(paragraphs), id=name)
     cell.metadata["autograder"] = {"part": MADE, "made": MADE}
     return cell

@@ -26,6 +26,7 @@ PACKAGE = "autograder"
 LOCALE = Path(__file__).resolve().parents[1] / "locale"
 FIELD = re.compile(r"\{([A-Za-z_0-9]+)\}")
 """A value's place in a message."""
+_ADDRESS = re.compile(r"\]\([^)]*\)")
 _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=\S)")
 _NO_SPACE_AFTER = tuple("。？！；：，、）」”")
 
@@ -74,6 +75,11 @@ class Template:
     """How many it has of its own."""
 
     @functools.cached_property
+    def in_addresses(self) -> frozenset[str]:
+        """Values that stand in the address of a link."""
+        return frozenset(name for address in _ADDRESS.findall(self.message) for name in FIELD.findall(address))
+
+    @functools.cached_property
     def _pieces(self) -> tuple[str, ...]:
         return tuple(FIELD.split(self.message)[::2])
 
@@ -85,6 +91,8 @@ class Template:
         """The values with which the template makes this message, by name; None where it makes another."""
         if not (message.startswith(self._pieces[0]) and message.endswith(self._pieces[-1])):
             return None
+        if message.count("](") != self.message.count("]("):
+            return None  # a link is no part of a value
         at = 0  # a regular expression takes long to say no
         for piece in self._pieces:
             at = message.find(piece, at)
@@ -117,6 +125,13 @@ class Catalog:
         return message in self.messages or any(
             one.letters >= _TELLING and one.values(message) is not None for one in self.templates
         )
+
+    def made_of(self, message: str) -> tuple[str, ...]:
+        """The values with which one of many letters makes a message."""
+        for one in self.templates:
+            if one.letters >= _TELLING and (values := one.values(message)) is not None:
+                return tuple(values.values())
+        return ()
 
 
 _TELLING = 12
@@ -218,7 +233,7 @@ def _glued(message: str, known: tuple[Catalog, ...]) -> str | None:
 
 
 _WORDS = re.compile(r"[A-Za-z]{2,}")
-_SEAM = re.compile(r": |, | and on | and | (?=\()| |(?=\[)")
+_SEAM = re.compile(r" · |: |, | and on | and | (?=\()| |(?=\[)")
 _MARKS = {": ": "：", ", ": "、", " and ": "和", " and on ": "和"}
 _LONG = 300
 _NO_SPACE_BEFORE = ("（", "，", "。", "：", "；", "、", "”")
@@ -236,9 +251,12 @@ def _whole(message: str, known: tuple[Catalog, ...]) -> str | None:
         for template in one.templates:
             for form in forms[:2]:
                 values = template.values(form)
-                if values is None:
+                if values is None or (template.letters < _TELLING and len(message) > _LONG):
                     continue
-                told = {name: _translated(value, known) for name, value in values.items()}
+                told = {
+                    name: value if name in template.in_addresses else _translated(value, known)
+                    for name, value in values.items()
+                }
                 if template.letters < _TELLING and any(map(_in_english, told.values())):
                     continue
                 return _filled(template.translation, told)

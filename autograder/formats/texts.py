@@ -300,6 +300,12 @@ def same_code(one: str, other: str) -> bool:
         return one == other
 
 
+def _is_plural(part: ast.expr) -> bool:
+    """Whether an f-string's field is an English plural: {'s' * (n > 1)}."""
+    value = part.value if isinstance(part, ast.FormattedValue) else None
+    return isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and isinstance(value.left, ast.Constant)
+
+
 def _bare(source: str) -> str:
     class Blank(ast.NodeTransformer):
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
@@ -307,7 +313,10 @@ def _bare(source: str) -> str:
 
         def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
             self.generic_visit(node)
-            fields = sorted((part for part in node.values if not isinstance(part, ast.Constant)), key=ast.dump)
+            fields = sorted(
+                (part for part in node.values if not isinstance(part, ast.Constant) and not _is_plural(part)),
+                key=ast.dump,
+            )
             return ast.JoinedStr(list(fields))
 
     return ast.dump(Blank().visit(ast.parse(source)))

@@ -1,20 +1,25 @@
 """Every solved notebook runs from top to bottom, and every check in it gives its full points.
 
 Here the kernels do without the processor's newer instructions (AVX-512, bfloat16), as most laptops must: the author's
-build has run the same notebooks with them.
+build has run the same notebooks with them. The one long training, unit 10's, is taken up a few steps before its end, as a
+learner's that was interrupted; the author's build has run all of it, and kept the weights.
 """
 
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from nbformat.v4 import new_code_cell
+from safetensors.torch import load_model
 
 from autograder.authoring.notebook import execute, solved_notebook
 from autograder.authoring.parse import parse_lesson, unit_stem, units
 from autograder.authoring.processor import with_instructions
 from autograder.formats.cases import CASES_FILE
 from autograder.formats.notebook_file import part_of
+from autograder.lab.training import RECIPE, course_vocabularies, new_model, new_optimizer
+from autograder.library import part
 
 COURSE = Path(__file__).resolve().parents[2]
 CAPABILITY = "import torch\ntorch.backends.cpu.get_cpu_capability()"
@@ -26,6 +31,8 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path:
     folder = tmp_path / unit
     folder.mkdir()
     shutil.copy(COURSE / "solutions" / unit / CASES_FILE, folder)
+    if unit == "10_training":
+        interrupted_training(folder)
     solved = solved_notebook(lesson)
     solved.cells.append(new_code_cell(CAPABILITY))
     notebook = execute(solved, folder, environment=with_instructions("avx2"))
@@ -38,6 +45,22 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, tmp_path:
     assert points == {exercise.name: [repr(exercise.visible_points)] for exercise in lesson.exercises}
     assert written_to_stderr(notebook) == []
     assert undescribed_pictures(notebook) == []
+
+
+def interrupted_training(folder: Path, left: int = 20) -> None:
+    """The file that unit 10 leaves where its training is stopped so many steps before the end."""
+    vocabularies = course_vocabularies(part("build_vocabulary"))
+    model = new_model(part("Transformer"), vocabularies, device="cpu")
+    load_model(model, COURSE / "solutions" / "10_training" / ".translator.safetensors")
+    done = RECIPE.steps - left
+    seen = {"teacher-forced accuracy": ([100, done], [0.5, 0.98]), "greedy exact match": ([100, done], [0.0, 0.95])}
+    kept = {
+        "step": done,
+        "model": model.state_dict(),
+        "optimizer": new_optimizer(model).state_dict(),
+        "watch": {"losses": [1.2 + 5.5 / (1 + step / 50) for step in range(done)], "measured": seen, "said": []},
+    }
+    torch.save(kept, folder / "checkpoint.pt")
 
 
 def results(cell: dict) -> list[str]:
