@@ -1,6 +1,6 @@
 # Each target sets up what it needs. The same steps without make are in docs/learning.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab quick test build grade bench
+.PHONY: help setup lab quick test book build grade bench
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -19,7 +19,8 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export PATH := $(BIN):$(PATH)
 
 help:
-	@echo "make lab     open the course in JupyterLab"
+	@echo "make lab     open the course in JupyterLab; make lab LANGUAGE=zh in Chinese"
+	@echo "make book    write the lessons as a site to read, book/index.html"
 	@echo "make quick   style, types, and the tests that start no process: under a minute"
 	@echo "make test    style, types, tests, and the course checked against itself"
 	@echo "make build   build solutions/ and notebooks/ from the lesson files"
@@ -40,9 +41,11 @@ $(STAMP): requirements.txt pyproject.toml
 		else $(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt; fi
 	@touch $@
 
+# The course in another language: make lab LANGUAGE=zh
+LANGUAGE ?=
 # In a container one is root, and Jupyter would refuse to start.
 lab: $(STAMP)
-	$(BIN)/python -m jupyterlab --config=jupyter_lab_config.py $(if $(filter 0,$(shell id -u)),--allow-root)
+	AUTOGRADER_LANGUAGE="$(LANGUAGE)" $(BIN)/python -m jupyterlab --config=jupyter_lab_config.py $(if $(filter 0,$(shell id -u)),--allow-root)
 
 quick: $(STAMP)
 	$(BIN)/ruff check
@@ -58,6 +61,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	$(BIN)/python -m autograder build --check
 	$(BIN)/python -m autograder verify --seeds 1
+
+# The lessons as a site to read, in all their languages: book/index.html
+book: $(STAMP)
+	$(BIN)/python -m autograder book
 
 build: $(STAMP)
 	$(BIN)/python -m autograder build

@@ -1,5 +1,6 @@
 """What `jupyter lab --config=jupyter_lab_config.py` reads in this folder; `make lab` starts it so."""
 
+import os
 from pathlib import Path
 
 c = get_config()
@@ -15,6 +16,10 @@ c.LabApp.app_settings_dir = str(Path(__file__).resolve().parent / "jupyterlab_se
 # The file browser opens on the units. The root stays the course's folder, since formgrader needs all of it.
 c.ContentsManager.preferred_dir = "notebooks"
 
-# It opens on the map of the course; without that page, as JupyterLab does by itself.
-if (Path(__file__).resolve().parent / "notebooks" / "start.ipynb").is_file():
-    c.LabApp.default_url = "/lab/tree/notebooks/start.ipynb"
+# It opens on the map of the course, in the language of AUTOGRADER_LANGUAGE where there is one; without that page, as
+# JupyterLab does by itself.
+spoken = os.environ.get("AUTOGRADER_LANGUAGE", "")[:2]
+for page in (f"notebooks/{spoken}/start.ipynb", "notebooks/start.ipynb", "notebooks/zh/start.ipynb"):
+    if (Path(__file__).resolve().parent / page).is_file():
+        c.LabApp.default_url = f"/lab/tree/{page}"
+        break

@@ -11,18 +11,31 @@ from .arguments import UsageError, add_output, add_units, chosen_units, written_
 def add(parser: argparse.ArgumentParser) -> None:
     add_units(parser)
     add_output(parser, "course.zip, or UNIT.zip for one unit")
+    parser.add_argument(
+        "--language",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="en, zh; may be repeated (default: all that there are)",
+    )
     parser.add_argument("--notebooks-only", action="store_true", help="leave out the package, for learners who have it")
 
 
 def run(options: argparse.Namespace) -> int:
     from ..authoring.handout import handout
     from ..authoring.parse import LessonError
+    from ..authoring.start_page import page_languages
 
     units = chosen_units(options.course, options.units)
+    known = page_languages(options.course)
+    if unknown := [language for language in options.language if language not in known]:
+        raise UsageError(f"the course is not there in {unknown[0]!r}; its languages are: {', '.join(known)}.")
     target = options.output or Path(f"{units[0] if len(units) == 1 else 'course'}.zip")
     try:
         with written_to(target):
-            names = handout(options.course, units, target, notebooks_only=options.notebooks_only)
+            names = handout(
+                options.course, units, target, notebooks_only=options.notebooks_only, languages=options.language
+            )
     except LessonError as error:
         raise UsageError(str(error)) from error
     print(f"{target}: {len(units)} units, {len(names)} files, {target.stat().st_size / 2**20:.1f} MiB; no solutions")

@@ -35,7 +35,7 @@ def test_no_lesson_and_no_solved_notebook_is_in_it(packed: Path) -> None:
     names = zipfile.ZipFile(packed).namelist()
     assert not [name for name in names if name.startswith(("solutions", "notebooks/my_transformer"))]
     notebooks = [name for name in names if name.endswith(f"/{unit_stem(UNIT)}.ipynb")]
-    assert notebooks == [f"notebooks/{UNIT}/{unit_stem(UNIT)}.ipynb"]
+    assert notebooks == [f"notebooks/{UNIT}/{unit_stem(UNIT)}.ipynb", f"notebooks/zh/{UNIT}/{unit_stem(UNIT)}.ipynb"]
 
 
 def test_its_notebooks_are_the_released_ones_in_which_tests_find_no_solution(packed: Path) -> None:
@@ -74,15 +74,27 @@ def command(course: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_unit_alone_holds_its_notebook_and_cases(tmp_path: Path) -> None:
-    assert (
-        main(["release", "02", "--notebooks-only", "--output", str(tmp_path / "unit.zip"), "--course", str(COURSE)])
-        == 0
-    )
-    assert zipfile.ZipFile(tmp_path / "unit.zip").namelist() == [
-        f"notebooks/{UNIT}/{unit_stem(UNIT)}.ipynb",
+@pytest.mark.parametrize(("language", "folder"), [("en", "notebooks"), ("zh", "notebooks/zh")])
+def test_one_unit_alone_holds_its_notebook_and_cases(tmp_path: Path, language: str, folder: str) -> None:
+    words = ["release", "02", "--notebooks-only", "--language", language]
+    assert main([*words, "--output", str(tmp_path / "unit.zip"), "--course", str(COURSE)]) == 0
+    assert set(zipfile.ZipFile(tmp_path / "unit.zip").namelist()) == {
+        f"{folder}/{UNIT}/{unit_stem(UNIT)}.ipynb",
         f"notebooks/{UNIT}/cases.npz",
-    ]
+    }
+
+
+def test_a_release_in_one_language_has_a_map_without_the_way_to_the_other(tmp_path: Path) -> None:
+    handout(COURSE, ["02_attention_scores"], tmp_path / "zh.zip", languages=["zh"])
+    archive = zipfile.ZipFile(tmp_path / "zh.zip")
+    assert "notebooks/start.ipynb" not in archive.namelist()
+    assert "English" not in archive.read("notebooks/zh/start.ipynb").decode()
+    assert not [name for name in archive.namelist() if name.endswith(".po")]
+
+
+def test_a_language_that_the_course_has_not_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["release", "--language", "fr", "--output", str(tmp_path / "x.zip"), "--course", str(COURSE)]) == 2
+    assert "its languages are: en, zh." in capsys.readouterr().err
 
 
 def test_a_unit_that_was_not_built_is_named_with_its_cure(tmp_path: Path) -> None:

@@ -17,13 +17,18 @@ import nbformat
 RUN = ("", "setup", "solution", "check")
 
 
+def folder_of(course: Path, unit: str) -> Path:
+    """Where the learner works on a unit: every other one in Chinese."""
+    return course / "notebooks" / ("zh" if int(unit[:2]) % 2 else "") / unit
+
+
 def pasted(course: Path, unit: str) -> nbformat.NotebookNode:
     """The released notebook of a unit with the course's solutions in its solution cells."""
     from autograder.authoring.parse import parse_lesson, unit_stem
 
     lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
     solutions = {exercise.name: exercise.solution for exercise in lesson.exercises}
-    notebook = nbformat.read(course / "notebooks" / unit / f"{unit_stem(unit)}.ipynb", as_version=4)
+    notebook = nbformat.read(folder_of(course, unit) / f"{unit_stem(unit)}.ipynb", as_version=4)
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in solutions:
@@ -37,7 +42,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
 
     from autograder.formats.notebook_file import part_of
 
-    os.chdir(course / "notebooks" / unit)
+    os.chdir(folder_of(course, unit))
     space = types.ModuleType("__main__")
     sys.modules["__main__"] = space
     InteractiveShell.clear_instance()
@@ -46,6 +51,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
     shell.display_pub.publish = lambda data, *rest, **more: shown.append(data.get("text/plain", ""))
     earned: dict[str, float] = {}
     notes: list[str] = []
+    spoken: list[str] = []
     for cell in pasted(course, unit).cells:
         part = part_of(cell)
         if cell.cell_type != "code" or part not in RUN:
@@ -55,8 +61,10 @@ def play(course: Path, unit: str) -> dict[str, Any]:
         result.raise_error()
         if part == "check":
             earned[cell.metadata["autograder"]["exercise"]] = result.result
-            notes += [line.strip() for text in shown for line in text.splitlines() if "kept" in line]
-    return {"unit": unit, "earned": earned, "notes": notes}
+            lines = [line.strip() for text in shown for line in text.splitlines()]
+            notes += [line for line in lines if "kept" in line or "保存" in line]
+            spoken += ["zh" if "通过" in line else "en" for line in lines[:1]]
+    return {"unit": unit, "earned": earned, "notes": notes, "spoken": sorted(set(spoken))}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""From empty to a translating package: a learner pastes the solutions, unit by unit, and is graded.
+"""From empty to a translating package: a learner pastes the solutions, unit by unit, and is graded. Every other notebook
+is Chinese, and nothing but the language of what is said differs.
 
 Nothing is trained here. That the course's own training run makes weights which pass, the solved notebook of unit 10
 shows in `test_notebooks.py`; the weights that it made when the course was built are those that this learner hands in.
@@ -76,6 +77,7 @@ def test_every_check_of_the_unit_passes_and_is_kept(unit: str, course: Path, pla
     exercises = LESSONS[unit].exercises
     assert played[unit]["earned"] == {exercise.name: exercise.visible_points for exercise in exercises}
     assert played[unit]["notes"] == []
+    assert played[unit]["spoken"] == ["zh" if int(unit[:2]) % 2 else "en"]
     package = course / "notebooks" / my_transformer.PACKAGE
     names = [f"{exercise.name}.py" for exercise in exercises] + sorted(WEIGHTS[unit])
     assert [name for name in names if not (package / name).is_file()] == []
@@ -121,5 +123,11 @@ def test_the_gradebook_is_full(course: Path, played: dict[str, dict[str, Any]]) 
     assert main(["grade", "--course", str(course), "--workers", "1", "--seed", "7"]) == 0
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         scores = {s.assignment.name: s.score for unit in UNITS for s in book.assignment_submissions(unit)}
+    pages = {
+        unit: (course / "feedback" / "learner" / unit / f"{unit_stem(unit)}.html").read_text("utf-8") for unit in UNITS
+    }
+    assert {unit: "检查得分" in page for unit, page in pages.items()} == {
+        unit: int(unit[:2]) % 2 == 1 for unit in UNITS
+    }
     # Written answers are for a person to grade.
     assert scores == {unit: sum(exercise.points for exercise in LESSONS[unit].exercises) for unit in UNITS}
