@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -146,8 +148,8 @@ def test_a_tensor_made_on_the_cpu_is_found_in_the_whole_model() -> None:
         moved(model)(*moved((source, target)))
 
 
-def test_the_whole_model_keeps_to_cuda_as_far_as_shapes_go() -> None:
-    """PyTorch's fake tensors bear the name cuda: autocast and fused paths for that device are taken, without one."""
+def keep_to_cuda() -> None:
+    """The whole model on PyTorch's fake tensors, which bear the name cuda: autocast and fused paths for that device."""
     model, source, target = model_and_ids()
     with FakeTensorMode(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="CUDA is not available")
@@ -165,6 +167,15 @@ def test_the_whole_model_keeps_to_cuda_as_far_as_shapes_go() -> None:
             assert label_smoothed_loss(logits.float(), on_cuda[1]).device.type == "cuda"
         with pytest.raises(Exception, match="same device"):
             model(torch.zeros(source.shape, dtype=source.dtype), on_cuda[1])
+
+
+def test_the_whole_model_keeps_to_cuda_as_far_as_shapes_go() -> None:
+    """In a process of its own: without a driver PyTorch may abort the whole process over a device that is not there."""
+    command = "from tests.library.test_second_device import keep_to_cuda; keep_to_cuda()"
+    done = subprocess.run([sys.executable, "-c", command], cwd=COURSE, capture_output=True, text=True, check=False)
+    if done.returncode < 0:
+        pytest.skip(f"PyTorch itself ended with signal {-done.returncode} here")
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("unit", UNITS)
