@@ -22,6 +22,7 @@ from ..formats.language import ENGLISH, said, speaking
 from ..formats.notebook_file import part_of
 from ..formats.translation import translated_cells
 from .build import Paths
+from .catalogs import GLOSSARY, glossary
 from .derived_cells import MADE, PREFLIGHT, SOLUTION_LINK
 from .notebook import execute, notebook_text
 from .parse import LessonError
@@ -124,6 +125,7 @@ def _made(source: Path, target: Path, language: str, languages: Sequence[str]) -
     from sphinx.util.docutils import docutils_namespace
 
     told = _Told()
+    _know_terms()
     with tempfile.TemporaryDirectory() as trees, docutils_namespace():
         made = Sphinx(source, None, target, trees, "html", _settings(source, language, languages), None, told, True)
         made.build()
@@ -151,6 +153,7 @@ def _settings(source: Path, language: str, languages: Sequence[str]) -> dict[str
         "html_title": said("Build a Transformer"),
         "html_static_path": [str(static)],
         "html_css_files": ["book.css"],
+        "html_js_files": ["search_here.js"],
         "templates_path": [str(source / "_templates")],
         "html_sidebars": {
             "**": [
@@ -171,6 +174,16 @@ def _settings(source: Path, language: str, languages: Sequence[str]) -> dict[str
         "html_show_copyright": False,
         "mathjax_path": "mathjax_here.js",
     }
+
+
+def _know_terms() -> None:
+    """Tell the search of Chinese pages which words it shall not cut."""
+    import jieba
+
+    jieba.setLogLevel("WARNING")
+    for _, words in glossary(GLOSSARY):
+        for word in words:
+            jieba.add_word(word)
 
 
 def _mathjax() -> Path:

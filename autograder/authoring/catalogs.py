@@ -34,7 +34,7 @@ MESSAGE = "message"
 """The context of what checks and the package say: templates whose values stand in braces."""
 _ROOMS = ("formats", "observing", "judging", "notebook", "lab", "vocabulary.py", "authoring/derived_cells.py",
           "authoring/notebook.py", "authoring/start_page.py", "grading/feedback.py", "grading/grade_one.py", "library/devices.py",
-          "authoring/drawing.py")  # fmt: skip
+          "authoring/drawing.py", "authoring/book.py")  # fmt: skip
 """Where the package speaks to learners."""
 _NOT_SPOKEN = ("formats/fingerprints.py", "formats/frames.py", "formats/language.py", "formats/texts.py",
                "formats/translation.py", "formats/values.py", "lab/corpus", "lab/real_", "lab/style.py", "observing/processes.py",
@@ -48,7 +48,7 @@ input|inputs|weights|the output|the weights|after the call|the gradient|add & no
 + positions|multi-head attention|masked attention|cross-attention|encoder × N|decoder × N|inside each head|query · key|mask
 × values|why attention|its gradient|search|made fast|keys and values|Chinese: ids|English so far, shifted right|the next word
 the number: the unit that builds it|orange: today|green: passed|loss|step|steps|tokens|head|layer|block|number|your guess
-measured here|← unit|YOUR ANSWER HERE|Seen on:|Note:|.|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
+measured here|← unit|YOUR ANSWER HERE|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
 """.replace("\n", "|")
     .strip("|")
     .split("|")

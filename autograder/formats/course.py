@@ -102,4 +102,5 @@ def _candidates(here: Path) -> Iterator[Path]:
 
 def hidden_note(name: str, points: float) -> str:
     """What stands in a learner's notebook in the place of hidden checks."""
-    return f"# {points:g} more points for {name}: decided when your notebook is graded, on cases drawn anew."
+    told = f"{points:g} more points for {name}: decided when your notebook is graded, on cases drawn anew."
+    return f"# {told}"

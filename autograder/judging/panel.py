@@ -119,11 +119,11 @@ def _translated(verdict: Verdict) -> Verdict:
 
 
 def _seen_on(verdict: Verdict) -> str:
-    return f"{said('Seen on:')} {verdict.label}{said('.')}"
+    return said(f"Seen on: {verdict.label}.")
 
 
 def _note(note: str) -> str:
-    return f"{said('Note:')} {note}"
+    return said(f"Note: {note}")
 
 
 def display(bundle: dict[str, str]) -> None:
