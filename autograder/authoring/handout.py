@@ -19,6 +19,8 @@ COURSE_FILES = (
     "README.zh.md",
     "docs/named-mistake.png",
     "docs/learning.md",
+    "docs/learning.zh.md",
+    "docs/glossary.md",
     "docs/other-front-ends.md",
     "docs/speed.md",
     "requirements.txt",
