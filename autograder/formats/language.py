@@ -243,6 +243,8 @@ _NO_SPACE_BEFORE = ("（", "，", "。", "：", "；", "、", "”")
 def _whole(message: str, known: tuple[Catalog, ...]) -> str | None:
     """The message as one template makes it; its values are looked up in their turn."""
     forms = (message, message[:1].lower() + message[1:], message[:1].upper() + message[1:])
+    if " " not in message:  # a lone word with a capital letter is a name
+        forms = (message, message, message)
     for one in known:
         for form in forms:  # a sentence begins with a capital letter, wherever it was written
             if found := one.messages.get(form) or one.texts.get(form):

@@ -201,8 +201,9 @@ def _shown(node: ast.AST, shown: bool, key: bool = False) -> Iterator[tuple[ast.
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         yield from _shown(node.func, False)
         if name not in _NOT_SHOWN:
-            for argument in node.args:
-                yield from _shown(argument, name in _SHOWING, name not in _SHOWING)
+            for place, argument in enumerate(node.args):
+                falls_back = name == "get" and place == 1  # what comes for a key that is not there is no key
+                yield from _shown(argument, name in _SHOWING, name not in _SHOWING and not falls_back)
             for keyword in node.keywords:
                 yield from _shown(keyword.value, keyword.arg in _SHOWN_AS, keyword.arg not in _SHOWN_AS)
     elif isinstance(node, ast.Subscript):

@@ -40,7 +40,7 @@ causal_mask, masked_attention, KeyValueCache = use_part("causal_mask"), use_part
 # a program: each of them is a text that goes on.
 #
 # The half-machine is from 2018. Its block has been rebuilt since, part by part, and one form has spread: Llama 2 (Touvron and others, 2023) has it, and so have many others. The picture shows
-# what stands where. Five parts differ, and you build all of them.
+# what stands where; the residual connections are left out. Orange is new: pieces of words, RMSNorm (before each sub-layer now: pre-norm), RoPE, grouped attention, SwiGLU. You build all of it.
 
 # %% part="demo" folded=True
 from autograder.lab.figures import Arrow, Box, bars, flow, lines, show
@@ -68,7 +68,7 @@ show(flow(boxes, arrows, title="A block of 2017 (left) and one of today (right);
 # |---|---|---|---|
 # | 1 | `e s` | 6 + 3 = 9 (as often as `s t`, and the smaller pair) | `n e w es t`, `w i d es t` |
 # | 2 | `es t` | 9 | `n e w est`, `w i d est` |
-# | 3 | `l o` | 5 + 2 = 7 | `lo w`, `lo w e r` |
+# | 3 | `l o` | 5 + 2 = 7 (as often as `o w`, and the smaller pair) | `lo w`, `lo w e r` |
 #
 # The list of merged pairs *is* the tokeniser. To cut any word, merge its letters in the same order.
 
@@ -198,7 +198,7 @@ print("  ".join("·".join(encode(f" {word}", mine)) for word in ("yesterday", "h
 #
 # ## A norm without a mean
 #
-# Unit 08's LayerNorm takes the mean away, divides by the standard deviation, and adds a bias. **RMSNorm** (Zhang and Sennrich, 2019) keeps the division and the gain alone:
+# Unit 08's LayerNorm subtracts the mean, divides by the standard deviation, multiplies by a gain, and adds a bias. **RMSNorm** (Zhang and Sennrich, 2019) only divides, by the root of the mean square, and multiplies by the gain:
 #
 # $$\text{RMSNorm}(x) = \frac{x}{\sqrt{\frac{1}{d}\sum_{i=1}^{d} x_i^2 + \varepsilon}} \odot g$$
 #
@@ -302,7 +302,7 @@ check(apply_rope, keeps_inputs, right_shape, finite, turns_pairs, matches)
 # A pair is a complex number, and to turn it is to multiply it by $e^{\,\mathrm{i}\,p\,\theta}$. First the same numbers that way. Then the property: one query, one key, and their score at every distance, with the pair of
 # tokens early in a text and late in it.
 #
-# **Predict first.** The key stands 0 to 40 places before the query. Query and key are the same vector. How does their score go with the distance? (And will the curve of a late pair differ from that of an early one?)
+# **Predict first.** The key stands 0 to 40 places before the query. Query and key are the same vector. How does their score change with the distance? (And does the curve differ if both tokens stand late in a text, not early?)
 
 # %% part="demo"
 predict("14-distance", "Query and key are the same vector. What happens to their score as the distance grows?",
@@ -327,7 +327,7 @@ falls = sum(b < a for a, b in zip(curve, curve[1:])) / 40
 outcome("14-distance", "it falls, with waves" if 0.5 < falls < 1 and curve[-1] < 0.8 else "it falls steadily" if falls == 1 else "it rises" if curve[-1] > 1.01 else "it stays")
 
 # %% [markdown]
-# The two curves lie on one another: wherever the pair stands, the distance alone decides. (Up to rounding: at position 500 the fast angles are large.)
+# The two curves lie on top of each other: wherever the two tokens stand, the distance alone decides. (Up to rounding: at position 500 the fast angles are large.) Why does it fall, and why in waves? All features are 1 here, so the score at distance $r$ is the mean of $\cos r\,\theta_i$ over all pairs: the fast ones make the waves, and the slower ones fall one after the other.
 #
 # ## Several questions, one set of keys
 #
@@ -347,7 +347,7 @@ arrows = [Arrow(f"{start} q{head}", f"{start} k{head * groups // 4}") for start,
 show(flow(boxes, arrows, title="Four query heads (blue), and the heads of keys and values that they look into (orange)"))
 
 # %% [markdown]
-# In code: `num_heads` query heads in **consecutive** groups of `num_heads / num_kv_heads`. With 4 and 2, query heads 0 and 1 look into head 0 of the keys, 2 and 3 into head 1. As many as query heads: multi-head attention. One:
+# In code: `num_heads` query heads in **consecutive** groups of `num_heads / num_kv_heads`. With 4 and 2, query heads 0 and 1 look into head 0 of the keys, 2 and 3 into head 1. With as many heads of keys as of queries this is multi-head attention; with a single one it is
 # *multi-query* attention (Shazeer, 2019).
 
 # %% [markdown] exercise="GroupedQueryAttention" part="prompt" points=10 difficulty=4 minutes=20 forbids="scaled_dot_product_attention MultiheadAttention"
@@ -366,7 +366,7 @@ show(flow(boxes, arrows, title="Four query heads (blue), and the heads of keys a
 # - Queries and keys are turned by `apply_rope`, **head by head**; values are not. A head has `d_model / num_heads` features.
 # - With a cache: `cache.append(0, key, value)` puts the new keys, turned, and the new values behind those it has, and returns all of them. The cache has one layer, number 0. It keeps `num_kv_heads` heads: that is what it is
 #   good for. Hand them on to the query heads afterwards.
-# - A query whose keys are all hidden gets 0, never NaN: unit 07's `masked_attention(query, key, value, mask)` takes care of that. It wants a mask.
+# - A query whose keys are all hidden gets 0, never NaN: unit 07's `masked_attention(query, key, value, mask)` takes care of that. It returns a pair, the output and the weights, and it needs a mask: where `mask` is `None`, give it one that is True everywhere.
 # - You have `split_heads`, `merge_heads`, `masked_attention` and `apply_rope`. PyTorch's `scaled_dot_product_attention` and `nn.MultiheadAttention` are not allowed.
 
 # %% exercise="GroupedQueryAttention" part="solution"
@@ -449,12 +449,12 @@ outcome("14-cache", cache_bytes(100_000, 32) / 1e9, unit="GB")
 #
 # ## A feed-forward layer with a gate
 #
-# Unit 08: two linear layers, a ReLU between them. **SwiGLU** (Shazeer, 2020) has three, without biases. One makes a gate, number by number, for what another makes:
+# Unit 08: two linear layers, a ReLU between them. **SwiGLU** (Shazeer, 2020) has three, without biases. One makes a gate, which multiplies what the second makes, number by number; the third leads back to $d_\text{model}$:
 #
 # $$\text{SwiGLU}(x) = W_\text{down}\big(\text{Swish}(W_\text{gate}\,x) \odot W_\text{up}\,x\big) \qquad \text{Swish}(z) = z \cdot \sigma(z)$$
 #
 # - $\sigma(z) = 1 / (1 + e^{-z})$, the sigmoid, from 0 to 1. Swish is near 0 for very negative $z$ and near $z$ for large $z$: a ReLU with a soft corner.
-# - $W_\text{gate}, W_\text{up}$ lead from $d_\text{model}$ to $d_\text{ff}$, $W_\text{down}$ leads back. (In columns, as in the paper on paper; in code `gate_proj`, `up_proj`, `down_proj`.)
+# - $W_\text{gate}, W_\text{up}$ lead from $d_\text{model}$ to $d_\text{ff}$, $W_\text{down}$ leads back. (Written for column vectors. In code the three are the layers `gate_proj`, `up_proj` and `down_proj`.)
 #
 # Three matrices instead of two: with two thirds of the old $d_\text{ff}$ it has as many weights. In numbers: gate 2 and up 3 give 2 · 0.88 · 3 = 5.28; gate −2 and up 3 give −0.72.
 
@@ -498,7 +498,7 @@ check(SwiGLU, keeps_inputs, right_shape, finite, each_row_by_itself(), matches)
 # - **The block** is pre-norm: `norm1`, then `self_attention`, and its result is added to what came in; `norm2`, then `feed_forward`, and added again.
 # - **The model**: `ids` `(batch, seq)` → logits `(batch, seq, vocab_size)`. The rows of `self.embedding` go through all blocks, then `self.norm`; the logits are the product with the **transposed table** `self.embedding.weight`, without a bias.
 # - Each token sees itself and what stands before it. Nothing is padding here.
-# - `cache`: a list with one `KeyValueCache(1)` for each block, or `None`. With it, `ids` are only the **new** tokens, one or several: their positions go on where the cache ends, and they see all that it holds. `cache[0].length()` says how many
+# - `cache`: a list with one `KeyValueCache(1)` for each block, or `None`. With it, `ids` are only the **new** tokens, one or several: their positions go on where the cache ends. Each new token sees itself, the new ones before it, and all tokens that the cache holds. `cache[0].length()`, read before the blocks append to it, says how many
 #   that are.
 #
 # The attributes that the starter's `__init__` builds keep their names: `embedding`, `blocks`, `norm`; in a block `norm1`, `self_attention`, `norm2`, `feed_forward`. PyTorch's own attention is not allowed.
@@ -610,9 +610,9 @@ print(f"{len(NAMES)} tokens:", " ".join(NAMES))
 
 # %% [markdown]
 # The blocks are built of your parts. *2017*: the sinusoid, LayerNorm behind each addition, ReLU, and as many heads of keys as query heads; no biases in the attention. SwiGLU gets two thirds of $d_\text{ff}$, so that it has no more weights. All models see the same batches with
-# the same rate. What is measured: the loss on the tokens **behind each** `=`, where the answer can be known, on lines whose last number no model has seen.
+# the same rate. What is measured: the loss on the answers, the tokens from each `=` to the next `；`, on lines whose last number no model has seen. (In a line's first answer nobody can know whether figures or words come; no model can avoid that part of the loss.)
 #
-# **Predict first.** Which single change lowers this loss most?
+# **Predict first.** Which single change lowers this loss most? A gain counts only if it is larger than the widest gap between two runs of the same block.
 
 # %% part="demo"
 CHANGES = ("pre-norm", "RMSNorm", "RoPE", "SwiGLU", "grouped queries")
@@ -718,9 +718,9 @@ apart = max(max(values) - min(values) for name, values in last.items() if name !
 outcome("14-change", best if gain[best] > apart else "none by more than two runs differ")
 
 # %% [markdown]
-# Read the table with the two runs in mind: a gain that is smaller than their difference says nothing. Then compare all five together with the best of them alone. Do gains simply add up?
+# Read the table with the two runs in mind: a gain that is smaller than their difference says nothing. Then add up the five single gains, and compare the sum with the last row: gains need not simply add up.
 #
-# What the table does **not** say: that the other changes are useless. It is one small model, one short text, one rate, 300 steps. RMSNorm saves time, grouped queries save memory of the cache, and a loss shows neither. Pre-norm is for deep stacks (unit 08), and this one has two
+# What the table does **not** say: that the other changes are useless. It is one small model, one short text, one rate, 300 steps. RMSNorm saves time (7 to 64 % in the models of Zhang and Sennrich), grouped queries save memory in the cache, and a loss shows neither. Pre-norm is for deep stacks (unit 08), and this one has two
 # blocks. Shazeer (2020) found SwiGLU a little better on models more than a thousand times as large, and wrote that he had no explanation.
 #
 # ## To write: draw from the chances
@@ -743,7 +743,7 @@ show(nucleus({"本": 0.45, "张": 0.22, "个": 0.15, "只": 0.1, "杯": 0.05, "�
 # | `generator` | a `torch.Generator` | where all random numbers come from |
 # | `temperature` | a number, 0 or more | the logits are divided by it; **0 means greedy**: the largest logit, and nothing is drawn |
 # | `top_k` | a number or `None` | only the `top_k` largest logits stay; it may be larger than the vocabulary |
-# | `top_p` | a number or `None` | of what is left, the smallest set of likeliest tokens whose probabilities add up to `top_p` or more stays; at least one token |
+# | `top_p` | a number above 0 and at most 1, or `None` | of what is left, the smallest set of likeliest tokens whose probabilities add up to `top_p` or more stays; at least one token |
 # | returns | `(batch,)`, integers | a token for each row, drawn from what is left, in proportion to its probability |
 #
 # - **In this order**: temperature, `top_k`, `top_p`. So `top_p` looks at the probabilities among the `top_k` tokens, which add up to 1 again.
@@ -752,7 +752,7 @@ show(nucleus({"本": 0.45, "张": 0.22, "个": 0.15, "只": 0.1, "杯": 0.05, "�
 # - Where logits are equal, any of them may go first; no case asks which.
 # - Leave `logits` unchanged. `torch.multinomial` is allowed.
 #
-# The check counts: over thousands of rows, the shares of a right answer stray beyond its bounds less than once in a million times.
+# The check counts the draws over thousands of rows. Its bounds are so wide that a right answer fails less than once in a million runs.
 
 # %% exercise="sample_next" part="solution"
 def sample_next(
@@ -794,7 +794,7 @@ check(
 # %% [markdown]
 # ### The proof: shares against probabilities
 #
-# One row of logits, 20,000 times. On the left what a softmax says, on the right what was drawn.
+# One row of logits, 20,000 draws for each setting. The first row of the table is the softmax of the logits; the rows below it are the shares that were drawn.
 
 # %% part="demo" folded=False
 draw_next = use_part("sample_next")
@@ -849,7 +849,7 @@ show(bars(held, "memory of your caches for 100 tokens, kB", title="Four query he
 # %% [markdown]
 # ### A prompt that shows what is wanted
 #
-# Nobody tells the model whether figures or words are wanted. With one example in the prompt it can see it: 三十二 = 32；五百五十七 =. Nothing is trained now; the weights stay as they are. Brown and others (2020) call this *in-context learning*.
+# Nobody tells the model whether figures or words are wanted. With one example in the prompt, such as `三十二 = 32；五百五十七 =`, it can see that. Nothing is trained now; the weights stay as they are. Brown and others (2020) call this *in-context learning*.
 #
 # We ask for the 90 numbers that it has never read, in figures and in words, with 0, 1 and 2 examples before. And we ask for something that no line of training did: figures **written backwards** (三十二 = 23).
 #
@@ -903,8 +903,8 @@ keep_gpt(model, NAMES, merges)
 #
 # *4 points, read by a person. Six to ten sentences are enough.*
 #
-# A team wants to move its language model from the block of 2017 to today's. There is time to change **two** of the five parts. The model has 24 blocks, runs on telephones, and reads long texts. Which two do you advise, and why? Say for each what it should improve, by which
-# measurement the team could see that it did not, and what your own table says about it and what it cannot say.
+# A team wants to move its language model from the block of 2017 to today's. There is time for **two** of the five changes in your table: pre-norm, RMSNorm, RoPE, SwiGLU, grouped queries. The model has 24 blocks, runs on telephones, and reads long texts. Which two do you advise, and why? Say for each what it should improve, by which
+# measurement the team would notice if it did not, and what your own table says about it, and what it cannot say.
 
 # %% [markdown] part="answer" id="two-changes" points=4
 # ### BEGIN SOLUTION

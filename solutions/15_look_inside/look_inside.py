@@ -39,7 +39,7 @@ DecoderOnly, apply_rope = use_part("DecoderOnly"), use_part("apply_rope")
 # 1. a head of the first layer looks at the place **before** its own. So every vector also knows which token stands before it;
 # 2. a head of the second layer looks for the vector that says "F stands before me", finds Q, and says Q.
 #
-# The second one is called an **induction head** (Elhage and others, 2021). That is a hypothesis about numbers in a matrix. This unit
+# The second one is called an **induction head** (Elhage and others, 2021). That our model works like this is a hypothesis so far. This unit
 # teaches you to test it with four instruments: what a head looks at, what happens without it, where information comes from, and what the model
 # would say halfway.
 
@@ -57,7 +57,7 @@ show(flow(boxes, arrows, title="Induction: two heads, one after the other"))
 # %% [markdown]
 # ## First instrument: what does it look at?
 #
-# If there is such a head, its weights give it away. From the second F it looks at the place **behind** the first one. So take all places whose
+# If there is such a head, its weights give it away. From the second F it looks at the place **behind** the first one: the next place to the right. So take all places whose
 # token has occurred before, and average the weight on the place behind the token's first occurrence:
 #
 # $$\text{score}_h = \frac{1}{|R|} \sum_{(b, i) \in R} w_{b,h,i,\,f(b,i)+1}$$
@@ -78,7 +78,7 @@ show(flow(boxes, arrows, title="Induction: two heads, one after the other"))
 # |---|---|---|
 # | `weights` | `(batch, num_heads, seq, seq)` | the attention weights of one layer; queries are rows |
 # | `ids` | `(batch, seq)`, integers | the tokens |
-# | returns | `(num_heads,)` | the score of each head; **0 where no token is repeated** |
+# | returns | `(num_heads,)` | the score of each head; **0 for every head if no token in the batch is repeated** |
 #
 # - A token that comes a third time is a repeated one as well. It, too, looks behind the **first** occurrence.
 # - The mean is over all repeated places of the batch together. A sentence with many of them counts more than one with few.
@@ -114,7 +114,7 @@ check(induction_score, keeps_inputs, right_shape, finite, matches)
 # %% [markdown]
 # ### A model that must look things up
 #
-# Each training row is a block of 12 to 20 letters and signs, drawn anew without repetition and read again and again until 40 tokens are full. There is nothing to learn by
+# There are 32 tokens: the letters and six digits. For each training row a block of 12 to 20 different ones is drawn, and it is repeated until the row has 40 tokens. There is nothing to learn by
 # heart: no row comes twice. And the length of the block differs, so "20 places back" is no answer either.
 #
 # The model is unit 14's, and small: 4 heads, width 64. We train it with one layer and with two, and measure every 25 steps, on rows in which
@@ -199,7 +199,7 @@ outcome("15-halfway", 100 * told["score"][halfway] / told["score"][-1], unit="%"
 # The loss of the two-layer model falls in one place of the curve, within some 300 steps, and stays low. Its score rises in the same place, a little
 # behind it. Now compare with one layer. Its score stays near 0, and still it does better than guessing: the next token is one of those read 12 to 20
 # places ago, so most others can be ruled out. That takes no second layer, and the two-layer model needed no induction head for the first half of its
-# fall. What only two layers can do is the second half, down to 0. There the score rises. (With six seeds, the score was always below a quarter of its final value when
+# fall. What only two layers can do is the second half, down to 0. There the score rises. (In six runs with different seeds, which are not shown here, the score was always below a quarter of its final value when
 # the loss had fallen halfway, and above 0.85 in the end.)
 #
 # Olsson and others (2022) saw the same in models of text: a bump in the loss curve, and in the same place the induction heads come.
@@ -230,7 +230,7 @@ for layer, head in HEADS:
 table(rows, ["mean weight", "on itself", "on the place before", "behind the first occurrence"])
 
 # %% [markdown]
-# So there they are: heads of the first layer that look at the place before, and induction heads, several of them, in the second. (No first-layer head
+# So there they are: at least one head of the first layer that looks mostly at the place before, and several induction heads in the second. (No first-layer head
 # has an induction score: for "who stands behind F?" somebody must have noted it first.)
 #
 # ## Second instrument: what happens without it?
@@ -238,12 +238,12 @@ table(rows, ["mean weight", "on itself", "on the place before", "behind the firs
 # A weight says where a head *looks*. It does not say that anything comes of it. For that, take the head away, and measure. This is called **ablation**.
 #
 # What is "away"? If the head's output were set to 0, later layers would read something they have never seen. Set it to its **mean**
-# instead, the same vector at all places of all sentences. Then nobody can learn anything from it, and its usual size stays.
+# instead, the same vector at all places of all sentences. Then the later layers still get what the head adds on average, but they can read nothing about the input from it.
 #
 # $$\Delta_{l,h} = L\big(\text{model with } z^{l,h}_{b,t} := \bar z^{l,h}\big) - L(\text{model}) \qquad
 # \bar z^{l,h} = \frac{1}{B\,T} \sum_{b,t} z^{l,h}_{b,t}$$
 #
-# - $z^{l,h}_{b,t}$: what head $h$ of layer $l$ gives at place $t$ of sentence $b$, $d_\text{head}$ numbers, **before** the matrix behind the heads mixes it with the others;
+# - $z^{l,h}_{b,t}$: what head $h$ of layer $l$ gives at place $t$ of sentence $b$, $d_\text{head}$ numbers, **before** `out_proj` mixes it with the others;
 # - $B, T$: sentences in the batch, tokens in a sentence; $L$: the loss, as `next_token_loss` below measures it.
 #
 # **In numbers.** One sentence of three places; the head gives (1, 0), (3, 2), (2, 4). The mean is (2, 2). Ablated, it gives (2, 2) three times. If the
@@ -289,7 +289,7 @@ def next_token_loss(model: nn.Module, ids: Tensor) -> float:
 # | returns | a number | how much the loss grows; negative if it falls |
 #
 # - The mean is over **all** places of all sentences, for each of the head's $d_\text{head}$ numbers by itself. The other heads stay as they are.
-# - $d_\text{head}$ is the width of `out_proj`'s input (`out_proj.in_features`) divided by `num_heads`. Any model with these names will do: unit 14's, or one of unit 08's blocks.
+# - $d_\text{head}$ is the width of `out_proj`'s input (`out_proj.in_features`) divided by `num_heads`. Any model with these names will do: unit 14's, or one that is built of unit 08's blocks.
 # - Measure in evaluation mode, and leave the model as it came: its mode, its weights, its gradients, and no hook of yours in it. **Also if the
 #   model raises an exception** in the middle: then clean up (`try` ... `finally`), and let the exception through.
 
@@ -380,7 +380,7 @@ print(f"layer 2, one head at a time: {' + '.join(f'{cost:.2f}' for cost in alone
 print(f"all four together:           {together - next_token_loss(model, twice):.2f}")
 
 # %% [markdown]
-# **Others depend on it.** A head of layer 1 has no induction score, and all induction heads read what it wrote. (With six seeds, the costliest head was one of
+# **Others depend on it.** A head of layer 1 has no induction score, and all induction heads read what it wrote. (In six runs with different seeds, which are not shown here, the costliest head was one of
 # layer 1 each time, with a score below 0.02.)
 #
 # So a weight is a *correlation*: the head looks there while the answer is right. An ablation is an *intervention*: you change one thing and see what follows.
@@ -413,7 +413,7 @@ print(f"all four together:           {together - next_token_loss(model, twice):.
 #
 # | argument | | meaning |
 # |---|---|---|
-# | `weights` | a list of `(num_heads, seq, seq)` | each layer's attention weights, the first layer first; layers may have different numbers of heads |
+# | `weights` | a list of `(num_heads, seq, seq)` | the attention weights of **one** sentence in each layer, the first layer first; layers may have different numbers of heads |
 # | returns | `(seq, seq)` | row $i$: the shares of all input tokens in output $i$ |
 #
 # A row of weights that are all 0 (a query that may see nothing, unit 07) is a row like any other: add the identity, then divide by what the row sums to.
@@ -491,18 +491,18 @@ outcome("15-replaced", 100 * lost[8].item(), unit="points")
 
 # %% [markdown]
 # Layer 2's weights hardly know place 8. Rollout does follow the path from 9 back to 8. But it counts all heads alike, and the residual with them, so the one
-# path that decides everything is thinned to a few percent. The intervention says: without the token at 8 there is no answer. Nothing matches any more.
+# path that decides everything is thinned to a few percent. The intervention says: without the token at 8 there is no answer. Layer 1 then writes another token into place 9, and place 24 finds nothing that matches.
 #
 # So read attention weights as a hint where to intervene. Whether they *explain* a model has been disputed at length (Jain and Wallace, 2019; Wiegreffe and Pinter, 2019).
 #
 # ## Fourth instrument: what would it say by now?
 #
 # In a pre-norm model the vectors are only ever added to: $x^{(l)} = x^{(l-1)} + \dots$ All layers write into one stream, and the last norm and the
-# token table read the end of it. What if they read earlier? That is the **logit lens** (nostalgebraist, 2020):
+# token table read the end of it. What if they read earlier, as in unit 08? That is the **logit lens** (nostalgebraist, 2020):
 #
 # $$\text{lens}^{(l)} = \text{RMSNorm}\big(x^{(l)}\big)\, E^\top \qquad l = 1, \dots, N$$
 #
-# with $x^{(l)}$ what block $l$ gives, the model's last norm, and its token table $E$. The stream before the first block is left out. For $l = N$ the lens gives the
+# Here $x^{(l)}$ is what block $l$ gives, RMSNorm is the model's last norm, and $E$ is its token table: the embedding, a row for each token. The stream before the first block is left out. For $l = N$ the lens gives the
 # model's own logits.
 
 # %% [markdown] exercise="logit_lens" part="prompt" points=5 difficulty=3 minutes=15
@@ -575,7 +575,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # | instrument | answers | does not answer |
 # |---|---|---|
 # | weights, `induction_score` | where does a head look? | does anything depend on it? |
-# | ablation, `head_ablation` | what does the loss lose without it, everything else in place? | is it useless, or is there a second one? |
+# | ablation, `head_ablation` | how much does the loss grow without it, everything else in place? | is it useless, or is there a second one? |
 # | rollout, `attention_rollout` | which inputs *can* have come this way, if all heads count alike? | which ones did? |
 # | lens, `logit_lens` | what can be read off the stream by now? | what else does it hold? |
 #
@@ -585,7 +585,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # %% [markdown] part="question"
 # ## The open project (20 points, read by a person)
 #
-# Train a translator on **real** sentences, and write a report of one or two pages. Not the score is judged, but whether a reader can believe and use what you
+# Train a translator on **real** sentences, and write a report of one or two pages. What is judged is not the score, but whether a reader can believe and use what you
 # write.
 #
 # **The data**, one of these:
@@ -595,13 +595,13 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # - if you have neither: the course's own generator (unit 10), with a kind of phrase that you keep out of training altogether.
 #
 # **The training.** In a terminal, in the course's folder: `python -m autograder real-data FILE --minutes 30` (`--help` tells all options). It splits the pairs so that no sentence stands on
-# both sides, trains the course's Transformer, draws both curves, reports BLEU with sacrebleu's signature, and chrF, counts what can be seen of the errors, and lists the first ten. It can be
+# both sides of the split (training and test), trains the course's Transformer, draws the two curves of point 2 below, reports BLEU with sacrebleu's signature, and chrF, counts what can be seen of the errors, and lists the first ten. It can be
 # interrupted and taken up again. With the generator, unit 10's `train` and unit 11's `corpus_bleu` do the same.
 #
 # **The report**, in the cell below, says (a curve may be a table):
 #
 # 1. *What you did*: data (how many pairs, from where, how split), model, steps, minutes, machine, seed. Enough for somebody else to repeat it.
-# 2. *Both curves*: teacher-forced accuracy and what the model writes alone, on sentences that it has not seen. What do you read off them?
+# 2. *Both curves*, over the training steps, on sentences that the model has not seen: the share of next tokens that it gets right when the right words stand before them (teacher forcing), and the quality of what it writes alone (sentences right, or BLEU). What do you read off them?
 # 3. *The score*: BLEU on the test side with its signature, beside a model to compare with (greedy against four beams, or half the training). How sure are you of the difference?
 # 4. *Ten errors*, not chosen by you: the first ten wrong translations of the test side, each with source, output, reference, and its **cause**. Sort them by cause, and say how you
 #    know. Look inside at least once: draw a map, ablate a head, or change one token.
@@ -672,7 +672,7 @@ outcome("15-lens", 100 * right[0].item(), unit="%")
 # ## What you built
 #
 # - `induction_score`: a hypothesis about a head, as a number.
-# - `head_ablation`: what the loss loses without a head, in any model of the course.
+# - `head_ablation`: how much the loss grows without a head, in any model with `blocks` and `out_proj`.
 # - `attention_rollout`: attention followed back to the input.
 # - `logit_lens`: what a model would say after each layer.
 #

@@ -6,7 +6,7 @@
 # **By the end you can**
 #
 # - write a GPU kernel in Triton, and run it on a CPU;
-# - write FlashAttention's forward pass as a kernel and its way back in blocks, and say what is kept in between;
+# - write FlashAttention's forward pass as a kernel and its backward pass in blocks, and say what is kept between the two;
 # - put several sentences into one row, none of which sees another;
 # - get a large batch's gradients from small ones: one after the other, or side by side in two processes.
 #
@@ -112,7 +112,7 @@ print(double_rows(torch.arange(10.0).view(2, 5)) if triton else "There is no Tri
 #
 # - Numbers may be in the thousands, and some may be −∞ (weight 0). At least one in each row is finite.
 # - What lies behind a row's end has **no weight**. Choose `other=` with that in mind.
-# - Exponentials, maxima and sums are taken in the kernel. Outside it, make the output, and launch. PyTorch's `softmax` and Triton's own `tl.softmax` are not allowed. The check watches.
+# - Exponentials, maxima and sums are taken in the kernel. Outside it, make the output and, where needed, a contiguous copy of `x`, and launch. PyTorch's `softmax` and Triton's own `tl.softmax` are not allowed. The check watches.
 # - The arguments of the kernel are yours to choose.
 
 # %% exercise="softmax_rows" part="solution"
@@ -184,7 +184,7 @@ table([(name, f"{1e6 * time:.0f} µs") for name, time in seconds.items()] if sec
 #
 # `tiled_attention` of unit 12 walks over blocks of queries, and for each of them over blocks of keys. The outer loop's turns have nothing to do with
 # each other. So each becomes a **program**: one for every block of queries of every head. The inner loop stays a loop, inside the kernel. It carries
-# the same three things: for each query of the block the largest score so far $m$, the sum $\ell$, and the weighted sum $o$.
+# the same three things for each query of the block: the largest score so far $m$ (`largest` in the starter), the sum of the powers $\ell$ (`denominator`), and the weighted sum of the values $o$ (`total`).
 #
 # Blocks are two-dimensional now. From a column of row numbers and a row of feature numbers, broadcasting makes a table of places:
 #
@@ -192,6 +192,8 @@ table([(name, f"{1e6 * time:.0f} µs") for name, time in seconds.items()] if sec
 #
 # with `head` the number of the head among all of the batch, `seq` the rows in each head, and $d$ the numbers in a row. In code: `(head * seq_q + rows[:, None]) * d_k + features[None, :]`.
 # If you swap the two (`keys[None, :]`, `features[:, None]`), the block comes transposed, at no cost. That is how $K^\top$ is loaded.
+#
+# Four more that you need: on such a block, `tl.max(x, axis=1)` and `tl.sum(x, axis=1)` give a number for each row; `tl.maximum(a, b)` takes the larger one, number by number; `tl.where(condition, a, b)` chooses, number by number. A loop is Python's: `for first in range(0, seq_k, BLOCK):`.
 #
 # `tl.dot(a, b)` is the matrix product of two blocks. On a GPU it rounds float32 numbers to 10 binary digits unless you ask for
 # `input_precision="ieee"` (below you will see what that costs).
@@ -206,11 +208,11 @@ table([(name, f"{1e6 * time:.0f} µs") for name, time in seconds.items()] if sec
 # | `query` | `(batch, num_heads, seq_q, d_k)` | |
 # | `key` | `(batch, num_heads, seq_k, d_k)` | |
 # | `value` | `(batch, num_heads, seq_k, d_v)` | |
-# | `is_causal` | True or False | True: query $i$ sees the keys $j \le i$ only, aligned top left |
+# | `is_causal` | True or False | True: query $i$ sees the keys $j \le i$ only, both counted from 0. So query 0 sees key 0 alone, also where `seq_q` and `seq_k` differ |
 # | returns | `(batch, num_heads, seq_q, d_v)` | the output alone |
 #
 # - Lengths are arbitrary, `d_k` and `d_v` too. `D_K` and `D_V` are the next powers of 2; what lies behind must be 0 when it is loaded.
-# - Keys behind the end must get **no weight**. A score of 0 is a weight like any other.
+# - Keys beyond the end must get **no weight**. A score of 0 does not do that: $e^0 = 1$ is a weight like any other.
 # - No `tl.load` may take more than 64 queries, keys or values of a head. The check watches, and so it does for work done in PyTorch.
 # - PyTorch's `softmax`, `F.scaled_dot_product_attention`, `nn.MultiheadAttention` and Triton's `tl.softmax` are not allowed. `flash_attention` may be changed too.
 # - Scores may be in the thousands, above or below 0.
@@ -285,7 +287,7 @@ check(flash_attention, keeps_inputs, right_shape, runs_in_a_kernel, finite, matc
 #
 # and computes the weights anew, block by block, when it needs them: $P_{ij} = e^{s_{ij} - L_i}$. No second pass for a maximum, no division.
 #
-# The rest is unit 04. With $dO$ for the gradient of the output, and likewise for the others:
+# The rest is unit 04. With $dO$ for the gradient of the output, likewise for the others, $\circ$ for number by number, and a column $D$ that holds one number for each query:
 #
 # $$dV = P^\top dO, \qquad dP = dO\,V^\top, \qquad dS = P \circ (dP - D), \qquad dQ = \frac{dS\,K}{\sqrt{d_k}}, \qquad dK = \frac{dS^\top Q}{\sqrt{d_k}}$$
 #
@@ -308,7 +310,7 @@ check(flash_attention, keeps_inputs, right_shape, runs_in_a_kernel, finite, matc
 # | `is_causal` | True or False | as in exercise 2 |
 # | returns | three tensors | `grad_query`, `grad_key`, `grad_value`, each like its input |
 #
-# - Blocks of queries and of keys, both of your size, at most 64. Nowhere may an array as large as `seq_q × seq_k` exist, not even a mask. The check watches.
+# - Work in blocks of queries and blocks of keys. You choose their lengths, at most 64 each. Nowhere may an array as large as `seq_q × seq_k` exist, not even a mask. The check watches.
 # - Autograd (`backward`, `grad`), PyTorch's `softmax` and its attention are not allowed.
 # - A hidden pair has the weight 0, so it has no part in any gradient.
 
@@ -355,10 +357,10 @@ check(flash_attention_backward, keeps_inputs, right_shape, finite, works_in_bloc
 # %% [markdown]
 # ### Both halves in one
 #
-# `torch.autograd.Function` joins a forward and a backward of your own. Below, your two exercises become one operator, of which PyTorch takes gradients like of
+# `torch.autograd.Function` joins a forward and a backward of your own. Below, your two exercises become one operator, which PyTorch differentiates like
 # any other. (A real kernel stores $L$ as it goes, beside the output. Here one line of PyTorch computes it.)
 #
-# **Predict first.** Autograd tells us each memory that it keeps. With one head and `d_head` 16, how many times as much does attention written out keep as yours, at 128 tokens?
+# **Predict first.** Autograd lets us count every tensor that it keeps. One head, `d_head` 16, 128 tokens: attention written out in PyTorch keeps how many times as much as yours?
 
 # %% part="demo"
 predict("16-kept", "Kept for the way back at 128 tokens, attention written out against yours:",
@@ -419,7 +421,7 @@ outcome("16-kept", "about the same" if more < 1.5 else "2 to 3 times" if more < 
 #
 # - a **mask** with a square block for each sentence: none sees another;
 # - **positions** that begin at 0 again with each sentence;
-# - a loss that is a mean over tokens, whichever sentence they are from.
+# - a loss that is a mean over tokens, whichever sentence they are from. (A decoder's last token of one sentence must not be asked for the first one of the next.)
 #
 # Of the sentences `7 2`, `5 8 2` this makes the ids `7 2 5 8 2`, the positions `0 1 0 1 2`, and a mask of one 2 × 2 and one 3 × 3 block.
 
@@ -544,7 +546,7 @@ table([(name, ids.numel(), f"{100 * (1 - real / ids.numel()):.0f} %", f"{rate[na
 #
 # ## A large batch from small ones
 #
-# A batch does not fit into memory. Then take it in pieces, *micro-batches*: gradients **add** in `.grad`, so go forward and back with each piece, and let the optimizer take one step at the end.
+# Suppose a batch does not fit into memory. Then take it in pieces, *micro-batches*: gradients **add** in `.grad`, so go forward and back with each piece, and let the optimizer take one step at the end.
 #
 # But a sum of what? The loss of the large batch is a mean over all its tokens. If piece $k$ has $n_k$ real tokens and the mean loss $\text{loss}_k$, then
 #
@@ -562,7 +564,7 @@ table([(name, ids.numel(), f"{100 * (1 - real / ids.numel()):.0f} %", f"{rate[na
 # 2. Gradients left over from before do not count.
 # 3. **One piece at a time** goes through the model, and back before the next one. Do not join the pieces. The check watches.
 # 4. Each real token of the **targets** counts alike, in whatever piece it is. Padding, id 0, counts nowhere.
-# 5. Once, at the end: clip the norm to 1.0, and the optimizer takes its step.
+# 5. Once, at the end: clip the norm of the gradient, all parameters together, to 1.0, and let the optimizer take its step.
 #
 # | argument | meaning |
 # |---|---|
@@ -604,7 +606,7 @@ check(accumulated_step, keeps_inputs, works_in_turns, updates_the_model, gives_t
 # - `.item()` makes a number of a loss that you add up for the result. Adding the tensors themselves would keep what each piece has kept.
 
 # %% [markdown]
-# **Predict first.** Two pieces of a batch of 64 sentences, and the *mean of means* in place of the weighted sum. The large batch's gradient is the right one. If one piece has 4 tokens
+# **Predict first.** A linear layer and 1,000 random tokens in two pieces, with the *mean of means* in place of the weighted sum. The gradient of all 1,000 together is the right one. If one piece has 4 tokens
 # for every token of the other, by how much does the wrong gradient differ, in per cent of the right one's length?
 
 # %% part="demo"
@@ -682,7 +684,7 @@ check(shard, keeps_inputs, right_shape, matches)
 # | `world_size` | how many processes there are |
 # | returns | nothing; afterwards each trained parameter's `.grad` is the mean over all processes |
 #
-# - A parameter may have no gradient in one process and have one in another (a layer that this process's rows did not use). It counts as zeros there, **and takes part**: all processes must make the same calls.
+# - A parameter may have no gradient in one process and have one in another (a layer that this process's rows did not use). It counts as zeros there, **and takes part**: all processes must make the same calls. If it has none in any process, its `.grad` is zeros afterwards.
 # - Parameters with `requires_grad=False` are not trained: leave them out.
 #
 # The check plays all processes one after the other, with a stand-in for `all_reduce`.
@@ -734,7 +736,9 @@ table([(step + 1, f"{one:.6f}", f"{two_processes[step]:.6f}" if two_processes el
       ["step", "loss, one process", "loss, two processes"])
 
 # %% [markdown] part="question"
-# ## Written question
+# ## A question to answer in words
+#
+# *4 points, read by a person. Six to ten sentences are enough.*
 #
 # The demo's sentences all have 12 tokens. Your translation batches are padded, and the rank that gets the long sentences has twice as many real tokens as the other. Each process computes `label_smoothed_loss` of its
 # rows and calls `average_gradients`. Is the result the gradient of the whole batch? If not, what would you change, and what would the processes have to tell each other?
@@ -795,7 +799,7 @@ table([(name, *("runs" if ok else "refuses" for ok in row)) for name, row in ans
 # believe a benchmark.
 #
 # **Rung 10: TF32.** NVIDIA's GPUs since Ampere can multiply float32 numbers rounded to 10 binary digits after the point, TF32, and do so faster. PyTorch does it after
-# `torch.set_float32_matmul_precision("high")`. A CPU cannot show the speed, but the error: the next cell rounds the inputs alike.
+# `torch.set_float32_matmul_precision("high")`. A CPU cannot show the speed, but it can show the error: the next cell rounds the inputs in the same way.
 
 # %% part="demo"
 predict("16-tf32", "A product of 256 × 256 in TF32: its error is how many times that of float32?", choices=("about 10", "about 1,000", "about 100,000"))
@@ -814,7 +818,7 @@ table([(name, f"{error:.1e}") for name, error in errors.items()], ["inputs in", 
 
 # %% [markdown]
 # **Rung 11: `.item()` waits.** A GPU works through a queue that Python fills. `loss.item()` wants a number, so Python stops until the queue is empty, and the GPU then stands still until Python has filled it again. On a CPU there is no queue and
-# nothing to wait for. Call it every 100 steps, not at each one. (Your `accumulated_step` calls it for every piece. How would you change that?)
+# nothing to wait for. Call it every 100 steps, not at each one. (Does your `accumulated_step` call it for every piece? How would you change that?)
 #
 # **Rung 12: graph breaks.** `torch.compile` records what a function does, as one graph. Where it meets something that it cannot record, it ends the graph, lets Python do that, and begins another one. Each break costs: nothing is fused across it.
 
@@ -851,7 +855,7 @@ table([(name, told.graph_count, "; ".join(reason.reason.splitlines()[0] for reas
       ["function", "graphs", "breaks"])
 
 # %% [markdown]
-# `torch._dynamo.explain` needs no GPU and no compiler: it only looks. What the breaks cost is to be measured where `torch.compile` gains anything, on a GPU.
+# Two breaks make three graphs: one break at `.item()`, one at the last condition, where Python needs a number to choose a word. `torch._dynamo.explain` needs no GPU and no compiler: it only looks. What the breaks cost is to be measured where `torch.compile` gains anything, on a GPU.
 #
 # **Rung 13: activation checkpointing** (Chen and others, 2016). What autograd keeps grows with each layer. `checkpoint(layer, x)` keeps the layer's *input* alone, and runs the layer once more on the way back. It is
 # FlashAttention's bargain once again: compute twice, keep less.
@@ -886,7 +890,9 @@ outcome("16-checkpoint", "about as long" if longer < 1.12 else "a third longer" 
 show(lines(counts, mebibytes, "layers", "kept for the way back (MiB)", title=f"With checkpoints a step of 8 layers takes {longer:.2f} times as long"))
 
 # %% [markdown]
-# **Rung 14: packing** you have measured above.
+# Forward counts as 1 and backward as 2. With checkpoints the 3 become 4, which is about a third longer; measured times scatter around that. What is kept is now one input for each layer.
+#
+# **Rung 14: packing.** You have measured it above.
 
 # %% part="demo" folded=True
 unknown = "not yet measured"
