@@ -64,8 +64,10 @@ def outcome(name: str, measured: str | float | Sequence[str], unit: str = "") ->
     measured: one of the choices, a number, or the things in their order
     unit:     what a number is a number of
     """
-    if isinstance(measured, str) and _choices.get(name) and measured not in _choices[name]:
-        raise ValueError(f"{name}: {measured!r} is none of the choices: {'; '.join(_choices[name])}")
+    among = _choices.get(name, ())
+    if among and isinstance(measured, str) and measured not in among and not my_transformer.is_on():
+        # only where notebooks are built or tested: it is their author's to mend
+        raise ValueError(f"{name}: {measured!r} is none of the choices: {'; '.join(among)}")
     found, guessed = _shown(measured, unit), _guess(name)
     rows = [(said("your guess"), guessed or said("none written down")), (said("measured here"), found)]
     if guessed and isinstance(measured, str):

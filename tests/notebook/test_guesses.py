@@ -163,3 +163,15 @@ def test_on_a_page_an_order_has_a_menu_for_each_place(page: Page) -> None:
     assert page.state == "Written down: blue > green > red."
     predict("17-order", "From the fastest to the slowest?", order=COLOURS)
     assert [menu.value for menu in page.fields(widgets.Dropdown)] == ["blue", "green", "red"]
+
+
+def test_an_outcome_that_is_no_choice_is_its_author_s_to_mend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guesses.my_transformer, "is_on", lambda: False)
+    guesses.predict("a-guess", "Which?", choices=("一", "二"))
+    with pytest.raises(ValueError, match="none of the choices"):
+        guesses.outcome("a-guess", "one")
+    monkeypatch.setattr(guesses.my_transformer, "is_on", lambda: True)
+    guesses.outcome("a-guess", "one")
+    assert "one" in capsys.readouterr().out
