@@ -64,7 +64,7 @@ def test_the_course_opens_on_its_map_and_shows_the_way(notebook: NotebookPage, o
     notebook.run("progress()")
     notebook.screenshot("start_after_one")
     after = notebook.output_text("progress()")
-    assert "Go on with 00" in after and "1 of 3" in after
+    assert "Go on with 00" in after and "1/3" in after
     assert outside_requests == []
     assert "Jupyter news" not in page.locator("body").inner_text()
 

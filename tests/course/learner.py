@@ -17,18 +17,19 @@ import nbformat
 RUN = ("", "setup", "solution", "check")
 
 
-def folder_of(course: Path, unit: str) -> Path:
-    """Where the learner works on a unit: every other one in Chinese."""
-    return course / "notebooks" / ("zh" if int(unit[:2]) % 2 else "") / unit
+def language_of(unit: str) -> str:
+    """The language that the learner reads a unit in: every other one in Chinese."""
+    return "zh" if int(unit[:2]) % 2 else ""
 
 
-def pasted(course: Path, unit: str) -> nbformat.NotebookNode:
+def pasted(course: Path, unit: str, language: str = "") -> nbformat.NotebookNode:
     """The released notebook of a unit with the course's solutions in its solution cells."""
     from autograder.authoring.parse import parse_lesson, unit_stem
 
     lesson = parse_lesson(course / "solutions" / unit / f"{unit_stem(unit)}.py")
     solutions = {exercise.name: exercise.solution for exercise in lesson.exercises}
-    notebook = nbformat.read(folder_of(course, unit) / f"{unit_stem(unit)}.ipynb", as_version=4)
+    path = course / "notebooks" / language / unit / f"{unit_stem(unit)}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in solutions:
@@ -42,7 +43,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
 
     from autograder.formats.notebook_file import part_of
 
-    os.chdir(folder_of(course, unit))
+    os.chdir(course / "notebooks" / language_of(unit) / unit)
     space = types.ModuleType("__main__")
     sys.modules["__main__"] = space
     InteractiveShell.clear_instance()
@@ -52,7 +53,7 @@ def play(course: Path, unit: str) -> dict[str, Any]:
     earned: dict[str, float] = {}
     notes: list[str] = []
     spoken: list[str] = []
-    for cell in pasted(course, unit).cells:
+    for cell in pasted(course, unit, language_of(unit)).cells:
         part = part_of(cell)
         if cell.cell_type != "code" or part not in RUN:
             continue
