@@ -55,6 +55,8 @@ measured here|← unit|YOUR ANSWER HERE|scores|score|token|sentence|sentences|ba
 )
 """Words that are put into messages and pictures one by one."""
 _IN_TEMPLATES = re.compile(r'(?:said\(|else )"([^"]+)"')
+_ENDING = re.compile(r"[a-z]\{([a-z_0-9]+)\}")
+"""A value that ends an English word, such as the "s" of a plural."""
 _PLURAL = re.compile(r"\{'e?s' \* ")
 _CODE = re.compile(r"`[^`\n]+`")
 _FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
@@ -336,7 +338,8 @@ def unlike(original: str, translation: str, message: bool) -> list[str]:
         ours, theirs = Counter(parts(original)), Counter(parts(translation))
         if name == "values in braces":  # an English plural is no loss
             ours, theirs = Counter(set(ours)), Counter(set(theirs))
-        ours = Counter({part: count for part, count in ours.items() if not _PLURAL.match(part) or part in theirs})
+        may_go = {part for part in ours if _PLURAL.match(part)} | set(_ENDING.findall(original) if message else ())
+        ours = Counter({part: count for part, count in ours.items() if part not in may_go or part in theirs})
         if ours != theirs:
             missing, more = list((ours - theirs).elements()), list((theirs - ours).elements())
             told = [f"{', '.join(missing)} missing"] if missing else []
