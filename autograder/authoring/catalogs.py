@@ -48,7 +48,7 @@ input|inputs|weights|the output|the weights|after the call|the gradient|add & no
 + positions|multi-head attention|masked attention|cross-attention|encoder × N|decoder × N|inside each head|query · key|mask
 × values|why attention|its gradient|search|made fast|keys and values|Chinese: ids|English so far, shifted right|the next word
 the number: the unit that builds it|orange: today|green: passed|loss|step|steps|tokens|head|layer|block|number|your guess
-measured here|← unit|YOUR ANSWER HERE|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
+measured here|weight|after|← unit|YOUR ANSWER HERE|scores|score|token|sentence|sentences|batch|shape|axis|nothing|none|yes|no
 """.replace("\n", "|")
     .strip("|")
     .split("|")

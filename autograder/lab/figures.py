@@ -157,7 +157,7 @@ def bars(
                     va="center",
                     fontsize=10,
                 )
-        axes.set_yticks(positions, [labels.label(name) for name in names], parse_math=False)
+        axes.set_yticks(positions, [labels.drawn(name) for name in names], parse_math=False)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")

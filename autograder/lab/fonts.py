@@ -124,9 +124,13 @@ class Labels:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def label(self, text: str, gloss: str | None = None) -> str:
-        """What to draw for `text`: itself, its gloss, or itself with "[1]" for what has no glyph."""
-        if text.isascii() and drawable(told := said(text)):
-            return told
+        """What to draw for words of ours, in the language that is spoken where a font has it; else as `drawn`."""
+        told = said(text)
+        return told if told != text and drawable(told) else self.drawn(text, gloss)
+
+    def drawn(self, text: str, gloss: str | None = None) -> str:
+        """What to draw for a text that is shown as it is, such as a token: itself, its gloss, or itself with "[1]" for what
+        has no glyph."""
         if drawable(text):
             return text
         if gloss is not None and drawable(gloss):
@@ -134,10 +138,10 @@ class Labels:
         return self._numbered(text)
 
     def labels(self, texts: Sequence[str], glosses: Sequence[str] | None = None) -> list[str]:
-        """`label` for each text. Raises ValueError where there is not one gloss for each text."""
+        """`drawn` for each text. Raises ValueError where there is not one gloss for each text."""
         if glosses is None:
-            return [self.label(text) for text in texts]
-        return [self.label(text, gloss) for text, gloss in zip(texts, glosses, strict=True)]
+            return [self.drawn(text) for text in texts]
+        return [self.drawn(text, gloss) for text, gloss in zip(texts, glosses, strict=True)]
 
     @property
     def legend(self) -> str:

@@ -165,7 +165,7 @@ def tokens_to_draw(texts: Sequence[str] | None, labels: Labels) -> list[str] | N
         return None
     shown = []
     for text in texts:
-        drawn = labels.label(visible(text))
+        drawn = labels.drawn(visible(text))
         shown.append(drawn if len(drawn) <= _LONGEST_LABEL else drawn[: _LONGEST_LABEL - 1] + "…")
     return shown
 

@@ -113,9 +113,9 @@ def top_tokens(
         for (row, column), number in np.ndenumerate(best):
             colour = "white" if is_dark(image, chances[row, column]) else "black"
             axes.text(
-                column, row, labels.label(visible(names[number])), ha="center", va="center", fontsize=10, color=colour
+                column, row, labels.drawn(visible(names[number])), ha="center", va="center", fontsize=10, color=colour
             )
-        axes.set(xlabel=labels.label("token read"), ylabel="after")
+        axes.set(xlabel=labels.label("token read"), ylabel=labels.label("after"))
         colour_bar(figure, image, axes, "probability", shrink=0.9)
         said = [
             f"{called[::-1][row]}: " + " ".join(visible(names[number]) for number in best[row])

@@ -58,7 +58,7 @@ def nucleus(chances: Mapping[str, float], top_p: float, *, title: str | None = N
         ax.bar(places, [chance for _, chance in ordered], color=paints, width=0.62)
         ax.plot(places, sums, color=COLOURS["vermilion"], marker="o", ls="-", label=labels.label("sum so far"))
         ax.axhline(top_p, color=QUIET, lw=1.0, ls="--", label=labels.label(f"top_p = {number(top_p)}"))
-        named = [f"{labels.label(name)}\n{number(chance)}" for name, chance in ordered]
+        named = [f"{labels.drawn(name)}\n{number(chance)}" for name, chance in ordered]
         ax.set_xticks(places, named, parse_math=False)
         ax.set_ylim(0, 1.12)
         ax.set_ylabel(labels.label("probability"))

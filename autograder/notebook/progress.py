@@ -7,7 +7,7 @@ import html
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,10 @@ def read_progress(folder: Path) -> tuple[UnitProgress, ...]:
     """Each unit of the course whose notebooks lie in `folder`, and what of it has passed."""
     passed = passed_names(shared_folder(folder) / my_transformer.PACKAGE)
     return tuple(
-        UnitProgress(unit, tuple(exercise.name for exercise in unit.exercises if exercise.name in passed))
+        UnitProgress(
+            replace(unit, title=said(unit.title, unit.unit)),
+            tuple(exercise.name for exercise in unit.exercises if exercise.name in passed),
+        )
         for unit in course_map(folder)
     )
 
