@@ -684,7 +684,7 @@ check(shard, keeps_inputs, right_shape, matches)
 # | `world_size` | how many processes there are |
 # | returns | nothing; afterwards each trained parameter's `.grad` is the mean over all processes |
 #
-# - A parameter may have no gradient in one process and have one in another (a layer that this process's rows did not use). It counts as zeros there, **and takes part**: all processes must make the same calls. If it has none in any process, its `.grad` is zeros afterwards.
+# - A parameter may have no gradient in one process and have one in another (a layer that this process's rows did not use). It counts as zeros there, **and takes part**: all processes must make the same calls.
 # - Parameters with `requires_grad=False` are not trained: leave them out.
 #
 # The check plays all processes one after the other, with a stand-in for `all_reduce`.
