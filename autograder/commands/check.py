@@ -104,7 +104,7 @@ def _read(path: Path, unit: UnitCases) -> _File:
         cells = read_notebook(path)
         from ..formats.translation import in_language, language_of
 
-        given = in_language(unit, language_of(cells)).code_cells
+        given = in_language(unit, language_of(unit, cells)).code_cells
         blocks = blocks_of(rebuild(given, given, cells).cells)
         sources = [cell["source"] for cell in cells]
     defined = {name for source in sources for name in defined_names(source)}

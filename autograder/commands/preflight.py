@@ -17,8 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..formats.cases import MissingCases
     from ..formats.course import NoCourse, unit_folder
-    from ..formats.language import speaking
-    from ..notebook.preflight import closing, language_at, look, own_notebook
+    from ..notebook.preflight import look, own_notebook, show
 
     try:
         folder = unit_folder(options.unit)
@@ -28,7 +27,5 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{path} could not be repaired: {error.strerror}") from error
-    with speaking(language_at(path)):
-        print(found.as_text(repaired=found.backup is not None))
-        print(closing(found, folder.name[:2], in_notebook=False))
+    show(found, folder.name[:2], in_notebook=False)
     return 0 if found.ready else 1

@@ -15,7 +15,6 @@ from .texts import code_in, markdown_in
 Cell = Mapping[str, Any]
 _BEGIN = re.compile(r'^begin\("([0-9a-z_]+)"\)', re.MULTILINE)
 _PROGRESS = re.compile(r"^progress\(\)", re.MULTILINE)
-_BEGUN = re.compile(r'^begin\("[0-9a-z_]+", language="(\w+)"\)', re.MULTILINE)
 
 
 def translated_cells(cells: Iterable[Cell], language: str, unit: str = "") -> list[dict[str, Any]]:
@@ -55,12 +54,9 @@ def in_language(unit: UnitCases, language: str) -> UnitCases:
     return replace(unit, code_cells=tuple(translated_cells(unit.code_cells, language, unit.unit)))
 
 
-def language_of(cells: Iterable[Cell]) -> str:
-    """The language that a notebook's cells begin their unit in."""
-    for cell in cells:
-        if cell.get("cell_type") == "code" and (found := _BEGUN.search(str(cell.get("source", "")))):
-            return found[1] if found[1] in languages() else ENGLISH
-    return ENGLISH
+def language_of(unit: UnitCases, submitted: Sequence[Cell]) -> str:
+    """The language in which a notebook of the unit was given."""
+    return given_in(submitted, {language: in_language(unit, language).code_cells for language in languages()})
 
 
 def given_in(submitted: Sequence[Cell], given: Mapping[str, Iterable[Cell]]) -> str:

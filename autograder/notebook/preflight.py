@@ -13,10 +13,10 @@ from typing import Any
 
 from ..formats.cases import CASES_FILE, ExerciseCases, MissingCases, UnitCases, load_cases
 from ..formats.course import NoCourse, unit_folder
-from ..formats.language import language, said, speak
+from ..formats.language import language, said, speaking
 from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import blocks_of, rebuild
-from ..formats.translation import in_language, language_of
+from ..formats.translation import in_language
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
 from ..observing.outside import NotStarted, Process, observe_by
@@ -33,6 +33,7 @@ class Preflight:
 
     path: Path
     unit: str
+    language: str
     findings: tuple[Finding, ...]
     backup: Path | None = None
 
@@ -56,13 +57,18 @@ def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False
     try:
         folder = unit_folder(unit)
         path = Path(file) if file is not None else _this_notebook(folder)
-        speak(language_at(path))
         found = look(path, folder, repair=repair)
     except (NoCourse, MissingCases) as error:
         print(said(f"✗ {error}"))
         return
-    print(found.as_text(repaired=found.backup is not None))
-    print(closing(found, unit, in_notebook=True))
+    show(found, unit, in_notebook=True)
+
+
+def show(found: Preflight, unit: str, *, in_notebook: bool) -> None:
+    """Print what was found, and what to do now, in the notebook's language."""
+    with speaking(found.language):
+        print(found.as_text(repaired=found.backup is not None))
+        print(closing(found, unit, in_notebook=in_notebook))
 
 
 def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
@@ -91,21 +97,14 @@ def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
 
 def look(path: Path, folder: Path, *, repair: bool) -> Preflight:
     """Examine a file against the unit in `folder`, repair it if wanted, run it. Raises MissingCases."""
-    unit = in_language(load_cases(folder / CASES_FILE), language_at(path))
+    unit = load_cases(folder / CASES_FILE)
     examined = examine(path, unit)
     backup = write_repaired(path, examined, unit) if repair and examined.mended else None
     findings = list(examined.findings)
     if examined.notebook is not None:
-        findings += _run(examined.notebook, unit, path.parent if path.parent.name == unit.unit else folder)
-    return Preflight(path, unit.unit, tuple(findings), backup)
-
-
-def language_at(path: Path) -> str:
-    """The language of the notebook at `path`; the one that is spoken where the file cannot be read."""
-    try:
-        return language_of(tidy_cells(json.loads(path.read_text(encoding="utf-8-sig"))["cells"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return language()
+        given = in_language(unit, examined.language)
+        findings += _run(examined.notebook, given, path.parent if path.parent.name == unit.unit else folder)
+    return Preflight(path, unit.unit, examined.language or language(), tuple(findings), backup)
 
 
 def write_repaired(path: Path, examined: Examined, unit: UnitCases) -> Path:

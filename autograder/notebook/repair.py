@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from ..formats.cases import ExerciseCases, UnitCases
 from ..formats.course import hidden_note
-from ..formats.notebook_file import MAX_BYTES, defined_names, source_of
+from ..formats.notebook_file import MAX_BYTES, defined_names, source_of, tidy_cells
 from ..formats.rebuild import grade_id_of
+from ..formats.translation import language_of, translated_cells
 
 State = Literal["ok", "mended", "note", "problem"]
 
@@ -36,6 +37,8 @@ class Examined:
 
     findings: tuple[Finding, ...]
     notebook: dict[str, Any] | None = None
+    language: str = ""
+    """The notebook's; "" where there is none."""
 
     @property
     def mended(self) -> bool:
@@ -61,7 +64,7 @@ def examine(path: Path, unit: UnitCases) -> Examined:
         looking.exercise(exercise)
     looking.answers()
     looking.cell_ids()
-    return Examined(tuple(looking.findings), looking.tree)
+    return Examined(tuple(looking.findings), looking.tree, looking.language)
 
 
 def _problem(says: str) -> Examined:
@@ -74,6 +77,7 @@ class _Looking:
     def __init__(self, tree: dict[str, Any], unit: UnitCases) -> None:
         self.tree, self.unit, self.findings = tree, unit, list[Finding]()
         self.cells: list[dict[str, Any]] = tree["cells"]
+        self.language = language_of(unit, tidy_cells(self.cells))
         for cell in self.cells:
             if not isinstance(cell.get("metadata"), dict):
                 cell["metadata"] = {}
@@ -118,7 +122,8 @@ class _Looking:
         name = exercise.name
         place = self._solution(name)
         check = f"check({name}, {', '.join(exercise.probes)})"
-        note = hidden_note(name, exercise.points_elsewhere)
+        given = {"cell_type": "code", "source": hidden_note(name, exercise.points_elsewhere)}
+        note = translated_cells([given], self.language, exercise.unit)[0]["source"]
         place = self._locked(f"{name}-check", check, exercise.points, place, lambda source: _same_code(source, check))
         self._locked(f"{name}-hidden", note, exercise.points_elsewhere, place, lambda source: source.strip() == note)
         if len(self.findings) == before:

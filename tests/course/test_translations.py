@@ -9,11 +9,13 @@ import pytest
 
 from autograder.authoring.build import Paths
 from autograder.authoring.parse import units
+from autograder.formats.cases import load_cases
 from autograder.formats.language import speaking
 from autograder.formats.texts import same_code
 from autograder.grading.assignment import open_assignment
 from autograder.judging.panel import as_text
 from autograder.judging.verdict import Verdict
+from autograder.notebook.repair import examine
 
 COURSE = Path(__file__).resolve().parents[2]
 UNITS = units(COURSE / "solutions")
@@ -56,8 +58,6 @@ def test_links_of_a_chinese_notebook_lead_to_files(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_known_mistake_is_told_in_chinese(unit: str) -> None:
-    from autograder.formats.cases import load_cases
-
     with speaking("zh"):
         for exercise in load_cases(Paths(COURSE, unit).cases).exercises:
             for variant in exercise.variants:
@@ -79,3 +79,18 @@ def test_a_submission_is_told_by_the_cells_that_it_holds() -> None:
         for cells_ in (assignment.cells_in("zh")[1], chinese)
     ]
     assert code[0] == code[1]
+
+
+def test_the_preflight_finds_a_chinese_notebook_as_it_was_given_and_puts_a_cell_back_in_chinese(tmp_path: Path) -> None:
+    paths = Paths(COURSE, UNITS[2])
+    unit = load_cases(paths.cases)
+    found = examine(paths.translated("zh"), unit)
+    assert (found.language, found.mended) == ("zh", False)
+    notebook = json.loads(paths.translated("zh").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["id"] == "softmax-hidden":
+            given, cell["source"] = "".join(cell["source"]), "# of my own"
+    (tmp_path / paths.learner.name).write_text(json.dumps(notebook), encoding="utf-8")
+    mended = examine(tmp_path / paths.learner.name, unit).notebook
+    assert mended is not None
+    assert given in [cell["source"] for cell in mended["cells"]] and "批改" in given
