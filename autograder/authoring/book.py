@@ -26,7 +26,7 @@ from .catalogs import GLOSSARY, glossary
 from .derived_cells import MADE, PREFLIGHT, SOLUTION_LINK
 from .notebook import execute, notebook_text
 from .parse import LessonError
-from .start_page import NOTATION, page_languages
+from .start_page import LANGUAGE_NAMES, NOTATION, page_languages
 
 _PAGES = Path(__file__).with_name("book_pages")
 """What the site holds besides the lessons: the loader of MathJax, a style, and the switch of languages."""
@@ -125,7 +125,8 @@ def _made(source: Path, target: Path, language: str, languages: Sequence[str]) -
     from sphinx.util.docutils import docutils_namespace
 
     told = _Told()
-    _know_terms()
+    if language == "zh":
+        _know_terms()
     with tempfile.TemporaryDirectory() as trees, docutils_namespace():
         made = Sphinx(source, None, target, trees, "html", _settings(source, language, languages), None, told, True)
         made.build()
@@ -166,7 +167,7 @@ def _settings(source: Path, language: str, languages: Sequence[str]) -> dict[str
             ]
         },
         "html_context": {
-            "languages": [(one, {ENGLISH: "English", "zh": "中文"}.get(one, one)) for one in languages],
+            "languages": [(one, LANGUAGE_NAMES.get(one, one)) for one in languages],
             "spoken": language,
         },
         "html_copy_source": False,

@@ -35,7 +35,7 @@ from .derived_cells import PREFLIGHT
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
-from .stored import same_but_for_mistakes, same_cases, stable_variants, stored_cases
+from .stored import same_but_for_mistakes, same_cases, stable_variants, stored_cases, text_at, write_text
 from .workbench import Workpiece, draw_cases, open_workbench
 
 
@@ -83,7 +83,7 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
     """
     paths = Paths(course, unit)
     lesson = parse_lesson(paths.lesson)
-    changed = _write_text(paths.library, library_text(lesson))
+    changed = write_text(paths.library, library_text(lesson))
     _reload_library()
     before = stored_cases(paths.cases)
     cases = visible_cases(lesson, before, only=exercise)
@@ -98,16 +98,16 @@ def build_unit(course: Path, unit: str, *, run: bool = True, exercise: str = "")
         return _told(course, changed)
     solved = solved_notebook(lesson)
     learner = release(course, lesson, solved, paths.cases)
-    changed += _write_text(paths.learner, learner)
+    changed += write_text(paths.learner, learner)
     for language in translations(lesson):
-        changed += write_catalog(unit_po(lesson, language), unit, language)
-        changed += _write_text(paths.translated(language), translated_notebook(learner, language, unit))
+        changed += write_catalog(unit_po(paths.lesson, language), unit, language)
+        changed += write_text(paths.translated(language), translated_notebook(learner, language, unit))
     # a known mistake changes nothing that the solved notebook shows
     rewritten = paths.library in changed or before is None or not same_but_for_mistakes(before, cases)
     rewritten = rewritten or bool(missing_files(lesson))
     if not rewritten and (kept := with_outputs_of(paths.solved, solved)) is not None:
         if not _same_sources(paths.solved, solved):
-            changed += _write_text(paths.solved, notebook_text(kept))
+            changed += write_text(paths.solved, notebook_text(kept))
     elif run:
         paths.solved.write_text(notebook_text(execute(solved, paths.solved.parent)), encoding="utf-8")
         changed.append(paths.solved)
@@ -125,7 +125,7 @@ def check_unit(course: Path, unit: str) -> list[str]:
     lesson = parse_lesson(paths.lesson)
     cure = f"run `python -m autograder build {unit}`"
     stale = []
-    if _text(paths.library) != library_text(lesson):
+    if text_at(paths.library) != library_text(lesson):
         return [f"{paths.library.name} is not what its lesson gives; {cure}"]
     stored = stored_cases(paths.cases)
     if stored is None:
@@ -141,11 +141,11 @@ def check_unit(course: Path, unit: str) -> list[str]:
         stale.append(f"{paths.solved} holds other cells than its lesson; {cure}")
     stale += [f"{path} is not there; {cure}" for path in missing_files(lesson)]
     learner = release(course, lesson, solved, paths.cases)
-    if _text(paths.learner) != learner:
+    if text_at(paths.learner) != learner:
         stale.append(f"{paths.learner} is not what its lesson gives; {cure}")
     for language in translations(lesson):
-        lacking = stale_catalog(unit_po(lesson, language), unit_texts(lesson), unit, language)
-        if not lacking and _text(paths.translated(language)) != translated_notebook(learner, language, unit):
+        lacking = stale_catalog(unit_po(paths.lesson, language), unit_texts(lesson), unit, language)
+        if not lacking and text_at(paths.translated(language)) != translated_notebook(learner, language, unit):
             lacking = [f"{paths.translated(language)} is not what its lesson gives; {cure}"]
         stale += lacking
     return stale
@@ -274,18 +274,6 @@ def with_outputs_of(path: Path, solved: NotebookNode) -> NotebookNode | None:
     for cell, before in zip(code(kept), old, strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
     return kept
-
-
-def _write_text(path: Path, text: str) -> list[Path]:
-    if _text(path) == text:
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return [path]
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _bytes(path: Path) -> bytes | None:

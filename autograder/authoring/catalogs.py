@@ -27,7 +27,7 @@ from .derived_cells import MADE
 from .notebook import notebook_text, solved_notebook
 from .parse import CHECKS_FILE, Lesson
 from .start_page import page_texts
-from .stored import stored_cases
+from .stored import stored_cases, text_at, write_text
 
 GLOSSARY = LOCALE.parents[1] / "docs" / "glossary.md"
 MESSAGE = "message"
@@ -93,8 +93,9 @@ class State:
         return not (self.new or self.changed or self.broken)
 
 
-def unit_po(lesson: Lesson, language: str) -> Path:
-    return lesson.path.with_name(f"{language}.po")
+def unit_po(lesson: Path, language: str) -> Path:
+    """lesson: the lesson's file"""
+    return lesson.with_name(f"{language}.po")
 
 
 def package_po(language: str) -> Path:
@@ -112,10 +113,11 @@ def unit_texts(lesson: Lesson) -> list[Text]:
     found: dict[tuple[str, bool], Text] = {}
 
     def note(original: str, place: str, message: bool = False) -> str:
-        if not package.holds(original):
+        values = package.made_of(original)
+        if values is None:
             found.setdefault((original, message), Text(original, place, message))
-        elif message and original not in package.messages:  # two mistakes in one sentence: each has its own
-            for sentence in package.made_of(original):
+        elif message:  # two mistakes in one sentence: each has its own
+            for sentence in values:
                 note(sentence, place, message)
         return original
 
@@ -148,7 +150,8 @@ def _labels(checks: Path) -> Iterator[str]:
                 yield label
 
 
-def package_messages() -> list[Text]:
+@functools.cache
+def package_messages() -> tuple[Text, ...]:
     """The package's own messages, as templates: strings and f-strings that hold words and are no docstrings."""
     found: dict[tuple[str, bool], Text] = {}
     root = LOCALE.parent
@@ -166,7 +169,7 @@ def package_messages() -> list[Text]:
         found.setdefault((word, True), Text(word, "words", True))
     for page in page_texts(root.parent):
         markdown_in(page, lambda text: found.setdefault((text, False), Text(text, "start page")).original)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def _spoken(tree: ast.Module) -> Iterator[str]:
@@ -204,12 +207,9 @@ def _strings(node: ast.AST, inside: bool) -> Iterator[tuple[ast.Constant | ast.J
             if isinstance(part, ast.FormattedValue):
                 yield from _strings(part.value, True)
         return
-    if isinstance(node, (ast.Compare, ast.Subscript)):
-        inside = False
-        if isinstance(node, ast.Compare):
-            return
-    if isinstance(node, ast.Call):
-        inside = False
+    if isinstance(node, ast.Compare):
+        return
+    inside = inside and not isinstance(node, (ast.Subscript, ast.Call))
     for child in ast.iter_child_nodes(node):
         yield from _strings(child, inside)
 
@@ -301,11 +301,7 @@ def bring_up_to_date(path: Path, texts: Iterable[Text], language: str) -> None:
 
 def state_of(path: Path, texts: Iterable[Text]) -> State:
     """What the PO file at `path` lacks for these texts. Raises ValueError."""
-    return _state(read(path), list(texts))
-
-
-def _state(before: polib.POFile, texts: Sequence[Text]) -> State:
-    known = {(entry.msgid, entry.msgctxt == MESSAGE): entry for entry in before if not entry.obsolete}
+    known = {(entry.msgid, entry.msgctxt == MESSAGE): entry for entry in read(path) if not entry.obsolete}
     wanted = {text.key: text for text in texts}
     new = [text.original for key, text in wanted.items() if key not in known or not known[key].msgstr]
     changed = [text.original for key, text in wanted.items() if key in known and "fuzzy" in known[key].flags]
@@ -393,7 +389,7 @@ def stale_catalog(path: Path, texts: Sequence[Text], domain: str, language: str)
         if which
     ]
     found += [f"{path}: {trouble}" for trouble in state.broken]
-    if not found and _text(built(language, domain)) != catalog_text(read(path)):
+    if not found and text_at(built(language, domain)) != catalog_text(read(path)):
         found.append(f"{built(language, domain)} is not what {path.name} gives; run `python -m autograder build`")
     return found
 
@@ -401,17 +397,11 @@ def stale_catalog(path: Path, texts: Sequence[Text], domain: str, language: str)
 def write_catalog(path: Path, domain: str, language: str) -> list[Path]:
     """Build the catalog of a PO file; the files written."""
     target, text = built(language, domain), catalog_text(read(path))
-    if _text(target) == text:
-        return []
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
-    catalog.cache_clear()
-    languages.cache_clear()
-    return [target]
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    written = write_text(target, text)
+    if written:
+        catalog.cache_clear()
+        languages.cache_clear()
+    return written
 
 
 def translations(lesson: Lesson) -> tuple[str, ...]:

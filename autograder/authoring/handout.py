@@ -61,8 +61,9 @@ def _content(course: Path, units: Sequence[str], path: Path, languages: Sequence
     if path.suffix != ".ipynb":
         return path.read_bytes()
     for language in languages:
-        all_of_it = set(units) == set(all_units(course / "solutions")) and tuple(languages) == page_languages(course)
-        if path == start_page_path(course, language) and not all_of_it:
+        if path == start_page_path(course, language) and (
+            set(units) != set(all_units(course / "solutions")) or tuple(languages) != page_languages(course)
+        ):
             return start_page(course, sorted(units), language, languages).encode()
     return without_solution_links(path.read_text(encoding="utf-8")).encode()
 

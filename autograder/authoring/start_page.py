@@ -53,7 +53,7 @@ NOTATION = "notation.md"
 """Beside the units' folders: the letters that all of them use."""
 
 
-_NAMES = {ENGLISH: "English", "zh": "中文"}
+LANGUAGE_NAMES = {ENGLISH: "English", "zh": "中文"}
 """Languages by the names that their readers look for."""
 
 
@@ -97,9 +97,9 @@ def _switch(language: str, among: Sequence[str]) -> str:
 
     def shown(other: str) -> str:
         if other == language:
-            return f"**{_NAMES.get(other, other)}**"
+            return f"**{LANGUAGE_NAMES.get(other, other)}**"
         address = os.path.relpath(start_page_path(Path(), other), here).replace(os.sep, "/")
-        return f"[{_NAMES.get(other, other)}]({address})"
+        return f"[{LANGUAGE_NAMES.get(other, other)}]({address})"
 
     return " · ".join(map(shown, among)) + "\n\n"
 

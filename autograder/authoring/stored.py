@@ -1,4 +1,4 @@
-"""Whether fresh cases are what an earlier build has stored: all but floats exactly, floats as far as rounding goes."""
+"""What an earlier build has stored, and whether fresh cases are that: all but floats exactly, floats as far as rounding goes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ from ..judging.probes.probe import common_view
 from .fingerprints import full_seen, was_read
 from .rounding import AMPLIFIED
 from .workbench import tolerance_of
+
+
+def text_at(path: Path) -> str | None:
+    """What a built file says; None where there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def write_text(path: Path, text: str) -> list[Path]:
+    """Write a built file where it says something else; the files written."""
+    if text_at(path) == text:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]
 
 
 def stored_cases(path: Path) -> UnitCases | None:

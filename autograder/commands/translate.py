@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from .arguments import add_units, chosen_units
 
@@ -24,20 +23,12 @@ def run(options: argparse.Namespace) -> int:
     from ..authoring.parse import LessonError, parse_lesson
 
     status = 0
-    files: list[tuple[str, Path]] = []
-    if not options.units:
-        files.append(("the package's messages", package_po(options.language)))
-    files += [
-        (unit, unit_po(parse_lesson(Paths(options.course, unit).lesson), options.language))
-        for unit in chosen_units(options.course, options.units)
-    ]
-    for name, path in files:
+    units = chosen_units(options.course, options.units)
+    for unit in units if options.units else ("", *units):
+        name, lesson = unit or "the package's messages", Paths(options.course, unit).lesson if unit else None
         try:
-            texts = (
-                package_messages()
-                if path == package_po(options.language)
-                else unit_texts(parse_lesson(Paths(options.course, name).lesson))
-            )
+            path = unit_po(lesson, options.language) if lesson else package_po(options.language)
+            texts = unit_texts(parse_lesson(lesson)) if lesson else package_messages()
             state = state_of(path, texts)
             bring_up_to_date(path, texts, options.language)
         except (LessonError, ValueError, OSError) as error:

@@ -120,18 +120,15 @@ class Catalog:
         with_values.sort(key=lambda one: (-one[0], one[1]))
         return tuple(Template(message, self.messages[message], own) for own, message in with_values)
 
-    def holds(self, message: str) -> bool:
-        """Whether a message is one of these, or made from one of many letters."""
-        return message in self.messages or any(
-            one.letters >= _TELLING and one.values(message) is not None for one in self.templates
-        )
+    def made_of(self, message: str) -> tuple[str, ...] | None:
+        """The values with which one of these makes a message, none where it is one as it stands; None where no one does.
 
-    def made_of(self, message: str) -> tuple[str, ...]:
-        """The values with which one of many letters makes a message."""
-        for one in self.templates:
-            if one.letters >= _TELLING and (values := one.values(message)) is not None:
-                return tuple(values.values())
-        return ()
+        Only templates of many letters count.
+        """
+        if message in self.messages:
+            return ()
+        tried = (one.values(message) for one in self.templates if one.letters >= _TELLING)
+        return next((tuple(values.values()) for values in tried if values is not None), None)
 
 
 _TELLING = 12
@@ -242,9 +239,9 @@ _NO_SPACE_BEFORE = ("（", "，", "。", "：", "；", "、", "”")
 @functools.lru_cache(maxsize=4096)
 def _whole(message: str, known: tuple[Catalog, ...]) -> str | None:
     """The message as one template makes it; its values are looked up in their turn."""
-    forms = (message, message[:1].lower() + message[1:], message[:1].upper() + message[1:])
-    if " " not in message:  # a lone word with a capital letter is a name
-        forms = (message, message, message)
+    forms: tuple[str, ...] = (message,)  # a lone word with a capital letter is a name
+    if " " in message:
+        forms = (message, message[:1].lower() + message[1:], message[:1].upper() + message[1:])
     for one in known:
         for form in forms:  # a sentence begins with a capital letter, wherever it was written
             if found := one.messages.get(form) or one.texts.get(form):
