@@ -6,6 +6,7 @@ Drawn here, once for the whole course. A lesson that cannot take one says so in 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,28 +14,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats.cases import Call, Observation
-from ..formats.values import Array, Fixture, Tensor, shapes_of
+from ..formats.values import Array, Fixture, Tensor, digest, pack, shapes_of
 
 if TYPE_CHECKING:
     from .workbench import Workpiece
 
-AGAIN, SCATTERED, TIES, WHOLE, ONE = "again", "scattered", "ties", "whole numbers", "one"
+AGAIN, AT_LAST, SCATTERED, TIES, WHOLE = "again", "the first once more", "scattered", "ties", "whole numbers"
 FAR_APART, REVERSED = "far apart", "far apart, the other way round"
-ELSEWHERE = "another device"
+EQUAL_ROWS = "ties: equal rows"
+ELSEWHERE, TRAINING, MASK = "another device", "training mode", "mask"
+ONE, MANY = "one", "many"
 
-
-KINDS = (AGAIN, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ELSEWHERE, ONE)
+KINDS = (AGAIN, AT_LAST, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ELSEWHERE, TRAINING, MASK, ONE, MANY)
+FAMILIES = (AGAIN, TIES, MASK, ONE, MANY)
+"""Kinds of several calls, each with a name behind it: `again: ARGUMENT`, `ties: equal rows`, `mask: FORM`, `one: SIZE`,
+`many: SIZE`. Who cannot take the kind takes none of its calls."""
+_LENGTHS = frozenset(
+    "seq seq_q seq_k n m rows columns max_len places steps distance offset num_layers kernel_size width s t".split()
+)
+"""Sizes that a learner may meet in any length; others are widths and counts, of which a few are as good as many."""
+_MANY = 67
+_FEWER = 17
+_MOST_BYTES = 6000
+"""Of what a call in a large size may add to the cases, when it is compressed."""
 SizedCall = Callable[[int, dict[str, int]], Call | None]
 """Makes the first call of the maker with this number, at these sizes; None where what is wanted is no number."""
+Answer = Callable[[Call], Observation]
+"""What the reference does on a call."""
 
 
-def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> dict[str, Call]:
+def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, answer: Answer) -> dict[str, Call]:
     """The exercise's unusual calls by kind, each made from the first of its cases that has what it takes."""
-    found = dict(_ones(piece, sized))
+    found = dict(_ones(piece, sized)) | dict(_many(piece, sized, answer))
 
     def add(kind: str, holds: Callable[[Call], bool], change: Callable[[Call], Call]) -> None:
         first = next((call for call in plan.values() if holds(call)), None)
-        if kind not in piece.without and first is not None:
+        if kind not in piece.without and kind.split(": ")[0] not in piece.without and first is not None:
             found[kind] = change(replace(first, gradients=False))
 
     def is_numpy(call: Call) -> bool:
@@ -58,12 +73,62 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall) -> 
         lambda call: replace(call, scattered=True),
     )
     add(TIES, lambda call: _any_array(call.given, _is_float), given(_tied))
+    add(EQUAL_ROWS, lambda call: _any_array(call.given, _has_rows), _with_equal_rows)
     add(WHOLE, is_numpy, given(_whole))
     add(FAR_APART, is_numpy, given(_far_apart))
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
     add(AGAIN, lambda call: True, again)
+    add(TRAINING, lambda call: call.init is not None and not call.training, lambda call: _in_training(piece, call))
+    found |= dict(_masks(piece, plan)) | dict(_one_changed(piece, plan, answer))
+    add(AT_LAST, lambda call: True, lambda call: call)
     add(ELSEWHERE, _has_tensors, lambda call: replace(call, elsewhere=True))
     return found
+
+
+def _one_changed(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> Iterator[tuple[str, Call]]:
+    """After a call, another in which one argument alone is another: what was kept by the others is out of date.
+
+    Where the reference refuses the other argument (a width that heads do not divide), there is none.
+    """
+    call = next(iter(plan.values()))
+    if AGAIN in piece.without or len(call.given) + len(call.init or {}) < 2:
+        return
+    for name, value in call.given.items():
+        other = value + 1 if type(value) in (int, float) else _turned(value)
+        kind = f"{AGAIN}: {name}"
+        if kind not in piece.without and digest(other) != digest(value):
+            again = replace(call, given=call.given | {name: other}, before=(call.given,), gradients=False)
+            if answer(again).fault is None:
+                yield kind, again
+
+
+def _in_training(piece: Workpiece, call: Call) -> Call:
+    """A module in training mode, with nothing dropped: what it gives is the same."""
+    assert call.init is not None
+    drops = {"dropout": 0.0} if "dropout" in inspect.signature(piece.reference).parameters else {}
+    return replace(call, init=call.init | drops, training=True)
+
+
+def _masks(piece: Workpiece, plan: dict[str, Call]) -> Iterator[tuple[str, Call]]:
+    """A mask that broadcasts, in each number of axes and for each head, and one that hides everything."""
+    for call in plan.values():
+        for name, mask in call.given.items():
+            if MASK in piece.without or not isinstance(mask, Tensor) or mask.dtype != "bool" or mask.data.ndim != 4:
+                continue
+            heads: int = (call.init or {"num_heads": mask.data.shape[1]})["num_heads"]
+            rows, keys = mask.data.shape[2:]
+            place = np.indices((heads, rows, keys)).sum(axis=0)
+            for_heads = (place % 3 > 0) | (np.arange(keys) == 0)
+            forms = {
+                "two axes": mask.data[0, 0],
+                "three axes": for_heads,
+                "one for each head": for_heads[None],
+                "all hidden": np.zeros_like(mask.data),
+            }
+            for form, data in forms.items():
+                if (kind := f"{MASK}: {form}") not in piece.without:
+                    yield kind, replace(call, given=call.given | {name: Tensor(data, "bool")}, gradients=False)
+            return
 
 
 def _has_tensors(call: Call) -> bool:
@@ -85,12 +150,54 @@ def _ones(piece: Workpiece, sized: SizedCall) -> Iterator[tuple[str, Call]]:
                 yield kind, replace(call, gradients=False)
 
 
+def _many(piece: Workpiece, sized: SizedCall, answer: Answer) -> Iterator[tuple[str, Call]]:
+    """Each length that an author has named, once far beyond the sizes of the cases; less far where it holds too much."""
+    seen: set[str] = set()
+    for number, maker in enumerate(piece.makers):
+        for name in maker.sizes[0] if maker.sizes else ():
+            kind = f"{MANY}: {name}"
+            if name not in _LENGTHS or name in seen or kind in piece.without or MANY in piece.without:
+                continue
+            seen.add(name)
+            for size in (_MANY, _FEWER):
+                call = sized(number, maker.sizes[0] | {name: size})
+                if call is None:
+                    break
+                large = replace(call, gradients=False)
+                if len(pack([large.given, large.state, answer(large).value])) <= _MOST_BYTES:
+                    yield kind, large
+                    break
+
+
 def _is_float(array: Array) -> bool:
     return array.dtype.kind == "f" and array.size > 1
 
 
 def _is_long(array: Array) -> bool:
     return array.ndim > 0 and array.size > 1
+
+
+def _has_rows(array: Array) -> bool:
+    return array.dtype.kind == "f" and array.ndim > 1 and array.shape[-2] > 1
+
+
+def _with_equal_rows(call: Call) -> Call:
+    """The second row as the first, the last one 0; and of two vectors of one length, the second as the first."""
+
+    def equal(array: Array) -> Array:
+        if not _has_rows(array):
+            return array
+        array = array.copy()
+        array[..., -1, :] = 0
+        array[..., 1, :] = array[..., 0, :]
+        return array
+
+    given: dict[str, Any] = _changed(call.given, equal)
+    first: dict[tuple[int, ...], Array] = {}
+    for name, value in given.items():
+        if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f":
+            given[name] = first.setdefault(value.shape, value)
+    return replace(call, given=given)
 
 
 def _is_table(array: Array) -> bool:

@@ -40,7 +40,7 @@ from ..observing.observe import observe
 from .drawing import READY, short_float32
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import AXIS_FROM_THE_OTHER_END, slips
-from .unusual import ELSEWHERE, KINDS, ONE, WHOLE, as_floats, unusual_calls
+from .unusual import ELSEWHERE, FAMILIES, KINDS, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
 SLIP = "slip: "
@@ -237,7 +237,7 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
 
     def without(*kinds: str, because: str) -> None:
         for kind in kinds:
-            if kind not in KINDS and not kind.startswith((f"{ONE}: ", SLIP)):
+            if kind not in KINDS and not kind.startswith((*(f"{family}: " for family in FAMILIES), SLIP)):
                 known = ", ".join(map(repr, KINDS))
                 raise LessonError(f"{piece.where}: no unusual input is named {kind!r}; they are {known}, '{ONE}: SIZE'")
             piece.without[kind] = because
@@ -442,7 +442,12 @@ def draw_expected(piece: Workpiece, *, seed: int | None) -> ExerciseCases:
     )
     if wanted:
         return replace(cases, expected=wanted)
-    unusual = unusual_calls(piece, plan, lambda number, sizes: _sized_call(piece, number, sizes, seed))
+    unusual = unusual_calls(
+        piece,
+        plan,
+        lambda number, sizes: _sized_call(piece, number, sizes, seed),
+        lambda call: watch_trusted(piece.reference, {"it": call}, source)["it"],
+    )
     if hidden:  # what is seen there becomes a note on the visible cases, and no points
         unusual.pop(ELSEWHERE, None)
     seen = watch_trusted(piece.reference, {**plan, **unusual}, source)

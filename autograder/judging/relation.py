@@ -8,15 +8,17 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..formats.cases import ExerciseCases, Sighting, Tolerance
 from ..formats.values import Array
-from .compare import Difference, as_array, close, number, observation_difference
+from .compare import close, number, observation_difference
 from .diagnose import as_viewed
+from .pairs import Pair, pair_of
+from .places import in_some_places
 from .probes.probe import Finding
 
 _FEW = 3
@@ -24,20 +26,6 @@ _FEW = 3
 _MOST_AXES = 4
 _NEARLY = 0.01
 OF_GRADIENT, GRADIENTS_ALONE = "the gradient of ", "gradients-alone"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What one case gave and what was expected of it; `given` are its arguments that are arrays."""
-
-    seen: Array
-    expected: Array
-    given: dict[str, Array]
-    tolerance: Tolerance
-    booleans: bool = False
-
-    def is_near(self, other: Array) -> bool:
-        return other.shape == self.seen.shape and bool(close(self.seen, other, self.tolerance).all())
 
 
 Look = Callable[[Sequence[Pair]], str | None]
@@ -79,7 +67,7 @@ def _relation(
             as_viewed(seen, view), as_viewed(cases.expected[key], view), cases.tolerance, cases.returns
         )
         if found:
-            pair = _pair(found, cases.plan[key].given, cases.tolerance)
+            pair = pair_of(found, cases.plan[key].given, cases.tolerance)
             (of_gradients if found.place.startswith(OF_GRADIENT) else of_values).append(pair)
     if of_values:
         return _related(of_values)
@@ -98,20 +86,6 @@ def _related(pairs: Sequence[Pair | None]) -> Finding | None:
         return None
     told = ((name, look(compared)) for name, look in _LOOKS.items())
     return next((Finding(says, name=name) for name, says in told if says), None)
-
-
-def _pair(found: Difference, given: dict[str, Any], tolerance: Tolerance) -> Pair | None:
-    if found.seen is None or found.expected is None:
-        return None
-    if found.seen.dtype.kind not in "fiub" or found.expected.dtype.kind not in "fiub":
-        return None
-    if (found.seen.dtype.kind == "b") != (found.expected.dtype.kind == "b"):
-        return None
-    if not (np.isfinite(found.seen).all() and np.isfinite(found.expected).all()):
-        return None
-    arrays = {name: array for name, value in given.items() if (array := as_array(value)) is not None and array.ndim}
-    booleans = found.expected.dtype.kind == "b"
-    return Pair(found.seen.astype(np.float64), found.expected.astype(np.float64), arrays, tolerance, booleans)
 
 
 def _too_much(pairs: Sequence[Pair]) -> str | None:
@@ -436,6 +410,7 @@ _LOOKS: dict[str, Look] = {
     "cut-off": _cut_off,
     "wrong-at-an-end": _at_an_end,
     "in-other-places": _other_places,
+    "in-some-places": in_some_places,
     "nearly": _near,
 }
 """From the simplest on: the first that holds speaks."""

@@ -42,14 +42,10 @@ def bound_to_the_cpu(cases: ExerciseCases, sighting: Sighting) -> str:
 def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> tuple[Finding, str] | None:
     """The finding, where what was seen can have no other reason than that something of an earlier call is left.
 
-    Either the earlier call was right and its answer was given again, or no call is wrong but those that come after
-    another with arguments of the same shapes. (Code that gives one wrong number for both keeps nothing.)
+    Either the earlier call was right and its answer was given again, or it was right and is not when it is made once
+    more, or no call is wrong but those that come after another with arguments of the same shapes. (Code that gives one
+    wrong number for both keeps nothing.)
     """
-    call, seen = cases.unusual.get(AGAIN), sighting.observations.get(AGAIN)
-    if call is None or seen is None:
-        return None
-    if not (finding := _finding(AGAIN, cases, probes, seen)):
-        return None
 
     def right(key: str) -> bool:
         """In its value and in what it did to its arguments: a graph that is kept spoils the gradients, which come later."""
@@ -62,13 +58,25 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
 
     first = next(iter(cases.plan))
     before = sighting.observations.get(first)
-    kept = before and same_observation(replace(seen, facts={}), replace(before, facts={}), cases.tolerance)
-    if kept and right(first) and not seen.fault:
-        told = (
-            f"{_words(AGAIN, call)}, your code gave once more what belongs to the call before. Something of it is kept."
-        )
-        return Finding(told, finding.difference, name="remembers"), call.label
-    return (finding, call.label) if all(map(right, _first_of_their_shapes(cases))) else None
+    for key, call in cases.unusual.items():
+        seen = sighting.observations.get(key)
+        if not (key == AT_LAST or is_again(key)) or seen is None or not (finding := _finding(key, cases, probes, seen)):
+            continue
+        if key == AT_LAST:
+            if right(first):
+                return finding, call.label
+            continue
+        kept = before and same_observation(replace(seen, facts={}), replace(before, facts={}), cases.tolerance)
+        if kept and right(first) and not seen.fault:
+            told = f"{_words(key, call)}, your code gave once more what belongs to the call before. Something of it is kept."
+            return Finding(told, finding.difference, name="remembers"), call.label
+        if all(map(right, _first_of_their_shapes(cases))):
+            return finding, call.label
+    return None
+
+
+def is_again(key: str) -> bool:
+    return key == AGAIN or key.startswith(f"{AGAIN}: ")
 
 
 def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
@@ -82,7 +90,7 @@ def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
 
 def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Observation) -> Finding | None:
     """What the exercise's own properties hold against one unusual call, with the kind of its input."""
-    call, name = cases.unusual[key], _NAMES.get(key, "length-of-one")
+    call, name = cases.unusual[key], _NAMES.get(key.split(":")[0], key)
     words = _words(key, call)
     if fault := seen.fault:
         where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
@@ -94,38 +102,69 @@ def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Obse
         if found and found.share < 1:
             if cases.hidden:  # the kind of input is told, not its numbers
                 return Finding(f"{words}, your code gives something other than expected.", name=name)
-            kept = " Something of the earlier call is left." if key == AGAIN else ""
-            return Finding(f"{words}, {found.message}{kept}", found.difference, name=name)
+            return Finding(f"{words}, {found.message}{_LEFT.get(name, '')}", found.difference, name=name)
+    if seen.facts.get("overwritten") and not cases.unusual_expected[key].facts.get("overwritten"):
+        told = (
+            f"{words}, your code wrote over what it had given back before: it gives out one and the same array twice."
+        )
+        return Finding(told, name=name)
     return None
 
 
-AGAIN = "again"
+AGAIN, AT_LAST = "again", "the first once more"
 _NAMES = {
     AGAIN: "remembers",
+    AT_LAST: "remembers",
     "scattered": "memory-layout",
     "ties": "ties-and-zeros",
     "whole numbers": "whole-numbers",
     "far apart": "far-apart",
     "far apart, the other way round": "far-apart",
+    "training mode": "training-mode",
+    "mask": "form-of-mask",
+    "one": "length-of-one",
+    "many": "great-length",
 }
+_LEFT = {"remembers": " Something of the earlier call is left."}
 
 
 def _words(key: str, call: Call) -> str:
     """The kind of input in words that begin a sentence."""
-    match key:
+    family, _, name = key.partition(": ")
+    match family:
         case "scattered":
             return (
                 "where the entries of an array do not lie one behind the other in memory (as after a transpose, or in "
                 "every second column)"
             )
+        case "ties" if name:
+            return "where two rows of an array are equal, or two vectors, and another row is 0"
         case "ties":
             return "where entries are exactly 0 or equal to one another"
         case "whole numbers":
             return "where the arrays hold whole numbers (integers)"
         case "far apart" | "far apart, the other way round":
             return "where the numbers are thousands apart"
+        case "training mode":
+            return "in training mode (`module.train()`), with nothing to drop out"
+        case "mask":
+            return _MASKS[name]
+        case "the first once more":
+            return "asked at the end for what it was asked first"
         case "again":
             what = "on the same object" if call.init is not None else "in the same notebook"
+            if name:
+                return f"called again {what}, with another `{name}` and all else as before"
             return f"called again {what}, with other numbers of the same shapes"
+        case "many":
+            return f"on a case of a greater length ({call.label})"
         case _:
             return f"on a case with a length of 1 ({call.label})"
+
+
+_MASKS = {
+    "two axes": "where the mask has two axes, (queries, keys), and holds for every sentence and head",
+    "three axes": "where the mask has three axes, which broadcasting takes for (heads, queries, keys)",
+    "one for each head": "where the mask is another one for each head",
+    "all hidden": "where the mask hides everything",
+}

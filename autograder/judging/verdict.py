@@ -20,6 +20,7 @@ from .probes.probe import common_view
 from .relation import relation
 from .unusual import bound_to_the_cpu, remembered, unusual_finding
 from .weights import told_by_file
+from .which import on_which_cases
 
 NOT_JUDGED = "not-judged"
 """The diagnosis where a question could not be asked: nothing is held against the code, and nothing counts as passed."""
@@ -143,8 +144,10 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     message = failed.finding.message
     if cause in _NO_CAUSE:
         related = relation(cases, sighting, common_view(probes))
-        cause = related.name if related else None
-        message = f"{related.message} {_sentence(message, cases.returns)}" if related else message
+        which = on_which_cases(cases, sighting, common_view(probes))
+        cause = next((found.name for found in (related, which) if found and found.name), None)
+        told = [found.message for found in (related, which) if found]
+        message = " ".join(_sentence(part, cases.returns) for part in (*told, message))
     return _verdict(
         cases,
         sighting,

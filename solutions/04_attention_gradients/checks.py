@@ -797,7 +797,7 @@ def attention_backward(
 
 # %% exercise="attention_backward" part="variants"
 without(
-    "whole numbers", "ties", "far apart", "far apart, the other way round",
+    "whole numbers", "ties", "far apart", "far apart, the other way round", "again: query", "again: key", "again: weights",
     because="the weights belong to the queries and keys",
 )
 

@@ -140,6 +140,58 @@ def test_what_is_left_is_told_where_the_exercise_itself_calls_twice_with_the_sam
     assert verdict.diagnosis == "remembers"
 
 
+def with_last(target: object) -> Verdict:
+    """The verdict where the first case is asked once more at the end, and one argument is changed alone."""
+    two = {"x": FIRST, "n": 2}
+    plan = {"0.0.0": Call("three numbers", two, 2)}
+    unusual = {
+        "again": Call("three numbers", {"x": FIRST[::-1].copy(), "n": 3}, 2, before=(two, two)),
+        "again: n": Call("three numbers", two | {"n": 3}, 2, before=(two,)),
+        "the first once more": plan["0.0.0"],
+    }
+    seen = seen_by(lambda x, n: n * x, plan | unusual)
+    asked = replace(
+        cases(),
+        plan=plan,
+        expected={"0.0.0": seen["0.0.0"]},
+        unusual=unusual,
+        unusual_expected={key: seen[key] for key in unusual},
+        variants=(),
+    )
+    return judge(asked, (matches,), observe(target, asked.calls, build=build_fixture))
+
+
+def test_what_was_kept_by_some_of_the_arguments_is_told() -> None:
+    kept: dict[bytes, np.ndarray] = {}
+    verdict = with_last(lambda x, n: kept.setdefault(x.tobytes(), n * x))
+    assert verdict.diagnosis == "remembers"
+    assert verdict.message.startswith("Called again in the same notebook, with another `n` and all else as before,")
+
+
+def test_another_answer_to_the_first_question_is_told_as_something_that_is_left() -> None:
+    longest = [0]
+
+    def of_the_longest(x: np.ndarray, n: int) -> np.ndarray:
+        longest[0] = max(longest[0], n)
+        return longest[0] * x
+
+    verdict = with_last(of_the_longest)
+    assert verdict.diagnosis == "remembers"
+
+
+def test_one_buffer_that_is_given_out_twice_is_told() -> None:
+    buffer = np.zeros(3)
+
+    def into_the_buffer(x: np.ndarray, n: int) -> np.ndarray:
+        buffer[:] = n * x
+        return buffer
+
+    verdict = with_last(into_the_buffer)
+    assert (verdict.diagnosis, verdict.score) == ("remembers", 0)
+    assert "wrote over what it had given back before" in verdict.message
+    assert with_last(lambda x, n: n * x).passed
+
+
 def test_code_that_is_wrong_everywhere_is_not_told_of_unusual_inputs() -> None:
     verdict = verdict_on(lambda x: 3 * x)
     assert verdict.diagnosis == "times-a-factor"
