@@ -688,7 +688,7 @@ class SentenceBySentence(Parts):
     def forward(self, x, mask=None):
         rows = []
         for b in range(len(x)):
-            own = mask if mask is None or mask.ndim < 4 else mask[b : b + 1]
+            own = mask if mask is None or mask.ndim < 4 or len(mask) == 1 else mask[b : b + 1]
             rows.append((pre if self.norm_first else post)(self, x[b : b + 1], own))
         return torch.cat(rows)
 
@@ -713,7 +713,7 @@ class InFloat64(Parts):
 @right
 class MaskAlwaysMade(Parts):
     def forward(self, x, mask=None):
-        shape = (x.shape[0], 1, x.shape[1], x.shape[1])
+        shape = (x.shape[0], self.self_attention.num_heads, x.shape[1], x.shape[1])
         full = torch.ones(shape, dtype=torch.bool) if mask is None else mask.expand(shape)
         return (pre if self.norm_first else post)(self, x, full)
 
@@ -933,7 +933,8 @@ class Recursive(Stack):
 @right
 class SentenceBySentence(Stack):
     def forward(self, x, mask=None):
-        return torch.cat([self.end(run(self.blocks, x[b : b + 1], None if mask is None else mask[b : b + 1])) for b in range(len(x))])
+        own = [mask if mask is None or mask.ndim < 4 or len(mask) == 1 else mask[b : b + 1] for b in range(len(x))]
+        return torch.cat([self.end(run(self.blocks, x[b : b + 1], own[b])) for b in range(len(x))])
 
 @right
 class FunctionalNorm(Stack):
