@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _confined(mode: str, scheduler: str | None) -> bool:
     """Whether submissions run in the sandbox. On a cluster each worker finds out for itself whether it has one."""
-    from ..observing.sandbox import IsolationRefused, require
+    from ..observing.sandbox.isolation import IsolationRefused, require
 
     if mode == "none":
         told = "Isolation is off: submissions run with your own rights and can read and change your files."

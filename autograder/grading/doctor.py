@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from autograder.observing.sandbox import RISK, Isolation, available
+from autograder.observing.sandbox.isolation import RISK, Isolation, available
 
 State = Literal["ok", "note", "missing"]
 _MARKS: dict[State, str] = {"ok": "ok", "note": "note", "missing": "MISSING"}

@@ -19,7 +19,7 @@ from traitlets import Enum, Integer
 from ..formats.notebook_file import Unreadable, read_notebook, tidy_cells
 from ..formats.rebuild import rebuild
 from ..observing.processes import WarmProcess
-from ..observing.sandbox import require
+from ..observing.sandbox.isolation import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells

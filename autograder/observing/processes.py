@@ -25,7 +25,8 @@ from ..formats.notebook_file import Block
 from .clock import slowness
 from .outside import Process, TimeLimits
 from .readiness import needed_modules
-from .sandbox import Isolation, Limits, available
+from .sandbox.isolation import Isolation, available
+from .sandbox.limits import Limits
 from .temporary import remove, temporary_folder
 
 _READY_SECONDS = 900.0

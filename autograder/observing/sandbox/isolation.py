@@ -125,12 +125,7 @@ def _enter(flag: int, root: bool) -> None:
 
 def _namespace_facts(root: bool) -> list[Fact]:
     kinds = (
-        (
-            "user_namespace",
-            kernel.CLONE_NEWUSER,
-            "User namespaces",
-            "an ordinary user's way to the other ones",
-        ),
+        ("user_namespace", kernel.CLONE_NEWUSER, "User namespaces", "an ordinary user's way to the other ones"),
         ("pid_namespace", kernel.CLONE_NEWPID, "PID namespaces", "no other process to see, none survives"),
         ("network_namespace", kernel.CLONE_NEWNET, "Network namespaces", "a network without a way out"),
         ("mount_namespace", kernel.CLONE_NEWNS, "Mount namespaces", "a private tree of files"),

@@ -172,9 +172,6 @@ def erase_environment() -> None:
     _libc().clearenv()
     with open("/proc/self/stat", "rb") as handle:
         fields = handle.read().rpartition(b")")[2].split()
-    start, end = (
-        int(fields[47]),
-        int(fields[48]),
-    )  # env_start and env_end, proc(5), counted from the state field
+    start, end = (int(fields[47]), int(fields[48]))  # env_start and env_end, proc(5), counted from the state field
     if 0 < start < end:
         ctypes.memset(start, 0, end - start)

@@ -39,12 +39,7 @@ class Outcome:
 
 
 def spawn(
-    function: Callable[[], object],
-    workdir: Path,
-    readable: Sequence[Path],
-    limits: Limits,
-    *,
-    namespaces: bool = True,
+    function: Callable[[], object], workdir: Path, readable: Sequence[Path], limits: Limits, *, namespaces: bool = True
 ) -> Child:
     """Run `function` in a confined child whose descriptors 1 and 2 are one pipe."""
     reading, writing = os.pipe()
