@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import library
 from ..formats.language import said
@@ -16,62 +16,54 @@ from .parts import learners_part
 
 WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
-_USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
+USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
 _TRIED_ON = 24
-Trouble = Callable[[str], str]
-Show = Callable[[str], None]
 
 
 class NotReady(Exception):
     """A part or the weights are missing; one line that says which, and where they come from."""
 
 
+class Answering(Protocol):
+    """A learner's own model, made from the folder of the package."""
+
+    def trouble(self, text: str) -> str:
+        """Why a text cannot be answered, in one line; empty where it can."""
+
+    def show(self, text: str) -> None:
+        """Print the answer."""
+
+
 def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     """Translate each argument and print it; return the exit status."""
     texts = list(sys.argv[1:] if arguments is None else arguments)
-    if texts[:1] == ["--fill"]:
-        from .my_filler import fill_all
+    option = texts.pop(0) if texts[:1] in (["--fill"], ["--continue"]) else ""
+    usage: str = USAGE
+    kind: Callable[[Path], Answering] = Translator
+    if option == "--fill":
+        from . import my_filler
 
-        return fill_all(folder, texts[1:])
-    if texts[:1] == ["--continue"]:
-        from .my_gpt import continue_all
+        usage, kind = my_filler.USAGE, my_filler.Filler
+    elif option:
+        from . import my_gpt
 
-        return continue_all(folder, texts[1:])
-    return answer_each(texts, _USAGE, lambda: _ways_to_translate(folder))
-
-
-def answer_each(texts: Sequence[str], usage: str, ready: Callable[[], tuple[Trouble, Show]]) -> int:
-    """Answer each text with the learner's own model; return the exit status.
-
-    ready: gives what says why a text cannot be answered ("" where it can), and what answers it. Raises NotReady.
-    """
+        usage, kind = my_gpt.USAGE, my_gpt.Writer
     if not texts:
         print(said(usage), file=sys.stderr)
         return 2
     try:
-        trouble_of, show = ready()
+        model = kind(folder)
     except NotReady as reason:
         print(said(str(reason)), file=sys.stderr)
         return 1
     status = 0
     for text in texts:
-        if trouble := trouble_of(text):
+        if trouble := model.trouble(text):
             print(said(trouble), file=sys.stderr)
             status = 1
         else:
-            show(text)
+            model.show(text)
     return status
-
-
-def _ways_to_translate(folder: Path) -> tuple[Trouble, Show]:
-    translator = Translator(folder)
-
-    def show(text: str) -> None:
-        print(translator(text))
-        if unknown := translator.unknown(text):
-            print(said(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})"), file=sys.stderr)
-
-    return translator.trouble, show
 
 
 def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
@@ -111,12 +103,6 @@ class Translator:
         self.greedy_decode = parts["greedy_decode"]
         self.model = _model(folder / WEIGHTS, parts["Transformer"])
 
-    def __call__(self, text: str) -> str:
-        """English for a Chinese text."""
-        from ..lab.training import translate_text
-
-        return translate_text(self.model, text, self.vocabularies, self.greedy_decode)
-
     def trouble(self, text: str) -> str:
         """Why a text cannot be translated, in one line; empty where it can."""
         from ..lab.corpus import chinese_tokens
@@ -132,10 +118,15 @@ class Translator:
             return f"{shown} contains no Chinese, and your model has learned from Chinese only."
         return ""
 
-    def unknown(self, text: str) -> list[str]:
+    def show(self, text: str) -> None:
+        """Print English for a Chinese text."""
         from ..lab.corpus import chinese_tokens
+        from ..lab.training import translate_text
 
-        return [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+        print(translate_text(self.model, text, self.vocabularies, self.greedy_decode))
+        unknown = [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+        if unknown:
+            print(said(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})"), file=sys.stderr)
 
 
 @contextmanager
