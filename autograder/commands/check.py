@@ -71,15 +71,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[ExerciseCases]]]:
     """The unit, and by exercise its visible cases; with --hidden, the hidden ones behind them."""
-    from ..formats.cases import CASES_FILE, MissingCases, load_cases
+    from ..formats.cases import CASES_FILE, load_cases
 
     course: Path = options.course
     folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
     name = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
-    try:
-        unit = load_cases(folder / name / CASES_FILE)
-    except MissingCases as error:
-        raise UsageError(str(error)) from error
+    unit = load_cases(folder / name / CASES_FILE)
     sets = {exercise.name: [exercise] for exercise in unit.exercises}
     if options.hidden:
         if folder.name != "solutions":

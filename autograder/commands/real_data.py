@@ -71,12 +71,13 @@ def run(options: argparse.Namespace) -> int:
     import tokenizers  # noqa: F401  a missing library is told before minutes are spent
     import torch
     from sacrebleu.metrics.chrf import CHRF  # noqa: F401
+    from safetensors.torch import save_model
 
     from ..lab.precision import measured_precision
-    from ..lab.real_data import NoRealData, one_for_each_source, read_pairs, shared_sentences, split_without_leaks
+    from ..lab.real_data import one_for_each_source, read_pairs, shared_sentences, split_without_leaks
     from ..lab.real_report import REPORT, Scores, write_report
     from ..lab.real_scores import bleu, chrf, examined
-    from ..lab.real_training import AnotherRun, train_translator
+    from ..lab.real_training import train_translator
     from ..lab.real_translator import translate
     from ..lab.training import best_device
 
@@ -86,10 +87,7 @@ def run(options: argparse.Namespace) -> int:
     if device == "cpu":
         torch.set_num_threads(options.threads)
     clock, counted = _clock(device, options.threads)
-    try:
-        split = split_without_leaks(read_pairs(options.file), options.held_out, options.seed)
-    except NoRealData as error:
-        raise UsageError(str(error)) from error
+    split = split_without_leaks(read_pairs(options.file), options.held_out, options.seed)
     shared = shared_sentences(split.train, [*split.validation, *split.test])
     told = (
         f"{len(split.train):,} pairs to train on, {len(split.validation):,} to validate, {len(split.test):,} to test on; "
@@ -108,8 +106,6 @@ def run(options: argparse.Namespace) -> int:
             make_model, split.train, recipe, validation=split.validation, device=device, clock=clock,
             folder=options.output, progress=_Told(),
         )  # fmt: skip
-    except AnotherRun as error:
-        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written: {told_by_system(error)}.") from error
     except KeyboardInterrupt:
@@ -127,7 +123,15 @@ def run(options: argparse.Namespace) -> int:
         wanted = [pair.english for pair in chosen]
         found = translate(trained.model, trained.vocabulary, [p.chinese for p in chosen], beams=beams, device=device)
         exact = sum(one == other for one, other in zip(found, wanted, strict=True))
-        scores.append(Scores(f"{part}, {_beams(beams)}", len(chosen), exact, bleu(found, wanted), chrf(found, wanted)))
+        scores.append(
+            Scores(
+                f"{part}, {f'{beams} beams' if beams > 1 else 'greedy'}",
+                len(chosen),
+                exact,
+                bleu(found, wanted),
+                chrf(found, wanted),
+            )
+        )
         print(
             f"{scores[-1].part}: BLEU {scores[-1].bleu.value:.1f}, chrF {scores[-1].chrf.value:.1f} on {len(chosen)} sentences"
         )
@@ -136,16 +140,12 @@ def run(options: argparse.Namespace) -> int:
     unknown = lambda character: not trained.vocabulary.knows(character)  # noqa: E731
     translations = examined([pair.chinese for pair in chosen], found, wanted, unknown)
     try:
-        _save(trained.model, options.output / _WEIGHTS)
+        save_model(trained.model, str(options.output / _WEIGHTS))
         write_report(options.output, trained, recipe, scores, translations, pairs=told, counted_in=counted)
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written: {told_by_system(error)}.") from error
     print(f"The report: {options.output / REPORT}")
     return 0
-
-
-def _beams(beams: int) -> str:
-    return "greedy" if beams == 1 else f"{beams} beams"
 
 
 def _recipe(options: argparse.Namespace) -> Any:
@@ -193,12 +193,6 @@ def _clock(device: str, threads: int) -> tuple[Callable[[], float], str]:
     if device == "cpu" and threads == 1:
         return time.process_time, "CPU time of one thread"
     return time.perf_counter, "wall-clock time"
-
-
-def _save(model: Any, path: Path) -> None:
-    from safetensors.torch import save_model
-
-    save_model(model, str(path))
 
 
 class _Told:
