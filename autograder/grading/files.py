@@ -19,7 +19,7 @@ from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import grade_id_of, is_graded, is_solution
 from .assignment import Assignment
 from .grade_one import Graded
-from .record import NoRecord, Record
+from .record import Record
 from .submission import MAX_TIMESTAMP, TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
@@ -88,7 +88,7 @@ def read_record(course: Path, student: str, unit: str) -> Record | None:
     """What was written down when the submission was graded; None where there is nothing that can be read."""
     try:
         return Record.from_json((graded_folder(course, student, unit) / RECORD_FILE).read_bytes())
-    except (OSError, NoRecord):
+    except (OSError, msgspec.MsgspecError, ValueError):
         return None
 
 

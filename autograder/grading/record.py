@@ -11,10 +11,6 @@ from ..formats.rebuild import Repair
 from .sanitise import clean
 
 
-class NoRecord(ValueError):
-    """The text is no record."""
-
-
 @dataclass(frozen=True)
 class ExerciseGrade:
     """One exercise of a submission, over its visible and its hidden cases."""
@@ -69,11 +65,8 @@ class Record:
 
     @staticmethod
     def from_json(text: bytes) -> Record:
-        """Raises NoRecord."""
-        try:
-            return msgspec.json.decode(text, type=Record)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise NoRecord(str(error)) from error
+        """Raises msgspec.MsgspecError or ValueError."""
+        return msgspec.json.decode(text, type=Record)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def work(packed: bytes, task: Task) -> Graded | Failure:
     """
     assignment, conditions = _unpacked(packed), task.conditions
     digest = submission_digest(task.files, assignment.wanted_files)
-    with _lock, _folder() as folder_name:
+    place = tempfile.TemporaryDirectory(prefix="handed-in-", dir=temporary_folder(), ignore_cleanup_errors=True)
+    with _lock, place as folder_name:
         folder = Path(folder_name)
         for tried in range(1, _TRIES + 1):
             try:
@@ -80,10 +81,6 @@ def _unpacked(packed: bytes) -> Assignment:
     """Unpickled once by each worker."""
     assignment: Assignment = pickle.loads(packed)
     return assignment
-
-
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="handed-in-", dir=temporary_folder(), ignore_cleanup_errors=True)
 
 
 def start_worker() -> None:
