@@ -57,29 +57,21 @@ def _remembered(rows: list[Assessment]) -> str:
     )
 
 
-def _unseen(group: list[Assessment]) -> set[str]:
-    """Slips that the visible cases do not tell from the solution: equal to it, or a case is missing."""
-    return {name for row in group if row.cases == "visible" for name in row.unseen}
-
-
 def _table(rows: list[Assessment]) -> Table:
     head = ("unit", "exercise", "cases", "calls", "wrong", "right", "truths", "slips", "unseen", "")
     merged: dict[tuple[str, str], list[Assessment]] = {}
     for row in rows:
         merged.setdefault((row.unit, row.exercise), []).append(row)
-    body = [
-        (
-            unit,
-            exercise,
-            len(group),
-            sum(row.calls for row in group),
-            group[0].wrong,
-            group[0].right,
-            group[0].truths,
-            group[0].slips,
-            None if all(row.remembered for row in group if row.cases == "visible") else len(_unseen(group)),
-            "ok" if not any(row.problems for row in group) else "PROBLEM",
+    body = []
+    for (unit, exercise), group in merged.items():
+        first, visible = group[0], [row for row in group if row.cases == "visible"]
+        calls = sum(row.calls for row in group)
+        # slips that the visible cases do not tell from the solution: equal to it, or a case is missing
+        unseen = (
+            None if all(row.remembered for row in visible) else len({name for row in visible for name in row.unseen})
         )
-        for (unit, exercise), group in merged.items()
-    ]
+        state = "PROBLEM" if any(row.problems for row in group) else "ok"
+        body.append(
+            (unit, exercise, len(group), calls, first.wrong, first.right, first.truths, first.slips, unseen, state)
+        )
     return table(body, head)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from ..formats.rebuild import grade_id_of, is_graded, is_solution
 from .assignment import Assignment
 from .grade_one import Graded
 from .record import Record
+from .roster import digest_of
 from .submission import MAX_TIMESTAMP, TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
@@ -59,8 +59,7 @@ def shown_name(folder_name: str) -> str:
     safe = folder_name.translate(_UNSAFE)
     if safe == folder_name:
         return safe
-    digest = hashlib.sha256(os.fsencode(folder_name)).hexdigest()[:8]
-    return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest})"
+    return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest_of(folder_name)})"
 
 
 def find_submissions(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Submission]:

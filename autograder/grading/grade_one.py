@@ -37,8 +37,6 @@ _TELLING = (
     "_getframe",
 )
 """Words in a learner's code that an instructor may want to look at. They decide nothing."""
-
-
 MAX_SHOWN = 1_500_000
 _CUT = "[cut here: what this notebook shows takes too much room]"
 
@@ -155,18 +153,15 @@ def run_outside(
     assignment: Assignment, cells: Sequence[Cell], warm: WarmProcess, folder: Path, *, run_demos: bool
 ) -> Outside:
     """Run a rebuilt notebook's cells in a process of their own, and observe its exercises on visible and hidden inputs."""
-    beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
+    wanted = [folder / name for name in assignment.files if not file_trouble(folder / name)]
+    found = {path.name: read_regular(path, MAX_FILE_BYTES) for path in wanted}
+    beside = {name: data for name, data in found.items() if data is not None}
 
     def start(request: bytes) -> Process:
         return warm.submit(request, beside)  # inputs alone go in: what is expected stays here
 
     exercises = [cases for both in assignment.sets for cases in both]
     return observe_by(start, blocks_of(cells, run_demos=run_demos), False, exercises, warm.times)
-
-
-def _usable(path: Path) -> bytes | None:
-    """A file that was handed in beside the notebook; None where it cannot be read, for whatever reason."""
-    return None if file_trouble(path) else read_regular(path, MAX_FILE_BYTES)
 
 
 def _unread_time(folder: Path) -> list[str]:

@@ -43,8 +43,7 @@ def _handled(abi: int) -> int:
 
 
 def restrict(rules: Iterable[tuple[str, int]]) -> None:
-    """Allow each path (a file, or a folder with all below it) its rights and refuse every other opening of a
-    file.
+    """Allow each path (a file, or a folder with all below it) its rights and refuse every other opening of a file.
 
     A path that does not exist is passed over: what is not there needs no permission. Needs no_new_privs.
     """

@@ -52,8 +52,7 @@ def spawn(
     try:
         os.dup2(writing, 1)
         os.dup2(writing, 2)
-        # The caller's own stream objects may write to descriptors that confine closes, a notebook's or
-        # pytest's.
+        # The caller's own stream objects may write to descriptors that confine closes, a notebook's or pytest's.
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
         confine(workdir, readable, limits, parent=parent, namespaces=namespaces)
