@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,17 +113,13 @@ def _read(path: Path, unit: UnitCases) -> _File:
 
 def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess) -> dict[str, Verdict]:
     from ..judging.verdict import verdicts
-    from ..observing.outside import NotStarted, Process, observe_by
+    from ..observing.outside import NotStarted, observe_by
     from ..observing.processes import RunnerError
 
     folder = file.path.resolve().parent
-
-    def start(request: bytes) -> Process:
-        return warm.submit(request, folder=folder)
-
     exercises = [cases for both in chosen for cases in both]
     try:
-        seen = observe_by(start, file.blocks, file.path.suffix == ".py", exercises)
+        seen = observe_by(partial(warm.submit, folder=folder), file.blocks, file.path.suffix == ".py", exercises)
     except (NotStarted, RunnerError) as error:
         raise UsageError(f"{file.path} was not judged: {error}") from error
     return verdicts(chosen, seen.sightings, folder)

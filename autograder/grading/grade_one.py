@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..formats.rebuild import Cell, Repair, blocks_of, grade_id_of, is_graded, i
 from ..judging.panel import as_html, as_text
 from ..judging.verdict import NOT_JUDGED, WAITED, Verdict, verdicts
 from ..judging.weights import MAX_FILE_BYTES, file_trouble
-from ..observing.outside import Outside, Process, observe_by
+from ..observing.outside import Outside, observe_by
 from ..observing.processes import WarmProcess
 from .assignment import Assignment
 from .feedback import feedback_page
@@ -156,11 +157,8 @@ def run_outside(
     wanted = [folder / name for name in assignment.files if not file_trouble(folder / name)]
     found = {path.name: read_regular(path, MAX_FILE_BYTES) for path in wanted}
     beside = {name: data for name, data in found.items() if data is not None}
-
-    def start(request: bytes) -> Process:
-        return warm.submit(request, beside)  # inputs alone go in: what is expected stays here
-
     exercises = [cases for both in assignment.sets for cases in both]
+    start = partial(warm.submit, files=beside)  # inputs alone go in: what is expected stays here
     return observe_by(start, blocks_of(cells, run_demos=run_demos), False, exercises, warm.times)
 
 

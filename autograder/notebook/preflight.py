@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..formats.rebuild import blocks_of, rebuild
 from ..formats.translation import in_language
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
-from ..observing.outside import NotStarted, Process, observe_by
+from ..observing.outside import NotStarted, observe_by
 from ..observing.processes import RunnerError, WarmProcess, modules_for
 from . import my_transformer
 from .repair import Examined, Finding, examine
@@ -111,11 +112,7 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
     beside = {path.name: path.read_bytes() for path in wanted if not file_trouble(path)}
     try:
         with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
-
-            def start(request: bytes) -> Process:
-                return warm.submit(request, beside)
-
-            seen = observe_by(start, blocks, False, unit.exercises)
+            seen = observe_by(partial(warm.submit, files=beside), blocks, False, unit.exercises)
     except (NotStarted, RunnerError) as error:
         yield Finding("problem", f"The notebook could not be run: {error}")
         return
