@@ -114,13 +114,12 @@ def _read(path: Path, unit: UnitCases) -> _File:
 def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess) -> dict[str, Verdict]:
     from ..judging.verdict import verdicts
     from ..observing.outside import NotStarted, observe_by
-    from ..observing.processes import RunnerError
 
     folder = file.path.resolve().parent
     exercises = [cases for both in chosen for cases in both]
     try:
         seen = observe_by(partial(warm.submit, folder=folder), file.blocks, file.path.suffix == ".py", exercises)
-    except (NotStarted, RunnerError) as error:
+    except NotStarted as error:
         raise UsageError(f"{file.path} was not judged: {error}") from error
     return verdicts(chosen, seen.sightings, folder)
 

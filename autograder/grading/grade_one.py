@@ -82,7 +82,7 @@ def grade_submission(
         try:
             path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids)
             language = assignment.language_of(submitted)
-            rebuilt = rebuild(*assignment.cells_in(language), submitted)
+            rebuilt = rebuild(*assignment.cells_in[language], submitted)
             repairs = (*renamed, *rebuilt.repairs, *_extra_files(folder, path, assignment.files))
         except Unreadable as error:
             rebuilt = rebuild(assignment.source, assignment.released, [])
@@ -110,7 +110,7 @@ def grade_submission(
         notebook = {"cells": cells, "metadata": assignment.metadata, "nbformat": 4, "nbformat_minor": 5}
         return Graded(
             record,
-            tuple(_entries(assignment.cells_in(language)[0], cells, judged.verdicts)),
+            tuple(_entries(assignment.cells_in[language][0], cells, judged.verdicts)),
             json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True),
             feedback_page(said(assignment.visible.title, assignment.unit), record, cells),
             seconds,

@@ -60,7 +60,7 @@ class RepairNotebook(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         assignment = _assignment(self.parent, resources, None)
         submitted = tidy_cells(nb.cells)
-        rebuilt = rebuild(*assignment.cells_in(assignment.language_of(submitted)), submitted)
+        rebuilt = rebuild(*assignment.cells_in[assignment.language_of(submitted)], submitted)
         for repair in rebuilt.repairs:
             self.log.warning("Repaired: %s", repair.note)
         notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(assignment.metadata))

@@ -38,7 +38,7 @@ def hidden_cases_in_words(assignment: Assignment, exercise: str, folder: Path | 
         hidden=replace(assignment.hidden, exercises=(hidden,)),
     )
     _, submitted, _ = find_notebook(folder, assignment.notebook_name, assignment.grade_ids)
-    cells = rebuild(*assignment.cells_in(assignment.language_of(submitted)), submitted).cells
+    cells = rebuild(*assignment.cells_in[assignment.language_of(submitted)], submitted).cells
     with WarmProcess(confined=confined) as warm:
         warm.start()
         sightings = run_outside(alone, cells, warm, folder, run_demos=False).sightings

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..judging.verdict import NOT_JUDGED
 from ..observing.outside import NotStarted, TimeLimits
-from ..observing.processes import RunnerError, WarmProcess
+from ..observing.processes import WarmProcess
 from ..observing.temporary import remove_temporary_folder, temporary_folder
 from .assignment import Assignment
 from .grade_one import Graded, grade_submission
@@ -71,7 +71,7 @@ def work(packed: bytes, task: Task) -> Graded | Failure:
                 return graded
             except Exception as error:  # one submission must not stop the class
                 _forget(conditions)
-                if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
+                if tried == _TRIES or not isinstance(error, NotStarted):
                     return Failure(task.student, task.unit, f"{type(error).__name__}: {error}")
     raise AssertionError("the last try returns")
 

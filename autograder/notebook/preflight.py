@@ -22,7 +22,7 @@ from ..formats.translation import in_language
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
 from ..observing.outside import NotStarted, observe_by
-from ..observing.processes import RunnerError, WarmProcess, modules_for
+from ..observing.processes import WarmProcess, modules_for
 from . import my_transformer
 from .repair import Examined, Finding, examine
 
@@ -113,7 +113,7 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
     try:
         with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
             seen = observe_by(partial(warm.submit, files=beside), blocks, False, unit.exercises)
-    except (NotStarted, RunnerError) as error:
+    except NotStarted as error:
         yield Finding("problem", f"The notebook could not be run: {error}")
         return
     found = verdicts([(exercise,) for exercise in unit.exercises], seen.sightings, folder)

@@ -56,7 +56,7 @@ _MOST_LEFT_OUT = 3
 
 
 class NotStarted(RuntimeError):
-    """A process ended or hung before it ran any of the submission: no fault of the submission."""
+    """A process ended, hung or cannot be started before it runs any of the submission: no fault of the submission."""
 
 
 class Process(Protocol):
