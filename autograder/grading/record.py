@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import msgspec
 
 from ..formats.rebuild import Repair
-from .sanitise import clean
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Record:
 
     def cleaned(self) -> Record:
         """The same record; every text in it can be written to a file, half characters and all."""
-        return msgspec.convert(clean(msgspec.to_builtins(self)), Record)
+        text = json.dumps(msgspec.to_builtins(self), ensure_ascii=False).encode("utf-8", "replace")
+        return msgspec.convert(json.loads(text), Record)
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
