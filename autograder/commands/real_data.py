@@ -162,19 +162,14 @@ def _recipe(options: argparse.Namespace) -> Any:
 
 
 def _transformer(folder: Path | None) -> Callable[..., Any]:
-    """The course's `Transformer`, or the learner's own. Raises UsageError."""
+    """The course's `Transformer`, or the learner's own. Raises NotReady."""
     if folder is None:
         from ..library.unit_09_decoder import Transformer
 
         return Transformer
-    from ..notebook import my_transformer
-    from ..notebook.my_translator import missing_parts, told_missing
-    from ..notebook.parts import learners_part
+    from ..notebook.my_translator import own_parts
 
-    if missing := missing_parts(folder, ("Transformer",)):
-        raise UsageError(told_missing(missing, "be trained"))
-    with my_transformer.at(folder):
-        part: Callable[..., Any] = learners_part("Transformer")
+    part: Callable[..., Any] = own_parts(folder, ("Transformer",), "be trained")["Transformer"]
     return part
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from . import my_transformer
-from .my_translator import NotReady, kept_weights, missing_parts, told_missing
-from .parts import learners_part
+from .my_translator import kept_weights, own_parts
 
 WEIGHTS = "bert.safetensors"
-NEEDED = ("MaskedLanguageModel",)
+NEEDED = "MaskedLanguageModel"
 HOLE = "[MASK]"
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>", HOLE)
 """In front of the corpus's characters: ids 0 to 4 of unit 13's vocabulary."""
@@ -29,11 +28,8 @@ class Filler:
     """The learner's model, which fills holes. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder, NEEDED):
-            raise NotReady(told_missing(missing, "fill holes"))
+        kind = own_parts(folder, (NEEDED,), "fill holes")[NEEDED]
         with kept_weights(folder / WEIGHTS, "fill holes", "the cells of unit 13 that pre-train") as (weights, about):
-            with my_transformer.at(folder):
-                kind = learners_part(NEEDED[0])
             self.model = kind(**_sizes(weights, int(about["num_heads"])))
             self.model.load_state_dict(weights, strict=False)  # a tied weight stands there once
             self.model.eval()

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import my_transformer
-from .my_translator import NotReady, kept_weights, missing_parts, told_missing
-from .parts import learners_part
+from .my_translator import kept_weights, own_parts
 
 WEIGHTS = "gpt.safetensors"
 NEEDED = ("DecoderOnly", "bpe_encode", "sample_next")
@@ -38,12 +37,9 @@ class Writer:
     """The learner's model, its pieces, and the learner's way to choose the next token. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder, NEEDED):
-            raise NotReady(told_missing(missing, "go on"))
+        parts = own_parts(folder, NEEDED, "go on")
         with kept_weights(folder / WEIGHTS, "go on", "the cells of unit 14 that train") as (weights, texts):
             about = {name: json.loads(text) for name, text in texts.items()}
-            with my_transformer.at(folder):
-                parts = {name: learners_part(name) for name in NEEDED}
             self.names: list[str] = about["names"]
             self.merges = [(left, right) for left, right in about["merges"]]
             self.model = parts["DecoderOnly"](**_sizes(weights, *about["heads"]))

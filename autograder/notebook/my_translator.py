@@ -66,8 +66,11 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
-    """Exercises that are needed, directly or through other parts, and that are not kept or do not pass."""
+def own_parts(folder: Path, needed: Sequence[str], work: str) -> dict[str, Any]:
+    """The learner's own parts by name. Raises NotReady where one of them, or of those they use, is not kept or does not pass.
+
+    work: what needs them, behind "cannot"
+    """
     missing: list[str] = []
     wanted, seen = list(needed), set(needed)
     with my_transformer.at(folder):
@@ -80,15 +83,19 @@ def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
             inner = [used for used in my_transformer.uses(text) if used not in seen]
             wanted += inner
             seen.update(inner)
-    return missing
+        if not missing:
+            return {name: learners_part(name) for name in needed}
+    named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
+    if len(missing) == 1:
+        raise NotReady(f"{my_transformer.PACKAGE} cannot {work} yet: {named} is missing. Pass its check.")
+    raise NotReady(f"{my_transformer.PACKAGE} cannot {work} yet: {named} are missing. Pass their checks.")
 
 
 class Translator:
     """The learner's model from the learner's own parts and weights. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder, NEEDED):
-            raise NotReady(told_missing(missing, "translate"))
+        parts = own_parts(folder, NEEDED, "translate")
         if trouble := file_trouble(folder / WEIGHTS):
             there = (folder / WEIGHTS).exists()
             why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
@@ -97,8 +104,6 @@ class Translator:
             )
         from ..lab.training import course_vocabularies
 
-        with my_transformer.at(folder):
-            parts = {name: learners_part(name) for name in NEEDED}
         self.vocabularies = course_vocabularies(parts["build_vocabulary"])
         self.greedy_decode = parts["greedy_decode"]
         self.model = _model(folder / WEIGHTS, parts["Transformer"])
@@ -150,14 +155,6 @@ def kept_weights(path: Path, work: str, made_by: str) -> Iterator[tuple[dict[str
         yield weights, about
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise NotReady(f"{path.name} cannot be used: {error}") from error
-
-
-def told_missing(missing: Sequence[str], work: str) -> str:
-    """One line that names the parts without which the package cannot do its work."""
-    named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
-    if len(missing) == 1:
-        return f"{my_transformer.PACKAGE} cannot {work} yet: {named} is missing. Pass its check."
-    return f"{my_transformer.PACKAGE} cannot {work} yet: {named} are missing. Pass their checks."
 
 
 def _model(path: Path, transformer: Any) -> Any:
