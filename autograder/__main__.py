@@ -17,7 +17,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-from .commands.arguments import UsageError, find_course
+from .commands.arguments import find_course
 
 COMMANDS = {
     "progress": "show what has passed so far, and where to go on",
@@ -58,9 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(options, "course"):
             options.course = find_course(options.course)
         return int(options.run(options))
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
     except ModuleNotFoundError as error:
         if (error.name or __package__).split(".")[0] == __package__:
             raise
@@ -73,6 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        # What this package itself raises is a line for a person, `UsageError` and all others; the rest is a fault of ours.
+        if not type(error).__module__.startswith(f"{__package__}."):
+            raise
+        print(error, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

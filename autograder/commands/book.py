@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import UsageError, add_output, add_units, chosen_units
+from .arguments import add_output, add_units, chosen_units
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +19,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..authoring.book import write_book
-    from ..authoring.parse import LessonError
 
     target = options.output or Path("book")
     units = chosen_units(options.course, options.units)
-    try:
-        warnings = write_book(
-            options.course, units, target, solutions=not options.without_solutions, execute_translated=options.execute
-        )
-    except LessonError as error:
-        raise UsageError(str(error)) from error
+    warnings = write_book(
+        options.course, units, target, solutions=not options.without_solutions, execute_translated=options.execute
+    )
     print("\n".join([*warnings, f"{target}: {len(units)} units; open {target / 'index.html'}"]))
     return 0

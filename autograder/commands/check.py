@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,15 +72,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _case_sets(options: argparse.Namespace) -> tuple[UnitCases, dict[str, list[ExerciseCases]]]:
     """The unit, and by exercise its visible cases; with --hidden, the hidden ones behind them."""
-    from ..formats.cases import CASES_FILE, MissingCases, load_cases
+    from ..formats.cases import CASES_FILE, load_cases
 
     course: Path = options.course
     folder = next((f for f in (course / "solutions", course / "notebooks") if f.is_dir()), course)
     name = one_unit(sorted(path.parent.name for path in folder.glob(f"*/{CASES_FILE}")), options.unit)
-    try:
-        unit = load_cases(folder / name / CASES_FILE)
-    except MissingCases as error:
-        raise UsageError(str(error)) from error
+    unit = load_cases(folder / name / CASES_FILE)
     sets = {exercise.name: [exercise] for exercise in unit.exercises}
     if options.hidden:
         if folder.name != "solutions":
@@ -115,18 +113,13 @@ def _read(path: Path, unit: UnitCases) -> _File:
 
 def _verdicts(file: _File, chosen: list[list[ExerciseCases]], warm: WarmProcess) -> dict[str, Verdict]:
     from ..judging.verdict import verdicts
-    from ..observing.outside import NotStarted, Process, observe_by
-    from ..observing.processes import RunnerError
+    from ..observing.outside import NotStarted, observe_by
 
     folder = file.path.resolve().parent
-
-    def start(request: bytes) -> Process:
-        return warm.submit(request, folder=folder)
-
     exercises = [cases for both in chosen for cases in both]
     try:
-        seen = observe_by(start, file.blocks, file.path.suffix == ".py", exercises)
-    except (NotStarted, RunnerError) as error:
+        seen = observe_by(partial(warm.submit, folder=folder), file.blocks, file.path.suffix == ".py", exercises)
+    except NotStarted as error:
         raise UsageError(f"{file.path} was not judged: {error}") from error
     return verdicts(chosen, seen.sightings, folder)
 

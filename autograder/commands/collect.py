@@ -34,11 +34,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..grading.class_list import class_roster
-    from ..grading.collect.archives import Unusable
     from ..grading.collect.collecting import collect, open_unit, table
     from ..grading.collect.listing import listing_path
     from ..grading.files import only_writer
-    from ..grading.roster import RosterError
 
     course: Path = options.course
     (name,) = chosen_units(course, [options.unit])
@@ -58,8 +56,6 @@ def run(options: argparse.Namespace) -> int:
                     "this course is being graded or collected: wait until that has finished, then run this again."
                 )
             rows = collect(course, unit, options.sources, roster, zone)
-    except (Unusable, RosterError) as error:
-        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(
             f"nothing more can be collected: {told_by_system(error)}. Free some space or fix the permissions, then "

@@ -48,11 +48,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     begun = time.perf_counter()
-    from ..grading.assignment import NoAssignment
     from ..grading.files import shown_name
-    from ..grading.gradebook import GradebookError
     from ..grading.pipeline import plan
-    from ..grading.roster import RosterError
 
     course: Path = options.course
     if options.workers < 1:
@@ -80,8 +77,6 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nStopped before the first submission: run the same command to continue.", file=sys.stderr)
         return 130
-    except (NoAssignment, GradebookError, RosterError) as error:
-        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(
             f"grades cannot be written: {told_by_system(error)}. Free some space or fix the permissions of {course}, "
@@ -91,24 +86,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _confined(mode: str, scheduler: str | None) -> bool:
     """Whether submissions run in the sandbox. On a cluster each worker finds out for itself whether it has one."""
-    from ..observing.sandbox import IsolationRefused, require
+    from ..observing.sandbox.isolation import require
 
     if mode == "none":
         told = "Isolation is off: submissions run with your own rights and can read and change your files."
         print(told, file=sys.stderr)
     elif scheduler is None:
-        try:
-            require()
-        except IsolationRefused as error:
-            raise UsageError(str(error)) from error
+        require()
     return mode != "none"
 
 
 def _show_case(course: Path, units: Sequence[str], options: argparse.Namespace, confined: bool) -> int:
-    from ..formats.notebook_file import Unreadable
-    from ..grading.assignment import NoAssignment, open_assignment
+    from ..grading.assignment import open_assignment
     from ..grading.files import read_record, recorded_seeds
-    from ..grading.show_case import hidden_cases_in_words, hidden_cases_of
+    from ..grading.show_case import hidden_cases_in_words
 
     if len(units) != 1 or len(options.student) > 1:
         raise UsageError(
@@ -128,11 +119,8 @@ def _show_case(course: Path, units: Sequence[str], options: argparse.Namespace, 
         print(f"{unit}, seed {seed}")
         if record and record.assignment != assignment.digest:
             print("The unit has changed since this submission was graded: these may be other cases than those.")
-        folder = course / "submitted" / student / unit
-        shown = hidden_cases_of(assignment, options.show_case, folder, confined) if student else None
-        print(shown or hidden_cases_in_words(assignment, options.show_case))
-    except (NoAssignment, Unreadable) as error:
-        raise UsageError(str(error)) from error
+        folder = course / "submitted" / student / unit if student else None
+        print(hidden_cases_in_words(assignment, options.show_case, folder, confined))
     except FileNotFoundError as error:
         raise UsageError(f"{student} has handed in nothing for {unit}.") from error
     return 0
@@ -143,16 +131,13 @@ def _grade(work: Plan, options: argparse.Namespace, confined: bool, begun: float
     planned = time.perf_counter() - begun
     from tqdm import tqdm
 
-    from ..grading.cluster import NoCluster, cluster_executor
+    from ..grading.cluster import cluster_executor
     from ..grading.files import read_record
     from ..grading.pipeline import local_executor, run
     from ..grading.reports import write_reports
 
     workers = min(options.workers, max(len(work.todo), 1))
-    try:
-        make, workers = cluster_executor(options.scheduler) if options.scheduler else (local_executor(workers), workers)
-    except NoCluster as error:
-        raise UsageError(str(error)) from error
+    make, workers = cluster_executor(options.scheduler) if options.scheduler else (local_executor(workers), workers)
     seeds = ", ".join(f"{unit} {assignment.seed}" for unit, assignment in work.assignments.items())
     print(f"{len(work.todo)} submissions to grade, {len(work.kept)} already graded. Seeds of the hidden cases: {seeds}")
     if told := _told_stale(work):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .arguments import UsageError, add_course
+from .arguments import add_course
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -15,13 +15,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..authoring.parse import LessonError
     from ..authoring.template import write_unit
 
-    try:
-        lesson, checks = write_unit(options.course, options.number, options.name, options.title)
-    except LessonError as error:
-        raise UsageError(str(error)) from error
+    lesson, checks = write_unit(options.course, options.number, options.name, options.title)
     print(
         f"wrote {lesson.relative_to(options.course)} and {checks.relative_to(options.course)}: one small exercise to write over"
     )

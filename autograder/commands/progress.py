@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import UsageError
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -18,12 +16,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..formats.course import NoCourse, notebooks_folder
+    from ..formats.course import notebooks_folder
     from ..notebook.progress import as_text, read_progress
 
-    try:
-        folder = notebooks_folder(options.notebooks)
-    except NoCourse as error:
-        raise UsageError(str(error)) from error
-    print(as_text(read_progress(folder)))
+    print(as_text(read_progress(notebooks_folder(options.notebooks))))
     return 0

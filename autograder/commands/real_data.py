@@ -50,7 +50,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="measured",
         help="precision of the matrix products (default: the faster one, as measured at the start)",
     )
-    parser.add_argument("--beams", type=int, default=4, help="beams for decoding (default: 4; 1 is greedy)")
     parser.add_argument(
         "--set",
         action="append",
@@ -71,12 +70,13 @@ def run(options: argparse.Namespace) -> int:
     import tokenizers  # noqa: F401  a missing library is told before minutes are spent
     import torch
     from sacrebleu.metrics.chrf import CHRF  # noqa: F401
+    from safetensors.torch import save_model
 
     from ..lab.precision import measured_precision
-    from ..lab.real_data import NoRealData, one_for_each_source, read_pairs, shared_sentences, split_without_leaks
+    from ..lab.real_data import one_for_each_source, read_pairs, shared_sentences, split_without_leaks
     from ..lab.real_report import REPORT, Scores, write_report
     from ..lab.real_scores import bleu, chrf, examined
-    from ..lab.real_training import AnotherRun, train_translator
+    from ..lab.real_training import train_translator
     from ..lab.real_translator import translate
     from ..lab.training import best_device
 
@@ -86,10 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if device == "cpu":
         torch.set_num_threads(options.threads)
     clock, counted = _clock(device, options.threads)
-    try:
-        split = split_without_leaks(read_pairs(options.file), options.held_out, options.seed)
-    except NoRealData as error:
-        raise UsageError(str(error)) from error
+    split = split_without_leaks(read_pairs(options.file), options.held_out, options.seed)
     shared = shared_sentences(split.train, [*split.validation, *split.test])
     told = (
         f"{len(split.train):,} pairs to train on, {len(split.validation):,} to validate, {len(split.test):,} to test on; "
@@ -108,8 +105,6 @@ def run(options: argparse.Namespace) -> int:
             make_model, split.train, recipe, validation=split.validation, device=device, clock=clock,
             folder=options.output, progress=_Told(),
         )  # fmt: skip
-    except AnotherRun as error:
-        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written: {told_by_system(error)}.") from error
     except KeyboardInterrupt:
@@ -118,34 +113,29 @@ def run(options: argparse.Namespace) -> int:
     size = sum(parameter.numel() for parameter in trained.model.parameters())
     print(f"{size / 1e6:.2f} million weights, {trained.steps} steps, {trained.epochs:.1f} times through the pairs.")
     begun, scores = clock(), []
-    for part, pairs, beams in [
-        ("validation", split.validation, options.beams),
-        *([("test", split.test, 1)] if options.beams > 1 else []),
-        ("test", split.test, options.beams),
-    ]:
+    for part, beams, pairs in (
+        ("validation, 4 beams", 4, split.validation),
+        ("test, greedy", 1, split.test),
+        ("test, 4 beams", 4, split.test),
+    ):
         chosen = one_for_each_source(pairs)
         wanted = [pair.english for pair in chosen]
         found = translate(trained.model, trained.vocabulary, [p.chinese for p in chosen], beams=beams, device=device)
         exact = sum(one == other for one, other in zip(found, wanted, strict=True))
-        scores.append(Scores(f"{part}, {_beams(beams)}", len(chosen), exact, bleu(found, wanted), chrf(found, wanted)))
-        print(
-            f"{scores[-1].part}: BLEU {scores[-1].bleu.value:.1f}, chrF {scores[-1].chrf.value:.1f} on {len(chosen)} sentences"
-        )
-    print(f"BLEU {scores[-1].bleu.signature}\nchrF {scores[-1].chrf.signature}")
+        score = Scores(part, len(chosen), exact, bleu(found, wanted), chrf(found, wanted))
+        scores.append(score)
+        print(f"{part}: BLEU {score.bleu.value:.1f}, chrF {score.chrf.value:.1f} on {len(chosen)} sentences")
+    print(f"BLEU {score.bleu.signature}\nchrF {score.chrf.signature}")
     print(f"Training took {trained.seconds / 60:.1f} minutes, translating {(clock() - begun) / 60:.1f} ({counted}).")
     unknown = lambda character: not trained.vocabulary.knows(character)  # noqa: E731
     translations = examined([pair.chinese for pair in chosen], found, wanted, unknown)
     try:
-        _save(trained.model, options.output / _WEIGHTS)
+        save_model(trained.model, str(options.output / _WEIGHTS))
         write_report(options.output, trained, recipe, scores, translations, pairs=told, counted_in=counted)
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written: {told_by_system(error)}.") from error
     print(f"The report: {options.output / REPORT}")
     return 0
-
-
-def _beams(beams: int) -> str:
-    return "greedy" if beams == 1 else f"{beams} beams"
 
 
 def _recipe(options: argparse.Namespace) -> Any:
@@ -172,19 +162,14 @@ def _recipe(options: argparse.Namespace) -> Any:
 
 
 def _transformer(folder: Path | None) -> Callable[..., Any]:
-    """The course's `Transformer`, or the learner's own. Raises UsageError."""
+    """The course's `Transformer`, or the learner's own. Raises NotReady."""
     if folder is None:
         from ..library.unit_09_decoder import Transformer
 
         return Transformer
-    from ..notebook import my_transformer
-    from ..notebook.my_translator import missing_parts, told_missing
-    from ..notebook.parts import learners_part
+    from ..notebook.my_translator import own_parts
 
-    if missing := missing_parts(folder, ("Transformer",)):
-        raise UsageError(told_missing(missing, "be trained"))
-    with my_transformer.at(folder):
-        part: Callable[..., Any] = learners_part("Transformer")
+    part: Callable[..., Any] = own_parts(folder, ("Transformer",), "be trained")["Transformer"]
     return part
 
 
@@ -193,12 +178,6 @@ def _clock(device: str, threads: int) -> tuple[Callable[[], float], str]:
     if device == "cpu" and threads == 1:
         return time.process_time, "CPU time of one thread"
     return time.perf_counter, "wall-clock time"
-
-
-def _save(model: Any, path: Path) -> None:
-    from safetensors.torch import save_model
-
-    save_model(model, str(path))
 
 
 class _Told:

@@ -23,7 +23,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..authoring.handout import handout
-    from ..authoring.parse import LessonError
     from ..authoring.start_page import page_languages
 
     units = chosen_units(options.course, options.units)
@@ -31,12 +30,9 @@ def run(options: argparse.Namespace) -> int:
     if unknown := [language for language in options.language if language not in known]:
         raise UsageError(f"the course is not there in {unknown[0]!r}; its languages are: {', '.join(known)}.")
     target = options.output or Path(f"{units[0] if len(units) == 1 else 'course'}.zip")
-    try:
-        with written_to(target):
-            names = handout(
-                options.course, units, target, notebooks_only=options.notebooks_only, languages=options.language
-            )
-    except LessonError as error:
-        raise UsageError(str(error)) from error
+    with written_to(target):
+        names = handout(
+            options.course, units, target, notebooks_only=options.notebooks_only, languages=options.language
+        )
     print(f"{target}: {len(units)} units, {len(names)} files, {target.stat().st_size / 2**20:.1f} MiB; no solutions")
     return 0

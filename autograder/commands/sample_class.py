@@ -18,13 +18,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..authoring.parse import LessonError
     from ..grading.sample_class import make_class
 
     units = chosen_units(options.course, options.assignment)
     try:
         made = make_class(options.course, options.target, units, students=options.students, seed=options.seed)
-    except (LessonError, OSError) as error:
+    except OSError as error:
         raise UsageError(str(error)) from error
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(one.kind for one in made).items())
     print(f"{options.target}: {len(made)} submissions in {len(units)} units ({kinds})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 from .arguments import add_units, chosen_units
 
@@ -19,7 +18,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..authoring.build import Paths
-    from ..authoring.catalogs import bring_up_to_date, package_messages, package_po, state_of, unit_po, unit_texts
+    from ..authoring.catalogs import (
+        bring_up_to_date,
+        package_messages,
+        package_po,
+        short,
+        state_of,
+        unit_po,
+        unit_texts,
+    )
     from ..authoring.parse import LessonError, parse_lesson
 
     status = 0
@@ -42,17 +49,9 @@ def run(options: argparse.Namespace) -> int:
             ("no longer used", state.unused),
             ("to mend", state.broken),
         ):
-            _tell(what, found)
+            if found:
+                more = [f"    and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+                named = [f"    {short(text)}" for text in found[:_MOST_NAMED]]
+                print("\n".join([f"  {what}: {len(found)}", *named, *more]))
         status = max(status, 0 if state.is_current else 1)
     return status
-
-
-def _tell(what: str, found: Sequence[str]) -> None:
-    from ..authoring.catalogs import short
-
-    if found:
-        print(f"  {what}: {len(found)}")
-        for text in found[:_MOST_NAMED]:
-            print(f"    {short(text)}")
-        if len(found) > _MOST_NAMED:
-            print(f"    and {len(found) - _MOST_NAMED} more")

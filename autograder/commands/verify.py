@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..lab.tables import Table, table
 from .arguments import add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 if TYPE_CHECKING:
     from ..authoring.assess import Assessment
-    from ..authoring.verify import Verified
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..authoring.verify import verify_unit
+
     course: Path = options.course
     units = chosen_units(course, options.units)
-    found = side_by_side(_verify_unit, [(course, unit, tuple(options.seeds)) for unit in units], options.workers)
+    found = side_by_side(verify_unit, [(course, unit, tuple(options.seeds)) for unit in units], options.workers)
     rows = [row for unit in found for row in unit.rows]
     problems = [problem for unit in found for problem in unit.problems]
     print(_table(rows))
@@ -44,12 +46,6 @@ def run(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _verify_unit(course: Path, unit: str, seeds: tuple[int, ...]) -> Verified:
-    from ..authoring.verify import verify_unit
-
-    return verify_unit(course, unit, seeds)
-
-
 def _remembered(rows: list[Assessment]) -> str:
     """What of all this was not looked at now, and how to have it looked at."""
     count = sum(row.remembered for row in rows)
@@ -61,32 +57,21 @@ def _remembered(rows: list[Assessment]) -> str:
     )
 
 
-def _unseen(group: list[Assessment]) -> set[str]:
-    """Slips that the visible cases do not tell from the solution: equal to it, or a case is missing."""
-    return {name for row in group if row.cases == "visible" for name in row.unseen}
-
-
-def _table(rows: list[Assessment]) -> str:
+def _table(rows: list[Assessment]) -> Table:
     head = ("unit", "exercise", "cases", "calls", "wrong", "right", "truths", "slips", "unseen", "")
     merged: dict[tuple[str, str], list[Assessment]] = {}
     for row in rows:
         merged.setdefault((row.unit, row.exercise), []).append(row)
-    body = [
-        (
-            unit,
-            exercise,
-            str(len(group)),
-            str(sum(row.calls for row in group)),
-            str(group[0].wrong),
-            str(group[0].right),
-            str(group[0].truths),
-            str(group[0].slips),
-            str(len(_unseen(group))) if not all(row.remembered for row in group if row.cases == "visible") else "–",
-            "ok" if not any(row.problems for row in group) else "PROBLEM",
+    body = []
+    for (unit, exercise), group in merged.items():
+        first, visible = group[0], [row for row in group if row.cases == "visible"]
+        calls = sum(row.calls for row in group)
+        # slips that the visible cases do not tell from the solution: equal to it, or a case is missing
+        unseen = (
+            None if all(row.remembered for row in visible) else len({name for row in visible for name in row.unseen})
         )
-        for (unit, exercise), group in merged.items()
-    ]
-    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]
-    )
+        state = "PROBLEM" if any(row.problems for row in group) else "ok"
+        body.append(
+            (unit, exercise, len(group), calls, first.wrong, first.right, first.truths, first.slips, unseen, state)
+        )
+    return table(body, head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,8 @@ class NoAssignment(ValueError):
 class Assignment:
     unit: str
     notebook_name: str
-    source: tuple[Cell, ...]
-    """The cells of the course's notebook with hidden checks, its solutions cut as in the released one. Copy what you change."""
-    released: tuple[Cell, ...]
-    """The cells that the learner was given."""
+    cells_in: Mapping[str, tuple[tuple[Cell, ...], tuple[Cell, ...]]]
+    """`source` and `released` in each language that the course is given out in."""
     metadata: dict[str, Any]
     """The notebook's."""
     visible: UnitCases
@@ -35,17 +33,20 @@ class Assignment:
     seed: int
     digest: str
     """Changes with anything that a grade depends on: notebooks, cases, seed."""
-    translated: Mapping[str, tuple[tuple[Cell, ...], tuple[Cell, ...]]] = field(default_factory=dict)
-    """`source` and `released` in each language that the course is given out in besides English."""
+
+    @property
+    def source(self) -> tuple[Cell, ...]:
+        """The cells of the course's notebook with hidden checks, its solutions cut as in the released one. Copy what you change."""
+        return self.cells_in[ENGLISH][0]
+
+    @property
+    def released(self) -> tuple[Cell, ...]:
+        """The cells that the learner was given."""
+        return self.cells_in[ENGLISH][1]
 
     def language_of(self, submitted: Sequence[Cell]) -> str:
         """The language of the notebook that was handed in."""
-        released = {language: cells[1] for language, cells in self.translated.items()}
-        return given_in(submitted, {ENGLISH: self.released, **released})
-
-    def cells_in(self, language: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-        """`source` and `released` in this language."""
-        return self.translated.get(language, (self.source, self.released))
+        return given_in(submitted, {language: released for language, (_, released) in self.cells_in.items()})
 
     @property
     def wanted_files(self) -> tuple[str, ...]:
@@ -110,12 +111,9 @@ def open_assignment(course: Path, unit: str, seed: int) -> Assignment:
         digest.update(hashlib.sha256(piece).digest())
     # Without nbformat's own classes, which a worker would have to import.
     plain, plain_released = json.loads(json.dumps([source, released]))
-    cells, given = tuple(plain["cells"]), tuple(plain_released["cells"])
-    translated = {
-        language: (tuple(translated_cells(cells, language, unit)), tuple(translated_cells(given, language, unit)))
-        for language in languages()
-        if language != ENGLISH
-    }
-    return Assignment(
-        unit, name, cells, given, plain["metadata"], visible, hidden, cases_file, seed, digest.hexdigest(), translated
-    )
+    both = (plain["cells"], plain_released["cells"])
+    cells_in = {}
+    for language in languages():
+        source_cells, released_cells = (tuple(translated_cells(cells, language, unit)) for cells in both)
+        cells_in[language] = source_cells, released_cells
+    return Assignment(unit, name, cells_in, plain["metadata"], visible, hidden, cases_file, seed, digest.hexdigest())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from .collect.listing import Collected
@@ -16,16 +15,6 @@ _BINS = 5
 _SHOWN_DIAGNOSES = 8
 _DETAIL = re.compile(r"(?:: |(?<=late) by \d|(?<=extended) until ).*", re.DOTALL)
 """What a note says of one learner alone: how late, until when, why."""
-
-
-@dataclass(frozen=True)
-class _Stuck:
-    """Learners who read the same about an exercise."""
-
-    exercise: str
-    diagnosis: str
-    sentence: str
-    students: list[str]
 
 
 def class_report(
@@ -103,8 +92,8 @@ def _distribution(scores: Sequence[float], most: float) -> Iterator[tuple[str, i
         yield f"{low:g} to {high:g}" if place == _BINS - 1 else f"{low:g} to under {high:g}", places.count(place)
 
 
-def _stuck(records: Sequence[Record]) -> list[_Stuck]:
-    """What those who failed an exercise read, most common first, and who they are."""
+def _stuck(records: Sequence[Record]) -> list[tuple[str, str, str, list[str]]]:
+    """What those who failed an exercise read, most common first: exercise, diagnosis, sentence, and who they are."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for record in sorted(records, key=lambda record: record.student):
         for row in record.exercises:
@@ -112,7 +101,7 @@ def _stuck(records: Sequence[Record]) -> list[_Stuck]:
                 told = row.message if row.diagnosis else "gives other numbers than expected"
                 key = (row.exercise, row.diagnosis or "no known mistake", told)
                 found.setdefault(key, []).append(record.student)
-    return sorted((_Stuck(*key, students) for key, students in found.items()), key=lambda one: -len(one.students))
+    return sorted(((*key, students) for key, students in found.items()), key=lambda one: -len(one[3]))
 
 
 def _incidents(records: Sequence[Record], failed: Sequence[Failure]) -> Iterator[tuple[str, str, str]]:

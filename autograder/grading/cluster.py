@@ -6,11 +6,9 @@ that dies has its submissions given to another by the scheduler.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from functools import partial
 
-if TYPE_CHECKING:
-    from .pipeline import MakeExecutor
+from .pipeline import MakeExecutor
 
 _CONNECT_SECONDS = 15
 
@@ -35,10 +33,5 @@ def cluster_executor(address: str) -> tuple[MakeExecutor, int]:
         raise NoCluster(
             f"the scheduler at {address} has no workers: start some with `dask worker {address} --nthreads 1`."
         )
-
-    def make() -> Executor:
-        # A graded submission is no pure function of its bytes: never take an answer from an earlier run.
-        executor: Executor = client.get_executor(pure=False)
-        return executor
-
-    return make, workers
+    # A graded submission is no pure function of its bytes: never take an answer from an earlier run.
+    return partial(client.get_executor, pure=False), workers

@@ -11,11 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from autograder.observing.sandbox import RISK, Isolation, available
+from autograder.observing.sandbox.isolation import RISK, Isolation, available
 
 State = Literal["ok", "note", "missing"]
 _MARKS: dict[State, str] = {"ok": "ok", "note": "note", "missing": "MISSING"}
-_LEAST_PYTHON = (3, 11)
 _LEAST_FREE = 2 << 30  # a class of a few hundred notebooks with its feedback pages and gradebook, with room to spare
 
 
@@ -31,9 +30,9 @@ class Line:
 def report(course: Path | None = None, isolation: Isolation | None = None) -> list[Line]:
     """All lines, in reading order. `course` is the folder whose disk is asked about."""
     found = available() if isolation is None else isolation
-    lines = [_python(), *(_package(name) for name in ("torch", "numpy", "nbgrader", "msgspec"))]
-    lines += [_disk(course or Path.cwd()), _processors()]
-    return [*lines, *_isolation(found)]
+    python = Line("python", "ok", f"Python {platform.python_version()}.")
+    packages = (_package(name) for name in ("torch", "numpy", "nbgrader", "msgspec"))
+    return [python, *packages, _disk(course or Path.cwd()), _processors(), *_isolation(found)]
 
 
 def render(lines: Sequence[Line]) -> str:
@@ -43,13 +42,6 @@ def render(lines: Sequence[Line]) -> str:
     missing = [line.topic for line in lines if line.state == "missing"]
     verdict = f"Not ready to grade: {', '.join(missing)}." if missing else "Ready to grade."
     return "\n".join([*rows, "", verdict])
-
-
-def _python() -> Line:
-    version = platform.python_version_tuple()
-    enough = (int(version[0]), int(version[1])) >= _LEAST_PYTHON
-    cure = "" if enough else "; 3.11 or newer is needed"
-    return Line("python", "ok" if enough else "missing", f"Python {platform.python_version()}{cure}.")
 
 
 def _package(name: str) -> Line:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,8 @@ from ..formats.notebook_file import tidy_cells
 from ..formats.rebuild import grade_id_of, is_graded, is_solution
 from .assignment import Assignment
 from .grade_one import Graded
-from .record import NoRecord, Record
+from .record import Record
+from .roster import digest_of
 from .submission import MAX_TIMESTAMP, TIMESTAMP, read_regular
 
 RECORD_FILE = "record.json"
@@ -59,8 +59,7 @@ def shown_name(folder_name: str) -> str:
     safe = folder_name.translate(_UNSAFE)
     if safe == folder_name:
         return safe
-    digest = hashlib.sha256(os.fsencode(folder_name)).hexdigest()[:8]
-    return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest})"
+    return f"{safe.encode('utf-8', 'replace')[:150].decode('utf-8', 'ignore')} ({digest_of(folder_name)})"
 
 
 def find_submissions(course: Path, units: Sequence[str], students: Sequence[str]) -> list[Submission]:
@@ -88,7 +87,7 @@ def read_record(course: Path, student: str, unit: str) -> Record | None:
     """What was written down when the submission was graded; None where there is nothing that can be read."""
     try:
         return Record.from_json((graded_folder(course, student, unit) / RECORD_FILE).read_bytes())
-    except (OSError, NoRecord):
+    except (OSError, msgspec.MsgspecError, ValueError):
         return None
 
 

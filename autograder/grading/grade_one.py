@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..formats.rebuild import Cell, Repair, blocks_of, grade_id_of, is_graded, i
 from ..judging.panel import as_html, as_text
 from ..judging.verdict import NOT_JUDGED, WAITED, Verdict, verdicts
 from ..judging.weights import MAX_FILE_BYTES, file_trouble
-from ..observing.outside import Outside, Process, observe_by
+from ..observing.outside import Outside, observe_by
 from ..observing.processes import WarmProcess
 from .assignment import Assignment
 from .feedback import feedback_page
@@ -37,8 +38,6 @@ _TELLING = (
     "_getframe",
 )
 """Words in a learner's code that an instructor may want to look at. They decide nothing."""
-
-
 MAX_SHOWN = 1_500_000
 _CUT = "[cut here: what this notebook shows takes too much room]"
 
@@ -83,7 +82,7 @@ def grade_submission(
         try:
             path, submitted, renamed = find_notebook(folder, assignment.notebook_name, assignment.grade_ids)
             language = assignment.language_of(submitted)
-            rebuilt = rebuild(*assignment.cells_in(language), submitted)
+            rebuilt = rebuild(*assignment.cells_in[language], submitted)
             repairs = (*renamed, *rebuilt.repairs, *_extra_files(folder, path, assignment.files))
         except Unreadable as error:
             rebuilt = rebuild(assignment.source, assignment.released, [])
@@ -111,7 +110,7 @@ def grade_submission(
         notebook = {"cells": cells, "metadata": assignment.metadata, "nbformat": 4, "nbformat_minor": 5}
         return Graded(
             record,
-            tuple(_entries(assignment.cells_in(language)[0], cells, judged.verdicts)),
+            tuple(_entries(assignment.cells_in[language][0], cells, judged.verdicts)),
             json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True),
             feedback_page(said(assignment.visible.title, assignment.unit), record, cells),
             seconds,
@@ -155,18 +154,12 @@ def run_outside(
     assignment: Assignment, cells: Sequence[Cell], warm: WarmProcess, folder: Path, *, run_demos: bool
 ) -> Outside:
     """Run a rebuilt notebook's cells in a process of their own, and observe its exercises on visible and hidden inputs."""
-    beside = {name: data for name in assignment.files if (data := _usable(folder / name)) is not None}
-
-    def start(request: bytes) -> Process:
-        return warm.submit(request, beside)  # inputs alone go in: what is expected stays here
-
+    wanted = [folder / name for name in assignment.files if not file_trouble(folder / name)]
+    found = {path.name: read_regular(path, MAX_FILE_BYTES) for path in wanted}
+    beside = {name: data for name, data in found.items() if data is not None}
     exercises = [cases for both in assignment.sets for cases in both]
+    start = partial(warm.submit, files=beside)  # inputs alone go in: what is expected stays here
     return observe_by(start, blocks_of(cells, run_demos=run_demos), False, exercises, warm.times)
-
-
-def _usable(path: Path) -> bytes | None:
-    """A file that was handed in beside the notebook; None where it cannot be read, for whatever reason."""
-    return None if file_trouble(path) else read_regular(path, MAX_FILE_BYTES)
 
 
 def _unread_time(folder: Path) -> list[str]:

@@ -14,16 +14,7 @@ from typing import Any
 
 import nbformat
 from nbgrader.api import Assignment as BookedUnit
-from nbgrader.api import (
-    BaseCell,
-    Comment,
-    Grade,
-    Gradebook,
-    InvalidEntry,
-    MissingEntry,
-    Student,
-    SubmittedNotebook,
-)
+from nbgrader.api import BaseCell, Comment, Grade, Gradebook, InvalidEntry, MissingEntry, Student, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError, SAWarning, SQLAlchemyError

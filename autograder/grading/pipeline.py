@@ -183,10 +183,7 @@ def run(
                 note_forced(plan.course, plan.forced)
             conditions = Conditions(confined, times or TimeLimits(), run_demos)
             grading = _Grading(plan, make_executor, conditions, _AHEAD * workers)
-            with (
-                GradebookWriter(plan.course, plan.more_time) as book,
-                closing(grading.completed()) as completed,
-            ):
+            with GradebookWriter(plan.course, plan.more_time) as book, closing(grading.completed()) as completed:
                 for done in completed:
                     _write_down(plan, book, done, outcome)
                     outcome.finished.append(time.perf_counter() - begun)

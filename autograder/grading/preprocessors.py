@@ -19,7 +19,7 @@ from traitlets import Enum, Integer
 from ..formats.notebook_file import Unreadable, read_notebook, tidy_cells
 from ..formats.rebuild import rebuild
 from ..observing.processes import WarmProcess
-from ..observing.sandbox import require
+from ..observing.sandbox.isolation import require
 from .assignment import Assignment, open_assignment
 from .files import recorded_seeds
 from .grade_one import grade_cells
@@ -60,7 +60,7 @@ class RepairNotebook(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         assignment = _assignment(self.parent, resources, None)
         submitted = tidy_cells(nb.cells)
-        rebuilt = rebuild(*assignment.cells_in(assignment.language_of(submitted)), submitted)
+        rebuilt = rebuild(*assignment.cells_in[assignment.language_of(submitted)], submitted)
         for repair in rebuilt.repairs:
             self.log.warning("Repaired: %s", repair.note)
         notebook = nbformat.v4.new_notebook(metadata=nbformat.from_dict(assignment.metadata))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import msgspec
 
 from ..formats.rebuild import Repair
-from .sanitise import clean
-
-
-class NoRecord(ValueError):
-    """The text is no record."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +58,16 @@ class Record:
 
     def cleaned(self) -> Record:
         """The same record; every text in it can be written to a file, half characters and all."""
-        return msgspec.convert(clean(msgspec.to_builtins(self)), Record)
+        text = json.dumps(msgspec.to_builtins(self), ensure_ascii=False).encode("utf-8", "replace")
+        return msgspec.convert(json.loads(text), Record)
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
     @staticmethod
     def from_json(text: bytes) -> Record:
-        """Raises NoRecord."""
-        try:
-            return msgspec.json.decode(text, type=Record)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise NoRecord(str(error)) from error
+        """Raises msgspec.MsgspecError or ValueError."""
+        return msgspec.json.decode(text, type=Record)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from .feedback import with_words_of_a_person
 from .files import all_records, find_submissions, shown_name, write_text
 from .gradebook import GradebookWriter
 from .record import ByHand, Failure, Row
-from .roster import EXTENSIONS_FILE, Roster, RosterError, read_extensions
+from .roster import EXTENSIONS_FILE, Roster, RosterError, digest_of, read_extensions
 from .standing import HandIns, standings
 
 _Loaded = TypeVar("_Loaded")
@@ -98,4 +97,4 @@ def _file_stem(student: str) -> str:
     """The student's name where it leaves room for a suffix, else its beginning and a digest."""
     if len(student.encode()) <= _MAX_NAME:
         return student
-    return f"{student.encode()[:100].decode('utf-8', 'ignore')}-{hashlib.sha256(student.encode()).hexdigest()[:16]}"
+    return f"{student.encode()[:100].decode('utf-8', 'ignore')}-{digest_of(student)}"

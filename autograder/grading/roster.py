@@ -9,9 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from .times import moment
 
@@ -164,10 +163,10 @@ def read_roster(path: Path) -> Roster:
     return Roster(tuple(learners.values()), tuple(head[:own]), tuple(head[own:]) if own else ())
 
 
-def read_extensions(path: Path, zone: Any = UTC) -> tuple[Extension, ...]:
+def read_extensions(path: Path) -> tuple[Extension, ...]:
     """The lines of `extensions.csv` (`student,unit,until,excused`); none where there is no such file. Raises RosterError.
 
-    zone: of dates that name none
+    A date without a zone is in UTC.
     """
     if not path.exists():
         return ()
@@ -182,7 +181,7 @@ def read_extensions(path: Path, zone: Any = UTC) -> tuple[Extension, ...]:
         if until.casefold() == "excused":
             until, excused = "", True
         grace = _GRACE.fullmatch(until)
-        date = None if grace else moment(until, zone)
+        date = None if grace else moment(until)
         if until and date is None and not grace:
             raise RosterError(
                 f"{path}, line {number}: {until!r} is no date. Write it as 2027-03-01 18:00 UTC, or as +2 days or +12 hours."

@@ -57,15 +57,6 @@ def safe_markdown(text: str) -> str:
     return _SCHEME.sub("removed:", text)
 
 
-def clean(tree: Any) -> Any:
-    """The same plain tree; every text in it can be written to a file, half characters and all."""
-    if isinstance(tree, str):
-        return tree.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(tree, dict):
-        return {clean(key): clean(value) for key, value in tree.items()}
-    return [clean(item) for item in tree] if isinstance(tree, (list, tuple)) else tree
-
-
 def safe_outputs(outputs: Any) -> list[Output]:
     """Outputs as a submission's process described them, reduced to streams, plain text and PNG."""
     kept: list[Output] = []

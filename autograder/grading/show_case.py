@@ -23,24 +23,22 @@ from .submission import find_notebook
 _MOST_ENTRIES = 60
 
 
-def hidden_cases_in_words(assignment: Assignment, exercise: str) -> str:
-    """The inputs and the expected results of an exercise's hidden cases. Raises KeyError for an unknown exercise."""
-    return "\n".join(_told(assignment.hidden.exercise(exercise), None))
+def hidden_cases_in_words(assignment: Assignment, exercise: str, folder: Path | None, confined: bool) -> str:
+    """The inputs and the expected results of an exercise's hidden cases. Raises KeyError for an unknown exercise.
 
-
-def hidden_cases_of(assignment: Assignment, exercise: str, folder: Path, confined: bool) -> str:
-    """The same, with what the submission in `folder` gives, and the whole verdict as no feedback page shows it.
-
-    Raises Unreadable where there is no notebook to run, KeyError for an unknown exercise.
+    folder: of a submission: then also what that gives, and the whole verdict as no feedback page shows it. Raises
+            Unreadable where there is no notebook to run
     """
     visible, hidden = assignment.visible.exercise(exercise), assignment.hidden.exercise(exercise)
+    if folder is None:
+        return "\n".join(_told(hidden, None))
     alone = replace(
         assignment,
         visible=replace(assignment.visible, exercises=(visible,)),
         hidden=replace(assignment.hidden, exercises=(hidden,)),
     )
     _, submitted, _ = find_notebook(folder, assignment.notebook_name, assignment.grade_ids)
-    cells = rebuild(*assignment.cells_in(assignment.language_of(submitted)), submitted).cells
+    cells = rebuild(*assignment.cells_in[assignment.language_of(submitted)], submitted).cells
     with WarmProcess(confined=confined) as warm:
         warm.start()
         sightings = run_outside(alone, cells, warm, folder, run_demos=False).sightings

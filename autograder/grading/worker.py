@@ -15,7 +15,7 @@ from typing import Any
 
 from ..judging.verdict import NOT_JUDGED
 from ..observing.outside import NotStarted, TimeLimits
-from ..observing.processes import RunnerError, WarmProcess
+from ..observing.processes import WarmProcess
 from ..observing.temporary import remove_temporary_folder, temporary_folder
 from .assignment import Assignment
 from .grade_one import Graded, grade_submission
@@ -55,7 +55,8 @@ def work(packed: bytes, task: Task) -> Graded | Failure:
     """
     assignment, conditions = _unpacked(packed), task.conditions
     digest = submission_digest(task.files, assignment.wanted_files)
-    with _lock, _folder() as folder_name:
+    place = tempfile.TemporaryDirectory(prefix="handed-in-", dir=temporary_folder(), ignore_cleanup_errors=True)
+    with _lock, place as folder_name:
         folder = Path(folder_name)
         for tried in range(1, _TRIES + 1):
             try:
@@ -70,7 +71,7 @@ def work(packed: bytes, task: Task) -> Graded | Failure:
                 return graded
             except Exception as error:  # one submission must not stop the class
                 _forget(conditions)
-                if tried == _TRIES or not isinstance(error, (RunnerError, NotStarted)):
+                if tried == _TRIES or not isinstance(error, NotStarted):
                     return Failure(task.student, task.unit, f"{type(error).__name__}: {error}")
     raise AssertionError("the last try returns")
 
@@ -80,10 +81,6 @@ def _unpacked(packed: bytes) -> Assignment:
     """Unpickled once by each worker."""
     assignment: Assignment = pickle.loads(packed)
     return assignment
-
-
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="handed-in-", dir=temporary_folder(), ignore_cleanup_errors=True)
 
 
 def start_worker() -> None:

@@ -201,13 +201,8 @@ def _checked(piece: Workpiece, cases: ExerciseCases, device: str) -> Row | None:
     # a mistake that shows in gradients, or in what is left behind, alone gives the right values here
     caught = [one.name for one in wrong if others(one.target)]
     differ = others(piece.reference)
-    row: Row = {
-        "cases": len(there),
-        "reference differs on": len(differ),
-        "wrong tried": len(wrong),
-        "wrong caught": len(caught),
-    }
-    return row
+    counts = {"cases": there, "reference differs on": differ, "wrong tried": wrong, "wrong caught": caught}
+    return {name: len(found) for name, found in counts.items()}
 
 
 def learning(asked: Asked) -> Iterator[Row]:
@@ -225,13 +220,8 @@ def learning(asked: Asked) -> Iterator[Row]:
     )
     seconds = time.monotonic() - began
     exact = exact_match(model, sample(None, 400, 7), vocabularies, part("greedy_decode"))
-    yield {
-        "what": "unit 10's translator",
-        "steps": steps,
-        "seconds": seconds,
-        "last loss": losses[-1],
-        "exact match": exact,
-    }
+    figures = {"steps": steps, "seconds": seconds, "last loss": losses[-1], "exact match": exact}
+    yield {"what": "unit 10's translator", **figures}
     if asked.data is None:
         yield {"what": "real sentences", "note": "no file: name one with --data"}
         return

@@ -73,23 +73,15 @@ _INTERPRETED = ("checks",)
 
 
 def _run(name: str, device: str, seconds: float, course: Path, data: Path | None) -> tuple[list[Row], str]:
-    words = [
-        sys.executable,
-        "-m",
-        f"{__package__}",
-        name,
-        device,
-        f"{seconds:.0f}",
-        str(course),
-        *([str(data)] if data else []),
-    ]
+    words = [name, device, f"{seconds:.0f}", str(course), *([str(data)] if data else [])]
+    command = [sys.executable, "-m", "autograder.measuring", *words]
     environment = os.environ | {"TRITON_INTERPRET": "1"}  # the command line asks for it, too
     if name not in _INTERPRETED:
         del environment["TRITON_INTERPRET"]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         try:
             done = subprocess.run(
-                words, env=environment, stdout=out, stderr=err, timeout=seconds + _GRACE, check=False
+                command, env=environment, stdout=out, stderr=err, timeout=seconds + _GRACE, check=False
             ).returncode
             note = "" if done == 0 else f"the process ended with status {done}"
         except subprocess.TimeoutExpired:

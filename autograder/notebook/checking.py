@@ -57,11 +57,8 @@ def _cases_path(unit: str) -> Path:
     """Beside the notebook; or, where the kernel was started elsewhere, in the course above."""
     here = Path.cwd()
     candidates = [here / CASES_FILE] if here.name == unit or not (here / unit).is_dir() else [here / unit / CASES_FILE]
-    candidates += [
-        folder / place / unit / CASES_FILE
-        for folder in (here, *here.parents)
-        for place in ("", "notebooks", "solutions")
-    ]
+    places = ("", "notebooks", "solutions")
+    candidates += [folder / place / unit / CASES_FILE for folder in (here, *here.parents) for place in places]
     for path in candidates:
         if path.is_file() and (path.parent.name == unit or load_cases(path).unit == unit):
             return path
@@ -95,16 +92,11 @@ def check(target: Any, *probes: Probe, cases: Literal["visible", "hidden"] = "vi
             f"✗ {exercise.name} was not judged: the check itself failed ({told}). Restart the kernel and try again."
         )
         return 0.0
+    notes = list(verdict.notes)
     if [probe.name for probe in probes] != [probe.name for probe in named_probes(exercise.probes)]:
-        verdict = replace(
-            verdict,
-            notes=(
-                *verdict.notes,
-                "this cell asks for other properties than its exercise; the exercise's own were checked",
-            ),
-        )
-    more = _keep_passing(target, exercise, sighting) if verdict.passed else _kept_before(exercise)
-    verdict = replace(verdict, notes=(*verdict.notes, *more))
+        notes.append("this cell asks for other properties than its exercise; the exercise's own were checked")
+    notes += _keep_passing(target, exercise, sighting) if verdict.passed else _kept_before(exercise)
+    verdict = replace(verdict, notes=tuple(notes))
     show(verdict)
     if not verdict.passed and os.environ.get("NBGRADER_VALIDATING"):
         # nbgrader's Validate dialog shows a failed cell's stderr and nothing else; only there it is written to.

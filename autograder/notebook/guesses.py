@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,9 @@ def predict(
     elif is_live() and importlib.util.find_spec("ipywidgets") is not None:
         _ask(name, question, choices, order, unit)
     else:
-        print("\n".join([question, *_possible(choices, order, unit), *_so_far(name)]))
+        print("\n".join([question, *_possible(choices, order, unit)]))
+        if _guess(name):
+            print(said(f"Your guess so far: {_guess(name)}."))
 
 
 def outcome(name: str, measured: str | float | Sequence[str], unit: str = "") -> None:
@@ -119,10 +120,6 @@ def _possible(choices: Sequence[str], order: Sequence[str], unit: str) -> list[s
     return [said("Write your number into this cell, as mine=..., and run it again.")]
 
 
-def _so_far(name: str) -> list[str]:
-    return [said(f"Your guess so far: {_guess(name)}.")] if _guess(name) else []
-
-
 def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str], unit: str) -> None:
     """The question with something to click: buttons for choices, a menu for each place of an order, a field for a number."""
     import ipywidgets as widgets
@@ -160,33 +157,17 @@ def _ask(name: str, question: str, choices: Sequence[str], order: Sequence[str],
     show(widgets.VBox([widgets.HTML(f"<p>{html.escape(question)}</p>"), *fields, state], layout=wide))
 
 
-def _folder() -> Path:
-    return my_transformer.package_folder(Path.cwd())
-
-
-def _kept() -> dict[str, str]:
-    if not my_transformer.is_on():
-        return {}
-    try:
-        found = json.loads((_folder() / _FILE).read_text(encoding="utf-8"))
-        return {str(name): str(guess) for name, guess in found.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
-
-
 def _guess(name: str) -> str:
-    return _said.get(name) or _kept().get(name, "")
+    if name in _said or not my_transformer.is_on():
+        return _said.get(name, "")
+    return str(my_transformer.read_entries(my_transformer.package_folder(Path.cwd()), _FILE).get(name, ""))
 
 
 def _keep(name: str, guess: str) -> None:
     _said[name] = guess
     if my_transformer.is_on():
         try:
-            my_transformer.write_plain(
-                _folder(),
-                _FILE,
-                json.dumps(_kept() | {name: guess}, ensure_ascii=False, indent=1, sort_keys=True) + "\n",
-            )
+            my_transformer.add_entry(my_transformer.package_folder(Path.cwd()), _FILE, name, guess)
         except OSError as error:
             print(
                 said(f"Your guess lasts until the kernel is restarted: it cannot be written down ({error.strerror}).")

@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..formats.language import said
 from . import my_transformer
-from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
-from .parts import learners_part
+from .my_translator import kept_weights, own_parts
 
 WEIGHTS = "bert.safetensors"
-NEEDED = ("MaskedLanguageModel",)
+NEEDED = "MaskedLanguageModel"
 HOLE = "[MASK]"
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>", HOLE)
 """In front of the corpus's characters: ids 0 to 4 of unit 13's vocabulary."""
-_UNK, _MASK = 3, 4
-_USAGE = f'Which hole should I fill? python -m {my_transformer.PACKAGE} --fill "三{HOLE}书"'
+_UNK = 3
+USAGE = f'Which hole should I fill? python -m {my_transformer.PACKAGE} --fill "三{HOLE}书"'
 _SHOWN = 5
 
 
 def keep_bert(model: Any) -> None:
     """Keep a pre-trained `MaskedLanguageModel` of unit 13 in the learner's package, where the package is kept at all."""
-    if not my_transformer.is_on():
-        return
-    from safetensors.torch import save_file
-
-    folder = my_transformer.package_folder(Path.cwd())
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
     heads = int(model.encoder.blocks[0].self_attention.num_heads)
-    with contextlib.suppress(OSError):
-        my_transformer.open_package(folder)
-        save_file(weights, folder / WEIGHTS, metadata={"num_heads": str(heads)})
-        print(said(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}"))
+    my_transformer.keep_weights(model, WEIGHTS, {"num_heads": str(heads)})
 
 
-def fill_all(folder: Path, texts: Sequence[str]) -> int:
-    """Fill the holes of each text and print what is likeliest there; return the exit status."""
-    return answer_each(texts, _USAGE, lambda: _ways_to_fill(folder))
+class Filler:
+    """The learner's model, which fills holes. Raises NotReady."""
 
+    def __init__(self, folder: Path) -> None:
+        kind = own_parts(folder, (NEEDED,), "fill holes")[NEEDED]
+        with kept_weights(folder / WEIGHTS, "fill holes", "the cells of unit 13 that pre-train") as (weights, about):
+            self.model = kind(**_sizes(weights, int(about["num_heads"])))
+            self.model.load_state_dict(weights, strict=False)  # a tied weight stands there once
+            self.model.eval()
 
-def _ways_to_fill(folder: Path) -> tuple[Trouble, Show]:
-    model = _model(folder)
+    def trouble(self, text: str) -> str:
+        """Why no hole of a text can be filled, in one line; empty where it can."""
+        tokens, most = _tokens(text), self.model.embedding.position.num_embeddings
+        if HOLE not in tokens:
+            return f"“{text.strip()[:20]}” has no hole: write {HOLE} where a character is missing."
+        if len(tokens) > most:
+            return (
+                f"“{text.strip()[:20]}” is too long: it has {len(tokens)} tokens, and your model reads {most} at most."
+            )
+        return ""
 
-    def show(text: str) -> None:
-        for line in _filled(model, text):
-            print(line)
+    def show(self, text: str) -> None:
+        """Print for each hole of a text the likeliest characters, each with its probability."""
+        import torch
 
-    return lambda text: _trouble(model, text), show
+        from ..lab.corpus import SOURCE_TOKENS
+
+        names = (*SPECIAL_TOKENS, *SOURCE_TOKENS)
+        number = {name: i for i, name in enumerate(names)}
+        tokens = _tokens(text)
+        with torch.no_grad():
+            chances = self.model(torch.tensor([[number.get(token, _UNK) for token in tokens]]))[0].softmax(dim=-1)
+        for place in (i for i, token in enumerate(tokens) if token == HOLE):
+            best = chances[place].topk(_SHOWN).indices.tolist()
+            print("  ".join(f"{names[i]} {100 * float(chances[place, i]):.0f} %" for i in best))
 
 
 def _tokens(text: str) -> list[str]:
@@ -60,45 +69,6 @@ def _tokens(text: str) -> list[str]:
     for piece in pieces[1:]:
         tokens += [HOLE, *chinese_tokens(piece)]
     return tokens
-
-
-def _trouble(model: Any, text: str) -> str:
-    """Why no hole of a text can be filled, in one line; empty where it can."""
-    tokens, most = _tokens(text), model.embedding.position.num_embeddings
-    if HOLE not in tokens:
-        return f"“{text.strip()[:20]}” has no hole: write {HOLE} where a character is missing."
-    if len(tokens) > most:
-        return f"“{text.strip()[:20]}” is too long: it has {len(tokens)} tokens, and your model reads {most} at most."
-    return ""
-
-
-def _filled(model: Any, text: str) -> list[str]:
-    """For each hole of a text: the likeliest characters, each with its probability."""
-    import torch
-
-    from ..lab.corpus import SOURCE_TOKENS
-
-    names = (*SPECIAL_TOKENS, *SOURCE_TOKENS)
-    number = {name: i for i, name in enumerate(names)}
-    tokens = _tokens(text)
-    with torch.no_grad():
-        chances = model(torch.tensor([[number.get(token, _UNK) for token in tokens]]))[0].softmax(dim=-1)
-    lines = []
-    for place in (i for i, token in enumerate(tokens) if token == HOLE):
-        best = chances[place].topk(_SHOWN).indices.tolist()
-        lines.append("  ".join(f"{names[i]} {100 * float(chances[place, i]):.0f} %" for i in best))
-    return lines
-
-
-def _model(folder: Path) -> Any:
-    if missing := missing_parts(folder, NEEDED):
-        raise NotReady(told_missing(missing, "fill holes"))
-    with kept_weights(folder / WEIGHTS, "fill holes", "the cells of unit 13 that pre-train") as (weights, about):
-        with my_transformer.at(folder):
-            kind = learners_part(NEEDED[0])
-        model = kind(**_sizes(weights, int(about["num_heads"])))
-        model.load_state_dict(weights, strict=False)  # a tied weight stands there once
-        return model.eval()
 
 
 def _sizes(weights: dict[str, Any], heads: int) -> dict[str, int]:

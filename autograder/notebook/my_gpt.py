@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..formats.language import said
 from . import my_transformer
-from .my_translator import NotReady, Show, Trouble, answer_each, kept_weights, missing_parts, told_missing
-from .parts import learners_part
+from .my_translator import kept_weights, own_parts
 
 WEIGHTS = "gpt.safetensors"
 NEEDED = ("DecoderOnly", "bpe_encode", "sample_next")
 _BOS = "<bos>"
 _END = "；"
-_USAGE = f'What should I go on from? python -m {my_transformer.PACKAGE} --continue "三十二 = 32；五十七 ="'
+USAGE = f'What should I go on from? python -m {my_transformer.PACKAGE} --continue "三十二 = 32；五十七 ="'
 _MOST_NEW, _MOST_READ = 24, 400
 
 
@@ -27,44 +24,22 @@ def keep_gpt(model: Any, names: Sequence[str], merges: Sequence[tuple[str, str]]
     names:  the token of each id
     merges: by which words are cut
     """
-    if not my_transformer.is_on():
-        return
-    from safetensors.torch import save_file
-
-    folder = my_transformer.package_folder(Path.cwd())
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
     attention = model.blocks[0].self_attention
     about = {
         "names": json.dumps(list(names)),
         "merges": json.dumps([list(pair) for pair in merges]),
         "heads": json.dumps([int(attention.num_heads), int(attention.num_kv_heads)]),
     }
-    with contextlib.suppress(OSError):
-        my_transformer.open_package(folder)
-        save_file(weights, folder / WEIGHTS, metadata=about)
-        print(said(f"Kept: {my_transformer.PACKAGE}/{WEIGHTS}"))
-
-
-def continue_all(folder: Path, texts: Sequence[str]) -> int:
-    """Go on from each text and print it; return the exit status."""
-    return answer_each(texts, _USAGE, lambda: _ways_to_continue(folder))
-
-
-def _ways_to_continue(folder: Path) -> tuple[Trouble, Show]:
-    writer = Writer(folder)
-    return writer.trouble, lambda text: print(writer(text))
+    my_transformer.keep_weights(model, WEIGHTS, about)
 
 
 class Writer:
     """The learner's model, its pieces, and the learner's way to choose the next token. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder, NEEDED):
-            raise NotReady(told_missing(missing, "go on"))
+        parts = own_parts(folder, NEEDED, "go on")
         with kept_weights(folder / WEIGHTS, "go on", "the cells of unit 14 that train") as (weights, texts):
             about = {name: json.loads(text) for name, text in texts.items()}
-            with my_transformer.at(folder):
-                parts = {name: learners_part(name) for name in NEEDED}
             self.names: list[str] = about["names"]
             self.merges = [(left, right) for left, right in about["merges"]]
             self.model = parts["DecoderOnly"](**_sizes(weights, *about["heads"]))
@@ -91,8 +66,8 @@ class Writer:
             return f"Your model has no token for {' '.join(unknown)}: it has learned from lines such as 三十二 = 32；"
         return ""
 
-    def __call__(self, text: str) -> str:
-        """The text and what follows, the likeliest token each time, up to the end of the answer."""
+    def show(self, text: str) -> None:
+        """Print the text and what follows, the likeliest token each time, up to the end of the answer."""
         import torch
 
         ids = [self.names.index(piece) for piece in (_BOS, *self.pieces(text))]
@@ -103,7 +78,7 @@ class Writer:
                 ids.append(int(self.sample(logits, torch.Generator(), temperature=0)[0]))
                 written.append(self.names[ids[-1]])
         answer = "".join(written)
-        return f"{text.rstrip()}{'' if answer[:1] in (' ', _END) else ' '}{answer}"
+        print(f"{text.rstrip()}{'' if answer[:1] in (' ', _END) else ' '}{answer}")
 
 
 def _sizes(weights: dict[str, Any], num_heads: int, num_kv_heads: int) -> dict[str, int]:

@@ -13,7 +13,6 @@ import json
 import linecache
 import os
 import re
-import shutil
 import symtable
 import sys
 import types
@@ -22,12 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from ..formats.course import KEEP_NOTHING, shared_folder
+from ..formats.language import said
 
 PACKAGE = "my_transformer"
 _INIT = '''"""The parts that you have built and that pass their checks; kept here by the checks themselves."""
 '''
-
-
 _MAIN = '''"""`python -m my_transformer "三百二十五"`, in the folder that this package lies in, answers with your own parts."""
 
 from pathlib import Path
@@ -221,13 +219,13 @@ def write(folder: Path, name: str, text: str) -> None:
     """Put the module into the package, replacing an earlier one at once."""
     write_plain(folder, f"{name}.py", text)
     if read(folder, "__main__") != _MAIN:
-        _replace(folder / "__main__.py", _MAIN)
+        write_plain(folder, "__main__.py", _MAIN)
 
 
 def write_plain(folder: Path, file_name: str, text: str) -> None:
     """Put a file into the package, replacing an earlier one at once. Raises OSError."""
     open_package(folder)
-    _replace(folder / file_name, text)
+    replace_file(folder / file_name, text.encode())
 
 
 def open_package(folder: Path) -> None:
@@ -239,33 +237,56 @@ def open_package(folder: Path) -> None:
 
 def write_file(folder: Path, path: Path) -> None:
     """Put a file that an exercise reads into the package, replacing an earlier one at once."""
-    fresh = folder / f".{path.name}.writing"
-    shutil.copyfile(path, fresh)
-    fresh.replace(folder / path.name)
+    replace_file(folder / path.name, path.read_bytes())
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file at once: whoever reads it finds this or what it held before. Raises OSError."""
     fresh = path.with_name(f".{path.name}.writing")
-    fresh.write_text(text, encoding="utf-8")
+    fresh.write_bytes(data)
     fresh.replace(path)
+
+
+def read_entries(folder: Path, file_name: str) -> dict[str, Any]:
+    """What a JSON file of the package holds by name; nothing where there is none that can be read."""
+    try:
+        found = json.loads((folder / file_name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def add_entry(folder: Path, file_name: str, name: str, value: Any) -> None:
+    """Add to a JSON file of the package, and make the package where there is none yet. Raises OSError."""
+    entries = read_entries(folder, file_name) | {name: value}
+    write_plain(folder, file_name, json.dumps(entries, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def keep_weights(model: Any, weights: str, about: dict[str, str]) -> None:
+    """Keep a trained model's weights in the learner's package, under this file name, where the package is kept at all.
+
+    about: what the file says of them
+    """
+    if not is_on():
+        return
+    from safetensors.torch import save_file
+
+    package = package_folder(Path.cwd())
+    state = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
+    with contextlib.suppress(OSError):
+        open_package(package)
+        save_file(state, package / weights, metadata=about)
+        print(said(f"Kept: {PACKAGE}/{weights}"))
 
 
 def has_passed(folder: Path, name: str, text: str, cases: bytes) -> bool:
     """Whether this text of the part has passed on these cases before."""
-    return _passed(folder).get(name) == _stamp(text, cases)
+    return bool(read_entries(folder, _PASSED).get(name) == _stamp(text, cases))
 
 
 def note_passed(folder: Path, name: str, text: str, cases: bytes) -> None:
     with contextlib.suppress(OSError):  # it is only slower without
-        _replace(folder / _PASSED, json.dumps(_passed(folder) | {name: _stamp(text, cases)}, indent=1))
-
-
-def _passed(folder: Path) -> dict[str, str]:
-    try:
-        found = json.loads((folder / _PASSED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        add_entry(folder, _PASSED, name, _stamp(text, cases))
 
 
 def _stamp(text: str, cases: bytes) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import library
 from ..formats.language import said
@@ -16,66 +16,61 @@ from .parts import learners_part
 
 WEIGHTS = "translator.safetensors"
 NEEDED = ("build_vocabulary", "Transformer", "greedy_decode")
-_USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
+USAGE = f'What should I translate? python -m {my_transformer.PACKAGE} "三百二十五"'
 _TRIED_ON = 24
-Trouble = Callable[[str], str]
-Show = Callable[[str], None]
 
 
 class NotReady(Exception):
     """A part or the weights are missing; one line that says which, and where they come from."""
 
 
+class Answering(Protocol):
+    """A learner's own model, made from the folder of the package."""
+
+    def trouble(self, text: str) -> str:
+        """Why a text cannot be answered, in one line; empty where it can."""
+
+    def show(self, text: str) -> None:
+        """Print the answer."""
+
+
 def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     """Translate each argument and print it; return the exit status."""
     texts = list(sys.argv[1:] if arguments is None else arguments)
-    if texts[:1] == ["--fill"]:
-        from .my_filler import fill_all
+    option = texts.pop(0) if texts[:1] in (["--fill"], ["--continue"]) else ""
+    usage: str = USAGE
+    kind: Callable[[Path], Answering] = Translator
+    if option == "--fill":
+        from . import my_filler
 
-        return fill_all(folder, texts[1:])
-    if texts[:1] == ["--continue"]:
-        from .my_gpt import continue_all
+        usage, kind = my_filler.USAGE, my_filler.Filler
+    elif option:
+        from . import my_gpt
 
-        return continue_all(folder, texts[1:])
-    return answer_each(texts, _USAGE, lambda: _ways_to_translate(folder))
-
-
-def answer_each(texts: Sequence[str], usage: str, ready: Callable[[], tuple[Trouble, Show]]) -> int:
-    """Answer each text with the learner's own model; return the exit status.
-
-    ready: gives what says why a text cannot be answered ("" where it can), and what answers it. Raises NotReady.
-    """
+        usage, kind = my_gpt.USAGE, my_gpt.Writer
     if not texts:
         print(said(usage), file=sys.stderr)
         return 2
     try:
-        trouble_of, show = ready()
+        model = kind(folder)
     except NotReady as reason:
         print(said(str(reason)), file=sys.stderr)
         return 1
     status = 0
     for text in texts:
-        if trouble := trouble_of(text):
+        if trouble := model.trouble(text):
             print(said(trouble), file=sys.stderr)
             status = 1
         else:
-            show(text)
+            model.show(text)
     return status
 
 
-def _ways_to_translate(folder: Path) -> tuple[Trouble, Show]:
-    translator = Translator(folder)
+def own_parts(folder: Path, needed: Sequence[str], work: str) -> dict[str, Any]:
+    """The learner's own parts by name. Raises NotReady where one of them, or of those they use, is not kept or does not pass.
 
-    def show(text: str) -> None:
-        print(translator(text))
-        if unknown := translator.unknown(text):
-            print(said(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})"), file=sys.stderr)
-
-    return translator.trouble, show
-
-
-def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
-    """Exercises that are needed, directly or through other parts, and that are not kept or do not pass."""
+    work: what needs them, behind "cannot"
+    """
     missing: list[str] = []
     wanted, seen = list(needed), set(needed)
     with my_transformer.at(folder):
@@ -88,15 +83,19 @@ def missing_parts(folder: Path, needed: Sequence[str]) -> list[str]:
             inner = [used for used in my_transformer.uses(text) if used not in seen]
             wanted += inner
             seen.update(inner)
-    return missing
+        if not missing:
+            return {name: learners_part(name) for name in needed}
+    named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
+    if len(missing) == 1:
+        raise NotReady(f"{my_transformer.PACKAGE} cannot {work} yet: {named} is missing. Pass its check.")
+    raise NotReady(f"{my_transformer.PACKAGE} cannot {work} yet: {named} are missing. Pass their checks.")
 
 
 class Translator:
     """The learner's model from the learner's own parts and weights. Raises NotReady."""
 
     def __init__(self, folder: Path) -> None:
-        if missing := missing_parts(folder, NEEDED):
-            raise NotReady(told_missing(missing, "translate"))
+        parts = own_parts(folder, NEEDED, "translate")
         if trouble := file_trouble(folder / WEIGHTS):
             there = (folder / WEIGHTS).exists()
             why = trouble if there else f"there are no weights ({WEIGHTS}) in it"
@@ -105,17 +104,9 @@ class Translator:
             )
         from ..lab.training import course_vocabularies
 
-        with my_transformer.at(folder):
-            parts = {name: learners_part(name) for name in NEEDED}
         self.vocabularies = course_vocabularies(parts["build_vocabulary"])
         self.greedy_decode = parts["greedy_decode"]
         self.model = _model(folder / WEIGHTS, parts["Transformer"])
-
-    def __call__(self, text: str) -> str:
-        """English for a Chinese text."""
-        from ..lab.training import translate_text
-
-        return translate_text(self.model, text, self.vocabularies, self.greedy_decode)
 
     def trouble(self, text: str) -> str:
         """Why a text cannot be translated, in one line; empty where it can."""
@@ -132,10 +123,15 @@ class Translator:
             return f"{shown} contains no Chinese, and your model has learned from Chinese only."
         return ""
 
-    def unknown(self, text: str) -> list[str]:
+    def show(self, text: str) -> None:
+        """Print English for a Chinese text."""
         from ..lab.corpus import chinese_tokens
+        from ..lab.training import translate_text
 
-        return [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+        print(translate_text(self.model, text, self.vocabularies, self.greedy_decode))
+        unknown = [token for token in dict.fromkeys(chinese_tokens(text)) if token not in self.vocabularies.source]
+        if unknown:
+            print(said(f"(not in the vocabulary, and read as unknown: {' '.join(unknown)})"), file=sys.stderr)
 
 
 @contextmanager
@@ -159,14 +155,6 @@ def kept_weights(path: Path, work: str, made_by: str) -> Iterator[tuple[dict[str
         yield weights, about
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise NotReady(f"{path.name} cannot be used: {error}") from error
-
-
-def told_missing(missing: Sequence[str], work: str) -> str:
-    """One line that names the parts without which the package cannot do its work."""
-    named = ", ".join(f"{name} (unit {library.unit_of(name)[:2]})" for name in missing)
-    if len(missing) == 1:
-        return f"{my_transformer.PACKAGE} cannot {work} yet: {named} is missing. Pass its check."
-    return f"{my_transformer.PACKAGE} cannot {work} yet: {named} are missing. Pass their checks."
 
 
 def _model(path: Path, transformer: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ from ..formats.rebuild import blocks_of, rebuild
 from ..formats.translation import in_language
 from ..judging.verdict import Verdict, verdicts
 from ..judging.weights import file_trouble
-from ..observing.outside import NotStarted, Process, observe_by
-from ..observing.processes import RunnerError, WarmProcess, modules_for
+from ..observing.outside import NotStarted, observe_by
+from ..observing.processes import WarmProcess, modules_for
 from . import my_transformer
 from .repair import Examined, Finding, examine
 
@@ -40,11 +42,6 @@ class Preflight:
     @property
     def ready(self) -> bool:
         return not any(finding.state == "problem" for finding in self.findings)
-
-    def as_text(self, repaired: bool) -> str:
-        """One line a finding, and what to do at the end."""
-        lines = [_line(finding, repaired, self.unit) for finding in self.findings]
-        return "\n".join([said(f"Preflight of {self.path.name}, {_saved(self.path)}:"), *lines])
 
 
 def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False) -> None:
@@ -67,32 +64,21 @@ def preflight(unit: str, file: str | Path | None = None, *, repair: bool = False
 def show(found: Preflight, unit: str, *, in_notebook: bool) -> None:
     """Print what was found, and what to do now, in the notebook's language."""
     with speaking(found.language):
-        print(found.as_text(repaired=found.backup is not None))
-        print(closing(found, unit, in_notebook=in_notebook))
-
-
-def closing(found: Preflight, unit: str, *, in_notebook: bool) -> str:
-    """What to do now."""
-    lines = []
-    if found.backup is not None:
-        lines.append(said(f"Repaired. The file as it was: {found.backup.name}."))
-        if in_notebook:
-            lines.append(said("Now choose File → Reload Notebook from Disk, or saving would undo the repair."))
-    elif any(finding.state == "mended" for finding in found.findings):
-        command = (
-            f'preflight("{unit}", repair=True)'
-            if in_notebook
-            else f"python -m autograder preflight {unit} {found.path}"
-        )
-        lines.append(said(f"To repair what is marked ✎: {command}"))
-    lines.append(
-        said(
-            "Ready to hand in. The other points are decided on new cases."
-            if found.ready
-            else "Not ready: see what is marked ✗. You may still hand it in; what passes counts."
-        )
-    )
-    return "\n".join(lines)
+        print(said(f"Preflight of {found.path.name}, {_saved(found.path)}:"))
+        for finding in found.findings:
+            print(_line(finding, found.backup is not None, found.unit))
+        if found.backup is not None:
+            print(said(f"Repaired. The file as it was: {found.backup.name}."))
+            if in_notebook:
+                print(said("Now choose File → Reload Notebook from Disk, or saving would undo the repair."))
+        elif any(finding.state == "mended" for finding in found.findings):
+            shell = f"python -m autograder preflight {unit} {found.path}"
+            command = f'preflight("{unit}", repair=True)' if in_notebook else shell
+            print(said(f"To repair what is marked ✎: {command}"))
+        if found.ready:
+            print(said("Ready to hand in. The other points are decided on new cases."))
+        else:
+            print(said("Not ready: see what is marked ✗. You may still hand it in; what passes counts."))
 
 
 def look(path: Path, folder: Path, *, repair: bool) -> Preflight:
@@ -109,20 +95,14 @@ def look(path: Path, folder: Path, *, repair: bool) -> Preflight:
 
 def write_repaired(path: Path, examined: Examined, unit: UnitCases) -> Path:
     """Write the repaired notebook under its right name; give the path of the copy of what was there. Raises OSError."""
-    target = _right_name(path, unit)
+    target = path.with_name(f"{unit.unit.split('_', 1)[1]}.ipynb")
     old = target if target.exists() else path
-    number = 1
-    while (backup := old.with_name(f"{old.name}.backup{number}")).exists():
-        number += 1
+    names = (old.with_name(f"{old.name}.backup{number}") for number in itertools.count(1))
+    backup = next(path for path in names if not path.exists())
     backup.write_bytes(old.read_bytes())
-    fresh = target.with_name(f".{target.name}.writing")
-    fresh.write_text(json.dumps(examined.notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(target)
+    text = json.dumps(examined.notebook, ensure_ascii=False, indent=1) + "\n"
+    my_transformer.replace_file(target, text.encode())
     return backup
-
-
-def _right_name(path: Path, unit: UnitCases) -> Path:
-    return path.with_name(f"{unit.unit.split('_', 1)[1]}.ipynb")
 
 
 def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Finding]:
@@ -132,12 +112,8 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
     beside = {path.name: path.read_bytes() for path in wanted if not file_trouble(path)}
     try:
         with WarmProcess(confined=False, modules=modules_for(blocks, unit.exercises)) as warm:
-
-            def start(request: bytes) -> Process:
-                return warm.submit(request, beside)
-
-            seen = observe_by(start, blocks, False, unit.exercises)
-    except (NotStarted, RunnerError) as error:
+            seen = observe_by(partial(warm.submit, files=beside), blocks, False, unit.exercises)
+    except NotStarted as error:
         yield Finding("problem", f"The notebook could not be run: {error}")
         return
     found = verdicts([(exercise,) for exercise in unit.exercises], seen.sightings, folder)
@@ -151,16 +127,10 @@ def _run(notebook: dict[str, Any], unit: UnitCases, folder: Path) -> Iterator[Fi
 
 
 def _checked(exercise: ExerciseCases, verdict: Verdict) -> Finding:
-    if verdict.passed:
-        return Finding(
-            "ok", " ".join([f"{exercise.name}: its check passes, {exercise.points:g} points.", *_told(verdict)])
-        )
-    return Finding("problem", f"{exercise.name}: its check does not pass. {verdict.message}")
-
-
-def _told(verdict: Verdict) -> list[str]:
-    """What another cell had changed for the whole notebook."""
-    return [f"({note[:1].upper()}{note[1:]}.)" for note in verdict.notes if note.startswith("another cell")]
+    if not verdict.passed:
+        return Finding("problem", f"{exercise.name}: its check does not pass. {verdict.message}")
+    changed = [f"({note[:1].upper()}{note[1:]}.)" for note in verdict.notes if note.startswith("another cell")]
+    return Finding("ok", " ".join([f"{exercise.name}: its check passes, {exercise.points:g} points.", *changed]))
 
 
 def _error_of(outputs: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,26 +42,14 @@ class UnitProgress:
 def note_passed(unit_folder: Path, exercise: ExerciseCases) -> None:
     """Write down that the check of an exercise has passed. Raises OSError."""
     folder = my_transformer.package_folder(unit_folder)
-    passed = _noted(folder)
-    if passed.get(exercise.name) == exercise.points:
-        return
-    my_transformer.write_plain(
-        folder, _PASSED_FILE, json.dumps(passed | {exercise.name: exercise.points}, indent=1, sort_keys=True) + "\n"
-    )
+    if my_transformer.read_entries(folder, _PASSED_FILE).get(exercise.name) != exercise.points:
+        my_transformer.add_entry(folder, _PASSED_FILE, exercise.name, exercise.points)
 
 
 def passed_names(package: Path) -> frozenset[str]:
     """Exercises that have passed: those written down, and those kept as a module."""
     kept = {path.stem for path in package.glob("*.py") if not path.stem.startswith("_")}
-    return frozenset(kept | set(_noted(package)))
-
-
-def _noted(package: Path) -> dict[str, float]:
-    try:
-        found = json.loads((package / _PASSED_FILE).read_text(encoding="utf-8"))
-        return {str(name): float(points) for name, points in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
+    return frozenset(kept | my_transformer.read_entries(package, _PASSED_FILE).keys())
 
 
 def read_progress(folder: Path) -> tuple[UnitProgress, ...]:
@@ -141,7 +128,7 @@ def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
     go_on, sentence = advice(found)
     rows = "".join(
         f'<tr><td style="text-align:left">{_sign(one)}</td>'
-        f'<th scope="row" style="text-align:left">{_link(one.unit, folder, here)}</th>'
+        f'<th scope="row" style="text-align:left">{_link(one.unit, one.unit.title, folder, here)}</th>'
         f'<td style="text-align:left">{_bar(one)} {_count(one)}</td><td>{_share(one.earned, one.from_checks)}</td></tr>'
         for one in found
     )
@@ -149,11 +136,9 @@ def as_html(found: Sequence[UnitProgress], folder: Path) -> str:
         f'<th scope="col" style="text-align:left">{head}</th>'
         for head in ("", said("unit"), said("exercises passed"), said("points from checks"))
     )
-    link = f'<p class="head">{html.escape(sentence)}</p>'
-    if go_on is not None:
-        link = f'<p class="head"><a href="{_address(go_on.unit, folder, here)}">{html.escape(sentence)}</a></p>'
+    link = html.escape(sentence) if go_on is None else _link(go_on.unit, sentence, folder, here)
     return (
-        f'{STYLE}<div class="ag ok" role="status">{link}'
+        f'{STYLE}<div class="ag ok" role="status"><p class="head">{link}</p>'
         f'<table class="wide"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
         f'<p class="quiet">{html.escape(_total(found))}</p></div>'
     )
@@ -193,12 +178,8 @@ def _bar(one: UnitProgress) -> str:
     return f'<span aria-hidden="true">{marks}</span>'
 
 
-def _address(unit: UnitEntry, folder: Path, here: Path) -> str:
+def _link(unit: UnitEntry, words: str, folder: Path, here: Path) -> str:
     target = str(folder / unit.notebook)
     with contextlib.suppress(ValueError):  # on Windows another drive has no relative path
         target = os.path.relpath(target, here)
-    return html.escape(Path(target).as_posix())
-
-
-def _link(unit: UnitEntry, folder: Path, here: Path) -> str:
-    return f'<a href="{_address(unit, folder, here)}">{html.escape(unit.title)}</a>'
+    return f'<a href="{html.escape(Path(target).as_posix())}">{html.escape(words)}</a>'

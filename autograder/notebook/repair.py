@@ -6,7 +6,6 @@ The grader rebuilds every submission, so most of this costs no points there. Sai
 from __future__ import annotations
 
 import ast
-import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ def examine(path: Path, unit: UnitCases) -> Examined:
     cells = tree.get("cells") if isinstance(tree, dict) else None
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells) or tree.get("nbformat") != 4:
         return _problem(f"{path.name} is not a notebook in format 4. Open it in JupyterLab and save it.")
-    looking = _Looking(copy.deepcopy(tree), unit)
+    looking = _Looking(tree, unit)
     looking.file(path, len(data))
     looking.metadata()
     for exercise in unit.exercises:
@@ -134,11 +133,8 @@ class _Looking:
         found = self._with_id(name)
         defining = [i for i in found if name in defined_names(self.cells[i]["source"])]
         if not found:
-            defining = [
-                i
-                for i, cell in enumerate(self.cells)
-                if not grade_id_of(cell) and name in defined_names(cell["source"])
-            ]
+            unmarked = [i for i, cell in enumerate(self.cells) if not grade_id_of(cell)]
+            defining = [i for i in unmarked if name in defined_names(self.cells[i]["source"])]
             if not defining:
                 self.say(
                     "problem",

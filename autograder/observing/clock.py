@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import timeit
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -156,15 +157,7 @@ def _library_folders() -> tuple[str, ...]:
 @functools.cache
 def slowness() -> float:
     """How many times slower than an ordinary machine this one computes; 1 where it is as fast or faster."""
-    best = min(_seconds_of(_work) for _ in range(5))
-    return max(1.0, best / _USUAL)
-
-
-def _seconds_of(work: object) -> float:
-    begun = time.thread_time()
-    assert callable(work)
-    work()
-    return time.thread_time() - begun
+    return max(1.0, min(timeit.repeat(_work, timer=time.thread_time, repeat=5, number=1)) / _USUAL)
 
 
 def _work() -> int:

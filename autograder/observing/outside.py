@@ -56,7 +56,7 @@ _MOST_LEFT_OUT = 3
 
 
 class NotStarted(RuntimeError):
-    """A process ended or hung before it ran any of the submission: no fault of the submission."""
+    """A process ended, hung or cannot be started before it runs any of the submission: no fault of the submission."""
 
 
 class Process(Protocol):
@@ -130,37 +130,32 @@ def observe_by(
     without the cell in which it happened. What is not observed when the time for everything is up is out of time.
     Raises NotStarted where no process can be had.
     """
-    return _Observing(start, blocks, whole_file, exercises, times or TimeLimits()).outcome()
+    return _Observing(start, list(blocks), whole_file, list(exercises), times or TimeLimits()).outcome()
 
 
 _HANGING = ("OutOfTime", "Waited")
 
 
+@dataclass
 class _Observing:
     """The processes of one submission, one after the other."""
 
-    def __init__(
-        self,
-        start: Start,
-        blocks: Sequence[Block],
-        whole_file: bool,
-        exercises: Sequence[ExerciseCases],
-        times: TimeLimits,
-    ) -> None:
-        self.start = start
-        self.blocks = list(blocks)
-        self.whole_file = whole_file
-        self.pending = list(exercises)
-        self.times = times
-        self.deadline = time.monotonic() + times.wall
-        self.sightings: dict[str, Sighting] = {}
-        self.outputs: dict[str, Any] = {}
-        self.incidents: list[str] = []
-        self.left_out: dict[str, str] = {}
-        """Why a name is missing, for the names that a cell which was left out defines."""
-        self.cells_left_out = 0
-        self.seconds: dict[str, float] = {}
-        self.lap = time.monotonic()
+    start: Start
+    blocks: list[Block]
+    whole_file: bool
+    pending: list[ExerciseCases]
+    times: TimeLimits
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    incidents: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why a name is missing, for the names that a cell which was left out defines."""
+    cells_left_out: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    lap: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.lap + self.times.wall
 
     def outcome(self) -> Outside:
         while self.pending:
@@ -171,12 +166,11 @@ class _Observing:
             process = self.start(_request_for(self.blocks, self.whole_file, self.pending, self.times))
             frames = Frames(process.answers)
             try:
-                if self._run_cells(process, frames):
-                    self._lap("cells")
+                ran = self._run_cells(process, frames)
+                self._lap("cells")
+                if ran:
                     self._watch_exercises(process, frames)
                     self._lap("exercises")
-                else:
-                    self._lap("cells")
             finally:
                 frames.close()
                 process.stop()
@@ -258,23 +252,19 @@ class _Observing:
         self, frames: Frames, seconds: float, process: Process, when: str, imports: float = 0.0
     ) -> dict[str, Any] | Fault:
         """The next frame of a process that may compute for so long, or wait for `patience` times as long."""
-        most = (
-            2 * seconds + imports
-        ) * slowness() + self.times.grace  # it watches its own time, and is quicker where it can
+        # it watches its own time, and is quicker where it can
+        most = (2 * seconds + imports) * slowness() + self.times.grace
         wall = (self.times.patience * seconds + imports) * slowness()
         end = min(time.monotonic() + wall, self.deadline) + self.times.grace
         before = process.computed() or 0.0
         while True:
             try:
                 frame = frames.next(min(_LOOK, end - time.monotonic()))
-                break
+                return Fault("Died", f"the process ended {when}{process.ending()}.") if frame is None else frame
             except NoFrame:
                 computed = (process.computed() or 0.0) - before
                 if computed > most or time.monotonic() > end:
                     return Fault("OutOfTime" if computed > seconds * slowness() else "Waited", f"{seconds:g}")
-        if frame is None:
-            return Fault("Died", f"the process ended {when}{process.ending()}.")
-        return frame
 
     def _explained(self, key: str, sighting: Sighting) -> Sighting:
         name = key.rpartition("/")[0]

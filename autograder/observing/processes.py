@@ -23,9 +23,10 @@ from typing import IO, Any
 from ..formats.cases import ExerciseCases
 from ..formats.notebook_file import Block
 from .clock import slowness
-from .outside import Process, TimeLimits
+from .outside import NotStarted, Process, TimeLimits
 from .readiness import needed_modules
-from .sandbox import Isolation, Limits, available
+from .sandbox.isolation import Isolation, available
+from .sandbox.limits import Limits
 from .temporary import remove, temporary_folder
 
 _READY_SECONDS = 900.0
@@ -40,10 +41,6 @@ def modules_for(blocks: Iterable[Block], exercises: Iterable[ExerciseCases]) -> 
     """What to have warm for a few submissions: what their text imports, and what it takes to observe them."""
     named = {found for block in blocks for found in _SLOW_IMPORT.findall(block.source)}
     return needed_modules(exercises) | named
-
-
-class RunnerError(RuntimeError):
-    """The warm process cannot be started or does not answer: a fault of the installation, not of a submission."""
 
 
 class WarmProcess:
@@ -70,7 +67,7 @@ class WarmProcess:
         self.close()
 
     def start(self) -> None:
-        """Start the warm process where it is not running and can be forked. Raises RunnerError."""
+        """Start the warm process where it is not running and can be forked. Raises NotStarted."""
         if not can_fork() or (self._process is not None and self._process.poll() is None):
             return
         self.close()
@@ -89,10 +86,10 @@ class WarmProcess:
             ours.settimeout(_READY_SECONDS)
             try:
                 self._line()
-            except RunnerError:
+            except NotStarted:
                 complaints.seek(0)
                 told = complaints.read()[-600:].decode("utf-8", "replace").strip().splitlines()
-                raise RunnerError(
+                raise NotStarted(
                     "the process that runs submissions could not start" + (f": {told[-1]}" if told else ".")
                 ) from None
 
@@ -147,9 +144,9 @@ class WarmProcess:
         try:
             line = self._lines.readline()
         except OSError as error:
-            raise RunnerError("the process that runs submissions does not answer.") from error
+            raise NotStarted("the process that runs submissions does not answer.") from error
         if not line:
-            raise RunnerError("the process that runs submissions has ended.")
+            raise NotStarted("the process that runs submissions has ended.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

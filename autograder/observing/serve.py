@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +31,16 @@ def serve_request(shell: Any, data: bytes, answers_out: int) -> None:
     if torch := sys.modules.get("torch"):  # where it is imported later, it begins at a place of its own
         torch.manual_seed(0)
     with os.fdopen(answers_out, "wb") as answers:
-        serve(unpack(data), shell, _emit_to(answers))
+
+        def emit(frame: dict[str, Any]) -> None:
+            packed = pack(frame)
+            answers.write(FRAME.pack(len(packed)) + packed)
+            answers.flush()
+
+        _serve(unpack(data), shell, emit)
 
 
-def serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
+def _serve(request: Mapping[str, Any], shell: Any, emit: Emit) -> None:
     """Run the request's blocks, then observe its exercises one by one and emit a frame for each.
 
     request: {"blocks": [{"source", "name", "is_setup"}, ...], "whole_file": bool, "cell_limit": seconds for one block,
@@ -88,14 +94,3 @@ def _sighting(exercise: Mapping[str, Any], ran: Ran, patience: float) -> Sightin
         allowed=allowed_parts(exercise["unit"], name, exercise["replaces"]),
     )
     return explained(sighting, ran)
-
-
-def _emit_to(answers: IO[bytes]) -> Emit:
-    """Write frames to a stream: a length, then packed values."""
-
-    def emit(frame: dict[str, Any]) -> None:
-        data = pack(frame)
-        answers.write(FRAME.pack(len(data)) + data)
-        answers.flush()
-
-    return emit

@@ -188,12 +188,7 @@ def _run_piece(shell: Any, source: str, budget: Budget) -> tuple[list[dict[str, 
     if error is not None:
         fault = _fault(error, source, limit)
         outputs.append(
-            {
-                "output_type": "error",
-                "ename": fault.type_name,
-                "evalue": fault.message,
-                "traceback": [_where(fault)],
-            }
+            {"output_type": "error", "ename": fault.type_name, "evalue": fault.message, "traceback": [_where(fault)]}
         )
     return outputs, fault
 

@@ -8,11 +8,9 @@ submission (the request to read, the answers to write); back go JSON lines: the 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
-import platform
 import signal
 import socket
 import sys
@@ -22,11 +20,11 @@ from typing import Any, NoReturn
 
 from .. import library
 from .readiness import import_now
-from .sandbox import Limits, explain_status
+from .sandbox import kernel
+from .sandbox.limits import Limits, explain_status
 from .serve import serve_request
 from .session import open_shell
 
-_PR_SET_PDEATHSIG = 1
 _PATIENCE = 1.0
 
 
@@ -36,12 +34,11 @@ def main() -> None:
         _answer_once(frozenset(words[1:]))
     control = socket.socket(fileno=os.dup(0))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     shell = warm_up(frozenset(words))
     _say(control, {"ready": True})
-    while (order := _next_order(control)) is not None:
-        command, descriptors = order
-        _serve_one(control, shell, command, descriptors)
+    while (order := socket.recv_fds(control, 65536, 2))[0]:
+        _serve_one(control, shell, json.loads(order[0]), order[1])
 
 
 def _answer_once(modules: frozenset[str]) -> NoReturn:
@@ -91,13 +88,6 @@ def _warm_matplotlib() -> None:
     plt.close("all")
 
 
-def _next_order(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    data, descriptors, _, _ = socket.recv_fds(control, 65536, 2)
-    if not data:
-        return None
-    return json.loads(data), list(descriptors)
-
-
 def _say(control: socket.socket, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         control.sendall(json.dumps(message).encode() + b"\n")
@@ -137,13 +127,13 @@ def _wait(control: socket.socket, pid: int) -> int:
 
 
 def _end(pid: int) -> int:
-    if platform.system() == "Linux":
-        from .sandbox import terminate
+    if sys.platform != "linux":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        return os.waitpid(pid, 0)[1]
+    from .sandbox.process import terminate
 
-        return terminate(pid)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
+    return terminate(pid)
 
 
 def _child(
@@ -162,7 +152,7 @@ def _child(
         sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # type: ignore[misc]  # noqa: SIM115
         control.close()
         if command["confined"]:
-            from .sandbox import confine
+            from .sandbox.confinement import confine
 
             confine(
                 Path(command["workdir"]),
@@ -179,8 +169,6 @@ def _child(
         serve_request(shell, data, answers_out)
         code = 0
     except BaseException as error:  # told to the worker, who shows it to the instructor
-        with contextlib.suppress(BaseException):
-            os.write(answers_out, b"")
         code = 97 if type(error).__name__ in ("SandboxError", "OSError", "PermissionError") else 1
     finally:
         os._exit(code)

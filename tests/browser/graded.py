@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 from tests.browser.lab_server import REPOSITORY, LabServer
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from autograder.__main__ import main
 from autograder.authoring.parse import Lesson, kept_file, parse_lesson, unit_stem, units
 from autograder.formats.course import KEEP_NOTHING
 from autograder.notebook import my_transformer
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 
 from .learner import language_of, pasted
 

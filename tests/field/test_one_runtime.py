@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 
 from .callers import Answers, Told, by_check, by_grade, by_nbgrader, by_preflight
 from .conftest import Solved

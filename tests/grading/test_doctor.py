@@ -9,8 +9,7 @@ import pytest
 
 from autograder.grading import doctor
 from autograder.grading.doctor import Line, render, report
-from autograder.observing.sandbox import Isolation
-from autograder.observing.sandbox.isolation import Fact
+from autograder.observing.sandbox.isolation import Fact, Isolation
 
 ALL_WALLS = Isolation("Linux", True, "namespaces", (Fact("seccomp", True, "Seccomp: yes."),), ())
 NO_NAMESPACES = Isolation("Linux", False, "filters", (Fact("pid_namespace", False, "PID: refused."),), ())

@@ -25,7 +25,7 @@ from autograder.grading.sample_class import make_class
 from autograder.grading.submission import submission_digest, submission_files
 from autograder.judging.weights import MAX_FILE_BYTES
 from autograder.observing.outside import TimeLimits
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 from tests.authoring.writing import write_lesson
 from tests.grading.executors import Inline
 from tests.judging.tiny_translator import trained

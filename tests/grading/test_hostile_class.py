@@ -16,7 +16,7 @@ from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.record import ExerciseGrade, Record
 from autograder.grading.reports import write_reports
 from autograder.observing.outside import TimeLimits
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 from tests.grading.hostile import CASES, Case
 from tests.grading.processes import adopt_orphans, descendants, wait_for_none
 from tests.grading.small_course import FULL, NAME, UNIT

@@ -24,7 +24,7 @@ from autograder.grading.pipeline import Outcome, local_executor, plan, run
 from autograder.grading.record import Record
 from autograder.observing import processes, temporary
 from autograder.observing.outside import TimeLimits
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 from tests.grading.executors import Fragile, Inline
 from tests.grading.processes import adopt_orphans, descendants, wait_for_none
 from tests.grading.small_course import UNIT, Submission, submitted_folder

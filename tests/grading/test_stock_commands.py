@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 
 from autograder.grading.pipeline import local_executor, plan, run
 from autograder.observing.outside import TimeLimits
-from autograder.observing.sandbox import available
+from autograder.observing.sandbox.isolation import available
 from tests.grading.small_course import UNIT, Submission
 
 pytestmark = [

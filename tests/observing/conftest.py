@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from autograder.observing.sandbox import Limits, Outcome, available, collect, spawn
+from autograder.observing.sandbox.isolation import available
+from autograder.observing.sandbox.limits import Limits
+from autograder.observing.sandbox.process import Outcome, collect, spawn
 
 SMALL = Limits(memory=512 << 20, cpu=20, wall=30.0, folder_bytes=8 << 20, file_size=4 << 20)
 

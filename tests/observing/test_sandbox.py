@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.observing import sandbox
-from autograder.observing.sandbox import kernel
+from autograder.observing.sandbox import kernel, process
 from tests.observing.conftest import Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
@@ -420,16 +419,16 @@ def test_more_than_one_thread_is_refused_before_any_wall(confined: Confined) -> 
     import threading
 
     waiting = threading.Event()
-    original = sandbox.process.confine
+    original = process.confine
 
     def with_thread(*given: object, **named: object) -> None:
         threading.Thread(target=waiting.wait, daemon=True).start()
         original(*given, **named)  # type: ignore[arg-type]
 
-    sandbox.process.confine = with_thread  # type: ignore[assignment]
+    process.confine = with_thread  # type: ignore[assignment]
     try:
         outcome = confined.run(lambda: print("ran"))
     finally:
-        sandbox.process.confine = original
+        process.confine = original
     assert b"one thread" in outcome.output
     assert b"ran" not in outcome.output.splitlines()

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder.observing import sandbox
-from autograder.observing.sandbox import Isolation, IsolationRefused, Limits, explain_status, require, spawn, terminate
+from autograder.observing.sandbox.isolation import Isolation, IsolationRefused, available, require
+from autograder.observing.sandbox.limits import Limits, explain_status
+from autograder.observing.sandbox.process import spawn, terminate
 from tests.observing.conftest import SMALL, Confined
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is made of Linux kernel features")
@@ -286,7 +287,8 @@ def test_when_the_grader_is_killed_everything_dies(confined: Confined) -> None:
     program = f"""
         import os, signal
         from pathlib import Path
-        from autograder.observing.sandbox import Limits, confine
+        from autograder.observing.sandbox.confinement import confine
+        from autograder.observing.sandbox.limits import Limits
         grader = os.getpid()
         if not os.fork():
             confine(Path({str(confined.workdir)!r}), [], Limits(), keep=[{writing}], parent=grader,
@@ -328,7 +330,7 @@ def test_enough_isolation_is_accepted() -> None:
 
 def test_the_walls_stand_wherever_the_kernel_offers_what_they_need() -> None:
     """Without this a broken sandbox would skip its own tests as if the kernel were to blame."""
-    found = sandbox.available()
+    found = available()
     offered = {fact.name: fact.holds for fact in found.facts}
     if not (offered["landlock"] and offered["seccomp"]):
         pytest.skip("this kernel offers no Landlock or no system call filter")
@@ -342,7 +344,7 @@ def test_on_other_systems_it_says_plainly_that_it_is_not_available(
     monkeypatch: pytest.MonkeyPatch, platform_name: str, word: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform_name)
-    found = sandbox.available.__wrapped__()
+    found = available.__wrapped__()
     assert not found.enough
     assert word in found.missing[0]
     assert "run the grader on Linux" in found.missing[0]

@@ -21,7 +21,8 @@ import IPython, matplotlib, numpy, torch
 matplotlib.use("Agg")
 import matplotlib.pyplot
 from IPython.core.interactiveshell import InteractiveShell
-from autograder.observing.sandbox import Limits, collect, spawn
+from autograder.observing.sandbox.limits import Limits
+from autograder.observing.sandbox.process import collect, spawn
 
 torch.set_num_threads(1)
 torch.randn(600, 600) @ torch.randn(600, 600)   # warm, and with one thread: rule 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 import shutil
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from ..submission import TIMESTAMP, read_regular
+from ..submission import TIMESTAMP, files_digest, read_regular
 from .archives import MAX_FILE, Unusable
 
 EARLIER = "earlier"
@@ -75,13 +74,8 @@ def kept_name(name: str) -> str:
 
 
 def _kept_at(root: Path, student: str, unit: str, files: Mapping[str, bytes]) -> Path:
-    digest = hashlib.sha256()
-    for name, data in sorted(files.items()):
-        if name != TIMESTAMP:
-            digest.update(
-                hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + hashlib.sha256(data).digest()
-            )
-    return root / student / EARLIER / unit / digest.hexdigest()[:12]
+    digest = files_digest({name: data for name, data in files.items() if name != TIMESTAMP})
+    return root / student / EARLIER / unit / digest[:12]
 
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> Path:

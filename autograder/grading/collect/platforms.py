@@ -96,18 +96,17 @@ def recognised(items: Sequence[Item], stem: str, roster: Roster, zone: tzinfo | 
     if form is _GRADESCOPE and metadata:
         yield from _gradescope(metadata, items)
         return
-    readers: dict[re.Pattern[str] | None, Callable[[Item], HandedIn | None]] = {
+    readers: dict[re.Pattern[str], _Reader] = {
         _CANVAS: _canvas,
         _MOODLE: _moodle(roster, zone),
         _BLACKBOARD: _blackboard(items, zone),
         _GOOGLE: _google,
     }
-    read = readers.get(form, _nobody)
     stamps = {item.path[0]: item for item in items if _is_stamp(item, stem)}
     for item in items:
-        found = read(item)
-        if found is not None:
-            yield found
+        found = form.fullmatch(item.path[0]) if form in readers else None
+        if form and found and not (form is _GOOGLE and len(item.path) > 1):
+            yield readers[form](item, found)
         elif not _is_stamp(item, stem):
             yield _plain(item, stem, stamps)
 
@@ -133,23 +132,17 @@ def _without_wrapper(items: Sequence[Item], roster: Roster) -> Sequence[Item]:
     return items
 
 
-def _nobody(item: Item) -> None:
-    return None
+_Reader = Callable[[Item, re.Match[str]], HandedIn]
+"""Whose a file is, from its outermost name and what that matches of the platform's form."""
 
 
-def _canvas(item: Item) -> HandedIn | None:
-    found = _CANVAS.fullmatch(item.path[0])
-    if found is None:
-        return None
+def _canvas(item: Item, found: re.Match[str]) -> HandedIn:
     who = Who(found["name"], f"{found['name']}_{found['user']}", platform_id=found["user"])
     return HandedIn(who, item, found["rest"], late=bool(found["late"]), number=int(found["file"][:15]))
 
 
-def _moodle(roster: Roster, zone: tzinfo | None) -> Callable[[Item], HandedIn | None]:
-    def read(item: Item) -> HandedIn | None:
-        found = _MOODLE.fullmatch(item.path[0])
-        if found is None:
-            return None
+def _moodle(roster: Roster, zone: tzinfo | None) -> _Reader:
+    def read(item: Item, found: re.Match[str]) -> HandedIn:
         learner = roster.find(participant=found["user"])
         time = moment(learner.handed_in, zone) if learner and learner.handed_in else None
         name = item.name if len(item.path) > 1 else found["rest"]
@@ -158,7 +151,7 @@ def _moodle(roster: Roster, zone: tzinfo | None) -> Callable[[Item], HandedIn | 
     return read
 
 
-def _blackboard(items: Iterable[Item], zone: tzinfo | None) -> Callable[[Item], HandedIn | None]:
+def _blackboard(items: Iterable[Item], zone: tzinfo | None) -> _Reader:
     """Beside each attempt lies a text that says whose it is, and when it was handed in, zone included."""
     told: dict[str, Mapping[str, str]] = {}
     for item in items:
@@ -166,10 +159,7 @@ def _blackboard(items: Iterable[Item], zone: tzinfo | None) -> Callable[[Item], 
         if found and found["rest"] is None:
             told[item.path[0].removesuffix(".txt")] = _told_by_blackboard(item)
 
-    def read(item: Item) -> HandedIn | None:
-        found = _BLACKBOARD.fullmatch(item.path[0])
-        if found is None:
-            return None
+    def read(item: Item, found: re.Match[str]) -> HandedIn:
         words = told.get(f"{found['begin']}_attempt_{found['time']}", {})
         named = re.fullmatch(r"(.*) \(([^()]+)\)", words.get("Name", ""))
         name, login = named.groups() if named else (found["user"], found["user"])
@@ -189,9 +179,8 @@ def _told_by_blackboard(item: Item) -> Mapping[str, str]:
     return {key: value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
 
 
-def _google(item: Item) -> HandedIn | None:
-    found = _GOOGLE.fullmatch(item.path[0]) if len(item.path) == 1 else None
-    return HandedIn(Who(found["name"], found["name"]), item, found["rest"]) if found else None
+def _google(item: Item, found: re.Match[str]) -> HandedIn:
+    return HandedIn(Who(found["name"], found["name"]), item, found["rest"])
 
 
 def _plain(item: Item, stem: str, stamps: Mapping[str, Item]) -> HandedIn:

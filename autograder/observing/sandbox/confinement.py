@@ -41,23 +41,19 @@ def confine(
 ) -> None:
     """Confine the calling process; returns in the process that is to run the learner's code, and only there.
 
-    Call it in a freshly forked child with one thread, before any learner code. The calling process becomes
-    the supervisor and never returns. Where a wall cannot be built, `SandboxError` or `OSError` is raised:
-    write it down and `os._exit`, and run nothing.
+    Call it in a freshly forked child with one thread, before any learner code. The calling process becomes the supervisor
+    and never returns. Where a wall cannot be built, `SandboxError` or `OSError` is raised: `os._exit`, and run nothing.
 
-    workdir      existing folder of this submission. Its files are *copied* into a private one at the same
-                 path, which is gone when the submission ends; links and special files are left out
-    readable     folders and files to read besides Python, its packages and the system libraries. Never the
-                 course folder: name the packages inside it that the submission needs
-    keep         descriptors that stay open. Give 1 and 2 a pipe each beforehand, and one more for the
-                 answers; descriptor 0 becomes /dev/null
+    workdir      existing folder of this submission. Its files are *copied* into a private one at the same path, which is
+                 gone when the submission ends; links and special files are left out
+    readable     folders and files to read besides Python, its packages and the system libraries. Never the course folder:
+                 name the packages inside it that the submission needs
+    keep         descriptors that stay open; descriptor 0 becomes /dev/null
     parent       process id of the warm process, taken before the fork: a parent that died in between is noticed
-    namespaces   False leaves namespaces out and relies on Landlock and the system call filter alone, for
-                 kernels and containers that refuse namespaces
+    namespaces   False relies on Landlock and the system call filter alone, for kernels and containers that refuse namespaces
 
-    What the walls cannot do: the child inherits the memory of the warm process. Whatever that process has
-    ever held (expected values, hidden cases, tokens in variables) a submission can read. Keep it out of
-    there.
+    What the walls cannot do: the child inherits the memory of the warm process. What that has ever held (expected values,
+    hidden cases, tokens in variables) a submission can read. Keep it out of there.
     """
     if len(os.listdir("/proc/self/task")) != 1:
         raise SandboxError("confine needs a child with one thread: call it right after the fork.")
@@ -122,25 +118,16 @@ def _settle_signals() -> None:
     """Default handlers, all blocked: the supervisor waits for signals, the submission unblocks them last."""
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    for number in (
-        signal.SIGTERM,
-        signal.SIGCHLD,
-        signal.SIGHUP,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-        signal.SIGALRM,
-    ):
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _identity(namespaces: bool) -> tuple[int, int]:
-    """The user and group that learner code runs as. For root: a number that nobody uses, another for each
-    child.
+    """The user and group that learner code runs as. For root: a number that nobody uses, another for each child.
 
-    Root is exempt from RLIMIT_NPROC and passes every permission, and submissions with one number would share
-    a count.
+    Root is exempt from RLIMIT_NPROC and passes every permission, and submissions with one number would share a count.
     """
     if os.geteuid() != 0 or not namespaces:
         return os.geteuid(), os.getegid()
@@ -246,8 +233,7 @@ def _set_resource_limits(limits: Limits, inherited: tuple[int, int], *, own_task
     data, space = inherited
     bounds = {
         resource.RLIMIT_CORE: 0,
-        # RLIMIT_DATA counts private writable memory only; the address space is a second, wider fence for the
-        # rest.
+        # RLIMIT_DATA counts private writable memory only; the address space is a second, wider fence for the rest.
         resource.RLIMIT_DATA: data + limits.memory,
         resource.RLIMIT_AS: space + limits.memory + limits.folder_bytes + _THREAD_RESERVE * limits.tasks,
         resource.RLIMIT_FSIZE: limits.file_size,

@@ -71,8 +71,7 @@ def build_root(workdir: str, readable: Sequence[str], folder_bytes: int, owner: 
     given = os.open(workdir, os.O_PATH | os.O_DIRECTORY)
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     links = {folder: os.readlink(folder) for folder in SYSTEM_FOLDERS if os.path.islink(folder)}
-    # Any folder that exists will do as the place to build: nobody else sees what is mounted on it.
-    root = workdir
+    root = workdir  # any folder that exists will do as the place to build: nobody else sees what is mounted on it
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m,nr_inodes=4096")
     for folder, target in links.items():
         os.symlink(target.lstrip("/"), root + folder)

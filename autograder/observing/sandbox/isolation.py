@@ -73,8 +73,7 @@ def available() -> Isolation:
         reason = "The sandbox knows 64-bit x86_64 and aarch64 processors only."
         return Isolation("Linux", os.geteuid() == 0, "none", (), (reason,))
     root = os.geteuid() == 0
-    abi = landlock.version()
-    facts = [*_namespace_facts(root), *_process_facts(abi)]
+    facts = _facts(root, landlock.version())
     with_namespaces = _rehearse(namespaces=True)
     alone = _rehearse(namespaces=False) if with_namespaces else ""
     rehearsal = alone or with_namespaces
@@ -123,27 +122,10 @@ def _enter(flag: int, root: bool) -> None:
         kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
 
 
-def _namespace_facts(root: bool) -> list[Fact]:
-    kinds = (
-        (
-            "user_namespace",
-            kernel.CLONE_NEWUSER,
-            "User namespaces",
-            "an ordinary user's way to the other ones",
-        ),
-        ("pid_namespace", kernel.CLONE_NEWPID, "PID namespaces", "no other process to see, none survives"),
-        ("network_namespace", kernel.CLONE_NEWNET, "Network namespaces", "a network without a way out"),
-        ("mount_namespace", kernel.CLONE_NEWNS, "Mount namespaces", "a private tree of files"),
-        ("ipc_namespace", kernel.CLONE_NEWIPC, "IPC namespaces", "no shared memory with others"),
-    )
-    facts = []
-    for name, flag, title, purpose in kinds:
-        holds = _tried(partial(_enter, flag, root))
-        facts.append(Fact(name, holds, f"{title} ({purpose}): {'yes' if holds else 'refused by this system'}."))
-    return facts
+def _facts(root: bool, abi: int) -> list[Fact]:
+    def enter(flag: int) -> Callable[[], None]:
+        return partial(_enter, flag, root)
 
-
-def _process_facts(abi: int) -> list[Fact]:
     def install_filter() -> None:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         seccomp.install(private_mounts=False)
@@ -163,7 +145,12 @@ def _process_facts(abi: int) -> list[Fact]:
         + (", no TCP" if abi >= 4 else "") + (", no signals outward." if abi >= 6 else ".")
         if abi else "Landlock is missing: it needs Linux 5.13 or newer that lists `landlock` in `lsm=`."
     )  # fmt: skip
-    tried = (
+    tried: tuple[tuple[str, Callable[[], object], str], ...] = (
+        ("user_namespace", enter(kernel.CLONE_NEWUSER), "User namespaces (an ordinary user's way to the other ones)"),
+        ("pid_namespace", enter(kernel.CLONE_NEWPID), "PID namespaces (no other process to see, none survives)"),
+        ("network_namespace", enter(kernel.CLONE_NEWNET), "Network namespaces (a network without a way out)"),
+        ("mount_namespace", enter(kernel.CLONE_NEWNS), "Mount namespaces (a private tree of files)"),
+        ("ipc_namespace", enter(kernel.CLONE_NEWIPC), "IPC namespaces (no shared memory with others)"),
         ("seccomp", install_filter, "System call filter (seccomp)"),
         ("no_new_privs", lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1), "No new privileges"),
         ("parent_death", lambda: kernel.prctl(kernel.PR_SET_PDEATHSIG, 9), "Death with the parent"),

@@ -165,16 +165,12 @@ def close_descriptors_except(kept: set[int]) -> None:
 def erase_environment() -> None:
     """Empty the environment and overwrite the block that the kernel shows as /proc/self/environ.
 
-    The trap: emptying `os.environ` alone leaves the first bytes of the process where any code in it can read
-    them.
+    The trap: emptying `os.environ` alone leaves the first bytes of the process where any code in it can read them.
     """
     os.environ.clear()
     _libc().clearenv()
     with open("/proc/self/stat", "rb") as handle:
         fields = handle.read().rpartition(b")")[2].split()
-    start, end = (
-        int(fields[47]),
-        int(fields[48]),
-    )  # env_start and env_end, proc(5), counted from the state field
+    start, end = int(fields[47]), int(fields[48])  # env_start and env_end, proc(5), counted from the state field
     if 0 < start < end:
         ctypes.memset(start, 0, end - start)

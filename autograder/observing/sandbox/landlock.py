@@ -14,15 +14,7 @@ from collections.abc import Iterable
 from autograder.observing.sandbox import kernel
 
 # Rights by bit, linux/landlock.h. Bits 0 to 12 came with version 1, then REFER 2, TRUNCATE 3, IOCTL_DEV 5.
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REFER, _TRUNCATE, _IOCTL_DEV = (
-    1,
-    2,
-    4,
-    8,
-    1 << 13,
-    1 << 14,
-    1 << 15,
-)
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REFER, _TRUNCATE, _IOCTL_DEV = (1, 2, 4, 8, 1 << 13, 1 << 14, 1 << 15)
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
 _FIRST_VERSION = (1 << 13) - 1
 _TCP = 0b11
@@ -51,8 +43,7 @@ def _handled(abi: int) -> int:
 
 
 def restrict(rules: Iterable[tuple[str, int]]) -> None:
-    """Allow each path (a file, or a folder with all below it) its rights and refuse every other opening of a
-    file.
+    """Allow each path (a file, or a folder with all below it) its rights and refuse every other opening of a file.
 
     A path that does not exist is passed over: what is not there needs no permission. Needs no_new_privs.
     """

@@ -19,8 +19,7 @@ class Limits:
     wall        elapsed seconds; the supervisor beside the submission holds it, not the submission
     file_size   largest file that can be written (RLIMIT_FSIZE)
     open_files  descriptors (RLIMIT_NOFILE)
-    output      bytes of printed output that the *reader* keeps. The kernel has no such limit: whoever reads
-                the pipe has to stop here (`collect` does)
+    output      bytes of printed output that the *reader* keeps (`collect`): the kernel has no such limit
     folder_bytes     all files in the working folder together. Held by a private memory file system; where mount
                 namespaces are missing nothing holds it, and only `file_size` is left
     """
@@ -35,14 +34,13 @@ class Limits:
     folder_bytes: int = 128 * MEBIBYTE
 
     def __post_init__(self) -> None:
-        for name in ("memory", "tasks", "cpu", "wall", "file_size", "open_files", "output", "folder_bytes"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Limits.{name} must be positive, got {getattr(self, name)!r}")
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"Limits.{name} must be positive, got {value!r}")
 
 
 def explain_status(status: int, limits: Limits) -> str:
-    """A sentence for a wait status as `os.waitpid` gives it; empty where the submission ended by itself with
-    0.
+    """A sentence for a wait status as `os.waitpid` gives it; empty where the submission ended by itself with 0.
 
     A submission can end itself by any signal, so the sentence may explain lost points and must never give
     any.

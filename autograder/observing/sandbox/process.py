@@ -39,12 +39,7 @@ class Outcome:
 
 
 def spawn(
-    function: Callable[[], object],
-    workdir: Path,
-    readable: Sequence[Path],
-    limits: Limits,
-    *,
-    namespaces: bool = True,
+    function: Callable[[], object], workdir: Path, readable: Sequence[Path], limits: Limits, *, namespaces: bool = True
 ) -> Child:
     """Run `function` in a confined child whose descriptors 1 and 2 are one pipe."""
     reading, writing = os.pipe()
@@ -57,8 +52,7 @@ def spawn(
     try:
         os.dup2(writing, 1)
         os.dup2(writing, 2)
-        # The caller's own stream objects may write to descriptors that confine closes, a notebook's or
-        # pytest's.
+        # The caller's own stream objects may write to descriptors that confine closes, a notebook's or pytest's.
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
         confine(workdir, readable, limits, parent=parent, namespaces=namespaces)

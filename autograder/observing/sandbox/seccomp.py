@@ -41,8 +41,7 @@ REFUSED = (
     "fork ioprio_set pidfd_open pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo setpriority tkill vfork"
 ).split()
 
-# Refused where no private mount namespace exists: Landlock does not govern modes, owners, times and
-# attributes.
+# Refused where no private mount namespace exists: Landlock does not govern modes, owners, times and attributes.
 REFUSED_WITHOUT_MOUNTS = (
     "chown fchown fchownat file_setattr fremovexattr fsetxattr inotify_add_watch lchown lremovexattr "
     "lsetxattr removexattr removexattrat setxattr setxattrat"
@@ -85,8 +84,7 @@ def _argument_rules(own_pid: int) -> tuple[_ArgumentRule, ...]:
         _ArgumentRule("sched_setscheduler", 0, _EVERY_BIT, myself, unless=True),
         _ArgumentRule("sched_setparam", 0, _EVERY_BIT, myself, unless=True),
         _ArgumentRule("sched_setattr", 0, _EVERY_BIT, myself, unless=True),
-        # F_SETOWN, F_SETSIG and F_SETOWN_EX (FIOSETOWN, SIOCSPGRP) let a descriptor send any signal to any
-        # process.
+        # F_SETOWN, F_SETSIG and F_SETOWN_EX (FIOSETOWN, SIOCSPGRP) let a descriptor send any signal to any process.
         _ArgumentRule("fcntl", 1, _EVERY_BIT, (8, 10, 15)),
         # TIOCSTI and TIOCLINUX type into a terminal.
         _ArgumentRule("ioctl", 1, _EVERY_BIT, (0x5412, 0x541C, 0x8901, 0x8902)),
@@ -112,8 +110,7 @@ def _refuse_argument(rule: _ArgumentRule) -> bytes:
     body = _instruction(_LOAD, _ARGUMENTS_AT + 8 * rule.argument) + _instruction(_AND, rule.mask)
     for index, value in enumerate(rule.values):
         left = count - 1 - index
-        # On a match skip the remaining comparisons, and then either the jump over the refusal or the refusal
-        # itself.
+        # On a match skip the remaining comparisons, and then either the jump over the refusal or the refusal itself.
         body += _instruction(_JUMP_EQUAL, value, left + 1, 0)
     if not rule.unless:
         body += _instruction(_JUMP, 1)
