@@ -45,6 +45,8 @@ TURNED = "rows and columns have changed places: your entry [i, j] belongs to row
 wrong("transposed", (OUT, "b @ a.T"), says=TURNED)
 wrong("not-transposed", (OUT, "a @ b"),
       says="a matrix product takes rows on the left and *columns* on the right, so your rows of `a` meet the columns of `b`. Here both vectors are rows.")
+wrong("not-transposed-where-it-fits", (OUT, "a @ (b if len(b) == a.shape[1] else b.T)"),
+      says="where `b` is square, your rows of `a` meet its columns: the product fits without a transpose, and is another one. A rule must not depend on what happens to fit.")
 wrong("left-transposed", (OUT, "a.T @ b"),
       says="your product sums over the rows of `a` and `b`. The sum runs within a row, over its d numbers.")
 wrong("both-transposed", (OUT, "a.T @ b.T"), says="both arrays are transposed, so your columns of `a` meet the rows of `b`. Rows should meet rows.")
@@ -330,6 +332,9 @@ def one_size_twice(column, row):
         for j in range(len(column)):
             out[i, j] = column[i] + row[j]
     return out
+
+wrong("tiled-column", (OUT, "np.tile(column, len(row)).reshape(len(column), -1) + row"),
+      says="the numbers of `column` are laid out in the wrong order: in your table the whole column is repeated along the rows (`np.tile` does that). Row i takes `column[i]`, m times.")
 
 @wrong("reshaped-turned", says="your table has the right shape, but the sums stand in the wrong places: it was made as (m, n) and then reshaped. Reshaping does not swap axes.")
 def reshaped_turned(column, row):

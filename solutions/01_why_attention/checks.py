@@ -43,10 +43,10 @@ def two_calls(rng, d_in, d_hidden):
 @cases(dict(d_in=4, d_hidden=6), low=3)
 def wide_awake(rng, d_in, d_hidden):
     """large numbers in the token, and sums from −4 to 4 before tanh (d_in = {d_in}, d_hidden = {d_hidden})"""
-    given = draw(rng, d_in, d_hidden)
-    given["x"] *= 30
+    given = {name: np.round(64 * numbers) / 64 for name, numbers in draw(rng, d_in, d_hidden).items()}
+    given["x"] = np.round(30 * given["x"])  # few digits everywhere, so that the sums are exact in single precision too
     z = given["x"] @ given["W_x"] + given["h"] @ given["W_h"]
-    return given | dict(b=rng.permutation(np.linspace(-4, 4, d_hidden)) - z)
+    return given | dict(b=rng.permutation(np.round(64 * np.linspace(-4, 4, d_hidden)) / 64) - z)
 
 @cases(dict(d_in=3, d_hidden=5), low=3)
 def saturated(rng, d_in, d_hidden):
@@ -143,6 +143,8 @@ wrong("outer", (SUM, "x[:, None] * W_x + h @ W_h + b"), says="the token's part i
 wrong("elementwise-state", (SUM, "x @ W_x + h * W_h + b"), says="the state's part is a matrix: products that are not summed. `*` multiplies number by number; a matrix product also sums.")
 wrong("state-summed-the-other-way", (SUM, "x @ W_x + h * W_h.sum(axis=1) + b"), says="in the state's part each number of `h` meets its own row of `W_h` only: the products are summed along the rows. Number u of the new state collects from all numbers of `h`, down column u.")
 wrong("elementwise", (SUM, "x * W_x + h * W_h + b"), says="`*` multiplies number by number and sums nothing (where the shapes fit at all). Use a matrix product.")
+wrong("state-not-mixed", (SUM, "x @ W_x + h * W_h.sum(axis=0) + b"), says="in the state's part each number of `h` meets its own column of `W_h` only: `h * W_h` pairs number v of the state with column v. In the formula it meets row v.")
+wrong("large-sums-to-plus-one", (OUT, f"(lambda z: np.where(abs(z) > 20, 1, np.tanh(z)))({SUM})"), says="your new state is 1 where a sum is large, whatever the sum's sign. Far below zero tanh is −1.")
 wrong("concatenated-in-the-wrong-order", (SUM, "np.concatenate([h, x]) @ np.concatenate([W_x, W_h]) + b"), says="the vectors are joined in one order and the matrices in the other, so `h` meets rows of `W_x`.")
 wrong("two-steps", (OUT, f"[h := {OUT}, {OUT}][1]"), says="your function makes two steps. It should make one.")
 wrong("nothing-returned", (f"return {OUT}", OUT), says="your function ends without giving anything back: is a `return` missing?")
@@ -223,6 +225,8 @@ def causal_conv1d(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return torch.nn.functional.conv1d(padded[None], taps.permute(2, 1, 0))[0].T.contiguous().numpy()
 
 # %% exercise="causal_conv1d" part="variants"
+without("far apart", "far apart, the other way round", because="dozens of products of thousands nearly cancel now and then, and leave single precision no digit")
+
 @cases(dict(seq=6, width=3, d_in=4, d_out=5), dict(seq=9, width=4, d_in=3, d_out=2))
 def drawn(rng, seq, width, d_in, d_out):
     """{seq} tokens of {d_in} numbers, a kernel of width {width}, {d_out} numbers out"""
@@ -346,6 +350,9 @@ wrong("nothing-returned", ("return out", "out"), says="your function ends withou
 def short_windows_meet_the_first_matrices(x, kernel):
     windows = [x[max(0, t + 1 - len(kernel)) : t + 1] for t in range(len(x))]
     return np.array([np.einsum("wi,wio->o", window, kernel[: len(window)]) for window in windows])
+
+wrong("kernel-cut-at-its-end", ("width = len(kernel)", "width = min(len(kernel), len(x))"),
+      says="with fewer tokens than the kernel is wide, the *first* matrices of the kernel are used and the last are left out. The last one meets the token itself, whatever the length.")
 
 @wrong("short-sequences", says="with fewer tokens than the kernel is wide, your slices no longer fit. Pad first, or stop the window at the first token.")
 def short_sequences(x, kernel):

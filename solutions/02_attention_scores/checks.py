@@ -46,6 +46,11 @@ def rows_far_apart(rng):
     return dict(x=rng.normal(size=(3, 4)) + np.array([[0.0], [-800.0], [900.0]]))
 
 @cases()
+def one_far_below(rng):
+    """one score far below the others: [1, 2, −3000]"""
+    return dict(x=np.array([1.0, 2.0, -3000.0]))
+
+@cases()
 def far_below_zero(rng):
     """scores all far below zero: [-4000, -1100, -1101, -4000]"""
     return dict(x=np.array([-4000.0, -1100.0, -1101.0, -4000.0]))
@@ -69,6 +74,8 @@ wrong("first-subtracted", ("np.max(x, axis=axis, keepdims=True)", "np.take(x, [0
       says="your softmax subtracts the first score of each slice. Another may be hundreds above it, and exp overflows. Subtract the largest score.")
 wrong("global-max-hidden", (MAX, "np.max(x)"), (OUT, f"np.nan_to_num({OUT})"),
       says="your softmax subtracts the largest score of the whole array, and where a row far below it becomes 0 / 0, the NaN is replaced: that row's weights are all 0. Take the maximum along `axis`.")
+wrong("maximum-from-zero", (MAX, "np.max(x, axis=axis, keepdims=True, initial=0)"),
+      says="where all scores of a slice lie far below zero, your softmax subtracts 0 (does your maximum start from 0?), and the slice becomes 0 / 0. Subtract the largest of the scores themselves, which may be negative.")
 wrong("largest-size-subtracted", (MAX, "np.max(np.abs(x), axis=axis, keepdims=True)"),
       says="your softmax subtracts the largest *size* of the scores, their sign left out. Where all scores are far below zero, that lies far above them, and a row becomes 0 / 0. Subtract the largest score itself.")
 wrong("overflow-hidden", (f"x - {MAX}", "x"), (OUT, f"np.nan_to_num({OUT})"),
@@ -306,6 +313,8 @@ for size in ("ROOT", "WIDTH", "INPUTS"):
     by = {"ROOT": "√d_k", "WIDTH": "d_k", "INPUTS": "√d_in"}[size]
     for name in ("roles-swapped", "query-matrix-twice", "key-matrix-twice", "first-vector-twice", "second-vector-twice"):
         wrong(f"{name}+divided-by-{by}", *mistakes[name][0], scaled, says=f"two things at once. Your score is divided by {by}, and this one is not scaled. And {mistakes[name][1]}")
+wrong("matrices-reshaped", (QUERY, "a_i @ W_q.reshape(len(a_i), -1)"), (KEY, "a_j @ W_k.reshape(len(a_j), -1)"),
+      says="your matrices are reshaped to (d_in, d_k), which cuts their rows to pieces. Each row of `W_q` and of `W_k` meets a whole input vector: a transpose keeps rows together, `reshape` does not.")
 wrong("no-matrices+scaled", (QUERY, "a_i"), (KEY, "a_j"), (DOT, INPUTS),
       says="your score is the dot product of the inputs themselves, divided by √d_in. Make the query and the key first, each with its matrix; and do not scale.")
 wrong("products-not-summed", (DOT, "query * key"),
@@ -442,6 +451,26 @@ def below_zero(rng, d_in, d_k):
     wanted = -(int(rng.integers(60, 90)) / 100 + 0.0043)  # far from a number of two decimals
     return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=w + (wanted - w @ squashed) * squashed / (squashed @ squashed))
 
+def with_sums(rng, d_in, sums):
+    """Inputs whose numbers before tanh are these."""
+    d_k = len(sums)
+    a_i, a_j = rng.uniform(0.5, 1.5, size=(2, d_in)) * rng.choice([-1, 1], size=(2, d_in))
+    W_q = rng.normal(size=(d_k, d_in)) / 4
+    W_k = np.outer(sums - W_q @ a_i, a_j) / (a_j @ a_j)
+    return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=rng.uniform(1, 2, size=d_k) * np.sign(sums))
+
+@cases(dict(d_in=4, d_k=3), low=3)
+def small_sums(rng, d_in, d_k):
+    """sums between −0.25 and 0.25 before tanh (d_in = {d_in}, d_k = {d_k})"""
+    return with_sums(rng, d_in, rng.uniform(0.15, 0.25, size=d_k) * rng.choice([-1, 1], size=d_k))
+
+@cases(dict(d_in=3, d_k=4), low=3)
+def large_beside_small(rng, d_in, d_k):
+    """one sum of 30 to 80 beside others below 1 before tanh (d_in = {d_in}, d_k = {d_k})"""
+    sums = rng.uniform(0.3, 0.8, size=d_k) * rng.choice([-1, 1], size=d_k)
+    sums[0] *= 100
+    return with_sums(rng, d_in, sums)
+
 QUERY, KEY, SCORE = "W_q @ a_i", "W_k @ a_j", "w @ np.tanh(query + key)"
 mistakes = {
     "no-tanh": ([("np.tanh(query + key)", "(query + key)")], "your score has no tanh. Without it query and key are only added, never brought together: whichever vector asks, the ranking of the others stays the same."),
@@ -515,7 +544,7 @@ wrong("one-by-one", (SCORE, f"np.array([[{SCORE}]])"), says="your score is an ar
 wrong("rounded", (SCORE, f"round(float({SCORE}), 2)"), says="your score is rounded. Round only what you print.")
 wrong("half-precision", (SCORE, "w.astype(np.float16) @ np.tanh((query + key).astype(np.float16))"), says="your score is a little off everywhere, as numbers of 16 bits are. Keep the arrays' own type.")
 wrong("first-number-lost", (SCORE, "w[1:] @ np.tanh(query + key)[1:]"), says="your score leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
-for first, second in (("tanh-last", "√d_k"), ("no-tanh", "√d_k"), ("no-w", "√d_k"), ("tanh-first", "√d_k"), ("difference", "√d_k"), ("relu", "√d_k")):
+for first, second in (("tanh-last", "√d_k"), ("no-tanh", "√d_k"), ("no-w", "√d_k"), ("tanh-first", "√d_k"), ("difference", "√d_k"), ("relu", "√d_k"), ("sigmoid", "√d_k")):
     wrong(f"{first}+scaled", *mistakes[first][0], ("return ", "return 1 / np.sqrt(w.size) * "), says=f"two things at once. First, {mistakes[first][1]} Second, your score is divided by {second}, and this one is not scaled.")
 wrong("three-numbers", (SCORE, "w[:3] @ np.tanh(query + key)[:3]"), says="your score uses the first three numbers only. There may be any number d_k of them.")
 wrong("one-number-lost", (SCORE, "w[:-1] @ np.tanh(query + key)[:-1]"), says="your score leaves out the last of the d_k numbers. Does a loop of yours end one too early?")
@@ -623,6 +652,8 @@ scales = {
 }
 for name, (edit, says) in scales.items():
     wrong(name, (RETURN, edit), says=says)
+wrong("each-key-by-its-norm", (RETURN, "scores / np.linalg.norm(keys, axis=1)"), says="each score is divided by the length |k| of its own key as an arrow. The scale is the same for all keys: it counts how many numbers a key has.")
+wrong("keys-reshaped", (SCORES, "q @ keys.reshape(keys.shape[::-1])"), says="your keys are reshaped to (d_k, n), which cuts them to pieces. Each key is a row of `keys`: a transpose keeps it together, `reshape` does not.")
 wrong("cosine", (RETURN, "scores / (np.linalg.norm(q) * np.linalg.norm(keys, axis=1))"),
       says="your scores are cosines, divided by the lengths of query and key. The scale is √d_k, the same for every key.")
 wrong("softmax-done", (RETURN, "softmax(scores / np.sqrt(q.shape[0]))"), says="your output has gone through softmax already. Return the scores; the weights come later.")

@@ -106,7 +106,7 @@ show(flow(boxes, forwards + [Arrow(*names, dashed=True) for names in backwards])
 # | returns | like `x` | the gradient |
 #
 # Two things to mind. `x` may have any number of axes: none, one, two or three. And when your function is done, `x` holds what
-# it held before. (It may be a view, such as the transpose of another array.) The check also takes large steps, such as 0.5: there a
+# it held before, up to rounding. (It may be a view, such as the transpose of another array.) The check also takes large steps, such as 0.5: there a
 # wrong formula cannot hide.
 
 # %% exercise="numerical_gradient" part="solution"

@@ -845,6 +845,15 @@ def huge(rng):
     given = drawn(np.random.default_rng(2), (), 2, 3, 4, 2)  # the same numbers always: none near 0, which float32 would miss
     return given | dict(grad_output=1e6 * given["grad_output"])
 
+@cases()
+def scores_of_thousands(rng):
+    """2 queries and 3 keys whose scores are thousands"""
+    given = drawn(rng, (), 2, 3, 4, 5)
+    query, key = (np.round(8 * given[name]) / 8 for name in ("query", "key"))  # few digits: scores that are exact in single precision too
+    query[:, 0], key[:, 0] = [40.0, -40.0], [100.0, 100.0, -100.0]
+    key[:, 1:] = np.clip(key[:, 1:], -0.5, 0.5)
+    return given | dict(query=query, key=key, weights=softmax(query @ key.T / 2.0))
+
 GV, GW = "np.swapaxes(weights, -2, -1) @ grad_output", "grad_output @ np.swapaxes(value, -2, -1)"
 GS, SCALE = "grad_scores = softmax_backward(weights, grad_weights)", "grad_scores = grad_scores / np.sqrt(key.shape[-1])"
 GQ, GK, GIVE = "grad_scores @ key", "np.swapaxes(grad_scores, -2, -1) @ query", "return grad_query, grad_key, grad_value"
@@ -889,6 +898,9 @@ products = [
     ("query-from-queries", (GQ, "grad_scores @ query"), "`grad_query` is made from the queries", "In Q Kᵀ, what stands beside Q is K: its gradient is made from the keys."),
     ("key-from-keys", (GK, "np.swapaxes(grad_scores, -2, -1) @ key"), "`grad_key` is made from the keys", "In Q Kᵀ, what stands beside K is Q: its gradient is made from the queries."),
 ]
+wrong("weights-computed-anew", (GV, "np.swapaxes(anew, -2, -1) @ grad_output"), (GS, "grad_scores = softmax_backward(anew, grad_weights)"),
+      ("grad_value =", "anew = np.exp(query @ np.swapaxes(key, -2, -1) / np.sqrt(key.shape[-1]))\n    anew = anew / anew.sum(axis=-1, keepdims=True)\n    grad_value ="),
+      says="your code computes the weights anew, by `exp` of scores that may be thousands, and infinity / infinity is NaN. The weights are among your arguments.")
 for name, edit, seen, look in scales + middle + orders + products:
     wrong(name, *edits.get(name, (edit,)), says=f"{seen}. {look}")
 for family, other in [(scales[:2], middle[:4] + middle[6:7]), (scales[:2], orders[:2]), (scales[:2], products[:3] + products[4:5]), (middle[:2], products[:3]),

@@ -503,6 +503,11 @@ def all_equal(rng):
     """4 sentences of 4 tokens, 4 heads of length 4"""
     return tokens(rng, 4, 4, 4, 4)
 
+@cases(dict(batch=2, seq=4, num_heads=3, d_head=5))
+def in_float64(rng, batch, seq, num_heads, d_head):
+    """{batch} sentences of {seq} tokens, {num_heads} heads, float64, with numbers beyond the range of float32"""
+    return dict(x=floats(rng, batch, seq, num_heads * d_head).double() * 2.0**200, num_heads=num_heads)
+
 split = "    grouped = x.reshape(batch, seq, num_heads, d_model // num_heads)\n    return grouped.transpose(1, 2)"
 
 wrong("no-transpose", (split, "    return x.reshape(batch, num_heads, seq, d_model // num_heads)"),
@@ -596,6 +601,11 @@ wrong("reversed-no-transpose", (split, "    return x.reshape(batch, num_heads, s
 wrong("interleaved-not-moved", (split, "    return x.reshape(batch, seq, d_model // num_heads, num_heads).transpose(2, 3)"),
       says="two things at once: heads take every num_heads-th feature instead of neighbours, and the heads' axis still stands behind the tokens'.")
 
+wrong("through-float32", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).float()"),
+      says="your numbers pass through float32, and those of a float64 tensor lose digits or become infinite there (`torch.zeros` makes float32 unless it is told another type). Numbers only move here: keep the type of `x`.")
+wrong("squeezed", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).squeeze()"),
+      says="axes of length 1 are squeezed away. With one sentence, or with one head, the result still has four axes: (batch, num_heads, seq, d_head).")
+
 @right
 def stacked_chunks(x, num_heads):
     return torch.stack(torch.chunk(x, num_heads, -1), 1)
@@ -631,7 +641,7 @@ def by_einsum(x, num_heads):
 def entry_by_entry(x, num_heads):
     batch, seq, d_model = x.shape
     d = d_model // num_heads
-    out = torch.zeros(batch, num_heads, seq, d)
+    out = torch.zeros(batch, num_heads, seq, d, dtype=x.dtype)
     for b, h, t, f in np.ndindex(*out.shape):
         out[b, h, t, f] = x[b, t, h * d + f]
     return out
@@ -674,6 +684,11 @@ def as_many_as_tokens(rng, batch, num_heads, d_head):
 def all_equal(rng):
     """4 sentences of 4 tokens, 4 heads of length 4"""
     return heads(rng, 4, 4, 4, 4)
+
+@cases(dict(batch=2, num_heads=3, seq=4, d_head=5))
+def in_float64(rng, batch, num_heads, seq, d_head):
+    """{batch} sentences of {seq} tokens, {num_heads} heads, float64, with numbers beyond the range of float32"""
+    return dict(x=floats(rng, batch, num_heads, seq, d_head).double() * 2.0**200)
 
 merge = "    by_token = x.transpose(1, 2)\n    return by_token.reshape(batch, seq, num_heads * d_head)"
 
@@ -758,6 +773,11 @@ wrong("returns-nothing", ("return by_token", "by_token"), says="your function re
 wrong("reversed-no-transpose", (merge, "    return x.flip(1).reshape(batch, seq, num_heads * d_head)"),
       says="two things at once: heads and tokens are not exchanged before the reshape, and the heads are in reverse.")
 
+wrong("through-float32", ("x.transpose(1, 2)", "x.transpose(1, 2).float()"),
+      says="your numbers pass through float32, and those of a float64 tensor lose digits or become infinite there (`torch.zeros` makes float32 unless it is told another type). Numbers only move here: keep the type of `x`.")
+wrong("squeezed", ("by_token.reshape(batch, seq, num_heads * d_head)", "by_token.reshape(batch, seq, num_heads * d_head).squeeze()"),
+      says="axes of length 1 are squeezed away. With one sentence the result still has three axes: (batch, seq, d_model).")
+
 @right
 def joined(x):
     return torch.cat(tuple(x.unbind(1)), dim=-1)
@@ -790,7 +810,7 @@ def through_columns(x):
 @truth
 def entry_by_entry(x):
     batch, num_heads, seq, d_head = x.shape
-    out = torch.zeros(batch, seq, num_heads * d_head)
+    out = torch.zeros(batch, seq, num_heads * d_head, dtype=x.dtype)
     for b, h, t, f in np.ndindex(*x.shape):
         out[b, t, h * d_head + f] = x[b, h, t, f]
     return out
@@ -1359,6 +1379,7 @@ class AdditiveMask(ByHead):
 SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
 shared_out = "        if mask is not None:\n            weights = weights * mask\n            weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)\n"
 wrong("shared-out", (fill, "scores"), (zero, shared_out), says=SHARED)
+wrong("shared-out-of-next-to-nothing", (fill, "scores"), (zero, shared_out.replace("1e-9", "1e-38")), says=SHARED)
 wrong("nan-gradient", (fill, "scores + torch.zeros(mask.shape).masked_fill(~mask, -math.inf)"), (zero, "        weights = weights.nan_to_num(0.0)\n"),
       says="your numbers are right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding).")
 

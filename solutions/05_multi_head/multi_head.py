@@ -246,7 +246,8 @@ for short in (W_q, W_q[:3]):
 # From `(batch, seq, d_model)` to `(batch, num_heads, seq, d_head)`, with `d_head = d_model / num_heads` (it always
 # divides evenly).
 #
-# Head $h$ of token $t$ holds the token's features $h \cdot d_{head} \dots (h{+}1) \cdot d_{head} - 1$, in order.
+# Head $h$ of token $t$ holds the token's features $h \cdot d_{head} \dots (h{+}1) \cdot d_{head} - 1$, in order. The numbers only move: a
+# tensor in float64 keeps all its digits.
 
 # %% exercise="split_heads" part="solution"
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -286,7 +287,7 @@ print("after, (1, 2, 3, 3):", split(x, 2), sep="\n")
 # ## Exercise 4 · `merge_heads`
 #
 # The way back: from `(batch, num_heads, seq, d_head)` to `(batch, seq, num_heads · d_head)`. Each token's heads stand
-# side by side, head 0 first.
+# side by side, head 0 first. Here, too, the numbers only move.
 #
 # **The trap:** the shape `(batch, seq, d_model)` can be had in one step, and is then full of other tokens' numbers. No
 # error tells you. In unit 10 you can put this mistake into a model and watch its loss fall as if all were well.

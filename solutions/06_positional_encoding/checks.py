@@ -279,6 +279,11 @@ def backward(rng, places, half):
     """offset −{places}, d_model = 2·{half}"""
     return dict(offset=-places, d_model=2 * half)
 
+@cases(dict(offset=4, half=3))
+def there_and_back(rng, offset, half):
+    """offset {offset}, and after it −{offset}, d_model = 2·{half}"""
+    return [dict(offset=offset, d_model=2 * half), dict(offset=-offset, d_model=2 * half)]
+
 @cases(dict(half=3))
 def nowhere(rng, half):
     """offset 0, d_model = 2·{half}"""
@@ -927,6 +932,9 @@ for name, start in {"wide": "", "narrow": "        nn.init.normal_(self.embeddin
     wrong(f"starts-otherwise-{name}", (START, start), says="your `forward` is right, but a new embedding begins with other weights than the starter's. Leave `__init__` as it is given: a token's vector begins about 1 long.")
 wrong("id-0-never-learns", ("nn.Embedding(vocab_size, d_model)", "nn.Embedding(vocab_size, d_model, padding_idx=0)"),
       says="your numbers are right, but id 0 never learns (`padding_idx=0`). Here every id has a row that learns; what is padding is the matter of masks.")
+wrong("id-0-without-a-place", (SUM, "tokens + self.positions[:seq] * (ids != 0).unsqueeze(-1)"), says="tokens with id 0 get no position. Here every token has its place, whatever its id; what is padding is the matter of masks.")
+wrong("weights-scaled-in-place", (SCALE, ""), (LOOKUP, "self.embedding(ids.clone() * int(bool(self.embedding.weight.data.mul_(math.sqrt(self.d_model)).isfinite().all())))"),
+      says="your `forward` multiplies the embedding's weights themselves, so they grow with every call. Multiply what was looked up.")
 wrong("positions-by-id", (SUM, "tokens + self.positions[ids.clamp(max=len(self.positions) - 1)]"), says="you look the positions up by the token's id. A position depends on where the token stands, not on what it is.")
 wrong("id-0-silenced", (SUM, "(tokens + self.positions[:seq]) * (ids != 0).unsqueeze(-1)"), says="where the id is 0 your output is 0. Here every id has its vector and its position; what is padding is the matter of masks.")
 wrong("nothing-returned", ("return tokens + self.positions[:seq]", "tokens + self.positions[:seq]"), says="your `forward` ends without giving anything back: is a `return` missing?")

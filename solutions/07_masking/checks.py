@@ -27,8 +27,8 @@ def drawn(rng, n):
 
 @cases()
 def single(rng):
-    """one token"""
-    return dict(seq=1)
+    """one token, on the default device and on "meta\""""
+    return [dict(seq=1), dict(seq=1, device="meta")]
 
 @cases(dict(n=5), low=4)
 def on_cpu(rng, n):
@@ -104,6 +104,8 @@ for name in ("right", "strict", "one-future", "upper", "inverted"):
         if name != "inverted" or form != "additive":
             wrong(mistake, says=says)(placed(by_places(patterns[name][0]), forms[form][0], False))
 
+wrong("one-token-ignores-device", says="for a single token your mask ignores `device`: asked for another device, it still stands on the default one. One token is no exception.")(
+    lambda seq, device=None: torch.ones(seq, seq, dtype=torch.bool, device=device if seq > 1 else None).tril())
 RIGHT = by_places(patterns["right"][0])
 shapes = {
     "four-axes": (lambda m: m[None, None], "your mask has the shape (1, 1, seq, seq). Two axes are asked for; broadcasting adds the others by itself."),
@@ -429,6 +431,11 @@ def as_many_as_tokens(rng, n):
     """{n} sentences of {n} tokens each"""
     return dict(ids=torch.from_numpy(sentences(rng, n, n, words=2)))
 
+@cases(dict(batch=2, seq=3), low=2)
+def without_padding(rng, batch, seq):
+    """{batch} sentences of {seq} tokens, none of them padded"""
+    return dict(ids=torch.from_numpy(rng.integers(1, 9, size=(batch, seq))))
+
 @cases(dict(seq=6), low=5)
 def alone(rng, seq):
     """one sentence of {seq} tokens"""
@@ -521,6 +528,12 @@ for names in sorted(ordered, key=lambda names: sum(name != "right" for name in n
         continue
     said = [part[1] for part in parts if part[1]]
     wrong("+".join(odd), says=said[0] if len(said) == 1 else two_things(said[0], said[1]))(function)
+
+@wrong("unpadded-batch-lost", says="where no sentence is padded, your mask has one sentence only. It keeps its batch axis, (batch, 1, seq, seq), whatever the sentences hold.")
+def unpadded(ids, pad_id=0):
+    future = torch.ones(ids.shape[1], ids.shape[1], device=ids.device).tril().bool()[None, None]
+    real = on_keys(ids != pad_id)
+    return future if not ids.is_meta and real.all() else future & real
 
 ADDED = "your mask holds numbers, the two masks added (0, 1 or 2). Join booleans by \"and\"."
 @wrong("added", says=ADDED)
@@ -737,6 +750,8 @@ wrong("fill-zero+hidden", says=LATE.replace("the hidden scores still stand in th
 POSITIVE = "hidden keys get all the weight: their score is a huge positive number. It must be a huge negative one."
 wrong("fill-plus", says=POSITIVE)(weigh(1e9, "no"))
 wrong("fill-plus-added", says=POSITIVE)(plainly(lambda s, m: torch.softmax(s + (~m) * 1e9, -1)))
+wrong("clamped", says="you clip the scores to keep them in range, and that changes the weights: scores beyond the bound become equal. Subtract the largest visible score of each row, or use `torch.softmax`.")(
+    plainly(lambda s, m: share(s.clamp(-80.0, 80.0).exp() * m, -1)))
 wrong("fill-plus-inf", says="your hidden keys have the score +inf, and the softmax of an infinite score is NaN. Its sign is wrong.")(weigh(INF, "no"))
 wrong("fill-plus-inf+clean", says="your hidden keys have the score +inf, so all visible keys of those rows end in NaN or 0. Its sign is wrong.")(weigh(INF, "nan"))
 wrong("no-mask", says="the mask is not used: hidden keys get weight as all others do.")(plainly(lambda s, m: torch.softmax(s, -1)))
@@ -1149,6 +1164,7 @@ for first in ("no-scale", "by-d"):
         wrong(f"{first}+{second}", says=f"several things at once. First, {shapings[first][1]} Then, {more.removeprefix('two things at once. First, ')}")(attention(shapings[first][0], weighings[second][0]))
 for first in ("no-scale", "by-d"):
     wrong(f"{first}+output-only", says=two_things(givings['output-only'][1], shapings[first][1]))(attention(scores=shapings[first][0], give=givings["output-only"][0]))
+    wrong(f"{first}+swapped-pair", says=two_things(givings['swapped-pair'][1], shapings[first][1]))(attention(scores=shapings[first][0], give=givings["swapped-pair"][0]))
 for first in ("nan-row", "even-row", "inverted", "after-softmax", "no-mask", "not-in-float16"):
     wrong(f"{first}+output-only", says=two_things(givings['output-only'][1], weighings[first][1]))(attention(weights=weighings[first][0], give=givings["output-only"][0]))
 

@@ -79,7 +79,7 @@ show(attention_maps(spread, ["padding hidden", "future hidden", "both hidden"], 
 # | argument | | meaning |
 # |---|---|---|
 # | `seq` | a number | how many tokens |
-# | `device` | `None`, or a device | where the tensor shall live; `None` is PyTorch's default |
+# | `device` | `None`, or a device | where the tensor shall live; `None` where it does not matter |
 # | returns | `(seq, seq)`, boolean | row $i$, column $j$: True where query $i$ may see key $j$ |
 #
 # Scores live on a GPU when there is one, and a mask must live where its scores live. That is what `device` is for: pass
@@ -90,7 +90,7 @@ def causal_mask(seq: int, device: torch.device | str | None = None) -> Tensor:
     """Which tokens may be seen when nobody may look ahead.
 
     seq:     the number of tokens
-    device:  where the mask is made; None is PyTorch's default
+    device:  where the mask is made; None where it does not matter
     returns: (seq, seq), boolean: row i, column j is True where token i may see token j
     """
     ### BEGIN SOLUTION
