@@ -850,7 +850,7 @@ def scores_of_thousands(rng):
     """2 queries and 3 keys whose scores are thousands"""
     given = drawn(rng, (), 2, 3, 4, 5)
     query, key = (np.round(8 * given[name]) / 8 for name in ("query", "key"))  # few digits: scores that are exact in single precision too
-    query[:, 0], key[:, 0] = [40.0, -40.0], [100.0, 100.0, -100.0]
+    query[:, 0], key[:, 0] = [400.0, -400.0], [10.0, 10.0, -10.0]
     key[:, 1:] = np.clip(key[:, 1:], -0.5, 0.5)
     return given | dict(query=query, key=key, weights=softmax(query @ key.T / 2.0))
 
