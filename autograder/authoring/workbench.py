@@ -40,7 +40,7 @@ from ..observing.observe import observe
 from .drawing import READY, short_float32
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import AXIS_FROM_THE_OTHER_END, slips
-from .unusual import ELSEWHERE, FAMILIES, KINDS, ONE, WHOLE, as_floats, unusual_calls
+from .unusual import ELSEWHERE, FAMILIES, KINDS, MANY, ONE, WHOLE, as_floats, unusual_calls
 
 VISIBLE_SEED = 0
 SLIP = "slip: "
@@ -351,10 +351,12 @@ def _sized_call(piece: Workpiece, number: int, sizes: dict[str, int], seed: int 
         item = _items(maker, rng, sizes)[0]
         return None if isinstance(item, JudgedCall) else _call(piece, _label(maker, sizes), item)
     except Exception as error:
-        ones = [f"{ONE}: {name}" for name, size in sizes.items() if size == 1]
+        usual = piece.makers[number].sizes[0]
+        changed = next((name for name in sizes if sizes[name] != usual[name]), "")
+        kind = f"{ONE if sizes[changed] == 1 else MANY}: {changed}"
         raise LessonError(
             f"{piece.where}: cases {maker.make.__name__} with {sizes}: {type(error).__name__}: {error}; mend it, or say "
-            f"`without({ones[0]!r}, because=...)`"
+            f"`without({kind!r}, because=...)`"
         ) from error
 
 

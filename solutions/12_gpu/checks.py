@@ -28,6 +28,11 @@ def as_in_the_paper(rng):
     return dict(batch=1, num_heads=8, seq=512, d_head=64)
 
 @cases()
+def long_text(rng):
+    """batch 4, 8 heads, 4096 tokens, d_head 128: more than 32 bits hold"""
+    return dict(batch=4, num_heads=8, seq=4096, d_head=128)
+
+@cases()
 def one_of_each(rng):
     """one sentence of one token, one head, d_head 1"""
     return dict(batch=1, num_heads=1, seq=1, d_head=1)
@@ -134,6 +139,11 @@ def explicit(rng, batch, num_heads, seq, d_head):
 def tiled(rng, batch, num_heads, seq, d_head):
     """tiled: batch {batch}, {num_heads} heads, {seq} tokens, d_head {d_head}"""
     return dict(batch=batch, num_heads=num_heads, seq=seq, d_head=d_head, tiled=True)
+
+@cases()
+def tiled_and_long(rng):
+    """tiled: batch 1, 2 heads, 1000 tokens, d_head 64"""
+    return dict(batch=1, num_heads=2, seq=1000, d_head=64, tiled=True)
 
 @cases(dict(batch=5, num_heads=4, seq=6, d_head=3))
 def explicit_float32(rng, batch, num_heads, seq, d_head):
@@ -1330,7 +1340,7 @@ def counted_transformer(init: dict[str, Any], state: dict[str, Any], training: b
     return Watched(model, look, lambda: noting(joined_rows))
 
 # %% exercise="cached_greedy_decode" part="variants"
-without("one", "again", because="its stories are searched for sentences that change and end; one sentence has a case of its own")
+without("one", "many", "again", because="its stories are searched for sentences that change and end; one sentence has a case of its own")
 
 from autograder.library.unit_09_decoder import Transformer, greedy_decode
 from autograder.library.loading import load_state
