@@ -127,9 +127,8 @@ def _between(axis: int, first: int, last: int | None) -> Callable[[Pair], Array]
 def _by_size(pairs: Sequence[Pair], wrong: Sequence[Array]) -> Iterator[Region]:
     sizes = [np.abs(pair.expected[one]) for pair, one in zip(pairs, wrong, strict=True)]
     least, most = min(float(one.min()) for one in sizes), max(float(one.max()) for one in sizes)
-    words = "the places are wrong where the right number is"
-    yield f"{words} {number(least)} or more in size", _of_size(least, np.inf)
-    yield f"{words} {number(most)} or less in size", _of_size(0, most)
+    yield f"the places are wrong where the right number is {number(least)} or more in size", _of_size(least, np.inf)
+    yield f"the places are wrong where the right number is {number(most)} or less in size", _of_size(0, most)
 
 
 def _of_size(least: float, most: float) -> Callable[[Pair], Array]:

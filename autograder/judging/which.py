@@ -75,8 +75,8 @@ def _traits(facts: Sequence[Facts]) -> Iterator[Trait]:
                 words = name if name.endswith("square") and value else f"{name} is {value!r}"
                 yield words, _asked(name, functools.partial(operator.eq, value))
         elif all(type(value) in (int, float) for value in values):
-            for words, test in _of_numbers(sorted(values)):
-                yield f"{name} {words}", _asked(name, test)
+            for words, test in _of_numbers(name, sorted(values)):
+                yield words, _asked(name, test)
 
 
 def _asked(name: str, test: Callable[[Any], bool], otherwise: bool = False) -> Callable[[Facts], bool]:
@@ -84,13 +84,13 @@ def _asked(name: str, test: Callable[[Any], bool], otherwise: bool = False) -> C
     return lambda one: otherwise if one.get(name) is None else test(one[name])
 
 
-def _of_numbers(values: Sequence[float]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
-    yield "is negative", lambda x: bool(x < 0)
+def _of_numbers(name: str, values: Sequence[float]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    yield f"{name} is negative", lambda x: bool(x < 0)
     for value in values:
-        yield f"is {value:g}", functools.partial(operator.eq, value)
-        yield f"is not {value:g}", functools.partial(operator.ne, value)
+        yield f"{name} is {value:g}", functools.partial(operator.eq, value)
+        yield f"{name} is not {value:g}", functools.partial(operator.ne, value)
     for value in values:
-        yield f"is {value:g} or more", functools.partial(operator.le, value)
-        yield f"is {value:g} or less", functools.partial(operator.ge, value)
-    yield "is even", lambda x: bool(x % 2 == 0)
-    yield "is odd", lambda x: bool(x % 2 == 1)
+        yield f"{name} is {value:g} or more", functools.partial(operator.le, value)
+        yield f"{name} is {value:g} or less", functools.partial(operator.ge, value)
+    yield f"{name} is even", lambda x: bool(x % 2 == 0)
+    yield f"{name} is odd", lambda x: bool(x % 2 == 1)
