@@ -977,11 +977,12 @@ def high_hidden_scores(rng, seq_k, d_k):
     query[..., 0], key[..., 0] = 2 * float(d_k) ** 0.5, torch.where(mask[:, :, 0], 0.0, 5.0)
     return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 4), mask=mask)
 
-@cases(dict(seq_k=4, d_k=5), low=3, high=7)
-def hidden_scores_far_above(rng, seq_k, d_k):
-    """hidden keys whose scores lie 260, 1,300 and 10,400 above the visible ones ({seq_k} keys, d_k = {d_k})"""
-    query, key, mask = floats(rng, 1, 2, 3, d_k) / 2, torch.zeros(1, 2, seq_k, d_k), some_hidden(rng, 1, 1, 1, seq_k)
-    query[..., 0], key[..., 0] = float(d_k) ** 0.5 * torch.tensor([0.1, 0.5, 4.0]), torch.where(mask[:, :, 0], -100.0, 2500.0)
+@cases(dict(seq_k=5), low=3, high=7)
+def hidden_scores_far_above(rng, seq_k):
+    """hidden keys whose scores lie 325, 1,300 and 10,400 above the visible ones ({seq_k} keys, d_k = 4)"""
+    query, key, mask = floats(rng, 1, 2, 3, 4) / 2, torch.zeros(1, 2, seq_k, 4), some_hidden(rng, 1, 1, 1, seq_k)
+    # √d_k is 2, so that the scores are exact: the visible ones are equal on every processor
+    query[..., 0], key[..., 0] = torch.tensor([0.25, 1.0, 8.0]), torch.where(mask[:, :, 0], -100.0, 2500.0)
     return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 3), mask=mask)
 
 @cases(dict(num_heads=4, seq_q=5), hidden=[dict(num_heads=2, seq_q=6)])
