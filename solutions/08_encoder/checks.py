@@ -59,13 +59,15 @@ def large_eps(rng, batch, seq, d_model):
 @cases(dict(batch=3, seq=4, d_model=5), low=3)
 def small_numbers(rng, batch, seq, d_model):
     """numbers of about 0.005, so that eps=1e-5 counts"""
-    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=floats(rng, batch, seq, d_model, scale=0.005)), gradients=False)
+    x = floats(rng, batch, seq, d_model, scale=0.005)
+    x[-1, -1, :2] = torch.tensor([0.0625, -0.0625])  # a probe adds 0.5 to the last token: no spread of 0.005 keeps its digits then
+    return module(init=dict(d_model=d_model), rng=rng, given=dict(x=x), gradients=False)
 
-@cases(dict(seq=4, d_model=3), low=3)
+@cases(dict(seq=3, d_model=4), hidden=[dict(seq=5, d_model=8)])  # 1/d_model is exact, or a matrix form has no variance of 0
 def equal_features(rng, seq, d_model):
     """a token whose {d_model} features are all 3: variance 0"""
     x = floats(rng, 2, seq, d_model)
-    x[1, 2] = 3.0
+    x[1, 1] = 3.0
     return module(init=dict(d_model=d_model), rng=rng, given=dict(x=x), gradients=False)
 
 MEAN, VAR = "x.mean(dim=-1, keepdim=True)", "x.var(dim=-1, keepdim=True, unbiased=False)"
@@ -792,6 +794,11 @@ def one_block(rng, batch, seq, num_heads, d_head, d_ff):
     return call(rng, 1, batch, seq, num_heads, d_head, d_ff, padding(rng, batch, seq), norm_first=True)
 
 @cases()
+def seven_blocks(rng):
+    """post-norm, 7 blocks, 2 sentences of 3 tokens, no mask"""
+    return call(rng, 7, 2, 3, 2, 2, 5)
+
+@cases()
 def training_mode(rng):
     """post-norm in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
     return call(rng, 2, 2, 3, 2, 2, 5, dropout=1.0, training=True)
@@ -904,6 +911,9 @@ wrong("plain-list", (MODULE_LIST, "self.blocks = [EncoderBlock(d_model, num_head
       says="your blocks stand in a plain Python list, where PyTorch does not find their weights; leave `__init__` as it is given, with an `nn.ModuleList`.")
 wrong("norm-first-not-passed", (MODULE_LIST, "self.blocks = nn.ModuleList(EncoderBlock(d_model, num_heads, d_ff, dropout) for _ in range(num_layers))"),
       says="your blocks are post-norm even with norm_first=True; leave `__init__` as it is given: it hands `norm_first` on.")
+wrong("dropout-not-passed", (MODULE_LIST, "self.blocks = nn.ModuleList(EncoderBlock(d_model, num_heads, d_ff, 0.0, norm_first) for _ in range(num_layers))"),
+      says="your blocks drop nothing in training mode: `dropout` does not reach them. Leave `__init__` as it is given: it hands `dropout` on.")
+wrong("six-at-most", says="no more than six blocks are used; `x` goes through all of `self.blocks`, however many there are.")(which(lambda b: b[:6]))
 wrong("one-block-too-few", ("in range(num_layers)", "in range(num_layers - 1)"), says="your encoder has one block too few; leave `__init__` as it is given.")
 wrong("no-final-norm-mask-not-passed", ("block(x, mask)", "block(x)"), ("return x if self.norm is None else self.norm(x)", "return x"), says=f"two things at once: the mask is not handed on to the blocks. And {FINAL}")
 

@@ -90,6 +90,11 @@ def plenty(rng):
     few = sentences(rng, 3, 5)
     return [dict(sequences=few, max_size=50), dict(sequences=few, max_size=4), dict(sequences=[])]
 
+@cases()
+def rare_with_room(rng):
+    """min_count=2 and max_size=30, which is more than there is"""
+    return dict(sequences=sentences(rng, 5, 7), max_size=30, min_count=2)
+
 def flat(sequences):
     return [token for sequence in sequences for token in sequence]
 
@@ -209,6 +214,10 @@ def specials_filtered(sequences, max_size=None, min_count=1):
     counts.update(flat(sequences))
     return {t: i for i, t in enumerate([t for t, n in counts.most_common() if n >= min_count][:max_size])}
 
+@wrong("rare-only-without-limit", says="your dict looks at `min_count` only where there is no `max_size`. Both hold together.")
+def rare_only_without_limit(sequences, max_size=None, min_count=1):
+    return vocabulary()(sequences, max_size, min_count if max_size is None else 1)
+
 @right
 def by_hand(sequences, max_size=None, min_count=1):
     counts = {}
@@ -307,6 +316,11 @@ def equal(rng, batch, t):
     """{batch} pairs of equal lengths"""
     return dict(pairs=[([5, 6 + i, 2], [int(x) for x in rng.integers(4, 20, size=t)] + [2]) for i in range(batch)])
 
+@cases()
+def large_ids(rng):
+    """2 pairs, ids of up to six digits"""
+    return dict(pairs=[([4, 70_000, 300, 2], [123_456, 5, 2]), ([40_001, 2], [256, 2])])
+
 def pad_to(rows, length, pad, left=False):
     fill = [[pad] * max(0, length - len(row)) for row in rows]
     return [f + list(row)[: length] if left else list(row)[: length] + f for f, row in zip(fill, rows)]
@@ -353,6 +367,7 @@ pads = {
 forms = {
     "right": (lambda s, t: (torch.tensor(s), torch.tensor(t)), ""),
     "floats": (lambda s, t: (torch.tensor(s).float(), torch.tensor(t).float()), "your tensors hold floating-point numbers. Ids are whole numbers: an embedding takes no others."),
+    "one-byte": (lambda s, t: (torch.tensor(s).to(torch.uint8).long(), torch.tensor(t).to(torch.uint8).long()), "your tensors hold one byte for each id: above 255 the ids begin again at 0. Ids take PyTorch's usual whole numbers, int64."),
     "transposed": (lambda s, t: (torch.tensor(s).T, torch.tensor(t).T), "your tensors have their axes swapped, (seq, batch). Here the batch comes first."),
     "lists": (lambda s, t: (s, t), "your function returns Python lists. Return tensors."),
     "arrays": (lambda s, t: (np.array(s), np.array(t)), "your function returns NumPy arrays. Return tensors."),
@@ -364,12 +379,12 @@ forms = {
     "masks": (lambda s, t: (torch.tensor(s), torch.tensor(t), torch.tensor(s) != 0), "your function returns three things. Return two: source and target."),
 }
 
-def batch_maker(length="right", row="right", pad="right", form="right", left=False, left_source=False):
+def batch_maker(length="right", row="right", pad="right", form="right", left=False, left_source=False, target_zero=False):
     def collate(pairs, pad_id=0):
         source, target = rows[row][0]([list(s) for s, _ in pairs], [list(t) for _, t in pairs])
         width = lengths[length][0](source, target)
         fill = pads[pad][0](pad_id)
-        return forms[form][0](pad_to(source, width[0], fill, left or left_source), pad_to(target, width[1], fill, left))
+        return forms[form][0](pad_to(source, width[0], fill, left or left_source), pad_to(target, width[1], 0 if target_zero else fill, left))
     return collate
 
 LEFT = "your padding stands in front. It belongs at the end, where the places of the real tokens do not depend on it."
@@ -378,6 +393,7 @@ for family, members in parts.items():
     for name, (_, says) in members.items():
         if name != "right":
             wrong(f"{family}-{name}", says=says)(batch_maker(**{family: name}))
+wrong("target-pad-zero", says="the padding of your targets is 0 whatever `pad_id` is. In your sources it is `pad_id`.")(batch_maker(target_zero=True))
 wrong("left", says=LEFT)(batch_maker(left=True))
 wrong("left-source", says="the padding of your sources stands in front. It belongs at the end, on both sides.")(batch_maker(left_source=True))
 for one in (dict(length="common"), dict(row="begins"), dict(row="ends-twice"), dict(row="no-end"), dict(row="swapped"), dict(left=True), dict(row="sorted-pairs")):
@@ -545,6 +561,8 @@ labels = {
     "evenly": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / v, e / v, e / v), f"your ε is shared by all tokens, the right one and padding among them, as PyTorch's own `label_smoothing` does. {MASS}"),
     "evenly-but-padding": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / v, e / v, 0.0), f"your ε is shared by all tokens, the right one among them, and padding's share is then dropped. {MASS}"),
     "right-among-them": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / (v - 1), e / (v - 1), 0.0), f"your ε is shared by all tokens but padding, so the right one gets a share back. {MASS}"),
+    "right-gets-a-share-too": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / (v - 2), e / (v - 2), 0.0), f"your right token gets a share of ε on top of 1 − ε: the labels sum to more than 1. Do you add up over all words, and leave out padding alone? {MASS}"),
+    "column-0-empty": (lambda v, t, p, e: wanted(v, t, 0, 1 - e, e / (v - 2), 0.0), "it is column 0 that gets no mass in your labels, whatever `pad_id` is. The column of padding is number `pad_id`."),
     "not-divided": (lambda v, t, p, e: wanted(v, t, p, 1 - e, e, 0.0), f"your labels give ε to every other token, not a share of it. {MASS}"),
     "right-keeps-one": (lambda v, t, p, e: wanted(v, t, p, 1.0, e / (v - 2), 0.0), f"your right token keeps 1 although ε is given to others: the labels sum to 1 + ε. {MASS}"),
     "swapped": (lambda v, t, p, e: wanted(v, t, p, e, (1 - e) / (v - 2), 0.0), f"your ε and 1 − ε have changed places. {MASS}"),
@@ -765,6 +783,12 @@ RISE, FALL, ALL = "step * warmup_steps**-1.5", "step**-0.5", "d_model**-0.5 * mi
 MEET = "Both lines meet at step = warmup_steps."
 edits = {
     "max": (ALL, "d_model**-0.5 * max(rising, falling)", "your rate takes the larger of the two lines. The smaller one counts: it rises first, then it falls."),
+    "width-on-the-fall-only": (ALL, "min(d_model**-0.5 * falling, rising)", "your factor with d_model belongs to the falling line alone: is a bracket missing? It stands before the smaller of the two, whichever that is."),
+    "turns-at-4000": (ALL, "d_model**-0.5 * (rising if step < 4000 else falling)", "your rate turns from rising to falling at step 4,000, whatever `warmup_steps` is. The smaller line counts, at every step."),
+    "rises-with-the-root": (RISE, "step**0.5 / warmup_steps", "your rising line grows with the root of the step. It is a straight line."),
+    "falls-from-the-peak-anew-plus-one": (FALL, "(warmup_steps * max(step - warmup_steps + 1, 1)) ** -0.5", "after the warm-up your rate falls as if the steps were counted anew there. The falling line is 1/√step, with the step counted from the first one."),
+    "whole-root": (ALL, "min(rising, falling) / math.isqrt(d_model)", "your root of d_model is cut to a whole number. It is the root itself."),
+    "rounded-to-six": (ALL, "round(d_model**-0.5 * min(rising, falling), 6)", "your rate is rounded, and the first ones are tiny. Round only what you print."),
     "sum": (ALL, "d_model**-0.5 * (rising + falling)", "your rate adds the two lines. The smaller one counts."),
     "product": (ALL, "d_model**-0.5 * rising * falling", "your rate multiplies the two lines. The smaller one counts."),
     "mean": (ALL, "d_model**-0.5 * (rising + falling) / 2", "your rate is the mean of the two lines. The smaller one counts."),
@@ -966,6 +990,11 @@ def with_adam(rng, batch, s, t, d):
     """{batch} pairs, Adam as the optimizer"""
     return one_step(rng, batch, s, t, d + 3, 0.8, kind="adam", rate=0.03)
 
+@cases(dict(batch=3, s=5, t=4, d=6), low=3)
+def two_groups(rng, batch, s, t, d):
+    """{batch} pairs, an optimizer with two groups of weights, gradients of a norm above 1"""
+    return one_step(rng, batch, s, t, d + 2, 0.3, kind="sgd in two groups", output_scale=5.0)
+
 SHIFT, LOSS, ZERO_GRAD, BACKWARD = "model(source, shift_right(target))", "label_smoothed_loss(logits, target)", "    optimizer.zero_grad()\n", "    loss.backward()\n"
 CLIP, STEP, RETURN, MODE = "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", "    optimizer.step()\n", "return loss.item()", "    model.train()\n"
 READS = "The decoder reads the target shifted right, and the loss compares with the target itself."
@@ -992,6 +1021,7 @@ edits = {
     "clip-tenth": ([("max_norm=1.0", "max_norm=0.1")], "your step clips to norm 0.1. It clips to norm 1.0."),
     "clip-half": ([("max_norm=1.0", "max_norm=0.5")], "your step clips to norm 0.5. It clips to norm 1.0."),
     "clip-first-weight": ([(CLIP, "    nn.utils.clip_grad_norm_([next(model.parameters())], max_norm=1.0)\n")], f"your step clips the first parameter only. {CLIPS}"),
+    "clip-first-group": ([(CLIP, "    nn.utils.clip_grad_norm_(optimizer.param_groups[0][\"params\"], max_norm=1.0)\n")], f"your step clips the optimizer's first group of weights only. {CLIPS}"),
     "clip-sum-of-sizes": ([("max_norm=1.0", "max_norm=1.0, norm_type=1.0")], "your step clips by the sum of the sizes (norm type 1). The norm is the usual one: the root of the sum of squares."),
     "clip-largest": ([("max_norm=1.0", "max_norm=1.0, norm_type=float(\"inf\")")], "your step clips by the largest entry (norm type ∞). The norm is the usual one: the root of the sum of squares."),
     "loss-clipped": ([(BACKWARD, "    loss.clamp(max=1.0).backward()\n")], STILL),
@@ -1172,12 +1202,12 @@ def by_finite_steps(model, batch, optimizer):
     """The optimizer's rule written out by hand too: gradient descent, or Adam's first step."""
     loss, gradients = by_the_formula(model, batch)
     norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
-    rate = optimizer.param_groups[0]["lr"]
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     with torch.no_grad():
         for p, g in zip(model.parameters(), gradients):
             g = g / max(1.0, norm)
             step = g / (g.abs() + 1e-8) if isinstance(optimizer, torch.optim.Adam) else g
-            p.copy_((p.double() - rate * step).float())
+            p.copy_((p.double() - rates[id(p)] * step).float())
     return float(loss.detach())
 
 # %% exercise="train" part="library"

@@ -46,6 +46,8 @@ LINE = "((5 + length) / 6) ** alpha"
 formulas = {
     "no-power": ("(5 + length) / 6", "your result does not depend on `alpha`: the fraction must still be raised to that power."),
     "always-0.6": ("((5 + length) / 6) ** 0.6", "your exponent is always 0.6, whatever `alpha` is."),
+    "zero-is-0.6": ("((5 + length) / 6) ** (alpha or 0.6)", "an `alpha` of 0 is taken for one that was not given, and your exponent becomes 0.6. With 0 there is no penalty: the result is 1."),
+    "alpha-at-most-1": ("((5 + length) / 6) ** min(alpha, 1.0)", "an `alpha` above 1 counts as 1 with you. Every `alpha` is taken as it is given."),
     "always-one": ("1.0", "your result is always 1: no penalty at all."),
     "times-alpha": ("(5 + length) / 6 * alpha", "you multiply the fraction by `alpha`; it is the exponent."),
     "power-of-the-sum-only": ("(5 + length) ** alpha / 6", "only 5 + t is raised to the power. The 6 under the line belongs inside as well: the power holds for the whole fraction."),
@@ -204,6 +206,14 @@ class _ScriptedModel(nn.Module):
 
 def scripted_model(tables: Tensor, pairs: Tensor, tilt: Tensor) -> nn.Module:
     return _ScriptedModel(tables, pairs, tilt).eval()
+
+
+_KEPT: dict[bytes, nn.Module] = {}
+
+
+def same_scripted_model(tables: Tensor, pairs: Tensor, tilt: Tensor) -> nn.Module:
+    """One and the same object for all calls with this script."""
+    return _KEPT.setdefault(tables.numpy().tobytes(), scripted_model(tables, pairs, tilt))
 
 
 def small_transformer(init: dict, state: dict) -> nn.Module:
@@ -514,6 +524,35 @@ def transformer(rng, beam_size):
         raise ValueError("no such Transformer was drawn")
     return dict(model=fixture("small_transformer", init=init, state=state), source=source, beam_size=beam_size, max_len=9)
 
+def draw_with_padding(rng, vocab, places, ends=True):
+    """As `draw_table`, but PAD and BOS have some probability in every place."""
+    table = draw_table(rng, vocab, places, ends)
+    table[:, 3:, [PAD, BOS]] = (1.0, 0.5)
+    return table
+
+@cases()
+def padding_is_a_token(rng):
+    """one sentence, beam_size=2, a model that gives PAD and BOS some probability, too"""
+    wanted = [both(greedy_loses(2), lambda step, answer: min(answer) > BOS)]
+    return draw_script(rng, wanted, 9, 2, places=5, draw=draw_with_padding) | dict(beam_size=2)
+
+@cases()
+def long_and_flat(rng):
+    """one sentence of 64 words, none of them likely, beam_size=1"""
+    words, table = np.arange(30), in_steps(0.05 * rng.normal(size=(1, 30, 30)))
+    table[0, words, 4 + (7 * words + 3) % 26] += 1.5
+    table[:, :, EOS] -= 30
+    table[:, :, [PAD, BOS]] = (-40, -42)
+    model = fixture("scripted_model", tables=torch.from_numpy(table[None]), pairs=torch.zeros(30, 30), tilt=torch.zeros(1, 30))
+    return dict(model=model, source=torch.tensor([[4, 4, EOS]]), beam_size=1)
+
+@cases()
+def two_sources(rng):
+    """one model, two sources of the same shape, one after the other, beam_size=2"""
+    script = draw_script(rng, [greedy_loses(2), greedy_loses(2)], 8, 2, places=5)
+    model = fixture("same_scripted_model", **script["model"].given)
+    return [dict(model=model, source=script["source"][row : row + 1], beam_size=2) for row in (0, 1)]
+
 STEP = "for length in range(1, max_len + 1):"
 TOP = "candidates.flatten(1).topk(beam_size)"
 # Some mistakes let hypotheses draw level, and rounding would say which of them lives on, or wins: here always the first.
@@ -556,6 +595,7 @@ changed("alpha-ignored", (SCORE, SCORE.replace(", alpha)", ")")), (BOUND, BOUND.
 changed("alpha-one-if-not-given", ("alpha: float = 0.6", "alpha: float = 1.0"), says="where `alpha` is not given, you take 1. It is 0.6 then.")
 changed("alpha-zero-if-not-given", ("alpha: float = 0.6", "alpha: float = 0.0"), says="where `alpha` is not given, you take 0. It is 0.6 then.")
 changed("alpha-one", (SCORE, SCORE.replace("alpha)", "1.0)")), (BOUND, BOUND.replace("alpha)", "1.0)")), says="your length penalty is always the one for alpha = 1, whatever `alpha` is.")
+changed("without-pad-and-bos", (LOG, "torch.log_softmax(logits.index_fill(1, torch.tensor([PAD, BOS]), never), dim=-1).view(batch, beam_size, -1)"), says="PAD and BOS are taken out before your softmax, so the other tokens' probabilities grow. They are tokens like the others: the probabilities are those that the model gives.")
 changed("mean", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length")), NEVER_STOP, says="you divide each sum by the length itself. Divide by `length_penalty(length, alpha)`.")
 changed("length-to-alpha", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length**alpha")), NEVER_STOP, says="you divide each sum by length to the power alpha. Divide by `length_penalty(length, alpha)`: it adds 5 and divides by 6.")
 changed("penalty-multiplied", (SCORE, SCORE.replace("sums / length", "sums * length")), NEVER_STOP, says="you multiply the sums by the length penalty; divide. The sums are below 0: multiplied, long sentences become still worse.")
@@ -624,7 +664,7 @@ changed("all-in-lists", with_end("return [row[row != PAD].tolist() for row in id
 changed("ids-as-floats", with_end("return answer.float(), scores"), says="your ids are floating-point numbers. Ids are integers, as `greedy_decode` gives them.")
 changed("first-only", with_end("return answer[0], scores[0]"), says="you return the first sentence alone. All sentences of the batch are asked for.")
 changed("batch-of-one", (RETURN, "return ids[:1, : (ids != PAD).sum(dim=1)[0]], scores[:1]"), says="you return the first sentence alone. All sentences of the batch are asked for.")
-changed("beam-size-ignored", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), 4"), says="your beam always has 4 places, whatever `beam_size` is.")
+changed("beam-size-ignored", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), 4"), says="your beam has 4 places where `beam_size` is another number: each sentence has `beam_size` places of its own, in every step.")
 changed("always-two", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), 2"), says="your beam always has 2 places, whatever `beam_size` is.")
 changed("greedy", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), 1"), says=COPIES)
 changed("one-more", ("batch, never = len(source), float(\"-inf\")", "batch, never, beam_size = len(source), float(\"-inf\"), beam_size + 1"), says="your beam has one place more than `beam_size`.")
@@ -818,6 +858,16 @@ def ids(rng, length):
     """{length} ids instead of words, n=2"""
     return dict(tokens=[int(i) for i in rng.integers(4, 7, size=length)], n=2)
 
+@cases()
+def zeros(rng):
+    """tokens that are 0, or an empty word, n=2"""
+    return [dict(tokens=[5, 0, 7, 0, 5, 0], n=2), dict(tokens=["on", "", "a", "on", ""], n=2)]
+
+@cases()
+def pieces_of_five(rng):
+    """7 tokens, n=5"""
+    return dict(tokens="the cat sat on the cat sat".split(), n=5)
+
 WINDOW, RANGE = "tuple(tokens[i : i + n])", "range(len(tokens) - n + 1)"
 LINE = f"Counter({WINDOW} for i in {RANGE})"
 PLAIN_KEYS = "your keys for n = 1 are the tokens themselves. They are tuples too: `(\"the\",)`."
@@ -870,6 +920,8 @@ forms = {
     "as-texts": ((WINDOW, "tuple(str(token) for token in tokens[i : i + n])"), "your tokens have become texts: the id 4 is counted as `'4'`. Count tokens as they are."),
     "lower-case-texts": ((WINDOW, "tuple(str(token).lower() for token in tokens[i : i + n])"), "your tokens are changed before they are counted: words become lower case, ids become texts. Count tokens as they are."),
     "lower-case": ((WINDOW, "tuple(token.lower() if isinstance(token, str) else token for token in tokens[i : i + n])"), "your words are made lower case before they are counted. \"The\" and \"the\" are two tokens: count tokens as they are."),
+    "no-false-tokens": ((LINE, f"{{g: c for g, c in {LINE}.items() if all(g)}}"), "pieces that hold the id 0, or an empty word, are left out. They count like the others: is a token asked whether it is true?"),
+    "four-at-most": ((LINE, LINE.replace("i + n]", "i + min(n, 4)]").replace("- n + 1", "- min(n, 4) + 1")), "your pieces have four tokens at most, whatever `n` is."),
     "list-keys": ((LINE, "{tokens[i : i + n]: 1 for i in range(len(tokens) - n + 1)}"), "your keys are lists, and a list cannot be the key of a dict. A tuple can."),
 }
 for name, (edit, says) in forms.items():
@@ -1063,7 +1115,14 @@ def marks(rng):
     """tokens with marks in them: 3.5, o'clock, twenty-one"""
     return dict(hypotheses=["it is 3.5 by twenty-one o'clock , i saw".split()], references=["it is 3.5 by twenty-one o'clock . i saw".split()])
 
+@cases()
+def borders_of_words(rng):
+    """words that read alike only when they are put together: "in to" and "i nto\""""
+    return dict(hypotheses=["in to the old dog run by".split()], references=["i nto the old dog run by".split()])
+
 LOOP = "    for hypothesis, reference in zip(hypotheses, references):"
+wrong("empty-ones-left-out", (LOOP, f"    some = [pair for pair in zip(hypotheses, references) if pair[0]]\n    hypotheses, references = zip(*some) if some else ([], [])\n{LOOP}"),
+      says="pairs with an empty hypothesis are left out, and the reference's length with them. It counts: saying nothing is too short.")
 wrong("short-ones-left-out", (LOOP, f"    long = [pair for pair in zip(hypotheses, references) if len(pair[0]) > 3]\n    hypotheses, references = zip(*long) if long else ([], [])\n{LOOP}"),
       says="hypotheses of fewer than four tokens are left out, lengths and all. They count like the others, with the pieces that they have.")
 MATCH = "sum(min(count, wanted.get(ngram, 0)) for ngram, count in found.items())"
@@ -1122,6 +1181,8 @@ facts = {
     "smoothed-epsilon": ([(EMPTY, "if not totals[0]:"), (MEAN, "sum(math.log(max(match / (total or 1), 1e-9)) for match, total in zip(matches, totals)) / 4")], SMOOTHED),
     "smoothed-by-halves": ([(EMPTY, "if not matches[0]:"), (MEAN, "sum(math.log(match / total if match else 1 / (2 ** (n - matches[:n].index(0) + 1 if 0 in matches[:n] else 1) * (total or 1))) for n, (match, total) in enumerate(zip(matches, totals))) / 4")], SMOOTHED),
     "zeros-left-out": ([(EMPTY, "if not any(matches):"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if match) / sum(match > 0 for match in matches)")], "a precision of 0 is left out of your mean. It makes the whole product 0."),
+    "smoothed-as-sacrebleu": ([(EMPTY, "if not matches[0] or min(totals) == 0:"), (MEAN, "sum(math.log(match / total if match else 1 / (2 ** matches[: n + 1].count(0) * total)) for n, (match, total) in enumerate(zip(matches, totals))) / 4")], f"{SMOOTHED} (sacrebleu smooths where nobody tells it not to.)"),
+    "missing-lengths-left-out": ([(EMPTY, "if min((match for match, total in zip(matches, totals) if total), default=0) == 0:"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if total) / sum(total > 0 for total in totals)")], "lengths of which the hypotheses have no piece are left out of your mean. BLEU is 0 where there is nothing to count."),
     "zeros-skipped": ([(EMPTY, "if not any(matches):"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if match) / 4")], "a precision of 0 counts as 1 with you: it is skipped in the sum. It makes the whole product 0."),
     "no-guard": ([(EMPTY, "if False:")], "your code fails where nothing matches: the logarithm of 0, or a division by 0. BLEU is 0 there; say so first."),
     "guard-for-empty-only": ([(EMPTY, "if min(totals) == 0:")], "your code fails where a precision is 0: there is no logarithm of 0. BLEU is 0 there; say so first."),
@@ -1129,6 +1190,7 @@ facts = {
     "swapped": ([("for hypothesis, reference in zip(hypotheses, references):", "hypotheses, references = references, hypotheses\n    for hypothesis, reference in zip(hypotheses, references):")], "hypotheses and references have changed places."),
     "lower-case": ([("ngram_counts(hypothesis, n), ngram_counts(reference, n)", "ngram_counts([w.lower() for w in hypothesis], n), ngram_counts([w.lower() for w in reference], n)")], "you make all words small first. Tokens are compared as they are."),
     "letters": ([("ngram_counts(hypothesis, n), ngram_counts(reference, n)", "ngram_counts(list(' '.join(hypothesis)), n), ngram_counts(list(' '.join(reference)), n)")], "your n-grams are pieces of letters. They are pieces of tokens."),
+    "glued": ([("ngram_counts(hypothesis, n), ngram_counts(reference, n)", "(Counter(''.join(map(str, g)) for g in Counter(ngram_counts(tokens, n)).elements()) for tokens in (hypothesis, reference))")], "the tokens of your pieces are put together to one word, so \"in to\" agrees with \"i nto\". A piece is a tuple of tokens."),
     "order-ignored": ([("ngram_counts(hypothesis, n), ngram_counts(reference, n)", "ngram_counts(sorted(hypothesis), n), ngram_counts(sorted(reference), n)")], "you sort the words first. The order of the words is what longer pieces are there for."),
     "set-of-words": ([("ngram_counts(hypothesis, n), ngram_counts(reference, n)", "ngram_counts(list(dict.fromkeys(hypothesis)), n), ngram_counts(list(dict.fromkeys(reference)), n)")], "you throw out repeated words before you count."),
     "first-sentence": ([("zip(hypotheses, references):", "list(zip(hypotheses, references))[:1]:")], "only the first sentence is counted."),
@@ -1176,6 +1238,14 @@ def mean_of_precisions(hypotheses, references):
     lengths = sum(map(len, hypotheses)), sum(map(len, references))
     return 100 * value**0.25 * (min(1, math.exp(1 - lengths[1] / lengths[0])) if lengths[0] else 0.0)
 
+@wrong("clipped-over-the-corpus", says="your counts are added up over all sentences before they are clipped, so a piece can match another sentence's reference. Clip sentence by sentence: each hypothesis has a reference of its own.")
+def clipped_over_the_corpus(hypotheses, references):
+    value, lengths = 1.0, (sum(map(len, hypotheses)), sum(map(len, references)))
+    for n in range(1, 5):
+        found, wanted = (sum((Counter(ngram_counts(tokens, n)) for tokens in side), Counter()) for side in (hypotheses, references))
+        value *= sum((found & wanted).values()) / max(1, sum(found.values()))
+    return 100 * value**0.25 * (min(1, math.exp(1 - lengths[1] / lengths[0])) if lengths[0] else 0.0)
+
 @wrong("exact-match", says="your result is the share of sentences that are right as a whole: exact match. BLEU counts pieces.")
 def exact_match(hypotheses, references):
     return 100 * sum(map(list.__eq__, hypotheses, references)) / len(hypotheses)
@@ -1204,6 +1274,7 @@ two("no-brevity-penalty", "no-guard", says="two things at once: the brevity pena
 two("always-brevity", "no-guard", says="two things at once: the brevity penalty rises above 1 for longer hypotheses, and your code fails where nothing matches.")
 two("always-brevity", "not-clipped", says="two things at once: the brevity penalty rises above 1 for longer hypotheses, and matches are not clipped.")
 two("zero-to-one", "no-guard", says="two things at once: your BLEU runs from 0 to 1, and your code fails where nothing matches.")
+two("arithmetic-mean", "brevity-is-ratio", says="two things at once: the four precisions are combined by a plain mean instead of the fourth root of the product, and your brevity penalty is the ratio of the lengths itself.")
 two("one-text", "no-brevity-penalty", says="two things at once: all sentences are one long text to you, and the brevity penalty is missing.")
 
 @right

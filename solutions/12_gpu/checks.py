@@ -341,20 +341,25 @@ def one_block(rng, n, d_v):
     """{n} scores in one block that is longer than that"""
     return dict(scores=floats(rng, n), values=floats(rng, n, d_v), block_size=n + 2)
 
+def far_from_zero(rng, *shape):
+    """Values above ½. A logarithm of a sum near 2,000 is off by up to 0.0001, and no sum near 0 would stand that."""
+    return floats(rng, *shape).abs() + 0.5
+
 @cases()
 def thousands(rng):
     """scores in the thousands: a small block, then one with 2,000"""
-    return dict(scores=torch.tensor([-3.0, 1.0, 1999.0, 2000.0, 1998.5]), values=floats(rng, 5, 3), block_size=2)
+    return dict(scores=torch.tensor([-3.0, 1.0, 1999.0, 2000.0, 1998.5]), values=far_from_zero(rng, 5, 3), block_size=2)
 
 @cases()
 def thousands_fall(rng):
     """scores that fall from 2,000 to −2,000"""
-    return dict(scores=torch.tensor([2000.0, 1999.0, 900.0, 901.5, -2000.0, -1999.0]), values=floats(rng, 6, 2), block_size=2)
+    return dict(scores=torch.tensor([2000.0, 1999.0, 900.0, 901.5, -2000.0, -1999.0]), values=far_from_zero(rng, 6, 2), block_size=2)
 
 @cases()
 def thousands_below(rng):
     """scores around −1,000"""
-    return dict(scores=-1000 + floats(rng, 5), values=floats(rng, 5, 2), block_size=3)
+    sixteenths = torch.from_numpy((rng.integers(-32, 33, size=5) / 16).astype("float32"))
+    return dict(scores=-1000 + sixteenths, values=far_from_zero(rng, 5, 2), block_size=3)
 
 @cases()
 def hidden_first(rng):
@@ -367,7 +372,7 @@ def hidden_first(rng):
 def hidden_first_then_low(rng):
     """the first block is hidden (−∞), and all other scores lie below −3,000"""
     scores = torch.tensor([-math.inf, -math.inf, -3001.0, -3002.5, -3000.5])
-    return dict(scores=scores, values=floats(rng, 5, 2), block_size=2)
+    return dict(scores=scores, values=far_from_zero(rng, 5, 2), block_size=2)
 
 @cases()
 def hidden_middle(rng):
@@ -411,7 +416,7 @@ wrong("starts-at-zero", ("scores.new_full((), -math.inf)", "scores.new_zeros(())
 wrong("max-not-kept", ("        largest = new_largest\n", ""), says="the largest score so far is not carried on to the next block.")
 wrong("hidden-block-at-zero", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.max().nan_to_num(neginf=0.0))"), says="the largest score of a hidden block is 0 in your code. It is −∞, smaller than any other: where all later scores lie far below 0, their exponentials become 0, and so does the denominator.")
 wrong("hidden-first-block", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), says=HIDDEN)
-wrong("stops-at-hidden", ("            continue  # everything so far is hidden", "            break"), says="your loop ends at a hidden block. Later blocks may hold scores that count.")
+wrong("stops-at-hidden", ("            continue  # everything so far is hidden", "            break"), says="a hidden first block makes your whole result 0: either your loop ends there, or −∞ − (−∞) gave NaN, which was turned into 0 later. The blocks behind it hold scores that count.")
 wrong("stops-at-any-hidden", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden", "        if block.max() == -math.inf:\n            break"), says="your loop ends at a hidden block. Later blocks may hold scores that count.")
 wrong("skips-if-any-hidden", ("if new_largest == -math.inf", "if block.min() == -math.inf"), says="you leave out every block with a hidden score in it. Its other scores count.")
 wrong("all-hidden", (" if denominator > 0 else total", ""), says=ALL)
@@ -655,7 +660,7 @@ def largest_in_the_middle(rng, seq_k, block):
 def exact(rng, seq_q, seq_k):
     """Numbers in quarters, d_k = 4: scores in the thousands that float32 holds exactly, in whatever order they are summed."""
     quarters = lambda *shape: torch.from_numpy((rng.integers(-4, 5, size=shape) / 4).astype("float32"))
-    return dict(query=quarters(1, 2, seq_q, 4), key=quarters(1, 2, seq_k, 4), value=floats(rng, 1, 2, seq_k, 3))
+    return dict(query=quarters(1, 2, seq_q, 4), key=quarters(1, 2, seq_k, 4), value=floats(rng, 1, 2, seq_k, 3).abs() + 0.5)
 
 @cases()
 def thousands(rng):
@@ -713,6 +718,8 @@ def tiled(scale=lambda q, k, v: 1 / math.sqrt(q.shape[-1]), see=lambda i, j, n, 
         factor, n, m = scale(query, key, value), query.shape[-2], key.shape[-2]
         if tail == "pad":
             key, value = (F.pad(x, (0, 0, 0, -m % B)) for x in (key, value))
+        if tail == "queries":
+            key, value = key[..., :n, :], value[..., :n, :]
         m_all = key.shape[-2] if tail != "drop" else m - m % B
         outputs = []
         for a in range(0, n, B):
@@ -764,6 +771,9 @@ mistakes = {
     "always-causal": (dict(when_causal=lambda c: True), "your attention is always causal. Without `is_causal` every query sees every key."),
     "causal-inverted-flag": (dict(when_causal=lambda c: not c), "`is_causal` is read the wrong way round."),
     "causal-bottom-right": (dict(see=lambda i, j, n, m: j <= i + (m - n), skip=False), "with as many queries as keys your causal output is right, otherwise not: your triangle is aligned at the bottom right. Here query i sees keys j ≤ i, as in `F.scaled_dot_product_attention`."),
+    "causal-bottom-right-guarded": (dict(see=lambda i, j, n, m: j <= i + (m - n), skip=False, start=-1e30, give=lambda o: o.nan_to_num()), "with as many queries as keys your causal output is right, otherwise not: your triangle is aligned at the bottom right. Here query i sees keys j ≤ i, as in `F.scaled_dot_product_attention`."),
+    "starts-at-zero-guarded": (dict(start=0.0, give=lambda o: o.nan_to_num()), "your largest score starts at 0. Where all scores of a query lie far below 0, its exponentials all become 0, and so does its output."),
+    "as-many-keys-as-queries": (dict(tail="queries"), "your walk over the keys ends at the number of queries. Where there are more keys, the last ones are never looked at."),
     "causal-strict": (dict(see=lambda i, j, n, m: j < i), "causal: your queries cannot see the key of their own place."),
     "causal-strict-finite": (dict(see=lambda i, j, n, m: j < i, skip=False, hide=-1e20, start=-1e30), "causal: your queries cannot see the key of their own place."),
     "causal-upper-finite": (dict(see=lambda i, j, n, m: j >= i, skip=False, hide=-1e20, start=-1e30), "causal: your queries see the future and not the past: the comparison is the wrong way round."),
@@ -1004,7 +1014,8 @@ def cache_story(steps: list[Any]) -> Any:
             held = tuple(x.clone() if isinstance(x, Tensor) else x for x in returned) if isinstance(returned, tuple) else returned
             kept = torch.equal(key, given[0]) and torch.equal(value, given[1])
             step = f"step {number + 1}, layer {layer}"
-            told |= {f"{step}: all keys and values": held, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
+            alike = isinstance(held, (tuple, list)) and all(isinstance(x, Tensor) and x.dtype == key.dtype for x in held)
+            told |= {f"{step}: all keys and values": held, f"{step}: of the type that was given": alike, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
         return told
 
     return Driver(drive)
@@ -1012,10 +1023,10 @@ def cache_story(steps: list[Any]) -> Any:
 # %% exercise="KeyValueCache" part="variants"
 without("another device", because="the story that drives the cache brings its own tensors, which lie on the CPU")
 
-def story(rng, order, num_layers, batch, heads, d_head, news):
+def story(rng, order, num_layers, batch, heads, d_head, news, dtype=torch.float32):
     """Steps over the layers in `order`, with so many new positions in each round."""
     # thirds: `floats` alone draws numbers that 16 bits hold, and a cache that keeps no more would not show
-    steps = [(layer, *(floats(rng, batch, heads, new, d_head) / 3 for _ in range(2))) for new in news for layer in order]
+    steps = [(layer, *(floats(rng, batch, heads, new, d_head).to(dtype) / 3 for _ in range(2))) for new in news for layer in order]
     return module(init=dict(num_layers=num_layers), given=dict(story=fixture("cache_story", steps=steps)), state={}, method="append", gradients=False)
 
 @cases(dict(batch=2, heads=3, d_head=4), dict(batch=3, heads=2, d_head=5), low=2, high=5)
@@ -1042,6 +1053,11 @@ def last_layer_first(rng, batch, heads, d_head):
 def square(rng):
     """two layers, batch, heads, new positions and d_head all 3"""
     return story(rng, (0, 1), 2, 3, 3, 3, (3, 3))
+
+@cases()
+def in_float64(rng):
+    """two layers, two steps, keys and values of type float64"""
+    return story(rng, (0, 1), 2, 2, 3, 4, (2, 1), dtype=torch.float64)
 
 def cache(join=lambda old, new: torch.cat([old, new], dim=-2), slot=lambda layer: layer, store="both", give=lambda k, v, key, value: (k, v),
           length=lambda keys: 0 if keys.get(0) is None else keys[0].shape[-2], shared=None, keys_too=lambda key, value: (key, value)):
@@ -1086,6 +1102,7 @@ mistakes = {
     "layer-mod-two": (dict(slot=lambda layer: layer % 2), "your cache has room for two layers only. `num_layers` says how many there are."),
     "values-from-keys": (dict(keys_too=lambda key, value: (key, key)), "your values are the keys."),
     "keys-from-values": (dict(keys_too=lambda key, value: (value, value)), "your keys are the values."),
+    "float32": (dict(keys_too=lambda key, value: (key.float(), value.float())), "your cache gives back float32, whatever type of numbers was put in. Keys and values come back as they were given."),
     "swapped": (dict(keys_too=lambda key, value: (value, key)), "keys and values have changed places."),
     "returned-swapped": (dict(give=lambda k, v, key, value: (v, k)), "keys and values have changed places."),
     "keys-only": (dict(give=lambda k, v, key, value: k), "`append` returns the keys alone. Return a pair: all keys, all values."),
@@ -1216,7 +1233,7 @@ class Rooms:
     def append(self, layer, key, value):
         n, new = self.held[layer], key.shape[2]
         if self.rooms[layer] is None:
-            self.rooms[layer] = [torch.zeros(*key.shape[:2], 64, key.shape[3]) for _ in range(2)]
+            self.rooms[layer] = [key.new_zeros(*key.shape[:2], 64, key.shape[3]) for _ in range(2)]
         for room, x in zip(self.rooms[layer], (key, value)):
             room[:, :, n:n + new] = x
         self.held[layer] = n + new
@@ -1439,6 +1456,8 @@ KEPT = "cache.append(layer, *made)"
 AGAIN = "your code makes the keys or values of earlier positions again in each step. Make those of the newest position, and take the others from the cache."
 wrong("bos-1", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), says="your sentences always begin with 1. Take `bos_id`.")
 wrong("eos-2", ("newest == eos_id", "newest == 2"), says="your sentences end at id 2, whatever `eos_id` says.")
+wrong("bos-1+eos-2", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), ("newest == eos_id", "newest == 2"), says="your sentences begin with 1 and end at 2, whatever `bos_id` and `eos_id` say.")
+wrong("ends-at-padding-too", ("newest == eos_id", "(newest == eos_id) | (newest == 0)"), says="a 0 that the model writes before its EOS ends the sentence with you. Only `eos_id` and `max_len` end one.")
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
 wrong("position-one-early", (EMBED, "model.target_embedding(ids[:, 1:] if ids.shape[1] > 1 else ids)[:, -1:]"), says="your positions are one too small from the second token on. BOS stands at position 0 and counts.")
@@ -1840,7 +1859,7 @@ wrong("padding-counted", ("label_smoothed_loss(logits.float(), target)", "label_
 wrong("plain-padding-counted", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten())"), says="your loss is the plain cross-entropy, and padding counts in it. Unit 10's `label_smoothed_loss` is asked for.")
 wrong("more-smoothing", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, smoothing=0.2)"), says="your loss is smoothed by another amount than the default.")
 wrong("no-zero-grad", ("    optimizer.zero_grad()\n", ""), says="gradients left over from an earlier step are added to the new ones: clear them first.")
-wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your gradients are cleared after they were computed: the step changes nothing.")
+wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your step changes nothing, or next to nothing: between `backward` and the optimizer's step the gradients are cleared, or made very small.")
 wrong("no-backward", ("    optimizer.zero_grad()\n    loss.backward()\n", ""), says="no gradients are computed: `backward` is missing.")
 wrong("no-step", ("    optimizer.step()\n", ""), says="the optimizer takes no step: the weights stay as they were.")
 wrong("step-twice", ("    optimizer.step()\n", "    optimizer.step()\n    optimizer.step()\n"), says="the optimizer takes two steps.")

@@ -552,7 +552,8 @@ show(flow(boxes, arrows, title="One step with a key–value cache"))
 #   may come in any order.
 # - **`length()`** returns how many positions are held in layer 0: 0 at first.
 #
-# Usually one position is new. At the start, several may come at once. Two caches know nothing of each other.
+# Usually one position is new. At the start, several may come at once. Keys and values come back as they were given, their number
+# type too. Two caches know nothing of each other.
 
 # %% exercise="KeyValueCache" part="solution"
 class KeyValueCache:

@@ -276,7 +276,7 @@ def next_token_loss(model: nn.Module, ids: Tensor) -> float:
     logits = model(ids)[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
 
-# %% [markdown] exercise="head_ablation" part="prompt" points=9 difficulty=4 minutes=25
+# %% [markdown] exercise="head_ablation" part="prompt" points=9 difficulty=4 minutes=25 relative=2e-4 absolute=2e-5
 # ## Exercise 2 · `head_ablation`
 #
 # Measure with `next_token_loss(model, batch)`, once as the model is and once with one head ablated. Return **ablated minus whole**.
