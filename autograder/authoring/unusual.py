@@ -27,8 +27,8 @@ ONE, MANY = "one", "many"
 
 KINDS = (AGAIN, AT_LAST, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ELSEWHERE, TRAINING, MASK, ONE, MANY)
 FAMILIES = (AGAIN, TIES, MASK, ONE, MANY)
-"""Kinds of several calls, each with a name behind it: `again: ARGUMENT`, `ties: equal rows`, `mask: FORM`, `one: SIZE`,
-`many: SIZE`. Who cannot take the kind takes none of its calls."""
+"""Kinds of several calls, each with a name behind it: `again: ARGUMENT`, `ties: ARGUMENT` (all of it 0) and
+`ties: equal rows`, `mask: FORM`, `one: SIZE`, `many: SIZE`. Who cannot take the kind takes none of its calls."""
 _LENGTHS = frozenset(
     "seq seq_q seq_k n m rows columns max_len places steps distance offset num_layers kernel_size width s t".split()
 )
@@ -79,7 +79,7 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
     add(AGAIN, lambda call: True, again)
     add(TRAINING, lambda call: call.init is not None and not call.training, lambda call: _in_training(piece, call))
-    found |= dict(_masks(piece, plan)) | dict(_one_changed(piece, plan, answer))
+    found |= dict(_masks(piece, plan)) | dict(_all_zero(piece, plan)) | dict(_one_changed(piece, plan, answer))
     add(AT_LAST, lambda call: True, lambda call: call)
     add(ELSEWHERE, _has_tensors, lambda call: replace(call, elsewhere=True))
     return found
@@ -100,6 +100,17 @@ def _one_changed(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> Ite
             again = replace(call, given=call.given | {name: other}, before=(call.given,), gradients=False)
             if answer(again).fault is None:
                 yield kind, again
+
+
+def _all_zero(piece: Workpiece, plan: dict[str, Call]) -> Iterator[tuple[str, Call]]:
+    """One argument alone is 0 everywhere, as a first state is, or a bias that has not learned yet."""
+    call = next(iter(plan.values()))
+    for name, value in call.given.items():
+        kind = f"{TIES}: {name}"
+        if kind in piece.without or TIES in piece.without or not _any_array({name: value}, _is_float):
+            continue
+        zero = _changed({name: value}, np.zeros_like)
+        yield kind, replace(call, given=call.given | zero, gradients=False)
 
 
 def _in_training(piece: Workpiece, call: Call) -> Call:

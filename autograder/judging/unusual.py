@@ -153,6 +153,8 @@ def _words(key: str, call: Call) -> str:
                 "where the entries of an array do not lie one behind the other in memory (as after a transpose, or in "
                 "every second column)"
             )
+        case "ties" if name in call.given:
+            return f"where all of `{name}` is 0"
         case "ties" if name:
             return "where two rows of an array are equal, or two vectors, and another row is 0"
         case "ties":
