@@ -51,6 +51,11 @@ def square(rng):
     """4 sentences, 4 places, no padding"""
     return dict(ids=torch.tensor([[7, 8, 9, 2], [4, 6, 5, 2], [10, 12, 11, 2], [16, 14, 15, 2]]))
 
+@cases()
+def begins_with_bos(rng):
+    """3 sentences, 5 places; one begins with the id of BOS, one holds it inside"""
+    return dict(ids=torch.tensor([[1, 8, 9, 7, 2], [6, 1, 4, 2, 0], [5, 10, 2, 0, 0]]))
+
 def col(ids, value):
     return torch.full((len(ids), 1), value, dtype=ids.dtype)
 
@@ -149,6 +154,10 @@ def in_place_running(ids, bos_id=1):
         ids[:, t] = first[:, 0]
     ids[:, 0] = bos_id
     return ids
+
+@wrong("left-where-bos-stands", says="a row that begins with the id of BOS stays as it is with you. All rows move alike, whatever stands in them.")
+def left_where_bos_stands(ids, bos_id=1):
+    return torch.where(ids[:, :1] == bos_id, ids, torch.cat([col(ids, bos_id), ids[:, :-1]], 1))
 
 @wrong("nothing", says="your function ends without giving anything back: is a `return` missing?")
 def nothing(ids, bos_id=1):
@@ -500,6 +509,8 @@ wrong("masks-in-another-order", ("target_mask: Tensor | None = None, source_mask
       says="the two masks stand in another order in the first line of your `forward`, and later units pass them without their names. Leave that line as it is given.")
 wrong("forgets-return-pre", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            x = x + self.dropout(self.feed_forward(self.norm3(x)))"),
       says="where `norm_first` is True, your block runs as pre-norm and then once more as post-norm: is a `return` or an `else` missing?")
+wrong("pre-norm-feed-post", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            return self.norm3(x + self.dropout(self.feed_forward(x)))"),
+      says="in pre-norm, your feed-forward is still post-norm: `norm3` stands behind its sum. It stands in front of the sub-layer, as with the two attentions.")
 wrong("pre-norm-unnormed-feed", ("self.feed_forward(self.norm3(x))", "self.feed_forward(x)"), says="in pre-norm, your feed-forward reads `x` without its norm, `norm3`.")
 wrong("pre-norm-no-cross-mask", ("            x = x + self.dropout(self.cross_attention(y, encoder_output, encoder_output, source_mask)[0])", "            x = x + self.dropout(self.cross_attention(y, encoder_output, encoder_output)[0])"),
       says="in pre-norm, `source_mask` is not passed on. (In post-norm it is.)")
@@ -671,6 +682,11 @@ def four_blocks(rng, layers, target, source, num_heads, d_head, d_ff):
     return stack_call(rng, layers, target, source, num_heads, d_head, d_ff, masks="target", gradients=False)
 
 @cases()
+def seven_blocks(rng):
+    """norm_first=True, 7 blocks, 3 target and 4 source places, both masks"""
+    return stack_call(rng, 7, 3, 4, 2, 3, 5, init=dict(norm_first=True), gradients=False)
+
+@cases()
 def square(rng):
     """post-norm, 2 blocks, 4 target and 4 source places, both masks"""
     return stack_call(rng, 2, 4, 4, 2, 3, 5, gradients=False, positional=True)
@@ -772,6 +788,7 @@ singles = {
     "source-mask-last-block": (lambda d, x, m, t, s: run(d, x, m, t, s, step=lambda k, b, x, m, t, s: b(x, m, t, s if k == len(d.blocks) - 1 else None)), "only your last block gets `source_mask`; every block needs it."),
     "memory-layer-norm": (lambda d, x, m, t, s: run(d, x, ln(m, (d.width,)), t, s), "the encoder's output is normed once more. It goes to the blocks as it comes."),
     "tanh-end": (lambda d, x, m, t, s: torch.tanh(run(d, x, m, t, s)), "a tanh stands behind the last block."),
+    "six-at-most": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=list(d.blocks)[:6]), "no more than six blocks are used, the number of the paper. `x` goes through all of `self.blocks`, however many there are."),
     "every-other": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=list(d.blocks)[::2]), "every other block is left out."),
     "relu-between": (lambda d, x, m, t, s: run(d, x, m, t, s, step=lambda k, b, x, m, t, s: torch.relu(b(x, m, t, s))), "a ReLU stands behind each block. The only one is inside the feed-forward."),
 }
@@ -1509,6 +1526,11 @@ def longer_than_the_source(rng):
     return scripted(rng, [3, 2], 12, times=2)
 
 @cases()
+def much_longer_than_the_source(rng):
+    """an answer of 14 letters to a source of 2, max_len=17"""
+    return scripted(rng, [2], 17, times=7)
+
+@cases()
 def all_end_at_once(rng):
     """both answers are an EOS and nothing else, max_len=6"""
     return scripted(rng, [0, 0], 6)
@@ -1565,7 +1587,7 @@ def real_model_in_training_mode(rng):
 
 plain = dict(
     mode="eval", after="restore", encoded="once", start="bos_id", place=-1, choose="argmax", behind="pad", stop="all", end="eos_id", ended="stays",
-    extra=0, keep_bos=False, cut=None, feed="all", width="longest", result=lambda ids, source: ids, forced=False, order="cat first", eos_kept=True, grow="behind", early=False, capped=False,
+    extra=0, keep_bos=False, cut=None, feed="all", width="longest", result=lambda ids, source: ids, forced=False, order="cat first", eos_kept=True, grow="behind", early=False, capped=None,
 )
 
 def greedy_with(changes):
@@ -1584,7 +1606,7 @@ def greedy_with(changes):
         end = {"eos_id": eos_id, "2": 2, "bos": bos_id, "pad": 0, "1": 1, "never": -5}[o["end"]]
         start = {"bos_id": torch.full((n, 1), bos_id), "1": torch.ones(n, 1).long(), "0": torch.zeros(n, 1).long(), "eos": torch.full((n, 1), eos_id), "source": source[:, :1], "2": torch.full((n, 1), 2)}[o["start"]]
         ids, ended = start, torch.zeros(n, dtype=torch.bool)
-        for _ in range(min(max_len, source.shape[1]) if o["capped"] else max_len + o["extra"]):
+        for _ in range(max_len + o["extra"] if o["capped"] is None else min(max_len, source.shape[1] + o["capped"])):
             if o["encoded"] == "each step":
                 memory = model.encode(source)
             read = {"all": ids, "last": ids[:, -1:], "no bos": ids if ids.shape[1] == 1 else ids[:, 1:], "reversed": ids.flip(1), "first": ids[:, :1], "not last": ids if ids.shape[1] == 1 else ids[:, :-1]}[o["feed"]]
@@ -1669,7 +1691,8 @@ singles = {
     "ends-at-bos": (dict(end="bos"), "your sentences end at BOS; they end at EOS, `eos_id`."),
     "ends-at-padding": (dict(end="pad"), "your sentences end at padding (0); they end at EOS, `eos_id`."),
     "stops-late": (dict(stop="never"), "your loop goes on to `max_len` when all sentences have ended long before. Stop then: each further step costs as much as the others."),
-    "no-longer-than-source": (dict(capped=True), "your sentences end at the length of the source. A translation may be longer than its source: only an EOS or `max_len` ends it."),
+    "no-longer-than-source": (dict(capped=0), "your sentences end at the length of the source. A translation may be longer than its source: only an EOS or `max_len` ends it."),
+    "ten-more-than-source": (dict(capped=10), "your sentences end ten tokens behind the length of the source. Only an EOS or `max_len` ends them."),
     "one-more": (dict(extra=1), "a sentence that does not end gets one token more than `max_len`."),
     "one-fewer": (dict(extra=-1), "a sentence that does not end gets one token fewer than `max_len`. BOS does not count."),
     "two-fewer": (dict(extra=-2), "a sentence that does not end gets two tokens fewer than `max_len`."),
@@ -1711,7 +1734,7 @@ def new(function):
     marks = []
     rng = np.random.default_rng(3)
     from autograder.library import build_fixture
-    for lengths, max_len, training, more in (([3, 6, 1], 14, False, {}), ([1, 4, 2], 9, True, {}), ([4], 12, False, {}), ([7, 2, 6], 4, True, {}), ([4, 4], 5, False, {}), ([4, 3], 4, False, {}), ([3, 0, 2], 8, False, {}), ([0, 0], 6, False, {}), ([3, 0], 1, False, {}), ([4, 2, 3], 9, False, dict(bos_id=7, eos_id=5))):
+    for lengths, max_len, training, more in (([3, 6, 1], 14, False, {}), ([2], 17, False, dict(times=7)), ([1, 4, 2], 9, True, {}), ([4], 12, False, {}), ([7, 2, 6], 4, True, {}), ([4, 4], 5, False, {}), ([4, 3], 4, False, {}), ([3, 0, 2], 8, False, {}), ([0, 0], 6, False, {}), ([3, 0], 1, False, {}), ([4, 2, 3], 9, False, dict(bos_id=7, eos_id=5))):
         call = scripted(rng, lengths, max_len, training=training, **more)
         watched = build_fixture(call["model"])
         try:
