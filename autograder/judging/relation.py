@@ -25,7 +25,7 @@ _FEW = 3
 """So many numbers that are not equal must take part: two or three fit nearly anything."""
 _MOST_AXES = 4
 _NEARLY = 0.01
-OF_GRADIENT, GRADIENTS_ALONE = "the gradient of ", "gradients-alone"
+OF_GRADIENT, AFTER_THE_CALL, GRADIENTS_ALONE = "the gradient of ", "after the call, ", "gradients-alone"
 
 
 Look = Callable[[Sequence[Pair]], str | None]
@@ -67,7 +67,8 @@ def _relation(
             as_viewed(seen, view), as_viewed(cases.expected[key], view), cases.tolerance, cases.returns
         )
         if found:
-            pair = pair_of(found, cases.plan[key].given, cases.tolerance)
+            beside = found.place.startswith(AFTER_THE_CALL)  # what a call left behind is no output
+            pair = None if beside else pair_of(found, cases.plan[key].given, cases.tolerance)
             (of_gradients if found.place.startswith(OF_GRADIENT) else of_values).append(pair)
     if of_values:
         return _related(of_values)

@@ -163,3 +163,11 @@ def test_less_than_1_where_one_key_has_all_the_weight_is_named() -> None:
     assert judged(np.array([[1.0, 0.0], [0.24999, 0.75]])) is None, (
         "two keys share here: their sum may be off by rounding"
     )
+
+
+def test_what_a_call_left_behind_is_not_told_as_its_output() -> None:
+    x = TABLES["0.0.0"]
+    plan = {"0.0.0": Call("a table", {"x": x}, 1)}
+    right, wrong = (Observation(2 * x, facts={"after": {"ids": {"kept": kept}}}) for kept in (True, False))
+    cases = replace(doubling(), plan=plan, expected={"0.0.0": right})
+    assert relation(cases, Sighting({"0.0.0": wrong}), lambda value: value) is None
