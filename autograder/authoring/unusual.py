@@ -133,7 +133,7 @@ def _masks(piece: Workpiece, plan: dict[str, Call]) -> Iterator[tuple[str, Call]
             forms = {
                 "two axes": mask.data[0, 0],
                 "three axes": for_heads,
-                "one for each head": for_heads[None],
+                "one for each head": np.repeat(for_heads[None], mask.data.shape[0], axis=0),
                 "all hidden": np.zeros_like(mask.data),
             }
             for form, data in forms.items():

@@ -587,7 +587,7 @@ class InPlaceOnOwnTensors(Right):
 class SentenceBySentence(Right):
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
         def row(mask, b):
-            return mask[b : b + 1] if mask is not None and mask.dim() == 4 else mask
+            return mask if mask is None or mask.dim() < 4 or len(mask) == 1 else mask[b : b + 1]
         rows = [super(SentenceBySentence, self).forward(x[b : b + 1], encoder_output[b : b + 1], row(target_mask, b), row(source_mask, b)) for b in range(len(x))]
         return torch.cat(rows)
 
