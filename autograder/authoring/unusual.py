@@ -19,7 +19,8 @@ from ..formats.values import Array, Fixture, Tensor, digest, pack, shapes_of
 if TYPE_CHECKING:
     from .workbench import Workpiece
 
-AGAIN, AT_LAST, SCATTERED, TIES, WHOLE = "again", "the first once more", "scattered", "ties", "whole numbers"
+AGAIN, ALONE, AT_LAST = "again", "on a fresh object", "the first once more"
+SCATTERED, TIES, WHOLE = "scattered", "ties", "whole numbers"
 FAR_APART, REVERSED = "far apart", "far apart, the other way round"
 EQUAL_ROWS = "ties: equal rows"
 ELSEWHERE, TRAINING, MASK = "another device", "training mode", "mask"
@@ -77,6 +78,8 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
     add(WHOLE, is_numpy, given(_whole))
     add(FAR_APART, is_numpy, given(_far_apart))
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
+    if AGAIN not in piece.without and next(iter(plan.values())).init is not None:
+        found[ALONE] = replace(again(next(iter(plan.values()))), before=(), gradients=False)
     add(AGAIN, lambda call: True, again)
     add(TRAINING, lambda call: call.init is not None and not call.training, lambda call: _in_training(piece, call))
     found |= dict(_masks(piece, plan)) | dict(_all_zero(piece, plan)) | dict(_one_changed(piece, plan, answer))

@@ -45,9 +45,10 @@ def bound_to_the_cpu(cases: ExerciseCases, sighting: Sighting) -> str:
 def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> tuple[Finding, str] | None:
     """The finding, where what was seen can have no other reason than that something of an earlier call is left.
 
-    Either the earlier call was right and its answer was given again, or it was right and is not when it is made once
-    more, or no call is wrong but those that come after another with arguments of the same shapes. (Code that gives one
-    wrong number for both keeps nothing.)
+    Either the earlier call was right and its answer was given again, or it was right and is another when it is made once
+    more, or no call is wrong but one on an object that was used before, and the same on a fresh object is right. Of a
+    function nobody can say what a first call would have given: there it is asked. (Code that gives one wrong number for
+    both keeps nothing.)
     """
 
     def right(key: str) -> bool:
@@ -63,23 +64,28 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
     before = sighting.observations.get(first)
     for key, call in cases.unusual.items():
         seen = sighting.observations.get(key)
-        if not (key == AT_LAST or is_again(key)) or seen is None or not (finding := _finding(key, cases, probes, seen)):
+        if key not in (AGAIN, AT_LAST) or seen is None or not (finding := _finding(key, cases, probes, seen)):
             continue
         if key == AT_LAST:
-            if right(first):
+            if before and right(first) and not _same_value(seen, before, cases):
                 return finding, call.label
             continue
-        kept = before and same_observation(replace(seen, facts={}), replace(before, facts={}), cases.tolerance)
+        kept = before and _same_value(seen, before, cases)
         if kept and right(first) and not seen.fault:
             told = f"{_words(key, call)}, your code gave once more what belongs to the call before. Something of it is kept."
             return Finding(told, finding.difference, name="remembers"), call.label
         if all(map(right, _first_of_their_shapes(cases))):
-            return finding, call.label
+            alone = sighting.observations.get(ALONE)
+            if alone is None or ALONE not in cases.unusual:
+                doubt = replace(finding, message=finding.message.removesuffix(_LEFT) + _PERHAPS, name=AGAIN)
+                return doubt, call.label
+            if not _finding(ALONE, cases, probes, alone):
+                return finding, call.label
     return None
 
 
-def is_again(key: str) -> bool:
-    return key == AGAIN or key.startswith(f"{AGAIN}: ")
+def _same_value(one: Observation, other: Observation, cases: ExerciseCases) -> bool:
+    return same_observation(replace(one, facts={}), replace(other, facts={}), cases.tolerance)
 
 
 def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
@@ -93,7 +99,7 @@ def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
 
 def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Observation) -> Finding | None:
     """What the exercise's own properties hold against one unusual call, with the kind of its input."""
-    call, name = cases.unusual[key], _NAMES.get(key.split(":")[0], key)
+    call, name = cases.unusual[key], _NAMES.get("again: " if key.startswith("again: ") else key.split(": ")[0], key)
     words = _words(key, call)
     if fault := seen.fault:
         where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
@@ -108,7 +114,8 @@ def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Obse
         if found and found.share < 1:
             if cases.hidden:  # the kind of input is told, not its numbers
                 return Finding(f"{words}, your code gives something other than expected.", name=name)
-            return Finding(f"{words}, {found.message}{_LEFT.get(name, '')}", found.difference, name=name)
+            left = _LEFT if key in (AGAIN, AT_LAST) else ""
+            return Finding(f"{words}, {found.message}{left}", found.difference, name=name)
     if seen.facts.get("overwritten") and not expected.facts.get("overwritten"):
         told = (
             f"{words}, your code wrote over what it had given back before: it gives out one and the same array twice."
@@ -127,11 +134,13 @@ def _largest(value: Any) -> float:
     return float(np.abs(array).max(initial=0, where=np.isfinite(array)))
 
 
-AGAIN, AT_LAST = "again", "the first once more"
+AGAIN, ALONE, AT_LAST = "again", "on a fresh object", "the first once more"
 _NAMES = {
     AGAIN: "remembers",
+    ALONE: "other-numbers",
     AT_LAST: "remembers",
     "scattered": "memory-layout",
+    "again: ": "one-argument-changed",
     "ties": "ties-and-zeros",
     "whole numbers": "whole-numbers",
     "far apart": "far-apart",
@@ -141,7 +150,10 @@ _NAMES = {
     "one": "length-of-one",
     "many": "great-length",
 }
-_LEFT = {"remembers": " Something of the earlier call is left."}
+_LEFT = " Something of the earlier call is left."
+_PERHAPS = (
+    " The calls before it were right. Is something of them kept, or is it these numbers that your code does not take?"
+)
 
 
 def _words(key: str, call: Call) -> str:
@@ -169,6 +181,8 @@ def _words(key: str, call: Call) -> str:
             return _MASKS[name]
         case "the first once more":
             return "asked at the end for what it was asked first"
+        case "on a fresh object":
+            return "on a fresh object, with other numbers of the same shapes"
         case "again":
             what = "on the same object" if call.init is not None else "in the same notebook"
             if name:

@@ -516,7 +516,7 @@ wrong("no-transpose", (split, "    return x.reshape(batch, num_heads, seq, d_mod
 wrong("not-moved", (split, "    return x.reshape(batch, seq, num_heads, d_model // num_heads)"),
       says="your features are grouped into heads, but the heads' axis still stands behind the tokens': the shape is (batch, seq, num_heads, d_head), and (batch, num_heads, seq, d_head) is wanted.")
 wrong("interleaved", (split, "    return x.reshape(batch, seq, d_model // num_heads, num_heads).permute(0, 3, 1, 2)"),
-      says="your heads take every num_heads-th feature (0, 3, 6, ... with three heads); head 0 takes the first d_head features in a row, head 1 the next.")
+      says="your heads take every num_heads-th feature (0, 3, 6, ... with three heads); head 0 should take the first d_head features in a row, head 1 the next.")
 wrong("head-length-swapped", (split, "    return x.reshape(batch, seq, d_model // num_heads, num_heads).transpose(1, 2)"),
       says="the number of heads and their length have changed places: `num_heads` is how many groups there are, not how long each is.")
 wrong("length-is-num_heads", (split, "    return x.reshape(batch, seq, -1, num_heads).permute(0, 2, 1, 3).contiguous()"),
@@ -538,7 +538,7 @@ wrong("batch-and-heads-mixed", (split, "    return x.reshape(num_heads, batch, s
 wrong("tokens-and-features-swapped", (split, "    return x.reshape(batch, d_model // num_heads, num_heads, seq).permute(0, 2, 3, 1)"),
       says="the shape is right, the numbers are not: your reshape cuts through tokens. The heads are groups of the last axis, so only that axis may be cut.")
 wrong("heads-reversed", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).flip(1)"),
-      says="your heads are in reverse: head 0 takes the first features, not the last.")
+      says="your heads are in reverse: head 0 should take the first features, not the last.")
 wrong("merged-into-batch", ("grouped.transpose(1, 2)", "grouped.transpose(1, 2).reshape(batch * num_heads, seq, -1)"),
       says="batch and heads are joined into one axis; here they stay apart: (batch, num_heads, seq, d_head).")
 wrong("merged-into-batch-straight", (split, "    return x.reshape(batch * num_heads, seq, d_model // num_heads)"),
@@ -1094,7 +1094,7 @@ wrong("merge-straight", merge_straight,
 wrong("split-and-merge-straight", *straight, merge_straight,
       says="both the split and the merge reshape without exchanging heads and tokens. The round trip is exact, but each head attends among pieces of tokens.")
 wrong("split-woven", *woven,
-      says="your heads take every num_heads-th feature; head 0 takes the first d_head features in a row, head 1 the next.")
+      says="your heads take every num_heads-th feature; head 0 should take the first d_head features in a row, head 1 the next.")
 wrong("merge-woven", merge_woven,
       says="when the heads are merged their features alternate (head 0, head 1, ...); the whole of head 0 comes first, then the whole of head 1.")
 wrong("split-and-merge-woven", *woven, merge_woven,

@@ -744,7 +744,7 @@ for number in (9, 10, 15, 100, 1000, 10_000):
 for number in (100, 1000, 10_000):
     wrong(f"fill-minus-{number}+added", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
 for number in (10, 20, 100, 1000):
-    wrong(f"fill-minus-{number}+zero-row", says="in rows of low scores the visible keys lose weight to the hidden ones, whose score is not far enough below theirs. Scores may be as low as −1500.")(weigh(-float(number)))
+    wrong(f"fill-minus-{number}+zero-row", says="where the visible scores are low (near −1500), the whole row is 0, although the mask leaves it keys. Is the score that you give hidden keys low enough, is the largest score taken off before the exponential, and is it the mask that tells which rows are empty?")(weigh(-float(number)))
 wrong("fill-zero", says=ZERO)(weigh(0.0, "no"))
 wrong("fill-zero+hidden", says=LATE.replace("the hidden scores still stand in the denominator", "before it, their score is 0, and exp(0) = 1 still stands in the denominator"))(weigh(0.0))
 POSITIVE = "hidden keys get all the weight: their score is a huge positive number. It must be a huge negative one."
@@ -1122,7 +1122,7 @@ for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100):
     says = "hidden keys still get weight: you give them a score that is not far enough below all the others. Scores may lie far below 0, and a hidden key must stay below them."
     weighings[f"fill-minus-{number}"] = (weigh(-float(number), "no"), says)
     if number in (1, 10, 100):
-        weighings[f"fill-minus-{number}+zero-row"] = (weigh(-float(number)), "where scores are low, the visible keys lose weight to the hidden ones: the score of a hidden key is not far enough below theirs.")
+        weighings[f"fill-minus-{number}+zero-row"] = (weigh(-float(number)), "where scores are low, whole rows are 0, although the mask leaves them keys. Is the score that you give hidden keys low enough, and is it the mask that tells which rows are empty?")
 mixings = {
     "keys-not-values": (lambda w, v: w @ v.roll(1, -2), "your weights meet the wrong values: key j's weight must multiply value j."),
     "no-weights": (lambda w, v: (w @ v) * 0 + v.mean(-2, keepdim=True), "your output is the plain mean of the values; the weights are not used."),

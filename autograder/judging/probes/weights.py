@@ -70,7 +70,8 @@ def short_of_one(name: str, data: Array, expected: Array, axis: int) -> Finding 
     """
     alone = expected.max(axis=axis) == 1
     short = 1 - data.astype(np.float64).max(axis=axis)
-    wrong = alone & (short > _EXACT)
+    missing = 1 - data.astype(np.float64).sum(axis=axis)  # where other keys have it, nothing was divided away
+    wrong = alone & (short > _EXACT) & (missing > _EXACT)
     if not wrong.any() or (short[alone] < -_EXACT).any():
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
