@@ -28,8 +28,20 @@ def unusual_finding(
         if seen is None:
             return None
         if finding := _finding(key, cases, probes, seen):
-            return finding, call.label
+            return replace(finding, message=_unmoved(key, cases, sighting) or finding.message), call.label
     return None, ""
+
+
+def _unmoved(key: str, cases: ExerciseCases, sighting: Sighting) -> str:
+    """The two things that may be the reason, where an argument alone was changed and the answer stayed; else empty."""
+    before, seen = sighting.observations.get(next(iter(cases.plan))), sighting.observations[key]
+    argument = key.removeprefix(f"{AGAIN}: ")
+    if argument == key or not before or seen.fault or not _same_value(seen, before, cases):
+        return ""
+    if _same_value(seen, cases.unusual_expected[key], cases):
+        return ""
+    words = _words(key, cases.unusual[key])
+    return f"{words}, your code gives the same answer: `{argument}` is not used here, or the answer to the call before is kept."
 
 
 def bound_to_the_cpu(cases: ExerciseCases, sighting: Sighting) -> str:
@@ -66,6 +78,8 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         seen = sighting.observations.get(key)
         if key not in (AGAIN, AT_LAST) or seen is None or not (finding := _finding(key, cases, probes, seen)):
             continue
+        if finding.name == TWICE:
+            return finding, call.label
         if key == AT_LAST:
             if before and right(first) and not _same_value(seen, before, cases):
                 return finding, call.label
@@ -77,6 +91,13 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         if all(map(right, _first_of_their_shapes(cases))):
             alone = sighting.observations.get(ALONE)
             if alone is None or ALONE not in cases.unusual:
+                alike = (
+                    one for one in cases.unusual if one in sighting.observations and _unmoved(one, cases, sighting)
+                )
+                if name := next(alike, ""):
+                    return Finding(
+                        _unmoved(name, cases, sighting), finding.difference, name=_NAMES["again: "]
+                    ), call.label
                 doubt = replace(finding, message=finding.message.removesuffix(_LEFT) + _PERHAPS, name=AGAIN)
                 return doubt, call.label
             if not _finding(ALONE, cases, probes, alone):
@@ -120,7 +141,7 @@ def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Obse
         told = (
             f"{words}, your code wrote over what it had given back before: it gives out one and the same array twice."
         )
-        return Finding(told, name=name)
+        return Finding(told, name=TWICE)
     return None
 
 
@@ -134,6 +155,7 @@ def _largest(value: Any) -> float:
     return float(np.abs(array).max(initial=0, where=np.isfinite(array)))
 
 
+TWICE = "one-array-twice"
 AGAIN, ALONE, AT_LAST = "again", "on a fresh object", "the first once more"
 _NAMES = {
     AGAIN: "remembers",

@@ -123,8 +123,8 @@ def test_a_running_sum_is_told_as_something_that_is_left() -> None:
     once = {key: call for key, call in asked.calls.items() if key in asked.plan or key == "again"}
     asked = replace(asked, unusual={"again": UNUSUAL["again"]})
     verdict = judge(asked, (matches,), observe(adds_up, once, build=build_fixture))
-    assert verdict.diagnosis == "remembers"
-    assert verdict.message.endswith("Something of the earlier call is left.")
+    assert verdict.diagnosis == "again"
+    assert verdict.message.endswith("Is something of them kept, or is it these numbers that your code does not take?")
 
 
 def test_what_is_left_is_told_where_the_exercise_itself_calls_twice_with_the_same_shapes() -> None:
@@ -136,6 +136,13 @@ def test_what_is_left_is_told_where_the_exercise_itself_calls_twice_with_the_sam
         total[: x.size] += 2 * x
         return total[: x.size].copy()
 
+    last = {**asked.unusual, "the first once more": plan["0.0.0"]}
+    asked = replace(asked, unusual=last, unusual_expected=seen_by(doubled, last))
+    verdict = judge(asked, (matches,), observe(adds_up, asked.calls, build=build_fixture))
+    assert verdict.diagnosis == "again"
+    del last["again"]
+    asked = replace(asked, unusual=last, unusual_expected=seen_by(doubled, last))
+    total[:] = 0
     verdict = judge(asked, (matches,), observe(adds_up, asked.calls, build=build_fixture))
     assert verdict.diagnosis == "remembers"
 
@@ -164,8 +171,16 @@ def with_last(target: object) -> Verdict:
 def test_what_was_kept_by_some_of_the_arguments_is_told() -> None:
     kept: dict[bytes, np.ndarray] = {}
     verdict = with_last(lambda x, n: kept.setdefault(x.tobytes(), n * x))
-    assert verdict.diagnosis == "remembers"
-    assert verdict.message.startswith("Called again in the same notebook, with another `n` and all else as before,")
+    assert verdict.diagnosis == "one-argument-changed"
+    assert verdict.message == (
+        "Called again in the same notebook, with another `n` and all else as before, your code gives the same answer: "
+        "`n` is not used here, or the answer to the call before is kept."
+    )
+
+
+def test_an_argument_that_is_not_used_is_not_told_as_kept() -> None:
+    verdict = with_last(lambda x, n: 2 * x if n == 2 or x[0] > 0 else n * x)
+    assert "is not used here, or the answer to the call before is kept" in verdict.message
 
 
 def test_another_answer_to_the_first_question_is_told_as_something_that_is_left() -> None:
@@ -187,7 +202,7 @@ def test_one_buffer_that_is_given_out_twice_is_told() -> None:
         return buffer
 
     verdict = with_last(into_the_buffer)
-    assert (verdict.diagnosis, verdict.score) == ("remembers", 0)
+    assert (verdict.diagnosis, verdict.score) == ("one-array-twice", 0)
     assert "wrote over what it had given back before" in verdict.message
     assert with_last(lambda x, n: n * x).passed
 
