@@ -392,7 +392,9 @@ def draw_script(rng, wanted, vocab, beam_size, max_len=64, alphas=(0.6,), places
     tilt[:, :4] = 0
     tables = []
     for sentence, condition in enumerate(wanted):
-        for _attempt in range(20_000):
+        for attempt in range(1, 100_001):
+            if attempt % 20_000 == 0:  # with some tilts no table will do
+                tilt[sentence, 4:] = in_steps(0.7 * rng.normal(size=vocab - 4))
             table = draw(rng, vocab, places, ends if isinstance(ends, bool) else ends[sentence])
             step = stepper(table.astype("float64"), pairs.astype("float64"), tilt[sentence].astype("float64"))
             answers = [clear(step, beam_size, max_len, alpha) for alpha in alphas]
