@@ -34,9 +34,9 @@ def unusual_finding(
 
 def _unmoved(key: str, cases: ExerciseCases, sighting: Sighting) -> str:
     """The two things that may be the reason, where an argument alone was changed and the answer stayed; else empty."""
-    before, seen = sighting.observations.get(next(iter(cases.plan))), sighting.observations[key]
+    before, seen = sighting.observations.get(next(iter(cases.plan))), sighting.observations.get(key)
     argument = key.removeprefix(f"{AGAIN}: ")
-    if argument == key or not before or seen.fault or not _same_value(seen, before, cases):
+    if argument == key or not before or not seen or seen.fault or not _same_value(seen, before, cases):
         return ""
     if _same_value(seen, cases.unusual_expected[key], cases):
         return ""
@@ -91,13 +91,8 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         if all(map(right, _first_of_their_shapes(cases))):
             alone = sighting.observations.get(ALONE)
             if alone is None or ALONE not in cases.unusual:
-                alike = (
-                    one for one in cases.unusual if one in sighting.observations and _unmoved(one, cases, sighting)
-                )
-                if name := next(alike, ""):
-                    return Finding(
-                        _unmoved(name, cases, sighting), finding.difference, name=_NAMES["again: "]
-                    ), call.label
+                if unmoved := next(filter(None, (_unmoved(one, cases, sighting) for one in cases.unusual)), ""):
+                    return Finding(unmoved, finding.difference, name=_NAMES["again: "]), call.label
                 doubt = replace(finding, message=finding.message.removesuffix(_LEFT) + _PERHAPS, name=AGAIN)
                 return doubt, call.label
             if not _finding(ALONE, cases, probes, alone):
