@@ -91,6 +91,14 @@ def scripted_model(tables: Tensor, pairs: Tensor, tilt: Tensor) -> nn.Module:
     return _ScriptedModel(tables, pairs, tilt).eval()
 
 
+_KEPT: dict[bytes, nn.Module] = {}
+
+
+def same_scripted_model(tables: Tensor, pairs: Tensor, tilt: Tensor) -> nn.Module:
+    """One and the same object for all calls with this script."""
+    return _KEPT.setdefault(tables.numpy().tobytes(), scripted_model(tables, pairs, tilt))
+
+
 def small_transformer(init: dict, state: dict) -> nn.Module:
     """A real Transformer of unit 09 with these weights."""
     model = Transformer(**init)

@@ -133,7 +133,8 @@ def cache_story(steps: list[Any]) -> Any:
             held = tuple(x.clone() if isinstance(x, Tensor) else x for x in returned) if isinstance(returned, tuple) else returned
             kept = torch.equal(key, given[0]) and torch.equal(value, given[1])
             step = f"step {number + 1}, layer {layer}"
-            told |= {f"{step}: all keys and values": held, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
+            alike = isinstance(held, (tuple, list)) and all(isinstance(x, Tensor) and x.dtype == key.dtype for x in held)
+            told |= {f"{step}: all keys and values": held, f"{step}: of the type that was given": alike, f"{step}: length": cache.length(), f"{step}: what was given is unchanged": kept}
         return told
 
     return Driver(drive)
