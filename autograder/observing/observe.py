@@ -21,7 +21,7 @@ import numpy as np
 from .. import library
 from ..formats.cases import Call, ExerciseCases, Fault, Observation, Sighting
 from ..formats.fixtures import Driver, NotAsked, Watched
-from ..formats.values import Array, Fixture, Tensor, digest, to_live, to_plain
+from ..formats.values import Array, Fixture, Tensor, to_live, to_plain
 from ..library.loading import load_state
 from ..library.quiet import paused
 from .capture import capture
@@ -218,7 +218,7 @@ def _observe_call_here(
             earlier = [_apply(used, call, live | place(_live_arrays(given))) for given in call.before]
             given_back = [_plainly(back(value)) for value in earlier]
             value = _plainly(back(_apply(used, call, live)))
-            if digest(given_back) != digest([_plainly(back(value)) for value in earlier]):
+            if not all(map(_same, given_back, map(back, earlier))):
                 facts["overwritten"] = True
         changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
         if watched and not call.elsewhere:
