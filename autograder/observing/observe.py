@@ -218,7 +218,7 @@ def _observe_call_here(
             earlier = [_apply(used, call, live | place(_live_arrays(given))) for given in call.before]
             given_back = [_plainly(back(value)) for value in earlier]
             value = _plainly(back(_apply(used, call, live)))
-            if not all(map(_same, given_back, map(back, earlier))):
+            if not all(_same(plain, _plainly(back(value))) for plain, value in zip(given_back, earlier, strict=True)):
                 facts["overwritten"] = True
         changed = tuple(name for name in call.given if not _same(call.given[name], live[name]))
         if watched and not call.elsewhere:

@@ -147,7 +147,8 @@ def test_a_time_that_says_nothing_is_told_to_the_instructor(course: Path) -> Non
 @pytest.mark.parametrize("seen", ["raise ValueError(f'I was given {x!r}')", "float(str(x))"])
 def test_an_exception_on_hidden_cases_does_not_carry_their_numbers(course: Path, seen: str) -> None:
     code = (
-        "KNOWN = {(5,), (4, 6), (1,), (1, 6), (4, 1)}\n\ndef centre(x):\n    if x.shape not in KNOWN:\n        " + seen
+        "KNOWN = {(5,), (4, 6), (1,), (1, 6), (4, 1), (67,), (17,), (67, 6), (4, 67), (17, 6), (4, 17)}\n\ndef centre(x):\n    if x.shape not in KNOWN:\n        "
+        + seen
     )
     code += "\n    return x - np.mean(x, axis=-1, keepdims=True)"
     Submission(course).write("centre", code).hand_in(course, "ada")

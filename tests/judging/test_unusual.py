@@ -207,6 +207,13 @@ def test_one_buffer_that_is_given_out_twice_is_told() -> None:
     assert with_last(lambda x, n: n * x).passed
 
 
+def test_a_dictionary_with_other_keys_than_words_is_not_taken_for_one_that_was_changed() -> None:
+    one, other = {"ids": [1, 2]}, {"ids": [2, 3]}
+    call = Call("two ids", other, 1, before=(one,))
+    seen = observe(lambda ids: {(ids[0], ids[1]): 1, 3: "x"}, {"again": call}, build=build_fixture)
+    assert "overwritten" not in seen.observations["again"].facts
+
+
 def test_code_that_is_wrong_everywhere_is_not_told_of_unusual_inputs() -> None:
     verdict = verdict_on(lambda x: 3 * x)
     assert verdict.diagnosis == "times-a-factor"
