@@ -438,6 +438,7 @@ def numbers_that_come_out(x: Tensor) -> Any:
     return Driver(lambda module: min(len(module(x).detach().mul(1000).round().unique()), 11))
 
 # %% exercise="EncoderBlock" part="variants"
+without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
     given = dict(x=floats(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))
@@ -766,6 +767,7 @@ class Encoder(nn.Module):
         return encoded if self.norm is None else self.norm(encoded)
 
 # %% exercise="Encoder" part="variants"
+without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def call(rng, layers, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
     d_model = num_heads * d_head
     given = dict(x=floats(rng, batch, seq, d_model, scale=1.5)) | ({} if mask is None else dict(mask=mask))

@@ -239,6 +239,7 @@ class DecoderBlock(nn.TransformerDecoderLayer):
         return self.dropout(self.feed_forward(x))
 
 # %% exercise="DecoderBlock" part="variants"
+without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both", init=None, whole=0, **more):
     """whole: the sentence whose source has no padding"""
     d_model = num_heads * d_head
@@ -649,6 +650,7 @@ class Decoder(nn.Module):
         return functools.reduce(lambda state, norm: norm(state), last, functools.reduce(through, self.blocks, x))
 
 # %% exercise="Decoder" part="variants"
+without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def stack_call(rng, layers, target, source, num_heads, d_head, d_ff, masks="both", init=None, batch=2, **more):
     d_model = num_heads * d_head
     given = dict(x=floats(rng, batch, target, d_model), encoder_output=floats(rng, batch, source, d_model))
