@@ -68,7 +68,7 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         one, other = sighting.observations.get(key), cases.expected[key]
         return (
             one is not None
-            and same_observation(replace(one, facts={}), replace(other, facts={}), cases.tolerance)
+            and _same_value(one, other, cases)
             and difference(one.facts.get("after"), other.facts.get("after"), cases.tolerance) is None
         )
 
