@@ -159,7 +159,7 @@ def _problems_of_answers(piece: Workpiece, cases: ExerciseCases) -> Iterator[str
     """Solution, starter, right alternatives and truths: all but the known mistakes."""
     verdict = verdict_on(piece.reference, cases)
     if not verdict.passed:
-        yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes."
+        yield f"its own solution fails its check: {verdict.message} Mend the solution or the probes, or say by `without` that it gets no such input."
     starter = verdict_on(starter_of(piece), cases)
     if starter.score != 0:
         yield _STARTER_PASSES

@@ -76,7 +76,7 @@ def test_a_submission_is_told_by_the_cells_that_it_holds() -> None:
     assert assignment.language_of([]) == "en"
     code = [
         [cell["source"] for cell in cells_ if cell["cell_type"] == "code"]
-        for cells_ in (assignment.cells_in("zh")[1], chinese)
+        for cells_ in (assignment.cells_in["zh"][1], chinese)
     ]
     assert code[0] == code[1]
 
