@@ -26,7 +26,7 @@ def hidden_cases(course: Path, unit: str, seed: int) -> UnitCases:
     lesson = parse_lesson(path)
     text = path.read_text(encoding="utf-8")
     known = path.with_name(CHECKS_FILE).read_text(encoding="utf-8")
-    exercises = (draw_expected(piece, seed=seed) for piece in open_workbench(lesson))
+    exercises = (draw_expected(piece, seed=seed) for piece in open_workbench(lesson, cases_alone=True))
     return UnitCases(
         unit,
         lesson.title,

@@ -14,22 +14,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats.cases import Call, Observation
+from ..formats.unusual import (
+    AGAIN,
+    ALONE,
+    AT_LAST,
+    ELSEWHERE,
+    EQUAL_ROWS,
+    FAR_APART,
+    MANY,
+    MASK,
+    ONE,
+    REVERSED,
+    SCATTERED,
+    TIES,
+    TRAINING,
+    WHOLE,
+    WITHOUT,
+    of_family,
+    parted,
+)
 from ..formats.values import Array, Fixture, Tensor, digest, pack, shapes_of
 
 if TYPE_CHECKING:
     from .workbench import Workpiece
 
-AGAIN, ALONE, AT_LAST = "again", "on a fresh object", "the first once more"
-SCATTERED, TIES, WHOLE = "scattered", "ties", "whole numbers"
-FAR_APART, REVERSED = "far apart", "far apart, the other way round"
-EQUAL_ROWS = "ties: equal rows"
-ELSEWHERE, TRAINING, MASK = "another device", "training mode", "mask"
-ONE, MANY = "one", "many"
-
-KINDS = (AGAIN, AT_LAST, SCATTERED, TIES, WHOLE, FAR_APART, REVERSED, ELSEWHERE, TRAINING, MASK, ONE, MANY)
-FAMILIES = (AGAIN, TIES, MASK, ONE, MANY)
-"""Kinds of several calls, each with a name behind it: `again: ARGUMENT`, `ties: ARGUMENT` (all of it 0) and
-`ties: equal rows`, `mask: FORM`, `one: SIZE`, `many: SIZE`. Who cannot take the kind takes none of its calls."""
 _LENGTHS = frozenset(
     "seq seq_q seq_k n m rows columns max_len places steps distance offset num_layers kernel_size width s t".split()
 )
@@ -50,7 +58,7 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
 
     def add(kind: str, holds: Callable[[Call], bool], change: Callable[[Call], Call]) -> None:
         first = next((call for call in plan.values() if holds(call)), None)
-        if kind not in piece.without and kind.split(": ")[0] not in piece.without and first is not None:
+        if kind not in piece.without and parted(kind)[0] not in piece.without and first is not None:
             found[kind] = change(replace(first, gradients=False))
 
     def is_numpy(call: Call) -> bool:
@@ -74,7 +82,7 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
         lambda call: replace(call, scattered=True),
     )
     add(TIES, lambda call: _any_array(call.given, _is_float), given(_tied))
-    add(EQUAL_ROWS, lambda call: _any_array(call.given, _has_rows), _with_equal_rows)
+    add(of_family(TIES, EQUAL_ROWS), lambda call: _any_array(call.given, _has_rows), _with_equal_rows)
     add(WHOLE, is_numpy, given(_whole))
     add(FAR_APART, is_numpy, given(_far_apart))
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
@@ -83,6 +91,7 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
     add(AGAIN, lambda call: True, again)
     add(TRAINING, lambda call: call.init is not None and not call.training, lambda call: _in_training(piece, call))
     found |= dict(_masks(piece, plan)) | dict(_all_zero(piece, plan)) | dict(_one_changed(piece, plan, answer))
+    found |= dict(_one_left_out(piece, plan, answer))
     add(AT_LAST, lambda call: True, lambda call: call)
     add(ELSEWHERE, _has_tensors, lambda call: replace(call, elsewhere=True))
     return found
@@ -98,18 +107,34 @@ def _one_changed(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> Ite
         return
     for name, value in call.given.items():
         other = value + 1 if type(value) in (int, float) else _turned(value)
-        kind = f"{AGAIN}: {name}"
+        kind = of_family(AGAIN, name)
         if kind not in piece.without and digest(other) != digest(value):
             again = replace(call, given=call.given | {name: other}, before=(call.given,), gradients=False)
             if answer(again).fault is None:
                 yield kind, again
 
 
+def _one_left_out(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> Iterator[tuple[str, Call]]:
+    """After a call, another without an argument that may be left out: what it was before counts no more."""
+    call = next(iter(plan.values()))
+    used = piece.reference if call.init is None else getattr(piece.reference, call.method)
+    for name, parameter in inspect.signature(used).parameters.items():
+        full = next((call for call in plan.values() if name in list(call.given)[call.by_position :]), None)
+        kind = of_family(AGAIN, WITHOUT + name)
+        if full is None or AGAIN in piece.without or kind in piece.without or parameter.default is parameter.empty:
+            continue
+        given = {other: value for other, value in full.given.items() if other != name}
+        bare = replace(full, given=given, before=(full.given,), gradients=False)
+        seen = answer(bare)
+        if seen.fault is None and digest(seen.value) != digest(answer(full).value):
+            yield kind, bare
+
+
 def _all_zero(piece: Workpiece, plan: dict[str, Call]) -> Iterator[tuple[str, Call]]:
     """One argument alone is 0 everywhere, as a first state is, or a bias that has not learned yet."""
     call = next(iter(plan.values()))
     for name, value in call.given.items():
-        kind = f"{TIES}: {name}"
+        kind = of_family(TIES, name)
         if kind in piece.without or TIES in piece.without or not _any_array({name: value}, _is_float):
             continue
         zero = _changed({name: value}, np.zeros_like)
@@ -140,7 +165,7 @@ def _masks(piece: Workpiece, plan: dict[str, Call]) -> Iterator[tuple[str, Call]
                 "all hidden": np.zeros_like(mask.data),
             }
             for form, data in forms.items():
-                if (kind := f"{MASK}: {form}") not in piece.without:
+                if (kind := of_family(MASK, form)) not in piece.without:
                     yield kind, replace(call, given=call.given | {name: Tensor(data, "bool")}, gradients=False)
             return
 
@@ -155,7 +180,7 @@ def _ones(piece: Workpiece, sized: SizedCall) -> Iterator[tuple[str, Call]]:
     seen: set[str] = set()
     for number, maker in enumerate(piece.makers):
         for name in maker.sizes[0] if maker.sizes else ():
-            kind = f"{ONE}: {name}"
+            kind = of_family(ONE, name)
             if name in seen or kind in piece.without or ONE in piece.without:
                 continue
             seen.add(name)
@@ -169,7 +194,7 @@ def _many(piece: Workpiece, sized: SizedCall, answer: Answer) -> Iterator[tuple[
     seen: set[str] = set()
     for number, maker in enumerate(piece.makers):
         for name in maker.sizes[0] if maker.sizes else ():
-            kind = f"{MANY}: {name}"
+            kind = of_family(MANY, name)
             if name not in _LENGTHS or name in seen or kind in piece.without or MANY in piece.without:
                 continue
             seen.add(name)

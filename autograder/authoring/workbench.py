@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..formats.cases import Call, ExerciseCases, Observation, Tolerance, Variant
+from ..formats.unusual import ELSEWHERE, FAMILIES, KINDS, MANY, ONE, WHOLE
 from ..formats.values import Fixture, Tensor, to_plain
 from ..judging.compare import same_observation
 from ..judging.diagnose import as_viewed
@@ -40,7 +41,7 @@ from ..observing.observe import observe
 from .drawing import READY, short_float32
 from .parse import ExerciseSource, Lesson, LessonError
 from .slips import AXIS_FROM_THE_OTHER_END, slips
-from .unusual import ELSEWHERE, FAMILIES, KINDS, MANY, ONE, WHOLE, as_floats, unusual_calls
+from .unusual import as_floats, unusual_calls
 
 VISIBLE_SEED = 0
 SLIP = "slip: "
@@ -131,8 +132,11 @@ Draw = Callable[[Workpiece, WrongVariant, Mapping[str, Call], Watch], dict[str, 
 """Gives what a known mistake gives on a plan: by watching it, or from memory (see `cache.py`)."""
 
 
-def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
-    """Run a lesson's setup, solutions and variants blocks. Raises LessonError on what an author must mend."""
+def open_workbench(lesson: Lesson, *, cases_alone: bool = False) -> tuple[Workpiece, ...]:
+    """Run a lesson's setup, solutions and variants blocks. Raises LessonError on what an author must mend.
+
+    cases_alone: known mistakes are not wanted, and those that take work to make are not made
+    """
     namespace: dict[str, Any] = {"__name__": f"lesson_{lesson.unit}"}
     pieces = []
     with grading(), capture():
@@ -141,9 +145,10 @@ def open_workbench(lesson: Lesson) -> tuple[Workpiece, ...]:
             where = f"{lesson.path}: exercise {source.name}"
             _run(source.solution, namespace, f"{where}: solution")
             piece = Workpiece(lesson, source, namespace[source.name])
-            block = dict(namespace) | _vocabulary(piece, namespace)
+            block = dict(namespace) | _vocabulary(piece, namespace, cases_alone)
             _run(source.variants, block, f"{where}: variants")
-            piece.slips += _compiled_slips(piece, namespace)
+            if not cases_alone:
+                piece.slips += _compiled_slips(piece, namespace)
             if not piece.makers:
                 raise LessonError(f"{where}: no cases; write a function under @cases(...) in its variants block")
             pieces.append(piece)
@@ -171,7 +176,7 @@ def _compiled_slips(piece: Workpiece, namespace: dict[str, Any]) -> Iterator[Wro
         yield WrongVariant(slip.name, slip.says, space[piece.source.name], slip.source)
 
 
-def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
+def _vocabulary(piece: Workpiece, namespace: dict[str, Any], cases_alone: bool) -> dict[str, Any]:
     """The names that stand ready in a variants block."""
     asked: set[str] = set()
 
@@ -242,9 +247,11 @@ def _vocabulary(piece: Workpiece, namespace: dict[str, Any]) -> dict[str, Any]:
                 raise LessonError(f"{piece.where}: no unusual input is named {kind!r}; they are {known}, '{ONE}: SIZE'")
             piece.without[kind] = because
 
-    def first_time(value: Any) -> bool:
-        """Whether no value that reads the same was asked about before: so mistakes that come to one another are left out."""
-        mark = repr(value)
+    def first_time(does: Callable[[Any], Any], code: Any) -> bool:
+        """Whether no code before does what reads the same: so mistakes that come to one another are left out."""
+        if cases_alone:
+            return False
+        mark = repr(does(code))
         new = mark not in asked
         asked.add(mark)
         return new

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..formats.cases import ExerciseCases, Observation, Sighting, Variant
-from .compare import as_array, same_observation
+from .compare import as_array, difference, same_observation
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,15 @@ def diagnose(
         return same_observation(seen[key], as_viewed(other, view), cases.tolerance)
 
     def same_numbers(key: str, other: Observation) -> bool:
-        """Where a value is wrong, what its gradients are says nothing of the cause: there are many ways to it."""
+        """Where a value is wrong, what its gradients are says nothing of the cause: there are many ways to it. What is wrong
+        in what the mistake leaves behind must have been seen, though."""
         value, bare = replace(seen[key], facts={}), replace(as_viewed(other, view), facts={})
         right = replace(as_viewed(cases.expected[key], view), facts={})
         if same_observation(value, right, cases.tolerance):
             return same(key, other)
+        left, theirs, ours = (facts.get("after") for facts in (cases.expected[key].facts, other.facts, seen[key].facts))
+        if difference(left, theirs, cases.tolerance) and difference(ours, theirs, cases.tolerance):
+            return False
         return same_observation(value, bare, cases.tolerance)
 
     wrong = [key for key in cases.plan if key in seen and not same(key, cases.expected[key])]

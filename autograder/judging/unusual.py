@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..formats import unusual as kinds
 from ..formats.cases import Call, ExerciseCases, Observation, Sighting
 from ..formats.values import shapes_of
 from .compare import as_array, difference, same_observation
@@ -35,8 +36,17 @@ def unusual_finding(
 def _unmoved(key: str, cases: ExerciseCases, sighting: Sighting) -> str:
     """The two things that may be the reason, where an argument alone was changed and the answer stayed; else empty."""
     before, seen = sighting.observations.get(next(iter(cases.plan))), sighting.observations.get(key)
-    argument = key.removeprefix(f"{AGAIN}: ")
-    if argument == key or not before or not seen or seen.fault or not _same_value(seen, before, cases):
+    family, argument = kinds.parted(key)
+    if (
+        family != kinds.AGAIN
+        or not argument
+        or argument.startswith(kinds.WITHOUT)
+        or not before
+        or not seen
+        or seen.fault
+    ):
+        return ""
+    if not _same_value(seen, before, cases):
         return ""
     if _same_value(seen, cases.unusual_expected[key], cases):
         return ""
@@ -76,11 +86,15 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
     before = sighting.observations.get(first)
     for key, call in cases.unusual.items():
         seen = sighting.observations.get(key)
-        if key not in (AGAIN, AT_LAST) or seen is None or not (finding := _finding(key, cases, probes, seen)):
+        if (
+            key not in (kinds.AGAIN, kinds.AT_LAST)
+            or seen is None
+            or not (finding := _finding(key, cases, probes, seen))
+        ):
             continue
         if finding.name == TWICE:
             return finding, call.label
-        if key == AT_LAST:
+        if key == kinds.AT_LAST:
             if before and right(first) and not _same_value(seen, before, cases):
                 return finding, call.label
             continue
@@ -89,13 +103,13 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
             told = f"{_words(key, call)}, your code gave once more what belongs to the call before. Something of it is kept."
             return Finding(told, finding.difference, name="remembers"), call.label
         if all(map(right, _first_of_their_shapes(cases))):
-            alone = sighting.observations.get(ALONE)
-            if alone is None or ALONE not in cases.unusual:
+            alone = sighting.observations.get(kinds.ALONE)
+            if alone is None or kinds.ALONE not in cases.unusual:
                 if unmoved := next(filter(None, (_unmoved(one, cases, sighting) for one in cases.unusual)), ""):
-                    return Finding(unmoved, finding.difference, name=_NAMES["again: "]), call.label
-                doubt = replace(finding, message=finding.message.removesuffix(_LEFT) + _PERHAPS, name=AGAIN)
+                    return Finding(unmoved, finding.difference, name=_ONE_CHANGED), call.label
+                doubt = replace(finding, message=finding.message.removesuffix(_LEFT) + _PERHAPS, name=kinds.AGAIN)
                 return doubt, call.label
-            if not _finding(ALONE, cases, probes, alone):
+            if not _finding(kinds.ALONE, cases, probes, alone):
                 return finding, call.label
     return None
 
@@ -115,7 +129,8 @@ def _first_of_their_shapes(cases: ExerciseCases) -> list[str]:
 
 def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Observation) -> Finding | None:
     """What the exercise's own properties hold against one unusual call, with the kind of its input."""
-    call, name = cases.unusual[key], _NAMES.get("again: " if key.startswith("again: ") else key.split(": ")[0], key)
+    call, (family, of_it) = cases.unusual[key], kinds.parted(key)
+    name = _ONE_CHANGED if family == kinds.AGAIN and of_it else _NAMES[family]
     words = _words(key, call)
     if fault := seen.fault:
         where = f" (line {fault.line}: `{fault.source_line}`)" if fault.line and fault.source_line else ""
@@ -130,7 +145,7 @@ def _finding(key: str, cases: ExerciseCases, probes: Sequence[Probe], seen: Obse
         if found and found.share < 1:
             if cases.hidden:  # the kind of input is told, not its numbers
                 return Finding(f"{words}, your code gives something other than expected.", name=name)
-            left = _LEFT if key in (AGAIN, AT_LAST) else ""
+            left = _LEFT if key in (kinds.AGAIN, kinds.AT_LAST) else ""
             return Finding(f"{words}, {found.message}{left}", found.difference, name=name)
     if seen.facts.get("overwritten") and not expected.facts.get("overwritten"):
         told = (
@@ -151,21 +166,20 @@ def _largest(value: Any) -> float:
 
 
 TWICE = "one-array-twice"
-AGAIN, ALONE, AT_LAST = "again", "on a fresh object", "the first once more"
+_ONE_CHANGED = "one-argument-changed"
 _NAMES = {
-    AGAIN: "remembers",
-    ALONE: "other-numbers",
-    AT_LAST: "remembers",
-    "scattered": "memory-layout",
-    "again: ": "one-argument-changed",
-    "ties": "ties-and-zeros",
-    "whole numbers": "whole-numbers",
-    "far apart": "far-apart",
-    "far apart, the other way round": "far-apart",
-    "training mode": "training-mode",
-    "mask": "form-of-mask",
-    "one": "length-of-one",
-    "many": "great-length",
+    kinds.AGAIN: "remembers",
+    kinds.ALONE: "other-numbers",
+    kinds.AT_LAST: "remembers",
+    kinds.SCATTERED: "memory-layout",
+    kinds.TIES: "ties-and-zeros",
+    kinds.WHOLE: "whole-numbers",
+    kinds.FAR_APART: "far-apart",
+    kinds.REVERSED: "far-apart",
+    kinds.TRAINING: "training-mode",
+    kinds.MASK: "form-of-mask",
+    kinds.ONE: "length-of-one",
+    kinds.MANY: "great-length",
 }
 _LEFT = " Something of the earlier call is left."
 _PERHAPS = (
@@ -175,37 +189,39 @@ _PERHAPS = (
 
 def _words(key: str, call: Call) -> str:
     """The kind of input in words that begin a sentence."""
-    family, _, name = key.partition(": ")
+    family, name = kinds.parted(key)
     match family:
-        case "scattered":
+        case kinds.SCATTERED:
             return (
                 "where the entries of an array do not lie one behind the other in memory (as after a transpose, or in "
                 "every second column)"
             )
-        case "ties" if name in call.given:
+        case kinds.TIES if name in call.given:
             return f"where all of `{name}` is 0"
-        case "ties" if name:
+        case kinds.TIES if name:
             return "where two rows of an array are equal, or two vectors, and another row is 0"
-        case "ties":
+        case kinds.TIES:
             return "where entries are exactly 0 or equal to one another"
-        case "whole numbers":
+        case kinds.WHOLE:
             return "where the arrays hold whole numbers (integers)"
-        case "far apart" | "far apart, the other way round":
+        case kinds.FAR_APART | kinds.REVERSED:
             return "where the numbers are thousands apart"
-        case "training mode":
+        case kinds.TRAINING:
             return "in training mode (`module.train()`), with nothing to drop out"
-        case "mask":
+        case kinds.MASK:
             return _MASKS[name]
-        case "the first once more":
+        case kinds.AT_LAST:
             return "asked at the end for what it was asked first"
-        case "on a fresh object":
+        case kinds.ALONE:
             return "on a fresh object, with other numbers of the same shapes"
-        case "again":
+        case kinds.AGAIN:
             what = "on the same object" if call.init is not None else "in the same notebook"
+            if name.startswith(kinds.WITHOUT):
+                return f"called again {what}, as before but without `{name.removeprefix(kinds.WITHOUT)}`"
             if name:
                 return f"called again {what}, with another `{name}` and all else as before"
             return f"called again {what}, with other numbers of the same shapes"
-        case "many":
+        case kinds.MANY:
             return f"on a case of a greater length ({call.label})"
         case _:
             return f"on a case with a length of 1 ({call.label})"

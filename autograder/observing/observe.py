@@ -262,19 +262,16 @@ def _live(tree: Any) -> Any:
 
 
 def _scattered(tree: Any) -> Any:
-    """The same arrays and tensors as views into larger ones, in which their entries do not lie one behind the other."""
-    if isinstance(tree, np.ndarray) and tree.ndim:
-        larger = np.zeros((*tree.shape[::-1], 2), dtype=tree.dtype)
-        view: Array = larger[..., 0].T
-        view[...] = tree
-        return view
+    """The same arrays and tensors with their axes laid out in memory in the reverse order; one axis alone with gaps."""
     torch = sys.modules.get("torch")
+    if isinstance(tree, np.ndarray) and tree.ndim:
+        return np.asfortranarray(tree) if tree.ndim > 1 else np.stack([tree, tree], axis=1)[:, 0]
     if torch is not None and isinstance(tree, torch.Tensor) and tree.ndim:
         with paused():
-            wide = torch.zeros((*reversed(tree.shape), 2), dtype=tree.dtype)
-            moved = wide[..., 0].permute(*reversed(range(tree.ndim)))
-            moved.copy_(tree)
-        return moved
+            if tree.ndim == 1:
+                return torch.stack([tree, tree], dim=1)[:, 0]
+            back = tuple(reversed(range(tree.ndim)))
+            return tree.permute(back).contiguous().permute(back)
     if isinstance(tree, dict):
         return {key: _scattered(value) for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):

@@ -86,14 +86,14 @@ def placed(make, form=lambda m: m, keeps_device=True):
     return causal_mask
 
 DEVICE = "your mask ignores `device`: asked for another device, it still stands on the default one. On a GPU, scores and mask would not meet."
-def new(function):
-    return first_time([(mask.is_floating_point(), mask.tolist()) for mask in (function(4), function(6))])
+def does(function):
+    return [(mask.is_floating_point(), mask.tolist()) for mask in (function(4), function(6))]
 
 chosen = [(name, form) for name in patterns for form in forms if name == "right" or form in ("right", "numbers", "integers", "additive", "additive-big")]
 for name, form in sorted(chosen, key=lambda pair: sum(x != "right" for x in pair)):
     (rule, says), (change, also) = patterns[name], forms[form]
     function = placed(by_places(rule), change)
-    if new(function) and (name, form) != ("right", "right"):
+    if first_time(does, function) and (name, form) != ("right", "right"):
         both = two_things(says, also) if says and also else says or also
         wrong("+".join(x for x in (name, form) if x != "right"), says=both)(function)
 for name in ("right", "strict", "one-future", "upper", "inverted"):
@@ -515,7 +515,7 @@ def signature(function):
         found.append((str(mask.dtype).replace("int64", "float32"), tuple(mask.shape), mask.float().flatten().tolist()))
     return repr(found)
 
-first_time(signature(joined(*(options["right"][0] for options in (future, padding, joins, endings)))))
+first_time(signature, joined(*(options["right"][0] for options in (future, padding, joins, endings))))
 ordered = [(c, p, h, e) for c in future for p in padding for h in joins for e in endings]
 for names in sorted(ordered, key=lambda names: sum(name != "right" for name in names)):
     odd = [name for name in names if name != "right"]
@@ -524,7 +524,7 @@ for names in sorted(ordered, key=lambda names: sum(name != "right" for name in n
         continue
     parts = [options[name] for options, name in zip((future, padding, joins, endings), names)]
     function = joined(*(part[0] for part in parts))
-    if not first_time(signature(function)):
+    if not first_time(signature, function):
         continue
     said = [part[1] for part in parts if part[1]]
     wrong("+".join(odd), says=said[0] if len(said) == 1 else two_things(said[0], said[1]))(function)

@@ -113,7 +113,7 @@ forms = {
     "a-pair": (lambda x: (x, x), "your function returns two things. Return the shifted ids alone."),
     "booleans": (lambda x: x.bool(), "your output holds booleans; ids are integers."),
 }
-def new(function):
+def does(function):
     made = []
     for ids, bos in ((sentences(np.random.default_rng(1), 3, 6), 1), (torch.tensor([[7, 8, 9, 2], [4, 6, 5, 2], [9, 12, 11, 2], [8, 4, 5, 2]]), 13), (torch.tensor([[2], [2]]), 1)):
         try:
@@ -121,7 +121,7 @@ def new(function):
             made.append((str(type(value)), getattr(value, "dtype", None), value.tolist() if hasattr(value, "tolist") else repr(value)))
         except Exception as error:
             made.append(str(error))
-    return first_time(made)
+    return made
 
 def function_of(move, form, own_bos=True):
     def shift_right(ids, bos_id=1):
@@ -129,7 +129,7 @@ def function_of(move, form, own_bos=True):
     return shift_right
 
 FIXED = "your rows always begin with 1. Take `bos_id`."
-new(function_of(moves["right"][0], forms["right"][0]))
+first_time(does, function_of(moves["right"][0], forms["right"][0]))
 for move, (change, says) in moves.items():
     for form, (shape, also) in forms.items():
         for own in (True, False):
@@ -137,7 +137,7 @@ for move, (change, says) in moves.items():
             if not said or len(said) > 2 or (len(said) == 2 and form != "right" and form != "transposed"):
                 continue
             function = function_of(change, shape, own)
-            if new(function):
+            if first_time(does, function):
                 says_both = said[0] if len(said) == 1 else two_things(said[0], said[1])
                 wrong("+".join([x for x in (move, form) if x != "right"] + ([] if own else ["always-1"])), says=says_both)(function)
 
@@ -469,8 +469,8 @@ singles = {
     "attentions-summed": (dict(order=("self", "cross", "feed"), reads=dict(cross="start"), place="summed"), "your two attentions both read the block's input, and their outputs are added. The cross-attention reads what the self-attention left, after its residual (and, in post-norm, its norm)."),
     "runs-twice": (dict(repeat=2), "your block runs through its three sub-layers twice."),
 }
-def new(made):
-    """Whether this block does something that no earlier one does."""
+def does(made):
+    """What this block gives, to leave out mistakes that come to the same."""
     marks = []
     for norm_first, target, source, with_masks in ((False, 4, 3, True), (True, 4, 4, True), (True, 3, 5, False), (False, 3, 3, True), (False, 2, 4, False), (False, 3, 4, None), (True, 4, 2, None)):
         rng = np.random.default_rng(7)
@@ -482,13 +482,13 @@ def new(made):
                 marks.append(repr(np.round(np.asarray(block(**call.given)), 4).tolist()))
         except Exception as error:
             marks.append(f"{type(error).__name__}{error}")
-    return first_time(marks)
+    return marks
 
-new(Right)
+first_time(does, Right)
 seen_by_gradients_only = ("detached", "memory-detached", "returns-numpy")
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if new(made) or name in seen_by_gradients_only:
+    if first_time(does, made) or name in seen_by_gradients_only:
         wrong(name, says=says)(made)
 often = ["no-target-mask", "no-source-mask", "cross-before-self", "cross-all-from-x", "always-post", "always-pre", "no-residual", "memory-normed", "norm1-everywhere", "query-not-normed"]
 for i, one in enumerate(often):
@@ -498,7 +498,7 @@ for i, one in enumerate(often):
             continue
         both = {key: (first[0].get(key, {}) | second[0].get(key, {})) if isinstance(plain[key], dict) else second[0].get(key, first[0].get(key)) for key in first[0] | second[0]}
         made = twisted(both)
-        if new(made):
+        if first_time(does, made):
             wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(made)
 
 wrong("x-changed-in-place", ("x = self.norm1(x + self.dropout(self.self_attention(x, x, x, target_mask)[0]))", "x += self.dropout(self.self_attention(x, x, x, target_mask)[0])\n        x = self.norm1(x)"),
@@ -1172,7 +1172,7 @@ singles = {
     "embedding-normed": (dict(embed=lambda table, ids: F.layer_norm(table(ids), table.embedding.weight.shape[1:])), "your embedded ids go through a norm. The first norm stands inside the first block."),
 }
 
-def new(made):
+def does(made):
     marks = []
     for sizes, more in (((5, 3, 2, 2, 3, 1, 4), {}), ((4, 4, 2, 2, 3, 2, 2), {}), ((4, 6, 2, 2, 3, 4, 2), dict(init=dict(norm_first=True, tie_weights=False, num_layers=2, dropout=1.0))), ((4, 4, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), whole=1)), ((4, 3, 2, 2, 3, 2, 2), dict(init=dict(norm_first=True, dropout=1.0), training=True)), ((6, 3, 2, 2, 3, 3, 1), dict(method="decode"))):
         call = model_call(np.random.default_rng(5), *sizes, **more)
@@ -1186,12 +1186,12 @@ def new(made):
             marks.append(repr(np.round(value.numpy(), 4).tolist()))
         except Exception as error:
             marks.append(f"{type(error).__name__}{error}")
-    return first_time(marks)
+    return marks
 
-new(Right)
+first_time(does, Right)
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if new(made) or name in ("detached", "memory-detached", "tied-data"):
+    if first_time(does, made) or name in ("detached", "memory-detached", "tied-data"):
         wrong(name, says=says)(made)
 often = ["no-encoder-mask", "causal-encoder", "self-padding-only", "self-causal-only", "no-cross-mask", "not-tied", "shifts-again", "softmax"]
 for i, one in enumerate(often):
@@ -1200,7 +1200,7 @@ for i, one in enumerate(often):
         if set(first[0]) & set(second[0]):
             continue
         made = twisted(first[0] | second[0])
-        if new(made):
+        if first_time(does, made):
             wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(made)
 
 wrong("target-as-memory-mask", ("self.decoder(x, encoder_output, decoder_mask(target), padding_mask(source))", "self.decoder(x, encoder_output, decoder_mask(target), encoder_output)"),
@@ -1474,6 +1474,8 @@ def _under_watch(model: nn.Module, training: bool) -> Any:
     return Watched(model.train(training), look)
 
 # %% exercise="greedy_decode" part="variants"
+without("again: without bos_id", "again: without eos_id", because="this model answers in its own ids: what it says to others is left open")
+
 def sources(rng, lengths, vocab, bos=1, eos=2):
     """Letters, then EOS, then padding; one row for each length."""
     letters = [i for i in range(4, vocab) if i not in (bos, eos)]
@@ -1731,8 +1733,8 @@ singles = {
 }
 
 wide_too = ("left-in-eval", "no-eval", "encodes-each-step", "junk-behind-eos", "eos-repeated", "eos-2", "start-1", "forgets-the-end", "cut-at-last-eos", "feeds-last-only")
-def new(function):
-    """Whether this search does something that no earlier one does."""
+def does(function):
+    """What this search gives, to leave out mistakes that come to the same."""
     marks = []
     rng = np.random.default_rng(3)
     from autograder.library import build_fixture
@@ -1743,14 +1745,14 @@ def new(function):
             marks.append(repr(function(watched.live, *list(call.values())[1:])) + repr(watched.look()))
         except Exception as error:
             marks.append(repr(error))
-    return first_time(marks)
+    return marks
 
-new(greedy_decode)
-new(greedy_with(dict(width="max_len")))
+first_time(does, greedy_decode)
+first_time(does, greedy_with(dict(width="max_len")))
 for name, (changes, says) in singles.items():
     for wide in ({}, dict(width="max_len"))[: 2 if name in wide_too else 1]:
         function = greedy_with(wide | changes)
-        if new(function):
+        if first_time(does, function):
             wrong(name + "+wide" * bool(wide), says=says)(function)
 often = ["left-in-eval", "no-eval", "encodes-each-step", "junk-behind-eos", "stops-at-first-eos", "never-stops", "keeps-bos", "one-more", "one-fewer", "eos-2"]
 for i, one in enumerate(often):
@@ -1759,11 +1761,11 @@ for i, one in enumerate(often):
         if set(first[0]) & set(second[0]):
             continue
         function = greedy_with(first[0] | second[0])
-        if new(function):
+        if first_time(does, function):
             wrong(f"{one}+{other}", says=two_things(first[1], second[1]))(function)
 for trio in (("left-in-eval", "encodes-each-step", "junk-behind-eos"), ("left-in-eval", "encodes-each-step", "keeps-bos"), ("no-eval", "encodes-each-step", "junk-behind-eos"), ("left-in-eval", "junk-behind-eos", "keeps-bos"), ("left-in-eval", "never-stops", "keeps-bos"), ("no-eval", "never-stops", "keeps-bos"), ("left-in-eval", "encodes-each-step", "never-stops")):
     function = greedy_with(singles[trio[0]][0] | singles[trio[1]][0] | singles[trio[2]][0])
-    if new(function):
+    if first_time(does, function):
         wrong("+".join(trio), says=f"three things at once. First, {singles[trio[0]][1]} Second, {singles[trio[1]][1]} Third, {singles[trio[2]][1]}")(function)
 
 @wrong("source-changed", says="your function writes into the caller's `source`. Make a new tensor.")

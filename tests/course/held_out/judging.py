@@ -6,7 +6,7 @@ They are honest, so they are observed in this process: to fork one for each take
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 
 from autograder.authoring.hidden import hidden_cases
 from autograder.formats.cases import CASES_FILE, ExerciseCases, load_cases
-from autograder.judging.verdict import Verdict, verdicts
+from autograder.judging.verdict import Verdict, verdict_of
 from autograder.library import grading
 from autograder.observing.observe import sighting_of
 
@@ -85,8 +85,11 @@ def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases) -> 
     space: dict[str, Any] = {"__name__": "submission"}
     with grading(), random_numbers_from_the_beginning():
         exec(compile(piece.source, "<cell 1>", "exec"), space)
-        seen = {cases.key: sighting_of(space[piece.exercise], cases) for cases in (visible, hidden)}
-    first, second = verdicts([(visible, hidden)], seen, COURSE).values()
+        first = verdict_of(visible, sighting_of(space[piece.exercise], visible), COURSE)
+        for part in [hidden] if first.passed else _parts_of(hidden):
+            second = verdict_of(part, sighting_of(space[piece.exercise], part), COURSE, (visible, first))
+            if not second.passed:
+                break
     failed: Verdict | None = next((verdict for verdict in (first, second) if not verdict.passed), None)
     causes = {variant.name for variant in visible.variants}
     return Judged(
@@ -97,6 +100,15 @@ def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases) -> 
         failed.message if failed else "",
         known=bool(failed and failed.diagnosis in causes),
     )
+
+
+def _parts_of(hidden: ExerciseCases) -> Iterator[ExerciseCases]:
+    """The hidden cases, a few at a time, for code of which the visible ones have told what is to be told: where one part
+    refuses the point, so do all of them. The last part is all of them."""
+    for base in hidden.base_keys:
+        plan = {key: call for key, call in hidden.plan.items() if key == base or key.startswith(f"{base}/")}
+        yield replace(hidden, plan=plan, unusual={})
+    yield hidden
 
 
 @contextmanager
