@@ -75,6 +75,8 @@ class Sighting:
     """Why nothing could be observed: not defined, not callable, out of time, the process died."""
     reset: tuple[str, ...] = ()
     """What other cells had changed for the whole process, and was put back meanwhile."""
+    kept: tuple[str, ...] = ()
+    """Where the code keeps something from one call to the next."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,7 @@ def sighting_from(tree: dict[str, Any]) -> Sighting:
         printed=str(tree.get("printed", ""))[:4000],
         trouble=_fault(trouble) if trouble else None,
         reset=tuple(str(name)[:100] for name in tree.get("reset", ())[:20]),
+        kept=tuple(str(name)[:100] for name in tree.get("kept", ())[:20]),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..formats.cases import ExerciseCases, Observation, Sighting, Variant
 from .compare import as_array, difference, same_observation
 
@@ -83,11 +85,15 @@ def diagnose(
 
 
 def _is_blank(value: Any) -> bool:
-    """Whether an output is one number over and over: many mistakes end in zeros, and none of them shows there."""
+    """Whether an output is one number over and over, or no number at all: many mistakes end there, and none of them shows."""
     if isinstance(value, (tuple, list)):
         return all(map(_is_blank, value))
     data = as_array(value)
-    return data is not None and data.size > 1 and bool((data == data.flat[0]).all())
+    if data is None:
+        return False
+    if data.dtype.kind == "f" and np.isnan(data).all():
+        return True
+    return data.size > 1 and bool((data == data.flat[0]).all())
 
 
 def _same_type_of_fault(seen: Observation, other: Observation) -> bool:

@@ -101,7 +101,7 @@ def remembered(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting
         kept = before and _same_value(seen, before, cases)
         if kept and right(first) and not seen.fault:
             told = f"{_words(key, call)}, your code gave once more what belongs to the call before. Something of it is kept."
-            return Finding(told, finding.difference, name="remembers"), call.label
+            return Finding(told, finding.difference, name=REMEMBERS), call.label
         if all(map(right, _first_of_their_shapes(cases))):
             alone = sighting.observations.get(kinds.ALONE)
             if alone is None or kinds.ALONE not in cases.unusual:
@@ -165,12 +165,12 @@ def _largest(value: Any) -> float:
     return float(np.abs(array).max(initial=0, where=np.isfinite(array)))
 
 
-TWICE = "one-array-twice"
+TWICE, REMEMBERS = "one-array-twice", "remembers"
 _ONE_CHANGED = "one-argument-changed"
 _NAMES = {
-    kinds.AGAIN: "remembers",
+    kinds.AGAIN: REMEMBERS,
     kinds.ALONE: "other-numbers",
-    kinds.AT_LAST: "remembers",
+    kinds.AT_LAST: REMEMBERS,
     kinds.SCATTERED: "memory-layout",
     kinds.TIES: "ties-and-zeros",
     kinds.WHOLE: "whole-numbers",
@@ -199,7 +199,7 @@ def _words(key: str, call: Call) -> str:
         case kinds.TIES if name in call.given:
             return f"where all of `{name}` is 0"
         case kinds.TIES if name:
-            return "where two rows of an array are equal, or two vectors, and another row is 0"
+            return _equal_rows(call)
         case kinds.TIES:
             return "where entries are exactly 0 or equal to one another"
         case kinds.WHOLE:
@@ -207,7 +207,7 @@ def _words(key: str, call: Call) -> str:
         case kinds.FAR_APART | kinds.REVERSED:
             return "where the numbers are thousands apart"
         case kinds.TRAINING:
-            return "in training mode (`module.train()`), with nothing to drop out"
+            return "in training mode (`module.train()`), with a dropout of 0"
         case kinds.MASK:
             return _MASKS[name]
         case kinds.AT_LAST:
@@ -222,9 +222,20 @@ def _words(key: str, call: Call) -> str:
                 return f"called again {what}, with another `{name}` and all else as before"
             return f"called again {what}, with other numbers of the same shapes"
         case kinds.MANY:
-            return f"on a case of a greater length ({call.label})"
+            return f"on a larger case ({call.label})"
         case _:
             return f"on a case with a length of 1 ({call.label})"
+
+
+def _equal_rows(call: Call) -> str:
+    """What `ties: equal rows` did to the arguments, by name."""
+    arrays = {name: array for name, value in call.given.items() if (array := as_array(value)) is not None}
+    floats = {f"`{name}`": array for name, array in arrays.items() if array.dtype.kind == "f"}
+    if tables := {name: array.shape[-2] for name, array in floats.items() if array.ndim > 1 and array.shape[-2] > 1}:
+        last = " and the last is 0" if min(tables.values()) > 2 else ""
+        return f"where the first two rows of {', '.join(tables)} are equal{last}"
+    vectors = ", ".join(name for name, array in floats.items() if array.ndim == 1)
+    return f"where {vectors} are equal" if vectors else "where two rows of an array are equal and another is 0"
 
 
 _MASKS = {

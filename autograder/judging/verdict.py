@@ -18,7 +18,7 @@ from .probes import Finding, Probe, Trial
 from .probes.named import named_probes
 from .probes.probe import common_view
 from .relation import relation
-from .unusual import bound_to_the_cpu, remembered, unusual_finding
+from .unusual import REMEMBERS, TWICE, bound_to_the_cpu, remembered, unusual_finding
 from .weights import told_by_file
 from .which import on_which_cases
 
@@ -94,6 +94,23 @@ def verdict_of(
 
 
 def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> Verdict:
+    """The verdict on one exercise, with a word on what the code keeps between calls, if it failed: an answer that belongs to
+    another call can look like anything."""
+    verdict = _judged(cases, probes, sighting)
+    if verdict.passed or not sighting.kept or not verdict.results or verdict.diagnosis in (REMEMBERS, TWICE):
+        return verdict
+    names = ", ".join(f"`{name}`" for name in sighting.kept[:3])
+    told = (
+        f"Your code keeps something from one call to the next: {names} held something else after the calls than before. "
+        "An answer may belong to an earlier call; look there first."
+    )
+    return replace(verdict, diagnosis=_KEEPS, message=f"{told} If that is not the reason: {verdict.message}")
+
+
+_KEEPS = "keeps-between-calls"
+
+
+def _judged(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> Verdict:
     """The verdict on one exercise. All probes must hold on all cases: points are all or nothing for a set of cases.
 
     Only where every finding says what part of the points is earned all the same (translations, of which a share is

@@ -12,8 +12,9 @@ from .compare import as_array, same_observation
 from .diagnose import as_viewed
 from .probes.probe import Finding
 
-_TWO = 2
-"""So many cases must be wrong, and so many right, before anything is said of what they have in common."""
+_ENOUGH, _FEWER = 3, 2
+"""So many cases must be wrong, and so many right, before anything is said of what they have in common: of fewer, chance finds
+something. The fewer are enough for what often is the reason: an argument left out, a size of 1, a square."""
 Facts = dict[str, Any]
 """What can be said of a case, by words that a sentence can hold: an argument's value, a length."""
 
@@ -30,13 +31,13 @@ def on_which_cases(cases: ExerciseCases, sighting: Sighting, view: Callable[[Any
     wrong = sum(not one for one in right.values())
     if wrong in (0, len(right)):
         return None
-    if wrong >= _TWO and len(right) - wrong >= _TWO:
+    if (fewest := min(wrong, len(right) - wrong)) >= _FEWER:
         facts = [(_facts(cases.plan[key]), one) for key, one in right.items()]
-        for words, holds in _traits([fact for fact, _ in facts]):
+        for words, holds in _traits([fact for fact, _ in facts], often_alone=fewest < _ENOUGH):
             if all(holds(fact) != one for fact, one in facts):
                 told = f"your code is wrong on just those {wrong} of {len(right)} cases in which {words}."
                 return Finding(told, name="wrong-on-some-cases")
-    if wrong == 1 and len(right) > _TWO:
+    if wrong == 1 and len(right) > _ENOUGH:
         label = next(cases.plan[key].label for key, one in right.items() if not one)
         return Finding(f"your code is wrong on one of {len(right)} cases only: {label}.", name="wrong-on-one-case")
     return Finding(f"your code is right on {len(right) - wrong} of {len(right)} cases.")
@@ -62,8 +63,8 @@ def _facts(call: Call) -> Facts:
 Trait = tuple[str, Callable[[Facts], bool]]
 
 
-def _traits(facts: Sequence[Facts]) -> Iterator[Trait]:
-    """From the simplest on."""
+def _traits(facts: Sequence[Facts], *, often_alone: bool) -> Iterator[Trait]:
+    """From the simplest on. often_alone: only those that often are the reason."""
     names = list(dict.fromkeys(name for one in facts for name in one))
     for name in names:
         yield f"{name} is given", _asked(name, lambda value: True)
@@ -75,7 +76,7 @@ def _traits(facts: Sequence[Facts]) -> Iterator[Trait]:
                 words = name if name.endswith("square") and value else f"{name} is {value!r}"
                 yield words, _asked(name, functools.partial(operator.eq, value))
         elif all(type(value) in (int, float) for value in values):
-            for words, test in _of_numbers(name, sorted(values)):
+            for words, test in _of_numbers(name, [1] if often_alone else sorted(values), often_alone):
                 yield words, _asked(name, test)
 
 
@@ -84,8 +85,11 @@ def _asked(name: str, test: Callable[[Any], bool], otherwise: bool = False) -> C
     return lambda one: otherwise if one.get(name) is None else test(one[name])
 
 
-def _of_numbers(name: str, values: Sequence[float]) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+def _of_numbers(name: str, values: Sequence[float], alone: bool) -> Iterator[tuple[str, Callable[[Any], bool]]]:
     yield f"{name} is negative", lambda x: bool(x < 0)
+    if alone:
+        yield from ((f"{name} is {value:g}", functools.partial(operator.eq, value)) for value in values)
+        return
     for value in values:
         yield f"{name} is {value:g}", functools.partial(operator.eq, value)
         yield f"{name} is not {value:g}", functools.partial(operator.ne, value)

@@ -116,7 +116,21 @@ def quiet(part: Any) -> Any:
             with paused():
                 base.__init__(self, *args, **kwargs)
 
-        own = {"__call__": call, "__init__": functools.wraps(base.__init__)(init), "__doc__": part.__doc__}
+        def quietly(method: Any) -> Any:
+            def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+                with paused():
+                    return method(self, *args, **kwargs)
+
+            return run
+
+        methods = {
+            name: quietly(method)
+            for kind in reversed(part.__mro__)
+            if kind.__module__.startswith(_UNIT_MODULES)
+            for name, method in vars(kind).items()
+            if inspect.isfunction(method) and not name.startswith("_")
+        }
+        own = methods | {"__call__": call, "__init__": functools.wraps(base.__init__)(init), "__doc__": part.__doc__}
         return type(part.__name__, (part,), own)
 
     @functools.wraps(part)

@@ -26,6 +26,7 @@ from ..library.loading import load_state
 from ..library.quiet import paused
 from .capture import capture
 from .clock import PATIENCE, OutOfTime, limited
+from .kept import watching_for_kept
 from .readiness import broken_import, settle
 from .state import as_python_starts
 from .watch import recorded, watching
@@ -82,7 +83,7 @@ def observe(
     here = {key: call for key, call in calls.items() if not call.elsewhere}
     elsewhere = {key: call for key, call in calls.items() if call.elsewhere}
     with capture() as captured, as_python_starts() as reset, _standing_in(target, replaced or {}):
-        with watching(forbids, allowed) as used:
+        with watching_for_kept(target, _namespaces(target)) as kept, watching(forbids, allowed) as used:
             left, trouble = _observe_calls(target, here, build, time_limit, time_limit, patience, observations)
             if forbids and not used and not trouble and left < time_limit:
                 again = _soon_done(here, time_limit - left, left)
@@ -102,7 +103,7 @@ def observe(
                 observations.setdefault(key, Observation())
     if trouble or any(seen.fault for seen in observations.values()):
         trouble = _untrustworthy() or trouble
-    return Sighting(observations, tuple(sorted(used)), captured.text, trouble, reset)
+    return Sighting(observations, tuple(sorted(used)), captured.text, trouble, reset, tuple(sorted(kept)))
 
 
 def _observe_calls(

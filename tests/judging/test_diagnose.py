@@ -67,3 +67,23 @@ def test_where_the_values_agree_the_gradients_of_a_wrong_value_speak_against_no_
     assert one is not None and one.sentence.startswith("on 3 numbers: ")
     right_value = Observation(2 * X["0.0.0"], facts={"gradients": {"x": np.zeros(3)}})
     assert diagnose(cases, Sighting({"0.0.0": right_value})) is None
+
+
+def test_a_mistake_that_leaves_something_behind_is_not_named_where_that_was_not_seen() -> None:
+    def left(factor: float, after: bool) -> dict[str, Observation]:
+        return {
+            key: Observation(factor * x, facts={"after": {"model": {"in training": after}}}) for key, x in X.items()
+        }
+
+    cases = replace(
+        doubling(),
+        plan={key: Call(f"{len(x)} numbers", {"x": x}, 1) for key, x in X.items()},
+        expected=left(2, True),
+        variants=(Variant("left", "the model is left in evaluation mode.", left(3, False)),),
+    )
+    assert diagnose(cases, Sighting(left(3, True))) is None
+    assert diagnose(cases, Sighting(left(3, False))) is not None
+
+
+def test_no_mistake_is_told_by_cases_without_any_number() -> None:
+    assert found(np.nan, np.nan, 5, 2, mistake=(np.nan, np.nan, 2, 2)) is None

@@ -81,13 +81,15 @@ def cases_told(target: object, *given: dict[str, Any]) -> tuple[str, str]:
 
 X = np.array([1.0, 2.0])
 FOUR = [{"x": X, "n": n} for n in (2, 3, 4, 7)]
+SIX = [{"x": X, "n": n} for n in (2, 3, 4, 6, 7, 9)]
 
 
 @pytest.mark.parametrize(
     ("target", "given", "words"),
     [
-        (lambda x, n=0: x * (2 + (n % 2 == 0)), FOUR, "wrong on just those 2 of 4 cases in which `n` is even."),
-        (lambda x, n=0: x * (2 + (n > 3)), FOUR, "wrong on just those 2 of 4 cases in which `n` is 4 or more."),
+        (lambda x, n=0: x * (2 + (n % 2 == 0)), SIX, "wrong on just those 3 of 6 cases in which `n` is even."),
+        (lambda x, n=0: x * (2 + (n > 5)), SIX, "wrong on just those 3 of 6 cases in which `n` is 6 or more."),
+        (lambda x, n=0: x * (2 + (n == 1)), [*FOUR, {"x": X, "n": 1}, {"x": 2 * X, "n": 1}], "in which `n` is 1."),
         (
             lambda x, n=0, mode="a": x * (2 + (mode == "b")),
             [{"x": X, "mode": mode} for mode in "abcb"],
@@ -114,6 +116,10 @@ def test_what_the_wrong_cases_alone_have_in_common_is_told(target: object, given
 def test_a_single_wrong_case_is_told_by_its_label() -> None:
     told = cases_told(lambda x, n=0: x * (2 + (n == 4)), *FOUR)
     assert told == ("wrong-on-one-case", "your code is wrong on one of 4 cases only: case 2.")
+
+
+def test_of_two_wrong_cases_nothing_is_said_that_chance_finds() -> None:
+    assert cases_told(lambda x, n=0: x * (2 + (n > 3)), *FOUR) == ("", "your code is right on 2 of 4 cases.")
 
 
 def test_where_the_wrong_cases_have_nothing_in_common_they_are_counted_and_no_cause_is_named() -> None:

@@ -123,7 +123,8 @@ def test_a_running_sum_is_told_as_something_that_is_left() -> None:
     once = {key: call for key, call in asked.calls.items() if key in asked.plan or key == "again"}
     asked = replace(asked, unusual={"again": UNUSUAL["again"]})
     verdict = judge(asked, (matches,), observe(adds_up, once, build=build_fixture))
-    assert verdict.diagnosis == "again"
+    assert verdict.diagnosis == "keeps-between-calls"
+    assert "one call to the next: `total` held something else" in verdict.message
     assert verdict.message.endswith("Is something of them kept, or is it these numbers that your code does not take?")
 
 
@@ -171,9 +172,9 @@ def with_last(target: object) -> Verdict:
 def test_what_was_kept_by_some_of_the_arguments_is_told() -> None:
     kept: dict[bytes, np.ndarray] = {}
     verdict = with_last(lambda x, n: kept.setdefault(x.tobytes(), n * x))
-    assert verdict.diagnosis == "one-argument-changed"
-    assert verdict.message == (
-        "Called again in the same notebook, with another `n` and all else as before, your code gives the same answer: "
+    assert verdict.diagnosis == "keeps-between-calls"
+    assert verdict.message.endswith(
+        "look there first. If that is not the reason: Called again in the same notebook, with another `n` and all else as before, your code gives the same answer: "
         "`n` is not used here, or the answer to the call before is kept."
     )
 
@@ -233,3 +234,19 @@ def test_of_hidden_cases_the_kind_of_input_is_told_and_no_number() -> None:
         "Where entries are exactly 0 or equal to one another, your code gives something other than expected."
     )
     assert verdict.difference is None
+
+
+def test_an_argument_that_is_remembered_when_it_is_left_out_is_told() -> None:
+    def scaled(x: np.ndarray, factor: float = 2.0) -> np.ndarray:
+        return x * factor
+
+    def remembers(x: np.ndarray, factor: float | None = None, kept: dict = {"factor": 2.0}) -> np.ndarray:  # noqa: B006
+        kept["factor"] = kept["factor"] if factor is None else factor
+        return x * kept["factor"]
+
+    unusual = {"again: without factor": Call("a factor", {"x": FIRST}, 1, before=({"x": FIRST, "factor": 5.0},))}
+    asked = replace(doubling(), unusual=unusual, unusual_expected=seen_by(scaled, unusual))
+    for target, passed in ((scaled, True), (remembers, False)):
+        verdict = judge(asked, (keeps_inputs, matches), observe(target, asked.calls, build=build_fixture))
+        assert verdict.passed is passed
+    assert "called again in the same notebook, as before but without `factor`" in verdict.message.lower()

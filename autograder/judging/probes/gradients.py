@@ -27,11 +27,11 @@ def _right_size(trial: Trial) -> Finding | None:
 def _factor_sentence(name: str, factor: float) -> str:
     name = name if " " in name else f"`{name}`"
     if factor == -1:
-        return f"{name} has the wrong sign in every entry, and is right otherwise."
+        return f"{name} has the wrong sign in every entry here; the sizes are right."
     if factor < 0:
-        return f"every entry of {name} is {number(factor)} times what it should be: sign and size are off."
+        return f"every entry of {name} is {number(factor)} times what it should be here: sign and size are off."
     size = f"{number(factor)} times too large" if factor > 1 else f"{number(1 / factor)} times too small"
-    return f"every entry of {name} is {size}: a factor is missing, stands in the wrong place, or stands twice."
+    return f"every entry of {name} is {size} here. Is a factor missing, in the wrong place, or there twice?"
 
 
 right_size = Probe("right_size", "gets sign and size right", _right_size)

@@ -1,0 +1,62 @@
+"""What a learner's code keeps from one call to the next: seen in the places where code can keep something."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+_MOST = 1000
+"""So many items of a container are looked at."""
+
+
+@contextlib.contextmanager
+def watching_for_kept(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """Afterwards the list names each place that holds something else than before, as the learner wrote it: variables of the
+    notebook, attributes, default values of arguments, variables of an enclosing function, a cache around the function."""
+    before = dict(_places(target, namespaces))
+    changed: list[str] = []
+    yield changed
+    for name, mark in _places(target, namespaces):
+        if before.get(name, _NOTHING) != mark:
+            changed.append(name)
+
+
+_NOTHING = object()
+
+
+def _places(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for space in namespaces:
+        for name, value in list(space.items()):
+            if not name.startswith("__") and not isinstance(value, ModuleType):
+                yield f"{name}.cache_info()" if hasattr(value, "cache_info") else name, _mark(value)
+    own = vars(target) if isinstance(target, type) else {target.__name__: target} if hasattr(target, "__name__") else {}
+    for name, value in list(own.items()):
+        function = inspect.unwrap(value) if callable(value) else None
+        if inspect.isfunction(function):
+            defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            yield f"{name}.__defaults__", tuple(map(_mark, defaults))
+            for attribute, kept in list(vars(function).items()):
+                if attribute != "__wrapped__":
+                    yield f"{name}.{attribute}", _mark(kept)
+            for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+                with contextlib.suppress(ValueError):  # not filled yet
+                    if variable != "__class__":
+                        yield variable, _mark(cell.cell_contents)
+        elif isinstance(target, type) and not name.startswith("__"):
+            yield f"{target.__name__}.{name}", _mark(value)
+
+
+def _mark(value: Any) -> Any:
+    """Two marks are equal where nothing was put in its place or into it."""
+    with contextlib.suppress(Exception):
+        if isinstance(value, dict):
+            items = list(value.items())[:_MOST]
+            return id(value), len(value), [(id(key), id(item)) for key, item in items]
+        if isinstance(value, (list, set)):
+            return id(value), len(value), [id(item) for item in list(value)[:_MOST]]
+        if callable(information := getattr(value, "cache_info", None)):
+            return id(value), information().currsize
+    return id(value)
