@@ -615,7 +615,7 @@ for name, edit, seen, look in formulas[:6] + formulas[6:] + axes:
     wrong(name, edit, says=f"{seen}. {look}")
 for one in [formulas[2], formulas[5], formulas[6]]:
     for two in axes:
-        wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+        wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 wrong("keepdims-forgotten", (", keepdims=True", ""),
       says="the sums have lost an axis, and so they line up with the wrong axis of g, or with none. One sum belongs to each row: keep the axis that was summed.")
 wrong("keepdims-and-weights-forgotten", (", keepdims=True", ""), (RESULT, "return grad_weights - mean"),
@@ -909,7 +909,7 @@ for family, other in [(scales[:2], middle[:4] + middle[6:7]), (scales[:2], order
         for two in other:
             pair = (*edits.get(one[0], (one[1],)), two[1])
             if len({old for old, _ in pair}) == len(pair):
-                wrong(f"{one[0]}+{two[0]}", *pair, says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+                wrong(f"{one[0]}+{two[0]}", *pair, says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 wrong("scale-query-twice", (GQ, "grad_scores @ key / np.sqrt(key.shape[-1])"), says="`grad_query` has the factor 1/√d_k twice. Divide the gradient of the scores once; then both have it.")
 wrong("scale-key-twice", (GK, "np.swapaxes(grad_scores, -2, -1) @ query / np.sqrt(key.shape[-1])"), says="`grad_key` has the factor 1/√d_k twice. Divide the gradient of the scores once; then both have it.")
 wrong("scale-before-softmax", (SCALE, ""), (GS, "grad_scores = softmax_backward(weights / np.sqrt(key.shape[-1]), grad_weights)"),
