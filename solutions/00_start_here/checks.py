@@ -460,7 +460,7 @@ wrong("groups-of-that-size", (OUT, "x.reshape(*leading, width // num_groups, num
 wrong("dealt-out", (OUT, "x.reshape(*leading, width // num_groups, num_groups).swapaxes(-1, -2)"),
       says="the numbers are dealt out to the groups in turn, like cards (a reshape with order \"F\" does that too). Neighbours belong together: the first k numbers are group 0.")
 wrong("turned", (OUT, f"{OUT}.swapaxes(-1, -2)"), says="your last two axes have changed places: the output is (..., k, g). The groups come first, then the numbers in a group.")
-wrong("groups-in-front", (OUT, f"np.moveaxis({OUT}, -2, 0)"), says="your groups are on the first axis. They belong on the last axis but one, behind all leading axes (as `np.stack` needs to be told).")
+wrong("groups-in-front", (OUT, f"np.moveaxis({OUT}, -2, 0)"), says="your groups are on the first axis. They belong on the last axis but one, behind all leading axes.")
 wrong("groups-last", (OUT, "np.stack(np.split(x, num_groups, axis=-1), axis=-1)"), says="your last two axes have changed places: the output is (..., k, g). The groups come first, then the numbers in a group.")
 wrong("heads-before-tokens", (OUT, f"np.swapaxes({OUT}, -2, -3)"),
       says="your groups stand one axis too early: they have changed places with the axis before (or there is none to change with). That step comes with the heads, in unit 05.")
@@ -539,6 +539,8 @@ wrong("three-groups-by-minus-one", (OUT, "x.reshape(*leading, 3, -1)"), says="yo
 wrong("split-along-the-first-axis-and-joined", (OUT, "np.array(np.split(x, num_groups, axis=0))"), says="your code splits the first axis. (`np.split` does, unless it is told otherwise.) It is the last axis that is to be split.")
 wrong("groups-swapped-to-the-front", (OUT, f"{OUT}.swapaxes(0, -2)"), says="your groups have changed places with the first axis. They belong on the last axis but one, behind all leading axes.")
 wrong("all-axes-reversed", (OUT, f"{OUT}.T"), says="all axes of your output stand in reverse order. Return (..., g, k).")
+wrong("backwards-of-that-size", (OUT, "x[..., ::-1].reshape(*leading, -1, num_groups)"),
+      says=two_things("you make groups *of* `num_groups` numbers, where `num_groups` says how many groups there are.", "the numbers stand in reverse order, from the last to the first."))
 wrong("all-axes-reversed-of-that-size", (OUT, "x.reshape(*leading, -1, num_groups).T"), says="two things at once. You make groups *of* `num_groups` numbers, where `num_groups` says how many groups there are. And all axes stand in reverse order.")
 wrong("rows-of-that-size", (OUT, "x.reshape(-1, num_groups)"), says="your output has two axes only: all numbers are cut into rows *of* `num_groups` numbers. Leading axes stay as they are, and `num_groups` says how many groups there are.")
 wrong("first-numbers", (OUT, "x[..., :num_groups]"), says="your output holds the first `num_groups` numbers of each row. All of them are kept, in `num_groups` groups.")

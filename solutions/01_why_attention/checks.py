@@ -110,6 +110,7 @@ for one in ("no-tanh", "sigmoid", "relu"):
         wrong(f"{one}+{other}", (OUT, outside[one][0].format(inside[other][0])), says=two_things(outside[one][1], inside[other][1]))
 for other, text in {"state-matrix-transposed": "x @ W_x + W_h @ h", "both-transposed": "W_x @ x + W_h @ h", "matrices-swapped": "x @ W_h + h @ W_x", "state-without-matrix": "x @ W_x + h"}.items():
     wrong(f"no-bias+{other}", (SUM, text), says=two_things(inside['no-bias'][1], inside[other][1]))
+    wrong(f"bias-subtracted+{other}", (SUM, f"{text} - b"), says=two_things(inside['bias-subtracted'][1], inside[other][1]))
 OVERFLOWS = "your tanh is written with exponentials (or with sinh and cosh), which overflow where the sum is large: infinity / infinity is NaN. `np.tanh` takes any number."
 wrong("tanh-by-exponentials", (OUT, f"(lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))({SUM})"), says=OVERFLOWS)
 wrong("tanh-by-one-exponential", (OUT, f"(lambda z: (np.exp(2 * z) - 1) / (np.exp(2 * z) + 1))({SUM})"), says=OVERFLOWS)
@@ -119,6 +120,8 @@ wrong("token-outside", (OUT, "np.tanh(h @ W_h + b) + x @ W_x"), says="the token'
 wrong("tanh-of-each", (OUT, "np.tanh(x @ W_x) + np.tanh(h @ W_h) + b"), says="tanh is applied to the parts one by one. Add first; apply tanh once, to the whole sum.")
 for name, text in {"state-apart": "np.tanh(x @ W_x + b) + np.tanh(h @ W_h)", "token-apart": "np.tanh(x @ W_x) + np.tanh(h @ W_h + b)"}.items():
     wrong(f"tanh-with-{name}", (OUT, text), says="tanh is applied twice, to the token's part and to the state's part. Add first; apply tanh once, to the whole sum.")
+wrong("tanh-of-each-averaged", (OUT, "(np.tanh(x @ W_x + b) + np.tanh(h @ W_h + b)) / 2"),
+      says="tanh is applied twice, to the token's part and to the state's part, each with the bias, and the two are averaged. Add the parts first; apply tanh once, to the whole sum.")
 wrong("tanh-of-all-three", (OUT, "np.tanh(x @ W_x) + np.tanh(h @ W_h) + np.tanh(b)"), says="tanh is applied to the three parts one by one. Add first; apply tanh once, to the whole sum.")
 wrong("tanh-of-the-token-only", (OUT, "np.tanh(x @ W_x) + h @ W_h + b"), says="tanh is applied to the token's part only. Add first; apply tanh to the whole sum.")
 wrong("added-to-the-state", (OUT, f"h + {OUT}"), says="the old state is added to the new one. The new state is tanh of the sum, and no more.")
@@ -258,7 +261,7 @@ def single_numbers(rng, seq, width):
     return dict(x=rng.normal(size=(seq, 1)), kernel=rng.normal(size=(width, 1, 1)))
 
 PAD, SLICE, TAP, LOOP, ADD = "np.concatenate([np.zeros((width - 1, x.shape[1])), x])", "padded[w : w + len(x)]", "@ kernel[w]", "for w in range(width)", "out +="
-FLIP = "the kernel is turned around: your first matrix meets the token itself. Here the last matrix does, and the first meets the oldest token of the window."
+FLIP = "the kernel is turned around: your first matrix meets the newest token of the window. Here the last matrix does, and the first meets the oldest."
 CIRCLE = "your window wraps around: where it reaches before the first token, it finds the last ones (a negative index counts from the end). It should find zeros there."
 LATE = "your window ends one token too early: output t does not see token t itself. There is one zero row too many in front."
 CENTRE = "your window is centred on the token, so output t sees the future. All the zeros belong in front: the window ends at t."
@@ -522,6 +525,7 @@ def width_one(rng, num_layers):
 OUT = "1 + num_layers * (kernel_size - 1)"
 formulas = {
     "token-itself-missing": ("num_layers * (kernel_size - 1)", "your number is one too small: it is how far *back* the output reaches. The token itself is counted as well."),
+    "one-layer-too-few-without-the-token": ("(num_layers - 1) * (kernel_size - 1)", two_things("you count one layer too few.", "you count how far *back* the output reaches, without the token itself.")),
     "width-times-layers": ("num_layers * kernel_size", "you count a full width for each layer. The windows of two layers overlap: a layer adds fewer new tokens than its kernel is wide."),
     "width-times-layers-plus-one": ("1 + num_layers * kernel_size", "you add a full width for each layer. The windows of two layers overlap: a layer adds fewer new tokens than its kernel is wide."),
     "width-times-layers-minus-one": ("num_layers * kernel_size - 1", "you count a full width for each layer, less one. Every layer's window overlaps by one with what is counted already, not only one of them."),
@@ -622,22 +626,22 @@ KINDS = ("rnn", "cnn", "self_attention")
 
 @cases(dict(steps=4, reach=2), dict(steps=3, reach=5), dict(steps=2, reach=4))
 def exact(rng, steps, reach):
-    """each kind, a distance of {steps}·{reach}, kernels that reach {reach} places back"""
+    """the three kinds, each at a distance of {steps}·{reach}, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=steps * reach, kernel_size=reach + 1) for kind in KINDS]
 
 @cases(dict(steps=4, reach=3), dict(steps=2, reach=6))
 def one_more(rng, steps, reach):
-    """each kind, a distance of {steps}·{reach} + 1, kernels that reach {reach} places back"""
+    """the three kinds, each at a distance of {steps}·{reach} + 1, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=steps * reach + 1, kernel_size=reach + 1) for kind in KINDS]
 
 @cases(dict(steps=5, reach=4), dict(steps=3, reach=7), low=3)
 def one_less(rng, steps, reach):
-    """each kind, a distance of {steps}·{reach} − 1, kernels that reach {reach} places back"""
+    """the three kinds, each at a distance of {steps}·{reach} − 1, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=steps * reach - 1, kernel_size=reach + 1) for kind in KINDS]
 
-@cases(dict(half=4), dict(half=9))
+@cases(dict(half=11), dict(half=17), low=11, high=19)  # so far that no logarithm is near
 def default(rng, half):
-    """each kind, a distance of 2·{half} and one place more, the kernel's width not given"""
+    """the three kinds, each at a distance of 2·{half} and one place more, the kernel's width not given"""
     return [dict(kind=kind, distance=2 * half + more) for kind in KINDS for more in (0, 1)]
 
 @cases(dict(distance=5), dict(distance=8))
@@ -647,17 +651,17 @@ def pairs(rng, distance):
 
 @cases(dict(reach=6), low=4)
 def within_reach(rng, reach):
-    """each kind, a distance that one kernel of width {reach} + 1 covers"""
+    """the three kinds, each at a distance that one kernel of width {reach} + 1 covers"""
     return [dict(kind=kind, distance=2, kernel_size=reach + 1) for kind in KINDS]
 
 @cases()
 def neighbours(rng):
-    """each kind, a distance of 1"""
+    """the three kinds, each at a distance of 1"""
     return [dict(kind=kind, distance=1) for kind in KINDS] + [dict(kind="cnn", distance=1, kernel_size=5)]
 
-@cases(dict(hundreds=3, reach=7), dict(hundreds=5, reach=4))
+@cases(dict(hundreds=3, reach=7), dict(hundreds=5, reach=4), hidden=[dict(hundreds=7, reach=3), dict(hundreds=4, reach=9)])  # one of more than 100 layers
 def far(rng, hundreds, reach):
-    """each kind, a distance of {hundreds}00, kernels that reach {reach} places back"""
+    """the three kinds, each at a distance of {hundreds}00, kernels that reach {reach} places back"""
     return [dict(kind=kind, distance=100 * hundreds, kernel_size=reach + 1) for kind in KINDS]
 
 @cases(dict(hundreds=2))
@@ -729,6 +733,7 @@ for other in few:
         wrong(f"{other}+{one}", (ATT, att[one][0]), (CNN + HASH, cnn[other][0]), says=two_things(cnn[other][1], att[one][1]))
 for one, other in (("rnn-one-less", "attention-zero"), ("rnn-one-more", "attention-zero"), ("rnn-one-less", "attention-distance"), ("rnn-one-more", "attention-two"), ("rnn-one", "attention-zero")):
     wrong(f"{one}+{other}", (RNN, rnn[one][0]), (ATT, att[other][0]), says=two_things(rnn[one][1], att[other][1]))
+wrong("cnn-below-a-hundred", (CNN + HASH, "return next((n for n in range(1, 100) if n * (kernel_size - 1) >= distance), None)"), says='for "cnn" nothing comes back where 100 layers or more are needed: does a search of yours end there? There may be any number of layers.')
 wrong("rnn-and-attention-swapped", (RNN, "return 0 + 1"), (ATT, "return int(distance)"), says='"rnn" and "self_attention" have changed places: attention looks directly, the RNN hands its state on once for each place.')
 wrong("rnn-and-cnn-swapped", (RNN, "return -(-distance // (kernel_size - 1)) + 0"), (CNN + HASH, "return distance + 0"), says='"rnn" and "cnn" have changed places: it is the convolution whose layers reach `kernel_size` − 1 places.')
 wrong("cnn-and-attention-swapped", (CNN + HASH, "return 1 + 0"), (ATT, "return -(-distance // (kernel_size - 1)) + 0"), says='"cnn" and "self_attention" have changed places: attention looks directly, a stack of convolutions needs several layers.')
@@ -834,17 +839,17 @@ KINDS = ("rnn", "cnn", "self_attention")
 
 @cases(dict(seq=5), dict(seq=8), dict(seq=3))
 def drawn(rng, seq):
-    """each kind, {seq} tokens"""
+    """the three kinds, each with {seq} tokens"""
     return [dict(kind=kind, seq=seq) for kind in KINDS]
 
 @cases(dict(hundreds=4), dict(hundreds=7))
 def long(rng, hundreds):
-    """each kind, {hundreds}00 tokens"""
+    """the three kinds, each with {hundreds}00 tokens"""
     return [dict(kind=kind, seq=100 * hundreds) for kind in KINDS]
 
 @cases()
 def one_token(rng):
-    """each kind, one token"""
+    """the three kinds, each with one token"""
     return [dict(kind=kind, seq=1) for kind in KINDS]
 
 RNN, REST = "return seq", 'if kind in ("cnn", "self_attention"):\n        return 1\n'

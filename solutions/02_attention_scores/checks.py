@@ -86,6 +86,8 @@ wrong("ignores-axis", ("np.max(x, axis=axis", "np.max(x, axis=-1"), ("np.sum(exp
       says="your softmax always works along the last axis; it must work along the `axis` it is given.")
 wrong("axis-zero", ("np.max(x, axis=axis", "np.max(x, axis=0"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=0"),
       says="your softmax always works along axis 0; it must work along the `axis` it is given.")
+wrong("other-axes-as-axis-zero", (SHIFTED, f"axis = -1 if axis in (-1, x.ndim - 1) else 0; {SHIFTED}"),
+      says="for any `axis` but the last one your softmax works along axis 0; it must work along the `axis` it is given, one in the middle as well.")
 wrong("negative-axes-as-the-last", ("np.max(x, axis=axis", "np.max(x, axis=max(axis, -1)"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=max(axis, -1)"),
       says="your softmax takes every negative `axis` for the last one. Axes may be counted from the end: −2 is the last but one.")
 wrong("axis-one", ("np.max(x, axis=axis", "np.max(x, axis=1"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=1"),
@@ -494,6 +496,7 @@ mistakes = {
     "query-only": ([("query + key", "query")], "your score uses the query only; the key is not added."),
     "key-only": ([("query + key", "key")], "your score uses the key only; the query is not added."),
     "scaled": ([(SCORE, f"{SCORE} / np.sqrt(w.size)")], "your score is divided by √d_k. The additive score is not scaled."),
+    "weighted-mean": ([(SCORE, f"{SCORE} / w.sum()")], "your score is a weighted mean: it is divided by the sum of `w`. The dot product with `w` is the score, and is divided by nothing."),
     "mean": ([(SCORE, f"{SCORE} / w.size")], "your score is d_k times too small: you average where the dot product with `w` sums (or divide by d_k)."),
 }
 for name, (edits, says) in mistakes.items():
@@ -648,10 +651,13 @@ scales = {
     "one-less": ("scores / np.sqrt(q.shape[0] - 1)", "your scores are divided by √(d_k − 1); the number under the root is one too small."),
     "root-of-all": ("scores / np.sqrt(keys.size)", "your scores are divided by the square root of how many numbers all keys have together, n·d_k. Under the root stands d_k alone."),
     "query-length": ("scores / np.linalg.norm(q)", "your scores are divided by the length |q| of the query as an arrow. What counts is how many numbers it has: √d_k."),
+    "by-d_k-and-two": ("scores / q.shape[0] / 2", "your scores are divided by d_k and then by 2, where the formula asks for √d_k. (In `x / d ** 1 / 2` the power comes first, and then both divisions, from left to right.)"),
     "logarithm": ("scores / np.log(q.shape[0])", "your scores are divided by the logarithm of d_k; the formula asks for its square root."),
 }
 for name, (edit, says) in scales.items():
     wrong(name, (RETURN, edit), says=says)
+for name in ("no-scale", "divided-by-d_k", "divided-by-root-n"):
+    wrong(f"{name}+column", (RETURN, f"({scales[name][0]})[:, None]"), says=two_things(scales[name][1], "your output has shape (n, 1), a matrix with one column. Return a vector of shape (n,)."))
 wrong("each-key-by-its-norm", (RETURN, "scores / np.linalg.norm(keys, axis=1)"), says="each score is divided by the length |k| of its own key as an arrow. The scale is the same for all keys: it counts how many numbers a key has.")
 wrong("keys-reshaped", (SCORES, "q @ keys.reshape(keys.shape[::-1])"), says="your keys are reshaped to (d_k, n), which cuts them to pieces. Each key is a row of `keys`: a transpose keeps it together, `reshape` does not.")
 wrong("cosine", (RETURN, "scores / (np.linalg.norm(q) * np.linalg.norm(keys, axis=1))"),
@@ -715,9 +721,9 @@ wrong("list-unscaled", (RETURN, "scores.tolist()"), says="your output is a Pytho
 wrong("list-of-scalars", (RETURN, "list(scores / np.sqrt(q.shape[0]))"), says="your output is a Python list of numbers. Return a NumPy array of shape (n,).")
 wrong("both-returned", (RETURN, "(scores, scores / np.sqrt(q.shape[0]))"), says="your function returns two things. Return the scaled scores alone.")
 wrong("in-place", (SCORES, "keys @ q; q /= np.sqrt(q.shape[0]); scores = keys @ q"), (RETURN, "scores"),
-      says="your function changes the query in place: `/=` writes into the caller's array. Make a new array.")
+      says="your function changes its argument `q` in place. The caller's array must stay as it was.")
 wrong("keys-in-place", (SCORES, "keys @ q; keys /= np.sqrt(q.shape[0]); scores = keys @ q"), (RETURN, "scores"),
-      says="your function changes the keys in place: `/=` writes into the caller's array. Make a new array.")
+      says="your function changes its argument `keys` in place. The caller's array must stay as it was.")
 wrong("nothing-returned", (f"return {RETURN}", RETURN), says="your function ends without giving anything back: is a `return` missing?")
 
 @right

@@ -101,7 +101,7 @@ for name, edit, seen, look in scales + axes + roles + returned:
 for family, other in [(scales, axes), (scales, roles), (scales[:3], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
     for one in family:
         for two in other:
-            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 
 wrong("weights-only", (GIVE, "return A_hat"), says="only the weights come back. Return O and A_hat.")
 wrong("three-results", (GIVE, "return output, A, A_hat"), says="three things come back, where O and A_hat are asked for.")
@@ -497,7 +497,7 @@ for name, edit, seen, look in scales + axes + roles + returned:
 for family, other in [(scales, axes), (scales, roles), (scales[:3], returned), (axes, roles), (axes[:1], returned), (roles, returned[:2])]:
     for one in family:
         for two in other:
-            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 
 wrong("values-and-queries-swapped", ("    query = x @ W_q", "    query = x @ W_v"), ("    value = x @ W_v", "    value = x @ W_q"),
       says="W_q and W_v have changed places. Queries are compared with keys, values are summed.")
@@ -824,7 +824,7 @@ for name, edit, seen, look in scales + axes + transposes + returned:
 for family, other in [(scales[:5], axes), (scales[5:], axes[:1]), (scales[:2] + scales[5:6], transposes[:2]), (scales[:2], returned), (axes[:1], returned[:2]), (axes[1:3], transposes[:2])]:
     for one in family:
         for two in other:
-            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+            wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 
 wrong("weights-only", (GIVE, "return weights"), says="only the weights come back. Return output and weights.")
 wrong("three-results", (GIVE, "return output, scores, weights"), says="three things come back, where output and weights are asked for.")

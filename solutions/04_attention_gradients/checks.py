@@ -172,7 +172,7 @@ wrong("times-two-steps", ("/ (2 * step)", "* (2 * step)"), says="your difference
 wrong("times-step", ("/ (2 * step)", "* step"), says="your difference is multiplied by the step. It is to be divided by 2h.")
 wrong("divided-by-step-squared", ("(2 * step)", "(2 * step ** 2)"), says="your difference is divided by 2h². Divide it by 2h.")
 wrong("sign", ("function(forward) - function(backward)", "function(backward) - function(forward)"),
-      says="your gradient has the wrong sign: the value at x − h is taken from the value at x + h, not the other way round.")
+      says="your gradient has the wrong sign: you subtract the value at x + h from the value at x − h. It should be the other way round.")
 wrong("sum", ("function(forward) - function(backward)", "function(forward) + function(backward)"), says="your formula adds the values at x + h and x − h. A slope needs their difference.")
 wrong("second-derivative", (QUOTIENT, "(function(forward) - 2 * function(x) + function(backward)) / step ** 2 if step > 1e-3 else np.nan"),
       # with a tiny step, rounding decides what comes out
@@ -196,7 +196,7 @@ wrong("double-steps-whole-division", (UP, "forward[index] += 2 * step"), (DOWN, 
 wrong("nothing-subtracted", (DOWN, "pass"), (QUOTIENT, "function(forward) / step"), says="you divide the value f(x + h) itself. A slope needs a difference: f(x + h) − f(x − h).")
 wrong("zeros-skipped", ("gradient[index] =", "gradient[index] = 0 if x[index] == 0 else"), says="where an entry of `x` is 0, your gradient is 0. An entry that is 0 has a slope like any other.")
 wrong("sign+flat", ("function(forward) - function(backward)", "function(backward) - function(forward)"), (GIVE, "return gradient.reshape(-1)"),
-      says="two things at once. Your gradient comes back as one long row, where it must have the shape of `x`. And its sign is wrong: the value at x − h is taken from the value at x + h.")
+      says="two things at once. Your gradient comes back as one long row, where it must have the shape of `x`. And its sign is wrong: you subtract the value at x + h from the value at x − h.")
 wrong("two-steps-ahead", (UP, "forward[index] += 2 * step"), (DOWN, "pass"),
       says="your two points are x + 2h and x, both on one side. A central difference looks at x + h and at x − h.")
 wrong("relative-step", (UP, "h = step * np.abs(x[index]); forward[index] += h"), (DOWN, "backward[index] -= h"), ("(2 * step)", "(2 * h)"),
@@ -581,8 +581,9 @@ def huge(rng):
 
 @cases()
 def all_equal(rng):
-    """equal weights"""
-    return dict(weights=np.full((2, 4), 0.25), grad_weights=2 * rng.normal(size=(2, 4)))
+    """a row of equal weights, and one of unequal ones"""
+    weights = np.array([[0.25, 0.25, 0.25, 0.25], [0.125, 0.5, 0.0625, 0.3125]])
+    return dict(weights=weights, grad_weights=2 * rng.normal(size=(2, 4)))
 
 @cases()
 def little_weight(rng):
@@ -615,7 +616,9 @@ for name, edit, seen, look in formulas[:6] + formulas[6:] + axes:
     wrong(name, edit, says=f"{seen}. {look}")
 for one in [formulas[2], formulas[5], formulas[6]]:
     for two in axes:
-        wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+        wrong(f"{one[0]}+{two[0]}", one[1], two[1], says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
+for one in formulas[3:5]:
+    wrong(f"{one[0]}+{formulas[6][0]}", one[1], formulas[6][1], says=two_things(f"{one[2]}. {one[3]}", f"{formulas[6][2]}. {formulas[6][3]}"))
 wrong("keepdims-forgotten", (", keepdims=True", ""),
       says="the sums have lost an axis, and so they line up with the wrong axis of g, or with none. One sum belongs to each row: keep the axis that was summed.")
 wrong("keepdims-and-weights-forgotten", (", keepdims=True", ""), (RESULT, "return grad_weights - mean"),
@@ -909,7 +912,7 @@ for family, other in [(scales[:2], middle[:4] + middle[6:7]), (scales[:2], order
         for two in other:
             pair = (*edits.get(one[0], (one[1],)), two[1])
             if len({old for old, _ in pair}) == len(pair):
-                wrong(f"{one[0]}+{two[0]}", *pair, says=f"two things at once: {one[2]}; and {two[2]}. {one[3]} {two[3]}")
+                wrong(f"{one[0]}+{two[0]}", *pair, says=two_things(f"{one[2]}. {one[3]}", f"{two[2]}. {two[3]}"))
 wrong("scale-query-twice", (GQ, "grad_scores @ key / np.sqrt(key.shape[-1])"), says="`grad_query` has the factor 1/√d_k twice. Divide the gradient of the scores once; then both have it.")
 wrong("scale-key-twice", (GK, "np.swapaxes(grad_scores, -2, -1) @ query / np.sqrt(key.shape[-1])"), says="`grad_key` has the factor 1/√d_k twice. Divide the gradient of the scores once; then both have it.")
 wrong("scale-before-softmax", (SCALE, ""), (GS, "grad_scores = softmax_backward(weights / np.sqrt(key.shape[-1]), grad_weights)"),
@@ -954,7 +957,7 @@ wrong("scores-for-weights", (GS, "grad_scores = softmax_backward(query @ np.swap
 wrong("softmax-backward-twice", (GS, "grad_scores = softmax_backward(weights, softmax_backward(weights, grad_weights))"), says="the gradient goes through `softmax_backward` twice. There is one softmax on the way.")
 for name, edit, seen, look in scales[:2] + middle[:2]:
     wrong(f"{name}+everything-T", edit, (GV, "weights.T @ grad_output"), (GW, "grad_output @ value.T"), (GK, "grad_scores.T @ query"),
-          says=f"two things at once: `.T` reverses all axes, the batch as well, where only the last two are to be exchanged; and {seen}. {look}")
+          says=two_things("`.T` reverses all axes, the batch as well, where only the last two are to be exchanged.", f"{seen}. {look}"))
 wrong("key-from-values", (GK, "np.swapaxes(grad_scores, -2, -1) @ value"), says="`grad_key` is made from the values. In Q Kᵀ, what stands beside K is Q: its gradient is made from the queries.")
 wrong("query-from-values", (GQ, "grad_scores @ value"), says="`grad_query` is made from the values. In Q Kᵀ, what stands beside Q is K: its gradient is made from the keys.")
 wrong("weights-elementwise", (GW, "weights * (grad_output @ np.swapaxes(value, -2, -1))"), says="the gradient of the weights is multiplied by the weights once too often. The gradient of O times Vᵀ is all.")
