@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+_Cached = type(functools.cache(len))
 _MOST = 1000
 """So many items of a container are looked at."""
 
@@ -16,22 +18,24 @@ _MOST = 1000
 def watching_for_kept(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[list[str]]:
     """Afterwards the list names each place that holds something else than before, as the learner wrote it: variables of the
     notebook, attributes, default values of arguments, variables of an enclosing function, a cache around the function."""
-    before = dict(_places(target, namespaces))
+    before = _marks(target, namespaces)
     changed: list[str] = []
     yield changed
-    for name, mark in _places(target, namespaces):
-        if before.get(name, _NOTHING) != mark:
-            changed.append(name)
+    changed += [name for name, mark in _marks(target, namespaces).items() if before.get(name) != mark]
 
 
-_NOTHING = object()
+def _marks(target: Any, namespaces: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # a learner's objects may misbehave when they are looked at
+        found.update(_places(target, namespaces))
+    return found
 
 
 def _places(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
     for space in namespaces:
         for name, value in list(space.items()):
             if not name.startswith("__") and not isinstance(value, ModuleType):
-                yield f"{name}.cache_info()" if hasattr(value, "cache_info") else name, _mark(value)
+                yield f"{name}.cache_info()" if isinstance(value, _Cached) else name, _mark(value)
     own = vars(target) if isinstance(target, type) else {target.__name__: target} if hasattr(target, "__name__") else {}
     for name, value in list(own.items()):
         function = inspect.unwrap(value) if callable(value) else None
@@ -57,6 +61,6 @@ def _mark(value: Any) -> Any:
             return id(value), len(value), [(id(key), id(item)) for key, item in items]
         if isinstance(value, (list, set)):
             return id(value), len(value), [id(item) for item in list(value)[:_MOST]]
-        if callable(information := getattr(value, "cache_info", None)):
-            return id(value), information().currsize
+        if isinstance(value, _Cached):
+            return id(value), value.cache_info().currsize
     return id(value)

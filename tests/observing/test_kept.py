@@ -60,3 +60,16 @@ def test_a_wrong_code_that_keeps_something_is_told_where_before_any_cause() -> N
 def test_a_right_code_may_keep_what_it_likes() -> None:
     cases = doubling(plan=PLAN, expected=seen_by(lambda x: 2 * x, PLAN), variants=())
     assert judge(cases, (matches,), sighting("seen = []\ndef double(x):\n    seen.append(1)\n    return 2 * x")).passed
+
+
+def test_objects_that_misbehave_when_they_are_looked_at_do_no_harm() -> None:
+    source = """
+class Hostile(dict):
+    def items(self): raise SystemError
+    def __getattr__(self, name): raise SystemError(name)
+odd = Hostile()
+def double(x):
+    return 2 * x
+double.odd = odd
+"""
+    assert sighting(source).observations["0.0.0"].value.tolist() == [2.0, 4.0]
