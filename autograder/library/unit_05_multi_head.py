@@ -16,6 +16,10 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
     """PyTorch's product of a chain of matrices."""
     return [torch.linalg.multi_dot([projection, W_q]) for projection in head_projections]
 
+def outer_ones_alike(outer: Tensor, inner: Tensor) -> list[Tensor]:
+    """Three heads: the first and the last have one and the same tensor."""
+    return [outer, inner, outer]
+
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """By PyTorch's own cutting and stacking."""

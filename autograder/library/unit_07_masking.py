@@ -11,6 +11,11 @@ def causal_mask(seq: int, device: torch.device | str | None = None) -> Tensor:
     return torch.nn.Transformer.generate_square_subsequent_mask(seq, device=device) == 0
 
 
+def device_object(called: str) -> torch.device:
+    """A device, and not its name."""
+    return torch.device(called)
+
+
 def padding_mask(ids: Tensor, pad_id: int = 0) -> Tensor:
     """By PyTorch's set membership: every id outside the set of the padding id."""
     return torch.isin(ids, torch.tensor([pad_id], device=ids.device), invert=True).unflatten(1, (1, 1, -1))

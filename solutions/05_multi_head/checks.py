@@ -325,6 +325,10 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
     """PyTorch's product of a chain of matrices."""
     return [torch.linalg.multi_dot([projection, W_q]) for projection in head_projections]
 
+def outer_ones_alike(outer: Tensor, inner: Tensor) -> list[Tensor]:
+    """Three heads: the first and the last have one and the same tensor."""
+    return [outer, inner, outer]
+
 # %% exercise="compose_projections" part="variants"
 @cases(dict(d_q=4, d_in=5, d_head=2), dict(d_q=6, d_in=3, d_head=4))
 def two_heads(rng, d_q, d_in, d_head):
@@ -351,6 +355,11 @@ def square_two(rng):
     """two heads, all matrices (3, 3)"""
     return dict(W_q=floats(rng, 3, 3), head_projections=[floats(rng, 3, 3) for _ in range(2)])
 
+@cases(dict(d_q=5, d_in=3, d_head=2))
+def one_tensor_twice(rng, d_q, d_in, d_head):
+    """three heads, of which the first and the last have one and the same matrix of shape ({d_head}, {d_q})"""
+    return dict(W_q=floats(rng, d_q, d_in), head_projections=fixture("outer_ones_alike", outer=floats(rng, d_head, d_q), inner=floats(rng, d_head, d_q)))
+
 wrong("swapped", ("head_projection @ W_q", "W_q @ head_projection"),
       says="your matrices are multiplied in the other order, W_q first from the left. The vector stands on the right here, so the matrix that touches it first, W_q, stands on the right as well.")
 wrong("result-transposed", ("head_projection @ W_q", "(head_projection @ W_q).T"),
@@ -372,7 +381,7 @@ wrong("only-W_q", ("head_projection @ W_q", "W_q"),
 wrong("W_q-twice", ("head_projection @ W_q", "head_projection @ W_q @ W_q"),
       says="W_q is applied twice; the token passes through it once.")
 wrong("chained", ("[head_projection @ W_q for head_projection in head_projections]", "[W_q := head_projection @ W_q for head_projection in head_projections]"),
-      says="each head's matrix is multiplied onto the result of the head before; every head starts from W_q itself.")
+      says="each head's matrix is multiplied onto the result of the head before; every head should start from W_q itself.")
 wrong("first-for-all", ("head_projection @ W_q", "head_projections[0] @ W_q"),
       says="every head gets the first head's matrix; each has its own.")
 wrong("last-for-all", ("head_projection @ W_q", "head_projections[-1] @ W_q"),
@@ -407,6 +416,18 @@ wrong("summed-away", ("head_projection @ W_q", "(head_projection @ W_q).sum(dim=
       says="each of your matrices is added up along its rows; keep it whole, (d_head, d_in).")
 wrong("summed", ("[head_projection @ W_q for head_projection in head_projections]", "sum(p @ W_q for p in head_projections)"),
       says="your matrices are added into one; return a list, one matrix for each head.")
+wrong("summed-in-a-list", ("[head_projection @ W_q for head_projection in head_projections]", "[sum(p @ W_q for p in head_projections)]"),
+      says="your list holds one matrix, the sum over all heads. Each head needs a matrix of its own.")
+wrong("by-tensor", ("[head_projection @ W_q for head_projection in head_projections]", "list({p: p @ W_q for p in head_projections}.values())"),
+      says="two heads with one and the same matrix (one tensor, twice in the list) give only one matrix in your list, as in a dict whose keys are the tensors. "
+           "There should be one for each head.")
+for first, (edit, words) in {
+    "transposed": ("(head_projection @ W_q).T", "each matrix is transposed."),
+    "scaled": ("head_projection @ W_q / math.sqrt(head_projection.shape[0])", "the matrices are divided by √d_head."),
+}.items():
+    for second, (part, more) in {"skips-first": ("[1:]", "the first head is missing."), "skips-last": ("[:-1]", "the last head is missing."),
+                                 "first-only": ("[:1]", "only the first head's matrix comes back."), "reversed": ("[::-1]", "the list is in reverse.")}.items():
+        wrong(f"{first}-{second}", ("head_projection @ W_q", edit), ("in head_projections]", f"in head_projections{part}]"), says=two_things(words, more))
 wrong("generator", ("[head_projection @ W_q for head_projection in head_projections]", "(p @ W_q for p in head_projections)"),
       says="you return a generator, which gives its items only once; return a list.")
 wrong("map-object", ("[head_projection @ W_q for head_projection in head_projections]", "map(lambda p: p @ W_q, head_projections)"),
@@ -511,7 +532,7 @@ def in_float64(rng, batch, seq, num_heads, d_head):
 split = "    grouped = x.reshape(batch, seq, num_heads, d_model // num_heads)\n    return grouped.transpose(1, 2)"
 
 wrong("no-transpose", (split, "    return x.reshape(batch, num_heads, seq, d_model // num_heads)"),
-      says="the shape is right, the numbers are not: you cut the memory straight into (batch, num_heads, seq, d_head), so head 0 gets the whole first tokens. "
+      says="the shape is right, the numbers are not: you cut the memory straight into (batch, num_heads, seq, d_head), so head 0 gets the first tokens whole, not a part of every token. "
            "Head 0 of token 0 should be the first d_head features of token 0.")
 wrong("not-moved", (split, "    return x.reshape(batch, seq, num_heads, d_model // num_heads)"),
       says="your features are grouped into heads, but the heads' axis still stands behind the tokens': the shape is (batch, seq, num_heads, d_head), and (batch, num_heads, seq, d_head) is wanted.")
@@ -730,7 +751,7 @@ wrong("first-head", (merge, "    return x[:, 0]"),
 wrong("last-head", (merge, "    return x[:, -1]"),
       says="only the last head comes back; put all heads side by side.")
 wrong("heads-reversed", ("x.transpose(1, 2)", "x.flip(1).transpose(1, 2)"),
-      says="your heads stand side by side in reverse; head 0 comes first.")
+      says="your heads stand side by side in reverse; head 0 should come first.")
 wrong("first-sentence", (merge, "    return x[:1].transpose(1, 2).reshape(1, seq, num_heads * d_head)"),
       says="only the first sentence of the batch comes back; keep them all.")
 wrong("no-batch", (merge, "    return x[0].transpose(0, 1).reshape(seq, num_heads * d_head)"),
@@ -1158,20 +1179,20 @@ wrong("inverted-1e9", (fill, "scores.masked_fill(mask, -1e9)"), (zero, ""),
 wrong("filled-with-zero", (fill, "scores.masked_fill(~mask, 0.0)"), (zero, ""),
       says="hidden scores are set to 0, and exp(0) is 1: hidden keys still get weight. Which score becomes 0 after the softmax?")
 wrong("filled-with-minus-20", (fill, "scores.masked_fill(~mask, -20.0)"),  (zero, ""),
-      says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
+      says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Replace them by −inf, or by the lowest finite number of their type.")
 wrong("filled-with-minus-20-zeroed-rows", (fill, "scores.masked_fill(~mask, -20.0)"), (zero, "        if mask is not None:\n            weights = weights * mask.any(dim=-1, keepdim=True)\n"),
-      says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Use −inf.")
+      says="hidden scores are set to a number that is not low enough: where all other scores are lower still, the hidden keys get the weight. Replace them by −inf, or by the lowest finite number of their type.")
 ROWS = "        if mask is not None:\n            weights = weights * mask"
 for number in (15, 100, 1000):
     for name, rows in (("", ""), ("-zeroed-rows", f"{ROWS}.any(dim=-1, keepdim=True)\n"), ("-zeroed", f"{ROWS}\n")):
         if (number, name) == (100, "-zeroed"):  # as "shared-out" gives
             continue
         wrong(f"added-minus-{number}{name}", (fill, f"scores - {number}.0 * (~mask)"), (zero, rows),
-              says="hidden scores are not pushed low enough, by what you take from them or by what you set them to: where a hidden key's score lies far above the others, or these are very low, it still takes the weight. Use −inf.")
+              says="hidden scores are not pushed low enough, by what you take from them or by what you set them to: where a hidden key's score lies far above the others, or these are very low, it still takes the weight. Replace hidden scores by −inf, or by the lowest finite number of their type.")
 wrong("filled-with-minus-1", (fill, "scores.masked_fill(~mask, -1.0)"), (zero, ""),
-      says="hidden scores are set to −1, and exp(−1) is 0.37: hidden keys still get weight. Use −inf.")
+      says="hidden scores are set to −1, and exp(−1) is 0.37: hidden keys still get weight. Replace them by −inf, or by the lowest finite number of their type.")
 wrong("filled-with-minus-10", (fill, "scores.masked_fill(~mask, -10.0)"), (zero, ""),
-      says="hidden scores are set to −10, which is not low enough: hidden keys still get weight. Use −inf.")
+      says="hidden scores are set to −10, which is not low enough: hidden keys still get weight. Replace them by −inf, or by the lowest finite number of their type.")
 wrong("filled-with-tiny", (fill, "scores.masked_fill(~mask, 1e-9)"), (zero, ""),
       says="hidden scores are set to 0, and exp(0) is 1: hidden keys still get weight. Which score becomes 0 after the softmax?")
 wrong("filled-with-plus-inf", (fill, "scores.masked_fill(~mask, 1e9)"), (zero, ""),
@@ -1381,7 +1402,7 @@ shared_out = "        if mask is not None:\n            weights = weights * mask
 wrong("shared-out", (fill, "scores"), (zero, shared_out), says=SHARED)
 wrong("shared-out-of-next-to-nothing", (fill, "scores"), (zero, shared_out.replace("1e-9", "1e-38")), says=SHARED)
 wrong("nan-gradient", (fill, "scores + torch.zeros(mask.shape).masked_fill(~mask, -math.inf)"), (zero, "        weights = weights.nan_to_num(0.0)\n"),
-      says="your numbers are right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding).")
+      says="your numbers are right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise: replace hidden scores, or let what you add to them be finite.")
 
 @right
 class FlatBatches(ByHead):

@@ -39,7 +39,7 @@ EVEN, ODD, RETURN = "table[:, 0::2] = torch.sin(angles)", "table[:, 1::2] = torc
 # A mistake of each family, and two together: how fast a column turns, where it stands, where positions begin.
 speeds = {
     "exponent-per-column": (lambda c, d: 10000.0 ** (-c / d), "each of your columns has a frequency of its own. Columns 2j and 2j+1 share one: the number of the pair counts, not the number of the column."),
-    "exponent-without-two": (lambda c, d: 10000.0 ** (-(c // 2) / d), "your waves slow down too little, as with the exponent j/d_model (or with base 100): the slowest is only about 100 times slower than the first. The formula asks for 10000^(2j/d_model)."),
+    "exponent-without-two": (lambda c, d: 10000.0 ** (-(c // 2) / d), "your waves slow down too little, as with the exponent j/d_model (or with base 100). The formula asks for 10000^(2j/d_model)."),
     "exponent-twice-too-large": (lambda c, d: 10000.0 ** (-4 * (c // 2) / d), "your exponent is twice too large, 4j/d_model (or 2j over half of d_model); the formula asks for 2j/d_model."),
     "pairs-from-one": (lambda c, d: 10000.0 ** (-(2 * (c // 2) + 2) / d), "your pairs are counted from j = 1. They are counted from 0: in the first two columns the exponent is 0, and position 1 holds sin(1) and cos(1)."),
     "exponent-per-column-doubled": (lambda c, d: 10000.0 ** (-2 * c / d), "each of your columns has a frequency of its own, with the exponent 2·column/d_model. Columns 2j and 2j+1 share one: the exponent is 2j/d_model for both, and j is the number of the pair."),
@@ -580,6 +580,7 @@ mistakes = {
     "one-plus": ([(SUM, "x * (1 + self.table[:seq])")], "you scale the tokens by the positions; the two are added."),
     "x-scaled": ([(SUM, "x * math.sqrt(x.shape[-1]) + self.table[:seq]")], "your tokens are multiplied by √d_model. That belongs to `TransformerEmbedding`, the next exercise; here `x` stays as it is."),
     "positions-scaled": ([(SUM, "x + self.table[:seq] * math.sqrt(x.shape[-1])")], "your positions are multiplied by √d_model. Add the rows as they are."),
+    "positions-shrunk": ([(SUM, "x + 0.02 * self.table[:seq]")], "your positions are multiplied by 0.02. The table begins with small numbers already: add its rows as they are."),
     "sum-scaled": ([(SUM, "(x + self.table[:seq]) * math.sqrt(x.shape[-1])")], "your whole output is multiplied by √d_model. There is no scale here."),
     "positions-halved": ([(SUM, "(x + self.table[:seq]) / 2")], "your output is the mean of tokens and positions; return their sum."),
     "positions-twice": ([(SUM, "x + 2 * self.table[:seq]")], "your positions are added twice."),
@@ -644,6 +645,9 @@ for name, edit in {
     "positions-from-one+subtracted": "x - torch.cat([self.table, self.table])[1 : seq + 1]",
     "batch-axis+multiplied": "x * self.table[: x.shape[0]].unsqueeze(1)",
     "no-positions+x-scaled": "x * math.sqrt(x.shape[-1])",
+    "reversed+positions-shrunk": "x + 0.02 * self.table[:seq].flip(0)",
+    "batch-axis+positions-shrunk": "x + 0.02 * self.table[: x.shape[0]].unsqueeze(1)",
+    "positions-from-one+positions-shrunk": "x + 0.02 * torch.cat([self.table, self.table])[1 : seq + 1]",
 }.items():
     one, other = name.split("+")
     wrong(name, (SUM, edit), says=two_things(mistakes[one][1], mistakes[other][1]))
@@ -868,9 +872,9 @@ wrong("frozen-or-renamed-parameter", (BUFFER, BUFFER), ("    def forward(self, i
     def forward(self, ids: Tensor)"""),
       says="your class has a second `nn.Parameter`: its table of positions counts as weights to be learned. The sines and cosines are fixed: keep them as a buffer, as the starter's `__init__` does.")
 wrong("plain-attribute", (BUFFER, "self.positions = sinusoidal_positions(max_len, d_model)"),
-      says="your numbers are right, but your class breaks on another device: a tensor that it adds stays behind when the class moves to the GPU. A plain attribute, or a tensor made in `forward` without a device, does that; a buffer moves along.")
+      says="your numbers are right, but your class breaks on another device: a tensor that its `forward` needs stays on the CPU when the class moves to the GPU. A plain attribute does, and so does a tensor that `forward` makes without the right device; a buffer moves along.")
 wrong("plain-attribute+no-scale", (BUFFER, "self.positions = sinusoidal_positions(max_len, d_model)"), (SCALE, ""),
-      says=f"two things at once. First, {scales['no-scale'][1]} Second, your class breaks on another device: a tensor that it adds stays behind when the class moves to the GPU. A buffer moves along.")
+      says=f"two things at once. First, {scales['no-scale'][1]} Second, your class breaks on another device: a tensor that its `forward` needs stays on the CPU when the class moves to the GPU. A buffer moves along.")
 wrong("trainable-table+no-scale", (BUFFER, "self.positions = nn.Parameter(sinusoidal_positions(max_len, d_model))"), (SCALE, ""),
       says=f"two things at once. First, {scales['no-scale'][1]} Second, your class has a second `nn.Parameter`: its table of positions counts as weights to be learned. Keep it as a buffer.")
 wrong("learned-table", (BUFFER, "self.positions = nn.Parameter(torch.zeros(max_len, d_model))"),
@@ -1084,6 +1088,9 @@ for name, edit in {
 }.items():
     one, other = name.split("+")
     wrong(name, (RETURN, edit), says=two_things(mistakes[one][1], mistakes[other][1]))
+for one in ("orders-differ", "matrices-swapped"):
+    for other in ("positions-from-one", "positions-reversed", "last-places", "same-place"):
+        wrong(f"{one}+{other}", *mistakes[one][0], *mistakes[other][0], says=two_things(mistakes[one][1], mistakes[other][1]))
 
 @right
 def two_products(x, W_input, W_position):

@@ -19,6 +19,11 @@ def causal_mask(seq: int, device: torch.device | str | None = None) -> Tensor:
     """Where PyTorch's own float mask, 0 and −inf, is 0."""
     return torch.nn.Transformer.generate_square_subsequent_mask(seq, device=device) == 0
 
+
+def device_object(called: str) -> torch.device:
+    """A device, and not its name."""
+    return torch.device(called)
+
 # %% exercise="causal_mask" part="variants"
 @cases(dict(n=4), dict(n=6), low=4)
 def drawn(rng, n):
@@ -27,18 +32,23 @@ def drawn(rng, n):
 
 @cases()
 def single(rng):
-    """one token, on the default device and on "meta\""""
-    return [dict(seq=1), dict(seq=1, device="meta")]
+    """one token, on "meta" and on the default device"""
+    return [dict(seq=1, device="meta"), dict(seq=1)]
+
+@cases(dict(n=5), low=4)
+def on_meta(rng, n):
+    """{n} tokens, device="meta\""""
+    return dict(seq=n, device="meta")
 
 @cases(dict(n=5), low=4)
 def on_cpu(rng, n):
     """{n} tokens, device="cpu\""""
     return dict(seq=n, device="cpu")
 
-@cases(dict(n=5), low=4)
-def on_meta(rng, n):
-    """{n} tokens, device="meta\""""
-    return dict(seq=n, device="meta")
+@cases(dict(n=7), low=4)
+def on_a_device_object(rng, n):
+    """{n} tokens, and a `torch.device` object of "meta" as `device`"""
+    return dict(seq=n, device=fixture("device_object", called="meta"))
 
 def by_places(rule):
     """A mask from a rule on row and column numbers; always on the device that is asked for."""
@@ -106,6 +116,8 @@ for name in ("right", "strict", "one-future", "upper", "inverted"):
 
 wrong("one-token-ignores-device", says="for a single token your mask ignores `device`: asked for another device, it still stands on the default one. One token is no exception.")(
     lambda seq, device=None: torch.ones(seq, seq, dtype=torch.bool, device=device if seq > 1 else None).tril())
+wrong("only-named-devices", says="your mask follows `device` only where it is a string: a `torch.device` object is ignored, and the mask stands on the default device.")(
+    lambda seq, device=None: torch.ones(seq, seq, dtype=torch.bool, device=device if isinstance(device, str) else None).tril())
 RIGHT = by_places(patterns["right"][0])
 shapes = {
     "four-axes": (lambda m: m[None, None], "your mask has the shape (1, 1, seq, seq). Two axes are asked for; broadcasting adds the others by itself."),
@@ -256,6 +268,8 @@ rules = {
     "begin-token": (lambda ids, pad: (ids != 1) & (ids != pad), "your mask hides the id 1 (`<bos>`) as well. Only padding is to be hidden."),
     "whole-sentence": (lambda ids, pad: (ids != pad).any(1, keepdim=True).expand(ids.shape), "your mask decides for a sentence as a whole. Each place must be judged by itself."),
     "full-sentences": (lambda ids, pad: (ids != pad).all(1, keepdim=True).expand(ids.shape), "your mask hides every sentence that has any padding. Each place must be judged by itself."),
+    "opens-a-key": (lambda ids, pad: (ids != pad) | (ids == pad).all(1, keepdim=True) & (torch.arange(ids.shape[1]) == 0), "a sentence of nothing but padding gets its first key shown in your mask. All of it is padding, and should be hidden: what such a sentence gets is the softmax's concern (exercise 4)."),
+    "opens-a-sentence": (lambda ids, pad: (ids != pad) | (ids == pad).all(1, keepdim=True), "a sentence of nothing but padding is shown whole in your mask. All of it is padding, and should be hidden: what such a sentence gets is the softmax's concern (exercise 4)."),
     "causal-too": (lambda ids, pad: (ids != pad) & (ids != pad).long().cumsum(1).gt(1), "the first real token of each sentence is hidden as well. Only padding is to be hidden."),
 }
 QUERIES = "your mask stands on the axis of the queries, (batch, 1, seq, 1): it would silence padding that asks, and still let every token listen to padding. The keys stand on the last axis."
@@ -775,7 +789,7 @@ wrong("mask-added", says="you add the mask to the scores as if it were a number:
 wrong("zero-times-inf", says="your output is NaN everywhere: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1)))
 wrong("scores-times-mask-minus-inf", says="your output is NaN wherever a key may be seen: somewhere 0 is multiplied by infinity. Choose numbers by the mask instead of multiplying by it (`masked_fill`, `torch.where`).")(plainly(lambda s, m: torch.softmax(s + (~m) * -INF, -1).masked_fill(~m, 0.0)))
 wrong("no-gradient", says="no gradient flows through your weights: they are cut off from the scores (`detach`, `no_grad`, `.item()`, `.data`, or a new tensor made of numbers). A model could not learn through them.")(plainly(lambda s, m: weigh()(s.detach(), m)))
-NAN_BEHIND = "your output is right, and NaN stands in the gradient of `scores`: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding)."
+NAN_BEHIND = "your output is right, and NaN stands in the gradient of `scores`: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise: replace hidden scores, or let what you add to them be finite."
 SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
 wrong("nan-gradient", says=NAN_BEHIND)(plainly(lambda s, m: torch.softmax(s + torch.zeros(m.shape).masked_fill(~m, -INF), -1).nan_to_num(0.0)))
 wrong("nan-gradient-chosen", says=NAN_BEHIND)(plainly(lambda s, m: torch.where(m.any(-1, keepdim=True), torch.softmax(s + torch.zeros(m.shape).masked_fill(~m, -INF), -1), 0.0)))
@@ -1189,6 +1203,11 @@ def late_output(query, key, value, mask):
     scores = scaled(query, key, value)
     return (torch.softmax(scores, -1) * mask) @ value, weigh()(scores, mask)
 
+@wrong("even-row-returned", says="your output is right. In the weights that you return, a row that hides every key has equal weights; they should be 0 as well.")
+def even_row_returned(query, key, value, mask):
+    weights = weigh(None, "no")(scaled(query, key, value), mask)
+    return weights @ value * mask.any(-1, keepdim=True), weights
+
 @wrong("output-by-count", says="your output is divided by the number of visible keys. The weights sum to 1 already.")
 def by_count(query, key, value, mask):
     weights = weigh()(scaled(query, key, value), mask)
@@ -1304,7 +1323,7 @@ def shared(scores, mask):
 
 SHARED = "you take a softmax (or the largest score) over all keys, hidden ones too, and share out what is left. Where a hidden score lies far above the visible ones, nothing is left of these. Hide the keys before the softmax."
 wrong("shared-out", says=SHARED)(attention(weights=shared))
-NAN_BEHIND = "your output is right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise (fill in a finite number, or fill after adding)."
+NAN_BEHIND = "your output is right, and NaN stands in the gradients: a row that hides everything was NaN before it was cleaned, and 0 · NaN is NaN on the way back. Let no NaN arise: replace hidden scores, or let what you add to them be finite."
 wrong("nan-gradient", says=NAN_BEHIND)(attention(weights=lambda s, m: torch.softmax(s + torch.zeros(m.shape, dtype=s.dtype).masked_fill(~m, -INF), -1).nan_to_num(0.0)))
 
 @right
