@@ -88,8 +88,7 @@ show(flow(boxes, arrows, title="One encoder block: the norms in the stream, or i
 # ## Exercise 1 · `LayerNorm`
 #
 # Write `forward`. `x` is `(..., d_model)`: any number of axes, the features last. Each vector along the last axis is
-# normalised by itself, and comes out right even where its numbers are close together and far from 0. PyTorch's finished
-# norms are not allowed; `mean`, `var` and `sqrt` are.
+# normalised by itself. PyTorch's finished norms are not allowed; `mean`, `var` and `sqrt` are.
 #
 # `self.weight` is the gain $g$, `self.bias` the bias $b$, and `self.eps` stands **under the root**.
 
