@@ -842,10 +842,10 @@ def drawn(rng, seq):
     """the three kinds, each with {seq} tokens"""
     return [dict(kind=kind, seq=seq) for kind in KINDS]
 
-@cases(dict(hundreds=4), dict(hundreds=7))
-def long(rng, hundreds):
-    """the three kinds, each with {hundreds}00 tokens"""
-    return [dict(kind=kind, seq=100 * hundreds) for kind in KINDS]
+@cases(dict(thousands=4), dict(thousands=7))
+def long(rng, thousands):
+    """the three kinds, each with {thousands},000 tokens"""
+    return [dict(kind=kind, seq=1000 * thousands) for kind in KINDS]
 
 @cases()
 def one_token(rng):

@@ -461,6 +461,11 @@ def with_sums(rng, d_in, sums):
     W_k = np.outer(sums - W_q @ a_i, a_j) / (a_j @ a_j)
     return dict(a_i=a_i, a_j=a_j, W_q=W_q, W_k=W_k, w=rng.uniform(1, 2, size=d_k) * np.sign(sums))
 
+@cases(dict(d_in=5, d_k=4), low=3)
+def sums_of_three(rng, d_in, d_k):
+    """sums between 3 and 4 before tanh (d_in = {d_in}, d_k = {d_k})"""
+    return with_sums(rng, d_in, rng.uniform(3, 4, size=d_k))
+
 @cases(dict(d_in=4, d_k=3), low=3)
 def small_sums(rng, d_in, d_k):
     """sums between −0.25 and 0.25 before tanh (d_in = {d_in}, d_k = {d_k})"""

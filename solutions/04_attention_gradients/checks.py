@@ -570,6 +570,11 @@ def sure(rng):
     return dict(weights=weights, grad_weights=2 * rng.normal(size=(3, 4)))
 
 @cases()
+def zeros(rng):
+    """gradients of which some are exactly 0"""
+    return drawn(rng, 3, 5) | dict(grad_weights=np.array([[0.0, 2, -1, 0, 3], [1, 0, 0, -2, 4], [0, 0, 0, 5, 0]])[rng.permutation(3)])
+
+@cases()
 def far_from_zero(rng):
     """gradients around 30 that differ little from one another"""
     return drawn(rng, 3, 5) | dict(grad_weights=30 + rng.normal(size=(3, 5)))
