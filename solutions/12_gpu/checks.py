@@ -1457,7 +1457,7 @@ AGAIN = "your code makes the keys or values of earlier positions again in each s
 wrong("bos-1", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), says="your sentences always begin with 1. Take `bos_id`.")
 wrong("eos-2", ("newest == eos_id", "newest == 2"), says="your sentences end at id 2, whatever `eos_id` says.")
 wrong("bos-1+eos-2", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), ("newest == eos_id", "newest == 2"), says="your sentences begin with 1 and end at 2, whatever `bos_id` and `eos_id` say.")
-wrong("ends-at-padding-too", ("newest == eos_id", "(newest == eos_id) | (newest == 0)"), says="a 0 that the model writes before its EOS ends the sentence with you. Only `eos_id` and `max_len` end one.")
+wrong("ends-at-padding-too", ("newest == eos_id", "(newest == eos_id) | (newest == 0)"), says="a 0 that the model writes before its EOS ends the sentence in your code. Only `eos_id` and `max_len` end one.")
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
 wrong("position-one-early", (EMBED, "model.target_embedding(ids[:, 1:] if ids.shape[1] > 1 else ids)[:, -1:]"), says="your positions are one too small from the second token on. BOS stands at position 0 and counts.")
