@@ -124,7 +124,7 @@ def cache_story(steps: list[Any]) -> Any:
     from autograder.formats.fixtures import Driver
 
     def drive(cache: Any) -> dict[str, Any]:
-        told = {"length at first": cache.length()}
+        told = {"length of a new cache": cache.length()}
         for number, (layer, key, value) in enumerate(steps):
             if number == len(steps) // 2:
                 type(cache)(1 + max(step[0] for step in steps)).append(layer, key + 1, value + 1)
@@ -258,6 +258,7 @@ class RoundNumbers(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         asked = torch.is_autocast_enabled(self.device_type) and torch.get_autocast_dtype(self.device_type) == self.dtype
         self.notes["multiplies in the type asked for"] = asked
+        self.notes["holds float32 weights while it runs"] = all(weight.dtype == torch.float32 for weight in self.parameters())
         self.notes["is in training mode"] = self.training
         hidden = F.embedding(target, self.target_weight) + F.embedding(source[:, :1], self.source_weight)
         if self.training:

@@ -155,7 +155,7 @@ def in_place_running(ids, bos_id=1):
     ids[:, 0] = bos_id
     return ids
 
-@wrong("left-where-bos-stands", says="a row that begins with the id of BOS stays as it is with you. All rows move alike, whatever stands in them.")
+@wrong("left-where-bos-stands", says="a row that begins with the id of BOS stays as it is in your code. All rows move alike, whatever stands in them.")
 def left_where_bos_stands(ids, bos_id=1):
     return torch.where(ids[:, :1] == bos_id, ids, torch.cat([col(ids, bos_id), ids[:, :-1]], 1))
 

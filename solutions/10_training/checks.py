@@ -23,9 +23,10 @@ def build_vocabulary(
 ) -> dict[str, int]:
     """NumPy's `unique` counts and says where each token is met first; its stable sort does the rest."""
     flat = np.array([token for sequence in sequences for token in sequence], dtype=object).astype(str)
-    tokens, first, counts = np.unique(flat, return_index=True, return_counts=True)
+    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
+    tokens, first, counts = np.unique(flat[~np.isin(flat, special)], return_index=True, return_counts=True)
     order = [i for i in np.lexsort((first, -counts)) if counts[i] >= min_count]
-    names = np.concatenate([["<pad>", "<bos>", "<eos>", "<unk>"], tokens[order]])[:max_size]
+    names = np.concatenate([special, tokens[order]])[:max_size]
     return dict(zip(names.tolist(), range(len(names)), strict=True))
 
 # %% exercise="build_vocabulary" part="variants"
@@ -73,6 +74,20 @@ def once_in_each(rng):
     """one token often in one sequence, another once in each of several"""
     often, spread, other = (WORDS[i] for i in rng.permutation(len(WORDS))[:3])
     return dict(sequences=[[spread, other], [often] * 4, [spread], [spread, other]])
+
+@cases()
+def twice_in_one(rng):
+    """tokens seen twice and three times in one sequence, min_count=2 and min_count=3"""
+    three, two, spread, one = (WORDS[i] for i in rng.permutation(len(WORDS))[:4])
+    sequences = [[two, two, spread], [three, one, three, three], [spread]]
+    return [dict(sequences=sequences, min_count=m) for m in (2, 3)]
+
+@cases()
+def specials_in_sequences(rng):
+    """sequences that hold `<unk>` and `<eos>`; the same with max_size=6"""
+    a, b, c, d = (WORDS[i] for i in rng.permutation(len(WORDS))[:4])
+    sequences = [[a, "<unk>", b, "<eos>"], ["<unk>", c, b, "<unk>"], [d, "<eos>"]]
+    return [dict(sequences=sequences), dict(sequences=sequences, max_size=6)]
 
 @cases()
 def chinese(rng):
@@ -174,13 +189,17 @@ ends = {
     "texts": (lambda names: {name: str(i) for i, name in enumerate(names)}, "your ids are texts. They are whole numbers."),
     "none": (lambda names: None, "your function ends without giving anything back: is a `return` missing?"),
 }
-families = dict(order=orders, rare=filters, limit=limits, front=fronts, end=ends)
+specials = {
+    "right": (lambda kept: [t for t in kept if t not in SPECIALS], ""),
+    "again": (lambda kept: kept, "a special token that stands in a sequence gets a second number in your dict and loses its own. It keeps its id, and no other one is passed over for it."),
+}
+families = dict(order=orders, rare=filters, limit=limits, front=fronts, end=ends, special=specials)
 
-def vocabulary(order="right", rare="right", limit="right", front="right", end="right"):
+def vocabulary(order="right", rare="right", limit="right", front="right", end="right", special="right"):
     def build_vocabulary(sequences, max_size=None, min_count=1):
         counts = Counter(flat(sequences))
         kept = [t for t in orders[order][0](sequences) if filters[rare][0](counts[t] if order != "letters" else min_count, min_count)]
-        return ends[end][0](fronts[front][0](limits[limit][0](kept, max_size)))
+        return ends[end][0](fronts[front][0](limits[limit][0](specials[special][0](kept), max_size)))
     return build_vocabulary
 
 def sentence(parts):
@@ -191,10 +210,10 @@ for family, members in families.items():
     for name in members:
         if name != "right":
             wrong(f"{family}-{name}", says=sentence({family: name}))(vocabulary(**{family: name}))
-frequent = [dict(order="ties-by-alphabet"), dict(order="by-sequences"), dict(order="appearance"), dict(order="ties-reversed"), dict(rare="above"), dict(rare="ignored"), dict(limit="without-specials"), dict(limit="ignored"), dict(front="missing"), dict(front="unknown-second"), dict(front="last"), dict(end="from-one"), dict(end="turned")]
+frequent = [dict(order="ties-by-alphabet"), dict(order="by-sequences"), dict(order="appearance"), dict(order="ties-reversed"), dict(rare="above"), dict(rare="ignored"), dict(limit="without-specials"), dict(limit="ignored"), dict(front="missing"), dict(front="unknown-second"), dict(front="last"), dict(end="from-one"), dict(end="turned"), dict(special="again")]
 for i, one in enumerate(frequent):
     for two in frequent[i + 1:]:
-        if (set(one) != set(two) and not (two.get("limit") or one.get("limit"))) or set(one) | set(two) in ({"order", "limit"}, {"rare", "limit"}):
+        if (set(one) != set(two) and not (two.get("limit") or one.get("limit"))) or set(one) | set(two) in ({"order", "limit"}, {"rare", "limit"}, {"special", "limit"}):
             both_parts = one | two
             if len(both_parts) == 2:
                 wrong("+".join(f"{f}-{n}" for f, n in both_parts.items()), says=sentence(both_parts))(vocabulary(**both_parts))
@@ -202,17 +221,38 @@ for i, one in enumerate(frequent):
 @wrong("counts", says="your dict holds how often each token is seen. Its values are to be ids: 0, 1, 2, ...")
 def with_counts(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences)).most_common()
-    return dict([(name, i) for i, name in enumerate(SPECIALS)] + [(t, n) for t, n in counts if n >= min_count])
+    return dict([(t, n) for t, n in counts if n >= min_count] + [(name, i) for i, name in enumerate(SPECIALS)])
 
 @wrong("two-if-not-given", says="where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.")
 def default_of_two(sequences, max_size=None, min_count=2):
     return vocabulary()(sequences, max_size, min_count)
+
+wrong("two-if-not-given+special-again", says=two_things("where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.", sentence(dict(special="again"))))(
+    lambda sequences, max_size=None, min_count=2: vocabulary(special="again")(sequences, max_size, min_count))
 
 @wrong("specials-counted", says="your `min_count` drops the special tokens as well: they are seen in no sequence. They are always there.")
 def specials_filtered(sequences, max_size=None, min_count=1):
     counts = Counter({name: 10**6 - i if min_count == 1 else 0 for i, name in enumerate(SPECIALS)})
     counts.update(flat(sequences))
     return {t: i for i, t in enumerate([t for t, n in counts.most_common() if n >= min_count][:max_size])}
+
+@wrong("sequences-against-min-count", says="your dict compares `min_count` with the number of sequences in which a token stands. Every time that it stands there counts.")
+def sequences_against_min_count(sequences, max_size=None, min_count=1):
+    holding = Counter(t for sequence in sequences for t in set(sequence))
+    kept = [t for t, _ in Counter(flat(sequences)).most_common() if holding[t] >= min_count and t not in SPECIALS]
+    return {name: i for i, name in enumerate((SPECIALS + kept)[:max_size])}
+
+@wrong("special-again-by-size", says=sentence(dict(special="again")))
+def numbered_by_size(sequences, max_size=None, min_count=1):
+    result = {name: i for i, name in enumerate(SPECIALS)}
+    for token, n in Counter(flat(sequences)).most_common():
+        if n >= min_count and (max_size is None or len(result) < max_size):
+            result[token] = len(result)
+    return result
+
+@wrong("special-takes-a-number", says="a special token that stands in a sequence keeps its id in your dict, and yet a number is passed over for it. The ids run on without a gap.")
+def takes_a_number(sequences, max_size=None, min_count=1):
+    return vocabulary(special="again")(sequences, max_size, min_count) | {name: i for i, name in enumerate(SPECIALS)}
 
 @wrong("rare-only-without-limit", says="your dict looks at `min_count` only where there is no `max_size`. Both hold together.")
 def rare_only_without_limit(sequences, max_size=None, min_count=1):
@@ -228,6 +268,8 @@ def by_hand(sequences, max_size=None, min_count=1):
     for token in sorted(counts, key=counts.get, reverse=True):
         if counts[token] < min_count:
             break
+        if token in vocabulary:
+            continue
         if max_size is not None and len(vocabulary) >= max_size:
             break
         vocabulary[token] = len(vocabulary)
@@ -238,6 +280,8 @@ def by_most_common(sequences, max_size=None, min_count=1):
     counts = Counter()
     for sequence in sequences:
         counts.update(sequence)
+    for name in SPECIALS:
+        counts.pop(name, None)
     room = None if max_size is None else max(0, max_size - 4)
     names = SPECIALS + [token for token, n in counts.most_common(room) if n >= min_count]
     return dict(zip(names, range(len(names))))
@@ -245,7 +289,7 @@ def by_most_common(sequences, max_size=None, min_count=1):
 @right
 def specials_entered_last(sequences, max_size=None, min_count=1):
     counts = Counter(token for sequence in sequences for token in sequence)
-    kept = [token for token in counts if counts[token] >= min_count]
+    kept = [token for token in counts if counts[token] >= min_count and not token in SPECIALS]
     kept.sort(key=lambda token: counts[token], reverse=True)
     result = {token: 4 + i for i, token in enumerate(kept) if max_size is None or 4 + i < max_size}
     result.update({name: i for i, name in enumerate(SPECIALS)})
@@ -254,13 +298,13 @@ def specials_entered_last(sequences, max_size=None, min_count=1):
 @right
 def with_numpy_ids(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences))
-    names = SPECIALS + sorted((t for t in counts if counts[t] >= min_count), key=lambda t: -counts[t])
+    names = SPECIALS + sorted((t for t in counts.keys() - SPECIALS if counts[t] >= min_count), key=lambda t: (-counts[t], flat(sequences).index(t)))
     return {name: int(i) for i, name in zip(np.arange(len(names)), names[:max_size])}
 
 @truth
 def by_selection(sequences, max_size=None, min_count=1):
     """Picks the most frequent, earliest token again and again."""
-    left, names = flat(sequences), list(SPECIALS)
+    left, names = [token for token in flat(sequences) if token not in SPECIALS], list(SPECIALS)
     while left and (max_size is None or len(names) < max_size):
         best = max(dict.fromkeys(left), key=left.count)
         if left.count(best) < min_count:
@@ -273,7 +317,7 @@ def by_selection(sequences, max_size=None, min_count=1):
 def by_numpy(sequences, max_size=None, min_count=1):
     """NumPy counts; a sort over (count, first place) orders."""
     tokens, first, counts = np.unique(np.array(flat(sequences), dtype=str), return_index=True, return_counts=True)
-    rows = sorted((-int(n), int(i), str(t)) for t, i, n in zip(tokens, first, counts) if n >= min_count)
+    rows = sorted((-int(n), int(i), str(t)) for t, i, n in zip(tokens, first, counts) if n >= min_count and t not in SPECIALS)
     return {t: i for i, t in enumerate((SPECIALS + [t for _, _, t in rows])[:max_size])}
 
 # %% exercise="collate" part="library"
@@ -831,12 +875,15 @@ edits = {
     "exponents-swapped": (RISE + "\n    falling = step**-0.5", "step * warmup_steps**-0.5\n    falling = step**-1.5", "your two exponents have changed places: −1.5 belongs to `warmup_steps`, −0.5 to the step."),
     "swapped": (RISE + "\n    falling = step**-0.5\n    return d_model**-0.5 * min(rising, falling)", "step * d_model**-1.5\n    falling = step**-0.5\n    return warmup_steps**-0.5 * min(rising, falling)", "`d_model` and `warmup_steps` have changed roles."),
     "step-and-warmup": (RISE + "\n    falling = step**-0.5", "warmup_steps * step**-1.5\n    falling = warmup_steps**-0.5", "`step` and `warmup_steps` have changed roles."),
-    "whole-division": (RISE, "step // warmup_steps**1.5", "your rising line uses whole-number division, which gives 0. Use `/`, or a negative exponent."),
+    "whole-division": (RISE, "step // warmup_steps**1.5", "your rising line gives 0 instead of a fraction. (Is that whole-number division? Use `/`, or a negative exponent.)"),
     "rounded": (ALL, "round(d_model**-0.5 * min(rising, falling), 4)", "your rate is rounded. Round only what you print."),
+    "zero-where-they-meet": (ALL, "d_model**-0.5 * (0.0 if step == warmup_steps else min(rising, falling))", f"your rate is 0 at the step that equals `warmup_steps`, and right at all others. {MEET} (Does neither of two branches hold there?)"),
     "none": ("return " + ALL, "d_model**-0.5 * min(rising, falling)", "your function ends without giving anything back: is a `return` missing?"),
     "list": ("return " + ALL, "return [d_model**-0.5 * min(rising, falling)]", "your function returns a list. Return the number."),
     "both": ("return " + ALL, "return d_model**-0.5 * rising, d_model**-0.5 * falling", "your function returns both lines. Return the smaller one."),
 }
+for places in (3, 5, 7):
+    edits[f"rounded-to-{places}"] = (ALL, f"round(d_model**-0.5 * min(rising, falling), {places})", edits["rounded"][2])
 for name, (old, new, says) in edits.items():
     wrong(name, (old, new), says=says)
 for root in ("no-d", "d-not-root", "times-root"):

@@ -42,12 +42,22 @@ def plain(rng, n):
     """length {n}, alpha 1"""
     return dict(length=n, alpha=1.0)
 
+@cases(dict(n=3), low=2, high=9)
+def fractional(rng, n):
+    """a length of {n}.75, a mean over several"""
+    return dict(length=n + 0.75, alpha=1.3)
+
+@cases(dict(n=5), low=3, high=20)
+def same_length(rng, n):
+    """length {n} with two alphas"""
+    return [dict(length=n, alpha=alpha) for alpha in (0.4, 1.2)]
+
 LINE = "((5 + length) / 6) ** alpha"
 formulas = {
     "no-power": ("(5 + length) / 6", "your result does not depend on `alpha`: the fraction must still be raised to that power."),
     "always-0.6": ("((5 + length) / 6) ** 0.6", "your exponent is always 0.6, whatever `alpha` is."),
     "zero-is-0.6": ("((5 + length) / 6) ** (alpha or 0.6)", "an `alpha` of 0 is taken for one that was not given, and your exponent becomes 0.6. With 0 there is no penalty: the result is 1."),
-    "alpha-at-most-1": ("((5 + length) / 6) ** min(alpha, 1.0)", "an `alpha` above 1 counts as 1 with you. Every `alpha` is taken as it is given."),
+    "alpha-at-most-1": ("((5 + length) / 6) ** min(alpha, 1.0)", "an `alpha` above 1 counts as 1 in your code. Every `alpha` is taken as it is given."),
     "always-one": ("1.0", "your result is always 1: no penalty at all."),
     "times-alpha": ("(5 + length) / 6 * alpha", "you multiply the fraction by `alpha`; it is the exponent."),
     "power-of-the-sum-only": ("(5 + length) ** alpha / 6", "only 5 + t is raised to the power. The 6 under the line belongs inside as well: the power holds for the whole fraction."),
@@ -72,6 +82,9 @@ formulas = {
     "xor": ("int((5 + length) / 6) ^ int(alpha)", "`^` is no power in Python; a power is written `**`."),
     "shifted": ("((5 + length - 1) / 6 + 1) ** alpha", "your fraction is too large: 5 + t over 6, and nothing added to it."),
     "at-least-zero": ("((5 + length) / 6) ** alpha - 1", "your result is the penalty less 1."),
+    "no-brackets": ("5 + length / 6**alpha", "only the length is divided, and only the 6 is raised to the power: both pairs of brackets are missing. 5 + t stands above the line, and the power holds for the whole fraction."),
+    "whole-length": ("((5 + int(length)) / 6) ** alpha", "your length is cut to a whole number. A length may be any number from 1 on, such as a mean."),
+    "rounded-length": ("((5 + round(length)) / 6) ** alpha", "your length is rounded to a whole number. A length may be any number from 1 on, such as a mean."),
     "only-six-raised": ("(5 + length) / 6**alpha", "only the 6 is raised to the power. The power holds for the whole fraction, 5 + t as well."),
     "only-length-raised": ("(5 + length**alpha) / 6", "only the length is raised to the power. The power holds for the whole fraction."),
     "one-power-more": ("((5 + length) / 6) ** (alpha + 1)", "your exponent is one too large; it is alpha."),
@@ -93,6 +106,10 @@ formulas = {
 }
 for name, (formula, says) in formulas.items():
     wrong(name, (LINE, formula), says=says)
+for fraction in ("without-eos", "plus-six", "over-five", "sixth-of-the-length", "brackets"):
+    base = formulas[fraction][0].removesuffix(" ** alpha")
+    for power, formula in {"times-alpha": f"{base} * alpha", "no-power": base, "upside-down": f"1 / {base} ** alpha", "one-minus": f"{base} ** (1 - alpha)"}.items():
+        wrong(f"{fraction}+{power}", (LINE, formula), says=two_things(formulas[fraction][1], formulas[power][1]))
 wrong("nothing-returned", ("return " + LINE, LINE), says="your function ends without giving anything back: is a `return` missing?")
 wrong("one-if-not-given", ("alpha: float = 0.6", "alpha: float = 1.0"), says="where `alpha` is not given, you take 1. It is 0.6 then.")
 wrong("printed", ("return " + LINE, f"print({LINE})"), says="your function ends without giving anything back: is a `return` missing?")
@@ -294,7 +311,7 @@ COUNTS_MORE = f"you look at more than `beam_size` candidates in a step, until `b
 SHRINKS = f"your beam has one place fewer for each hypothesis that has ended. {PLACES}"
 STAYS = f"finished hypotheses stay in your beam and take places from live ones. {PLACES}"
 STOPS_FULL = f"your search stops as soon as `beam_size` hypotheses are finished. {LIVE_ON}"
-FINISHED_FIRST = "live hypotheses count at `max_len` only where nothing is finished with you. They are put aside like the others, and the largest score of all wins."
+FINISHED_FIRST = "live hypotheses count at `max_len` only where nothing is finished in your code. They are put aside like the others, and the largest score of all wins."
 BEST_ENDS = f"your search stops as soon as the candidate with the largest sum has ended. {LIVE_ON}"
 WAYS = {
     "refills": REFILLS,
@@ -309,8 +326,8 @@ WAYS = {
     "bound-of-next": f"your search stops when no live hypothesis would be better, one word longer, than the best finished one. {LIVE_ON}",
     "bound-without-penalty": f"your search stops when the best finished score is above the plain sum of every live hypothesis. {LIVE_ON}",
     "refills stops-when-full": STOPS_FULL,
-    "refills stops-when-full counts-live": two_things(REFILLS, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
-    "refills counts-more stops-when-full counts-live": two_things(COUNTS_MORE, STOPS_FULL + " (What is live then counts with you as if it were finished.)"),
+    "refills stops-when-full counts-live": two_things(REFILLS, STOPS_FULL + " (What is live then counts in your code as if it were finished.)"),
+    "refills counts-more stops-when-full counts-live": two_things(COUNTS_MORE, STOPS_FULL + " (What is live then counts in your code as if it were finished.)"),
     "shrinks finished-first": two_things(SHRINKS, FINISHED_FIRST),
     "stops-when-full finished-first": two_things(STOPS_FULL, FINISHED_FIRST),
 }
@@ -605,7 +622,7 @@ changed("penalty-subtracted", (SCORE, SCORE.replace("sums / length", "sums - len
 changed("penalty-added", (SCORE, SCORE.replace("sums / length", "sums + length")), NEVER_STOP, says="you add the length penalty to the sums; the sum is divided by it.")
 changed("mean-with-bos", (SCORE, SCORE.replace("length_penalty(length, alpha)", "(length + 1)")), NEVER_STOP, says="you divide each sum by the length itself, BOS counted. Divide by `length_penalty(length, alpha)`, whose length counts the EOS and not the BOS.")
 changed("penalty-twice", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length_penalty(length, alpha) ** 2")), NEVER_STOP, says="your scores are divided by the length penalty twice. Is a score that is put aside divided again at the end?")
-changed("finished-sum", (SCORE, SCORE.replace("length_penalty(length, alpha)", "(length_penalty(length, alpha) if length == max_len else 1.0)")), NEVER_STOP, says="hypotheses that end in EOS keep their plain sums with you; only those that `max_len` cuts off are divided by the length penalty. All scores are divided by it.")
+changed("finished-sum", (SCORE, SCORE.replace("length_penalty(length, alpha)", "(length_penalty(length, alpha) if length == max_len else 1.0)")), NEVER_STOP, says="hypotheses that end in EOS keep their plain sums in your code; only those that `max_len` cuts off are divided by the length penalty. All scores are divided by it.")
 changed("eos-not-counted-where-finished", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length_penalty(length - (tokens == EOS).long(), alpha)")), NEVER_STOP, says="your lengths are one too small for hypotheses that end in EOS: the EOS counts as well.")
 changed("bos-counted", (SCORE, SCORE.replace("(length, ", "(length + 1, ")), NEVER_STOP, says="your lengths are one too large: is BOS counted? The length of a hypothesis counts its EOS and not the BOS.")
 changed("eos-not-counted", (SCORE, SCORE.replace("(length, ", "(length - 1, ")), NEVER_STOP, says="your lengths are one too small: the EOS counts as well.")
@@ -643,7 +660,7 @@ changed("stops-for-all", (BOUND, "(scores > never).any()"), says="your search st
 changed("stops-with-first-sentence", (BOUND, f"({BOUND[:-6]})[0]"), says="your search stops for the whole batch when the first sentence is done. The others are not.")
 changed("unfinished-lost", (ENDED, "tokens == EOS"), says="where no hypothesis is finished within `max_len`, your answer is empty. Unfinished ones count at the end, with the score for that length.")
 changed("unfinished-given-eos", (ENDED, "(tokens == EOS) | (length == max_len)"), (WRITE, f"{WRITE}; ids[better, length - 1] = EOS"), says="a sentence that is not finished at `max_len` gets an EOS from you in place of its last word. It comes back as it is.")
-changed("unfinished-sum", (SCORE, SCORE.replace("sums / length_penalty(length, alpha)", "sums / (length_penalty(length, alpha) if length < max_len else 1.0)")), NEVER_STOP, says="hypotheses that are not finished at `max_len` keep their plain sums with you. They are divided by the length penalty as well.")
+changed("unfinished-sum", (SCORE, SCORE.replace("sums / length_penalty(length, alpha)", "sums / (length_penalty(length, alpha) if length < max_len else 1.0)")), NEVER_STOP, says="hypotheses that are not finished at `max_len` keep their plain sums in your code. They are divided by the length penalty as well.")
 changed("one-step-too-few", (STEP, "for length in range(1, max_len):"), (ENDED, "(tokens == EOS) | (length == max_len - 1)"), says="your search ends one step early: sentences may have `max_len` tokens, BOS not counted.")
 changed("one-step-too-many", (STEP, "for length in range(1, max_len + 2):"), (ENDED, "(tokens == EOS) | (length == max_len + 1)"), ("(batch, max_len)", "(batch, max_len + 1)"), says="your search takes one step more than `max_len` allows.")
 changed("max-len-ignored", (STEP, "max_len = 64\n    " + STEP), ("source.new_full((batch, max_len), PAD)", "source.new_full((batch, 64), PAD)"), *FIRST_OF_EQUALS, says="your search does not stop at `max_len`.")
@@ -1185,7 +1202,7 @@ facts = {
     "zeros-left-out": ([(EMPTY, "if not any(matches):"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if match) / sum(match > 0 for match in matches)")], "a precision of 0 is left out of your mean. It makes the whole product 0."),
     "smoothed-as-sacrebleu": ([(EMPTY, "if not matches[0] or min(totals) == 0:"), (MEAN, "sum(math.log(match / total if match else 1 / (2 ** matches[: n + 1].count(0) * total)) for n, (match, total) in enumerate(zip(matches, totals))) / 4")], f"{SMOOTHED} (sacrebleu smooths where nobody tells it not to.)"),
     "missing-lengths-left-out": ([(EMPTY, "if min((match for match, total in zip(matches, totals) if total), default=0) == 0:"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if total) / sum(total > 0 for total in totals)")], "lengths of which the hypotheses have no piece are left out of your mean. BLEU is 0 where there is nothing to count."),
-    "zeros-skipped": ([(EMPTY, "if not any(matches):"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if match) / 4")], "a precision of 0 counts as 1 with you: it is skipped in the sum. It makes the whole product 0."),
+    "zeros-skipped": ([(EMPTY, "if not any(matches):"), (MEAN, "sum(math.log(match / total) for match, total in zip(matches, totals) if match) / 4")], "a precision of 0 counts as 1 in your code: it is skipped in the sum. It makes the whole product 0."),
     "no-guard": ([(EMPTY, "if False:")], "your code fails where nothing matches: the logarithm of 0, or a division by 0. BLEU is 0 there; say so first."),
     "guard-for-empty-only": ([(EMPTY, "if min(totals) == 0:")], "your code fails where a precision is 0: there is no logarithm of 0. BLEU is 0 there; say so first."),
     "guard-for-no-match-at-all": ([(EMPTY, "if not any(matches):")], "your code fails where one of the precisions is 0: there is no logarithm of 0. BLEU is 0 as soon as one of the four is."),
@@ -1199,7 +1216,7 @@ facts = {
     "last-sentence": ([("for n in range(1, 5):", "matches, totals = [0, 0, 0, 0], [0, 0, 0, 0]\n        for n in range(1, 5):")], "only the last sentence is counted: matches and totals begin anew for each sentence."),
     "all-but-the-last": ([("zip(hypotheses, references):", "zip(hypotheses[:-1], references[:-1]):")], "the last sentence is not counted."),
     "one-text": ([("for hypothesis, reference in zip(hypotheses, references):", "for hypothesis, reference in [(sum(hypotheses, []), sum(references, []))]:")], "all sentences are one long text to you: pieces run over the border of two sentences, and words match in other sentences. Count each sentence with its own reference."),
-    "any-reference": ([("ngram_counts(reference, n)", "sum((Counter(ngram_counts(r, n)) for r in references), Counter())")], "a piece matches with you when any reference has it. Each hypothesis is compared with its own reference."),
+    "any-reference": ([("ngram_counts(reference, n)", "sum((Counter(ngram_counts(r, n)) for r in references), Counter())")], "in your code a piece matches when any reference has it. Each hypothesis is compared with its own reference."),
     "short-skipped": ([("for n in range(1, 5):", "for n in (range(1, 5) if len(hypothesis) >= 4 else ()):")], "sentences with fewer than four tokens are left out. Their shorter pieces count all the same."),
     "brevity-on-the-wrong-side": ([(BREVITY, "(1.0 if hypothesis_length < reference_length else math.exp(1 - reference_length / hypothesis_length))")], "your brevity penalty is 1 where the hypotheses are too short, and another number where they are longer. It is the other way round: longer ones gain and lose nothing."),
     "brevity-for-longer": ([(BREVITY, "(1.0 if hypothesis_length > reference_length else math.exp(1 - hypothesis_length / reference_length))")], "your brevity penalty is above 1 for hypotheses that are too short: the fraction in it is turned round. It is R/H."),
@@ -1214,6 +1231,8 @@ facts = {
     "nothing-returned": ([(RETURN, RETURN.removeprefix("return "))], "your function ends without giving anything back: is a `return` missing?"),
     "precision-alone": ([(RETURN, "return 100 * matches[0] / totals[0]"), (EMPTY, "if matches[0] == 0:")], "your result is the precision of single tokens, without the longer pieces and the brevity penalty."),
 }
+for small in ("1e-8", "1e-10", "1e-12"):
+    facts[f"smoothed-epsilon-{small}"] = [(old, new.replace("1e-9", small)) for old, new in facts["smoothed-epsilon"][0]], SMOOTHED
 for name, (edits, says) in facts.items():
     wrong(name, *edits, says=says)
 

@@ -23,19 +23,19 @@ def drawn(rng, batch, num_heads, seq, d_head):
     return dict(batch=batch, num_heads=num_heads, seq=seq, d_head=d_head)
 
 @cases()
-def as_in_the_paper(rng):
-    """batch 1, 8 heads, 512 tokens, d_head 64"""
-    return dict(batch=1, num_heads=8, seq=512, d_head=64)
+def one_long_sentence(rng):
+    """batch 1, 7 heads, 509 tokens, d_head 61"""
+    return dict(batch=1, num_heads=7, seq=509, d_head=61)
 
 @cases()
 def long_text(rng):
-    """batch 4, 8 heads, 4096 tokens, d_head 128: more than 32 bits hold"""
-    return dict(batch=4, num_heads=8, seq=4096, d_head=128)
+    """batch 3, 7 heads, 4099 tokens, d_head 127: more digits than 32 bits hold"""
+    return dict(batch=3, num_heads=7, seq=4099, d_head=127)
 
 @cases()
 def one_of_each(rng):
-    """one sentence of one token, one head, d_head 1"""
-    return dict(batch=1, num_heads=1, seq=1, d_head=1)
+    """one sentence of one token, one head, d_head 11"""
+    return dict(batch=1, num_heads=1, seq=1, d_head=11)
 
 ONCE = "your count is half of the expected one. There are two matrix products, and a multiply–add counts 2: is one of the two forgotten?"
 formulas = {
@@ -74,6 +74,9 @@ formulas = {
 }
 for name, (formula, says) in formulas.items():
     wrong(name, says=says)(lambda batch, num_heads, seq, d_head, formula=formula: formula(batch, num_heads, seq, d_head))
+for name in ("linear-d-squared", "linear", "no-d", "no-batch", "no-heads", "d-squared", "n-cubed", "heads-squared"):
+    formula, says = formulas[name]
+    wrong(f"half+{name}", says=two_things(ONCE, says))(lambda batch, num_heads, seq, d_head, formula=formula: formula(batch, num_heads, seq, d_head) // 2)
 wrong("as-list", says="your function returns a list. Return the number itself.")(lambda batch, num_heads, seq, d_head: [4 * batch * num_heads * seq * seq * d_head])
 wrong("as-text", says="your function returns text. Return the number itself.")(lambda batch, num_heads, seq, d_head: str(4 * batch * num_heads * seq * seq * d_head))
 wrong("pair", says="your function returns the two products' counts side by side. Return their sum.")(lambda batch, num_heads, seq, d_head: (2 * batch * num_heads * seq * seq * d_head,) * 2)
@@ -157,23 +160,30 @@ def tiled_float8(rng, batch, num_heads, seq, d_head):
 
 @cases()
 def long(rng):
-    """explicit: batch 1, 8 heads, 4,096 tokens, d_head 64"""
-    return dict(batch=1, num_heads=8, seq=4096, d_head=64)
+    """explicit: batch 5, 13 heads, 8,209 tokens, d_head 61, more than 32 bits hold"""
+    return dict(batch=5, num_heads=13, seq=8209, d_head=61)
 
-TABLES = "in the explicit form four tables of seq × seq numbers move: the scores are written and read, and so are the weights."
+@cases(dict(batch=3, num_heads=2, seq=7, d_head=5))
+def same_sizes(rng, batch, num_heads, seq, d_head):
+    """batch {batch}, {num_heads} heads, {seq} tokens, d_head {d_head}: explicit, tiled, and with 4 bytes a number"""
+    sizes = dict(batch=batch, num_heads=num_heads, seq=seq, d_head=d_head)
+    return [sizes, dict(**sizes, tiled=True), dict(**sizes, bytes_per_number=4)]
+
+TABLES = "In the explicit form four tables of seq × seq numbers move: the scores are written by one operator and read by the next, and so are the weights."
+VECTORS = "There are four: queries, keys and values are read, the output is written."
 counts = {
-    "two-tables": (lambda n, d, t: 4 * n * d + (0 if t else 2 * n * n), f"you count two tables. {TABLES}"),
-    "one-table": (lambda n, d, t: 4 * n * d + (0 if t else n * n), f"you count one table. {TABLES}"),
-    "three-tables": (lambda n, d, t: 4 * n * d + (0 if t else 3 * n * n), f"you count three tables. {TABLES}"),
+    "two-tables": (lambda n, d, t: 4 * n * d + (0 if t else 2 * n * n), f"you count two of four tables. {TABLES}"),
+    "one-table": (lambda n, d, t: 4 * n * d + (0 if t else n * n), f"you count one of four tables. {TABLES}"),
+    "three-tables": (lambda n, d, t: 4 * n * d + (0 if t else 3 * n * n), f"you count three of four tables. {TABLES}"),
     "five-tables": (lambda n, d, t: 4 * n * d + (0 if t else 5 * n * n), f"you count five tables. {TABLES}"),
     "six-tables": (lambda n, d, t: 4 * n * d + (0 if t else 6 * n * n), f"you count six tables. {TABLES}"),
-    "tiled-no-output": (lambda n, d, t: 3 * n * d if t else 4 * n * d + 4 * n * n, "your tiled form does not count the output: it is written to memory there as well."),
-    "no-output": (lambda n, d, t: 3 * n * d + (0 if t else 4 * n * n), "the output is missing: it is written to memory, in both forms."),
-    "no-output-no-write": (lambda n, d, t: 3 * n * d + (0 if t else 2 * n * n), "you count what is read and not what is written."),
+    "tiled-no-output": (lambda n, d, t: 3 * n * d if t else 4 * n * d + 4 * n * n, f"your tiled form counts three arrays of seq × d_head numbers. {VECTORS}"),
+    "no-output": (lambda n, d, t: 3 * n * d + (0 if t else 4 * n * n), f"you count three arrays of seq × d_head numbers: one of queries, keys, values and output is missing. All four move, in both forms."),
+    "no-output-no-write": (lambda n, d, t: 3 * n * d + (0 if t else 2 * n * n), "your count is as large as what is read alone. What is written moves as well."),
     "only-writes": (lambda n, d, t: n * d + (0 if t else 2 * n * n), "you count what is written and not what is read."),
-    "two-vectors": (lambda n, d, t: 2 * n * d + (0 if t else 4 * n * n), "you count two arrays of seq × d_head numbers. There are four: queries, keys, values and output."),
+    "two-vectors": (lambda n, d, t: 2 * n * d + (0 if t else 4 * n * n), f"you count two arrays of seq × d_head numbers. {VECTORS}"),
     "no-vectors": (lambda n, d, t: 0 if t else 4 * n * n, "only the tables are in your count. Queries, keys, values and output move too."),
-    "no-tables": (lambda n, d, t: 4 * n * d, f"your explicit form counts the tiled one's bytes: the tables are missing. There, {TABLES}"),
+    "no-tables": (lambda n, d, t: 4 * n * d, f"your explicit form counts the tiled one's bytes: the tables are missing. {TABLES}"),
     "always-tables": (lambda n, d, t: 4 * n * d + 4 * n * n, "your count does not depend on `tiled`: in the tiled form scores and weights never reach main memory."),
     "inverted": (lambda n, d, t: 4 * n * d + (4 * n * n if t else 0), "`tiled` is read the wrong way round: it is the explicit form that moves the tables."),
     "tiled-scores": (lambda n, d, t: 4 * n * d + (2 * n * n if t else 4 * n * n), "your tiled form still moves a table. There neither scores nor weights reach main memory."),
@@ -220,6 +230,15 @@ wrong("four-bytes-if-not-given", ("bytes_per_number: int = 2", "bytes_per_number
 for name in ("two-tables", "no-output", "no-tables"):
     for other in ("no-bytes", "no-batch", "no-heads"):
         wrong(f"{name}+{other}", says=two_things(counts[name][1], SCALE[other][1]))(counted(counts[name][0], SCALE[other][0]))
+
+for other in ("no-output", "two-tables"):
+    turned = lambda n, d, t, count=counts[other][0]: count(n, d, not t)
+    wrong(f"inverted+{other}", says=two_things(counts["inverted"][1], counts[other][1]))(counted(turned, SCALE["as-asked"][0]))
+
+@wrong("lines-of-64", says="your arrays are rounded up to whole multiples of 64 bytes. Count the bytes of the numbers alone.")
+def lines_of_64(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
+    vector, table = (-(-batch * num_heads * seq * n * bytes_per_number // 64) * 64 for n in (d_head, seq))
+    return 4 * vector + (0 if tiled else 4 * table)
 
 def shared(tables, vectors):
     def attention_bytes(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
@@ -413,6 +432,8 @@ wrong("last-block-max", ("torch.maximum(largest, block.max())", "block.max()"), 
 wrong("first-block-max", ("torch.maximum(largest, block.max())", "block.max() if largest == -math.inf else largest"), says="your maximum is the first block's and never grows. On large scores the exponentials of later blocks overflow.")
 wrong("no-max", ("torch.maximum(largest, block.max())", "torch.zeros(())"), ("torch.exp(largest - new_largest)", "torch.ones(())"), says=OVERFLOW)
 wrong("starts-at-zero", ("scores.new_full((), -math.inf)", "scores.new_zeros(())"), says="your largest score starts at 0. Where all scores lie far below 0, all exponentials become 0, and so does the denominator.")
+wrong("starts-at-zero+all-hidden", ("scores.new_full((), -math.inf)", "scores.new_zeros(())"), (" if denominator > 0 else total", ""),
+      says="your largest score starts at 0. Where all scores lie far below 0, or are −∞, all exponentials become 0, and 0/0 is NaN.")
 wrong("max-not-kept", ("        largest = new_largest\n", ""), says="the largest score so far is not carried on to the next block.")
 wrong("hidden-block-at-zero", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.max().nan_to_num(neginf=0.0))"), says="the largest score of a hidden block is 0 in your code. It is −∞, smaller than any other: where all later scores lie far below 0, their exponentials become 0, and so does the denominator.")
 wrong("hidden-first-block", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), says=HIDDEN)
@@ -779,8 +800,8 @@ mistakes = {
     "causal-upper-finite": (dict(see=lambda i, j, n, m: j >= i, skip=False, hide=-1e20, start=-1e30), "causal: your queries see the future and not the past: the comparison is the wrong way round."),
     "causal-one-ahead": (dict(see=lambda i, j, n, m: j <= i + 1, skip=False), "causal: your queries see one key too far."),
     "causal-upper": (dict(see=lambda i, j, n, m: j >= i, skip=False), "causal: your queries see the future and not the past: the comparison is the wrong way round."),
-    "causal-local": (dict(local=True, skip=False), "causal: within a block you count queries and keys from 0, so every block hides a triangle. Positions count from the start of the sentence: add where the block begins."),
-    "causal-local-skip": (dict(local=True), "causal: within a block you count queries and keys from 0, so blocks that lie in the past hide a triangle too. Positions count from the start of the sentence: add where the block begins."),
+    "causal-local": (dict(local=True, skip=False), "with `is_causal=True`, you count queries and keys from 0 within each block, so every block hides a triangle. Positions count from the start of the sentence: add where the block begins."),
+    "causal-local-skip": (dict(local=True), "with `is_causal=True`, you count queries and keys from 0 within each block, so blocks that lie in the past hide a triangle too. Positions count from the start of the sentence: add where the block begins."),
     "causal-blocks": (dict(see=lambda i, j, n, m: j > -1), "causal: you leave out blocks of the future, but inside the blocks on the diagonal the future is still seen."),
     "causal-no-diagonal": (dict(skip="diagonal", see=lambda i, j, n, m: j > -1), "causal: the blocks on the diagonal are left out."),
     "drops-tail": (dict(tail="drop"), "the last keys are left out where their number is no multiple of `block_size`."),
@@ -1005,7 +1026,7 @@ def cache_story(steps: list[Any]) -> Any:
     from autograder.formats.fixtures import Driver
 
     def drive(cache: Any) -> dict[str, Any]:
-        told = {"length at first": cache.length()}
+        told = {"length of a new cache": cache.length()}
         for number, (layer, key, value) in enumerate(steps):
             if number == len(steps) // 2:
                 type(cache)(1 + max(step[0] for step in steps)).append(layer, key + 1, value + 1)
@@ -1057,7 +1078,12 @@ def square(rng):
 @cases()
 def in_float64(rng):
     """two layers, two steps, keys and values of type float64"""
-    return story(rng, (0, 1), 2, 2, 3, 4, (2, 1), dtype=torch.float64)
+    return story(rng, (0, 1), 2, 2, 5, 7, (2, 1), dtype=torch.float64)
+
+@cases()
+def long_text(rng):
+    """one layer, 1,101 positions in three steps"""
+    return story(rng, (0,), 1, 1, 1, 1, (600, 500, 1))
 
 def cache(join=lambda old, new: torch.cat([old, new], dim=-2), slot=lambda layer: layer, store="both", give=lambda k, v, key, value: (k, v),
           length=lambda keys: 0 if keys.get(0) is None else keys[0].shape[-2], shared=None, keys_too=lambda key, value: (key, value)):
@@ -1166,6 +1192,24 @@ class OneRoom:
     def length(self):
         return sum(k.shape[-2] for k in self.keys[0])
 
+for number, kind in enumerate(("keys", "values")):
+    @wrong(f"{kind}-behind-the-other", says=f"from the second step on, your new {kind} stand behind the old ones of both. New keys belong behind keys, new values behind values.")
+    class Crossed(cache()):
+        new = number
+        def append(self, layer, key, value):
+            return super().append(layer, *((key, value) if layer not in self.keys else [(key, value)[self.new]] * 2))
+
+@wrong("one-store-for-all-caches", says="two of your caches hold the same things: what one is given, the other has as well, and a new cache is not empty. Each cache has a memory of its own.")
+class OneStore(cache(shared=True)):
+    used = False
+    def append(self, layer, key, value):
+        self.used = True
+        return super().append(layer, key, value)
+    def length(self):
+        if not self.used:  # a story begins by asking for the length: it begins anew here, and does not depend on the one before
+            self.keys.clear(), self.values.clear()
+        return super().length()
+
 @wrong("writes-into-argument", says="your cache writes into the caller's `key`. Make a new tensor.")
 class WritesInto(cache()):
     def append(self, layer, key, value):
@@ -1234,6 +1278,8 @@ class Rooms:
         n, new = self.held[layer], key.shape[2]
         if self.rooms[layer] is None:
             self.rooms[layer] = [key.new_zeros(*key.shape[:2], 64, key.shape[3]) for _ in range(2)]
+        while self.rooms[layer][0].shape[2] < n + new:
+            self.rooms[layer] = [torch.cat([room, room], dim=2) for room in self.rooms[layer]]
         for room, x in zip(self.rooms[layer], (key, value)):
             room[:, :, n:n + new] = x
         self.held[layer] = n + new
@@ -1457,7 +1503,7 @@ AGAIN = "your code makes the keys or values of earlier positions again in each s
 wrong("bos-1", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), says="your sentences always begin with 1. Take `bos_id`.")
 wrong("eos-2", ("newest == eos_id", "newest == 2"), says="your sentences end at id 2, whatever `eos_id` says.")
 wrong("bos-1+eos-2", ("(len(source), 1), bos_id)", "(len(source), 1), 1)"), ("newest == eos_id", "newest == 2"), says="your sentences begin with 1 and end at 2, whatever `bos_id` and `eos_id` say.")
-wrong("ends-at-padding-too", ("newest == eos_id", "(newest == eos_id) | (newest == 0)"), says="a 0 that the model writes before its EOS ends the sentence with you. Only `eos_id` and `max_len` end one.")
+wrong("ends-at-padding-too", ("newest == eos_id", "(newest == eos_id) | (newest == 0)"), says="a 0 that the model writes before its EOS ends the sentence in your code. Only `eos_id` and `max_len` end one.")
 wrong("position-zero", (EMBED, "model.target_embedding(ids[:, -1:])"), says="only the first token comes out right: every token is embedded as if it stood at position 0. The embedding counts from 0 whatever it is given.")
 wrong("position-one-late", (EMBED, "model.target_embedding(torch.cat([ids[:, :1], ids], dim=1))[:, -1:]"), says="your positions are one too large: the newest token of n stands at position n − 1.")
 wrong("position-one-early", (EMBED, "model.target_embedding(ids[:, 1:] if ids.shape[1] > 1 else ids)[:, -1:]"), says="your positions are one too small from the second token on. BOS stands at position 0 and counts.")
@@ -1731,6 +1777,7 @@ class RoundNumbers(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         asked = torch.is_autocast_enabled(self.device_type) and torch.get_autocast_dtype(self.device_type) == self.dtype
         self.notes["multiplies in the type asked for"] = asked
+        self.notes["holds float32 weights while it runs"] = all(weight.dtype == torch.float32 for weight in self.parameters())
         self.notes["is in training mode"] = self.training
         hidden = F.embedding(target, self.target_weight) + F.embedding(source[:, :1], self.source_weight)
         if self.training:
@@ -1826,12 +1873,15 @@ def inside(text):
     return "".join("    " + line + "\n" for line in text.splitlines())
 SIXTEEN = "your loss has been in 16 bits: only two or three digits of it are left. Make the logits float32 before the loss, and return the loss as it is."
 UNCLIPPED = "your gradients are not clipped when the optimizer uses them: their norm may be 1 at most. Clip them between `backward` and `step`."
-NO_CAST = "your numbers are right, but the forward pass does not run in `dtype`: is it inside `torch.autocast`?"
-RESCALED = "your gradients are brought to norm 1 where their norm was smaller, too. Clipping scales down only: below 1.0 they stay as they are. (Are they, or is the loss, multiplied by a number that is not divided out again before the clipping?)"
+NO_CAST = "autocast was not on while the model ran. Does `torch.autocast`, with `device_type` and `dtype`, enclose the call of the model?"
+CAST = "while the model runs, its own weights are 16-bit numbers, and autocast is off. Under autocast the weights stay float32: copies of them are cast for the products."
+RESCALED = "your gradients are brought to norm 1 where their norm was smaller, too. Clipping scales down only: below 1.0 they stay as they are. (If your code multiplies the loss by a number, divide the gradients by it before they are clipped.)"
 CLIP = "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n"
 wrong("always-rescaled", (CLIP, "    norm = torch.sqrt(sum(w.grad.pow(2).sum() for w in model.parameters()))\n    for w in model.parameters():\n        w.grad /= norm\n"), says=RESCALED)
 wrong("loss-scaled", ("    loss.backward()\n", "    (loss * 2.0**16).backward()\n"), says=RESCALED)
 wrong("no-autocast", (WITH, "    logits = model(source, shift_right(target))\n"), says=NO_CAST)
+wrong("cast-instead", (WITH, "    model.to(dtype)\n    logits = model(source, shift_right(target))\n"), says=CAST)
+wrong("cast-instead-and-back", (WITH, "    model.to(dtype)\n    logits = model(source, shift_right(target))\n"), ("    return loss.item()", "    model.float()\n    return loss.item()"), says=CAST)
 wrong("empty-autocast", (WITH, "    with torch.autocast(device_type=device_type, dtype=dtype):\n        pass\n    logits = model(source, shift_right(target))\n"), says=NO_CAST)
 wrong("autocast-off", ("dtype=dtype)", "dtype=dtype, enabled=False)"), says=NO_CAST)
 wrong("only-loss-inside", (WITH + LOSS, "    logits = model(source, shift_right(target))\n    with torch.autocast(device_type=device_type, dtype=dtype):\n        loss = label_smoothed_loss(logits.float(), target)\n"), says=NO_CAST)
@@ -1859,7 +1909,7 @@ wrong("padding-counted", ("label_smoothed_loss(logits.float(), target)", "label_
 wrong("plain-padding-counted", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten())"), says="your loss is the plain cross-entropy, and padding counts in it. Unit 10's `label_smoothed_loss` is asked for.")
 wrong("more-smoothing", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, smoothing=0.2)"), says="your loss is smoothed by another amount than the default.")
 wrong("no-zero-grad", ("    optimizer.zero_grad()\n", ""), says="gradients left over from an earlier step are added to the new ones: clear them first.")
-wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your step changes nothing, or next to nothing: between `backward` and the optimizer's step the gradients are cleared, or made very small.")
+wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your step changes nothing, or next to nothing: between `backward` and the optimizer's step the gradients are cleared, or made very small. (If they are scaled up first, divide that out before you clip them, not after it.)")
 wrong("no-backward", ("    optimizer.zero_grad()\n    loss.backward()\n", ""), says="no gradients are computed: `backward` is missing.")
 wrong("no-step", ("    optimizer.step()\n", ""), says="the optimizer takes no step: the weights stay as they were.")
 wrong("step-twice", ("    optimizer.step()\n", "    optimizer.step()\n    optimizer.step()\n"), says="the optimizer takes two steps.")

@@ -74,7 +74,7 @@ show(flow(boxes, arrows, title="Every number comes up the stairs before it is mu
 #
 # So count $F$ and $B$ for attention.
 
-# %% [markdown] exercise="attention_flops" part="prompt" points=4 difficulty=1 minutes=6
+# %% [markdown] exercise="attention_flops" part="prompt" points=4 difficulty=1 minutes=6 relative=1e-12 absolute=1e-6
 # ### Exercise 1 · `attention_flops`: how much is computed
 #
 # Count the floating-point operations (FLOPs) of one forward pass of self-attention, for all heads of all sentences.
@@ -114,7 +114,7 @@ check(attention_flops, matches)
 # Written as in unit 03, attention makes two tables of `seq × seq`: scores and weights. Each is written to memory by one
 # operator and read again by the next.
 
-# %% [markdown] exercise="attention_bytes" part="prompt" points=6 difficulty=2 minutes=10
+# %% [markdown] exercise="attention_bytes" part="prompt" points=6 difficulty=2 minutes=10 relative=1e-12 absolute=1e-6
 # ### Exercise 2 · `attention_bytes`: how much is moved
 #
 # Count the bytes that one forward pass of self-attention moves between main memory and the processor. We count like this:
