@@ -23,10 +23,9 @@ def build_vocabulary(
 ) -> dict[str, int]:
     """NumPy's `unique` counts and says where each token is met first; its stable sort does the rest."""
     flat = np.array([token for sequence in sequences for token in sequence], dtype=object).astype(str)
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    tokens, first, counts = np.unique(flat[~np.isin(flat, special)], return_index=True, return_counts=True)
+    tokens, first, counts = np.unique(flat, return_index=True, return_counts=True)
     order = [i for i in np.lexsort((first, -counts)) if counts[i] >= min_count]
-    names = np.concatenate([special, tokens[order]])[:max_size]
+    names = np.concatenate([["<pad>", "<bos>", "<eos>", "<unk>"], tokens[order]])[:max_size]
     return dict(zip(names.tolist(), range(len(names)), strict=True))
 
 # %% exercise="build_vocabulary" part="variants"
@@ -81,13 +80,6 @@ def twice_in_one(rng):
     three, two, spread, one = (WORDS[i] for i in rng.permutation(len(WORDS))[:4])
     sequences = [[two, two, spread], [three, one, three, three], [spread]]
     return [dict(sequences=sequences, min_count=m) for m in (2, 3)]
-
-@cases()
-def specials_in_sequences(rng):
-    """sequences that hold `<unk>` and `<eos>`; the same with max_size=6"""
-    a, b, c, d = (WORDS[i] for i in rng.permutation(len(WORDS))[:4])
-    sequences = [[a, "<unk>", b, "<eos>"], ["<unk>", c, b, "<unk>"], [d, "<eos>"]]
-    return [dict(sequences=sequences), dict(sequences=sequences, max_size=6)]
 
 @cases()
 def chinese(rng):
@@ -189,17 +181,13 @@ ends = {
     "texts": (lambda names: {name: str(i) for i, name in enumerate(names)}, "your ids are texts. They are whole numbers."),
     "none": (lambda names: None, "your function ends without giving anything back: is a `return` missing?"),
 }
-specials = {
-    "right": (lambda kept: [t for t in kept if t not in SPECIALS], ""),
-    "again": (lambda kept: kept, "a special token that stands in a sequence gets a second number in your dict and loses its own. It keeps its id, and no other one is passed over for it."),
-}
-families = dict(order=orders, rare=filters, limit=limits, front=fronts, end=ends, special=specials)
+families = dict(order=orders, rare=filters, limit=limits, front=fronts, end=ends)
 
-def vocabulary(order="right", rare="right", limit="right", front="right", end="right", special="right"):
+def vocabulary(order="right", rare="right", limit="right", front="right", end="right"):
     def build_vocabulary(sequences, max_size=None, min_count=1):
         counts = Counter(flat(sequences))
         kept = [t for t in orders[order][0](sequences) if filters[rare][0](counts[t] if order != "letters" else min_count, min_count)]
-        return ends[end][0](fronts[front][0](limits[limit][0](specials[special][0](kept), max_size)))
+        return ends[end][0](fronts[front][0](limits[limit][0](kept, max_size)))
     return build_vocabulary
 
 def sentence(parts):
@@ -210,10 +198,10 @@ for family, members in families.items():
     for name in members:
         if name != "right":
             wrong(f"{family}-{name}", says=sentence({family: name}))(vocabulary(**{family: name}))
-frequent = [dict(order="ties-by-alphabet"), dict(order="by-sequences"), dict(order="appearance"), dict(order="ties-reversed"), dict(rare="above"), dict(rare="ignored"), dict(limit="without-specials"), dict(limit="ignored"), dict(front="missing"), dict(front="unknown-second"), dict(front="last"), dict(end="from-one"), dict(end="turned"), dict(special="again")]
+frequent = [dict(order="ties-by-alphabet"), dict(order="by-sequences"), dict(order="appearance"), dict(order="ties-reversed"), dict(rare="above"), dict(rare="ignored"), dict(limit="without-specials"), dict(limit="ignored"), dict(front="missing"), dict(front="unknown-second"), dict(front="last"), dict(end="from-one"), dict(end="turned")]
 for i, one in enumerate(frequent):
     for two in frequent[i + 1:]:
-        if (set(one) != set(two) and not (two.get("limit") or one.get("limit"))) or set(one) | set(two) in ({"order", "limit"}, {"rare", "limit"}, {"special", "limit"}):
+        if (set(one) != set(two) and not (two.get("limit") or one.get("limit"))) or set(one) | set(two) in ({"order", "limit"}, {"rare", "limit"}):
             both_parts = one | two
             if len(both_parts) == 2:
                 wrong("+".join(f"{f}-{n}" for f, n in both_parts.items()), says=sentence(both_parts))(vocabulary(**both_parts))
@@ -221,14 +209,11 @@ for i, one in enumerate(frequent):
 @wrong("counts", says="your dict holds how often each token is seen. Its values are to be ids: 0, 1, 2, ...")
 def with_counts(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences)).most_common()
-    return dict([(t, n) for t, n in counts if n >= min_count] + [(name, i) for i, name in enumerate(SPECIALS)])
+    return dict([(name, i) for i, name in enumerate(SPECIALS)] + [(t, n) for t, n in counts if n >= min_count])
 
 @wrong("two-if-not-given", says="where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.")
 def default_of_two(sequences, max_size=None, min_count=2):
     return vocabulary()(sequences, max_size, min_count)
-
-wrong("two-if-not-given+special-again", says=two_things("where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.", sentence(dict(special="again"))))(
-    lambda sequences, max_size=None, min_count=2: vocabulary(special="again")(sequences, max_size, min_count))
 
 @wrong("specials-counted", says="your `min_count` drops the special tokens as well: they are seen in no sequence. They are always there.")
 def specials_filtered(sequences, max_size=None, min_count=1):
@@ -239,20 +224,8 @@ def specials_filtered(sequences, max_size=None, min_count=1):
 @wrong("sequences-against-min-count", says="your dict compares `min_count` with the number of sequences in which a token stands. Every time that it stands there counts.")
 def sequences_against_min_count(sequences, max_size=None, min_count=1):
     holding = Counter(t for sequence in sequences for t in set(sequence))
-    kept = [t for t, _ in Counter(flat(sequences)).most_common() if holding[t] >= min_count and t not in SPECIALS]
+    kept = [t for t, _ in Counter(flat(sequences)).most_common() if holding[t] >= min_count]
     return {name: i for i, name in enumerate((SPECIALS + kept)[:max_size])}
-
-@wrong("special-again-by-size", says=sentence(dict(special="again")))
-def numbered_by_size(sequences, max_size=None, min_count=1):
-    result = {name: i for i, name in enumerate(SPECIALS)}
-    for token, n in Counter(flat(sequences)).most_common():
-        if n >= min_count and (max_size is None or len(result) < max_size):
-            result[token] = len(result)
-    return result
-
-@wrong("special-takes-a-number", says="a special token that stands in a sequence keeps its id in your dict, and yet a number is passed over for it. The ids run on without a gap.")
-def takes_a_number(sequences, max_size=None, min_count=1):
-    return vocabulary(special="again")(sequences, max_size, min_count) | {name: i for i, name in enumerate(SPECIALS)}
 
 @wrong("rare-only-without-limit", says="your dict looks at `min_count` only where there is no `max_size`. Both hold together.")
 def rare_only_without_limit(sequences, max_size=None, min_count=1):
@@ -268,8 +241,6 @@ def by_hand(sequences, max_size=None, min_count=1):
     for token in sorted(counts, key=counts.get, reverse=True):
         if counts[token] < min_count:
             break
-        if token in vocabulary:
-            continue
         if max_size is not None and len(vocabulary) >= max_size:
             break
         vocabulary[token] = len(vocabulary)
@@ -280,8 +251,6 @@ def by_most_common(sequences, max_size=None, min_count=1):
     counts = Counter()
     for sequence in sequences:
         counts.update(sequence)
-    for name in SPECIALS:
-        counts.pop(name, None)
     room = None if max_size is None else max(0, max_size - 4)
     names = SPECIALS + [token for token, n in counts.most_common(room) if n >= min_count]
     return dict(zip(names, range(len(names))))
@@ -289,7 +258,7 @@ def by_most_common(sequences, max_size=None, min_count=1):
 @right
 def specials_entered_last(sequences, max_size=None, min_count=1):
     counts = Counter(token for sequence in sequences for token in sequence)
-    kept = [token for token in counts if counts[token] >= min_count and not token in SPECIALS]
+    kept = [token for token in counts if counts[token] >= min_count]
     kept.sort(key=lambda token: counts[token], reverse=True)
     result = {token: 4 + i for i, token in enumerate(kept) if max_size is None or 4 + i < max_size}
     result.update({name: i for i, name in enumerate(SPECIALS)})
@@ -298,13 +267,13 @@ def specials_entered_last(sequences, max_size=None, min_count=1):
 @right
 def with_numpy_ids(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences))
-    names = SPECIALS + sorted((t for t in counts.keys() - SPECIALS if counts[t] >= min_count), key=lambda t: (-counts[t], flat(sequences).index(t)))
+    names = SPECIALS + sorted((t for t in counts if counts[t] >= min_count), key=lambda t: -counts[t])
     return {name: int(i) for i, name in zip(np.arange(len(names)), names[:max_size])}
 
 @truth
 def by_selection(sequences, max_size=None, min_count=1):
     """Picks the most frequent, earliest token again and again."""
-    left, names = [token for token in flat(sequences) if token not in SPECIALS], list(SPECIALS)
+    left, names = flat(sequences), list(SPECIALS)
     while left and (max_size is None or len(names) < max_size):
         best = max(dict.fromkeys(left), key=left.count)
         if left.count(best) < min_count:
@@ -317,7 +286,7 @@ def by_selection(sequences, max_size=None, min_count=1):
 def by_numpy(sequences, max_size=None, min_count=1):
     """NumPy counts; a sort over (count, first place) orders."""
     tokens, first, counts = np.unique(np.array(flat(sequences), dtype=str), return_index=True, return_counts=True)
-    rows = sorted((-int(n), int(i), str(t)) for t, i, n in zip(tokens, first, counts) if n >= min_count and t not in SPECIALS)
+    rows = sorted((-int(n), int(i), str(t)) for t, i, n in zip(tokens, first, counts) if n >= min_count)
     return {t: i for i, t in enumerate((SPECIALS + [t for _, _, t in rows])[:max_size])}
 
 # %% exercise="collate" part="library"

@@ -83,8 +83,7 @@ table([(pair.kind, pair.chinese, " ".join(f"{word}={meaning}" for word, meaning 
 #
 # The four special tokens come first: `<pad>` is 0, `<bos>` 1, `<eos>` 2, `<unk>` 3. Then come the tokens of the
 # sequences, the most frequent first. Of two that are equally frequent, the one that **appears first** comes first. When
-# there are more than `max_size` allows, the rarest fall out. A special token that stands in a sequence keeps its id: it gets
-# no second one.
+# there are more than `max_size` allows, the rarest fall out.
 #
 # With the example: `books` is seen twice and gets 4, then `three` 5 and `two` 6.
 
@@ -97,13 +96,12 @@ def build_vocabulary(
     sequences: token sequences
     max_size:  the largest number of entries, special ones included; None for no limit
     min_count: tokens seen fewer times are left out
-    returns:   token -> id: <pad> 0, <bos> 1, <eos> 2, <unk> 3, then the others by falling count, ties in order of appearance
+    returns:   token -> id: <pad> 0, <bos> 1, <eos> 2, <unk> 3, then by falling count, ties in order of appearance
     """
     ### BEGIN SOLUTION
     counts = Counter(token for sequence in sequences for token in sequence)
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    frequent = [token for token, count in counts.most_common() if count >= min_count and token not in special]
-    names = [*special, *frequent][:max_size]
+    frequent = [token for token, count in counts.most_common() if count >= min_count]
+    names = ["<pad>", "<bos>", "<eos>", "<unk>", *frequent][:max_size]
     return {name: number for number, name in enumerate(names)}
     ### END SOLUTION
 
@@ -115,7 +113,7 @@ check(build_vocabulary, keeps_inputs, knows_specials, same_entries)
 #   keys came.
 # - Python's sorting is stable: entries that compare as equal keep the order that they had. `Counter.most_common()` relies
 #   on that as well.
-# - Leave out what is too rare or special, put the four special names in front, cut the list to `max_size`, and only then number it.
+# - Leave out what is too rare, put the four special names in front, cut the list to `max_size`, and only then number it.
 
 # %% [markdown] exercise="collate" part="prompt" points=5 difficulty=2 minutes=8
 # ## Exercise 2 · `collate`
