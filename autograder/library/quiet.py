@@ -117,11 +117,14 @@ def quiet(part: Any) -> Any:
                 base.__init__(self, *args, **kwargs)
 
         def quietly(method: Any) -> Any:
+            @functools.wraps(method)
             def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+                if not vars(self).get("_made_by_a_fixture"):
+                    _note_part(part)
                 with paused():
                     return method(self, *args, **kwargs)
 
-            return run
+            return _without_way_back(run, method)
 
         methods = {
             name: quietly(method)
@@ -139,9 +142,14 @@ def quiet(part: Any) -> Any:
         with paused():
             return part(*args, **kwargs)
 
+    return _without_way_back(function, part)
+
+
+def _without_way_back(function: Any, part: Any) -> Any:
+    """The function with the part's signature, and without the attribute that would give the part away, unseen."""
     with contextlib.suppress(ValueError):  # a builtin function need not have one
-        function.__signature__ = inspect.signature(part)  # type: ignore[attr-defined]
-    del function.__wrapped__  # it would give the part away, unseen
+        function.__signature__ = inspect.signature(part)
+    del function.__wrapped__
     return function
 
 

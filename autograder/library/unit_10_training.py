@@ -14,10 +14,9 @@ def build_vocabulary(
 ) -> dict[str, int]:
     """NumPy's `unique` counts and says where each token is met first; its stable sort does the rest."""
     flat = np.array([token for sequence in sequences for token in sequence], dtype=object).astype(str)
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    tokens, first, counts = np.unique(flat[~np.isin(flat, special)], return_index=True, return_counts=True)
+    tokens, first, counts = np.unique(flat, return_index=True, return_counts=True)
     order = [i for i in np.lexsort((first, -counts)) if counts[i] >= min_count]
-    names = np.concatenate([special, tokens[order]])[:max_size]
+    names = np.concatenate([["<pad>", "<bos>", "<eos>", "<unk>"], tokens[order]])[:max_size]
     return dict(zip(names.tolist(), range(len(names)), strict=True))
 
 

@@ -308,6 +308,26 @@ def test_parts_that_come_later_are_noticed_and_earlier_ones_are_not() -> None:
     assert not hasattr(softmax, "__wrapped__")
 
 
+@pytest.mark.parametrize("call", [lambda layer, x: layer(x, x, x), lambda layer, x: layer.forward(x, x, x)])
+def test_a_part_that_is_a_module_is_unseen_however_it_is_called_and_noticed_where_it_is_not_allowed(
+    call: Callable[..., object],
+) -> None:
+    layer = part("MultiHeadAttention")(4, 2)
+    plan = {"0.0.0": Call("tokens", {"x": Tensor(np.ones((1, 3, 4), np.float32), "float32")}, 1)}
+
+    def forbidden(allowed: frozenset[str]) -> tuple[str, ...]:
+        return observe(
+            lambda x: call(layer, x)[0],  # type: ignore[index]
+            plan,
+            build=build_fixture,
+            forbids=("scaled_dot_product_attention",),
+            allowed=allowed,
+        ).forbidden
+
+    assert forbidden(frozenset({"MultiHeadAttention"})) == ()
+    assert forbidden(frozenset()) == ("use_part('MultiHeadAttention')",)
+
+
 def test_what_a_fixture_calls_in_its_own_module_is_not_the_learners_doing() -> None:
     function = Fixture("04_attention_gradients", "sum_of_cubes", {"factors": np.ones(3)})
     plan = {"0.0.0": Call("a function of three numbers", {"f": function}, 1)}
