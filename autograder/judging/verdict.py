@@ -97,9 +97,11 @@ def judge(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -> 
     """The verdict on one exercise, with a word on what the code keeps between calls, if it failed: an answer that belongs to
     another call can look like anything."""
     verdict = _judged(cases, probes, sighting)
-    if verdict.passed or not sighting.kept or not verdict.results or verdict.diagnosis in (REMEMBERS, TWICE):
+    if verdict.passed or not sighting.kept or not verdict.results:
         return verdict
     names = ", ".join(f"`{name}`" for name in sighting.kept[:3])
+    if verdict.diagnosis in (REMEMBERS, TWICE):
+        return replace(verdict, message=f"{verdict.message} ({names} held something else after the calls than before.)")
     told = (
         f"Your code keeps something from one call to the next: {names} held something else after the calls than before. "
         "An answer may belong to an earlier call; look there first."
