@@ -56,6 +56,16 @@ def begins_with_bos(rng):
     """3 sentences, 5 places; one begins with the id of BOS, one holds it inside"""
     return dict(ids=torch.tensor([[1, 8, 9, 7, 2], [6, 1, 4, 2, 0], [5, 10, 2, 0, 0]]))
 
+@cases()
+def all_begin_with_bos(rng):
+    """3 sentences, 4 places; all begin with the id of BOS"""
+    return dict(ids=torch.tensor([[1, 8, 9, 2], [1, 4, 2, 0], [1, 2, 0, 0]]))
+
+@cases()
+def padding_alone(rng):
+    """3 sentences, 4 places; one row is nothing but padding"""
+    return dict(ids=torch.tensor([[7, 8, 9, 2], [0, 0, 0, 0], [5, 2, 0, 0]]))
+
 def col(ids, value):
     return torch.full((len(ids), 1), value, dtype=ids.dtype)
 
@@ -158,6 +168,14 @@ def in_place_running(ids, bos_id=1):
 @wrong("left-where-bos-stands", says="a row that begins with the id of BOS stays as it is in your code. All rows move alike, whatever stands in them.")
 def left_where_bos_stands(ids, bos_id=1):
     return torch.where(ids[:, :1] == bos_id, ids, torch.cat([col(ids, bos_id), ids[:, :-1]], 1))
+
+@wrong("left-where-all-begin-with-bos", says="where all rows begin with the id of BOS, your code leaves them as they are. All rows move alike, whatever stands in them.")
+def left_where_all_begin_with_bos(ids, bos_id=1):
+    return ids.clone() if (ids[:, 0] == bos_id).all() else torch.cat([col(ids, bos_id), ids[:, :-1]], 1)
+
+@wrong("left-where-all-is-padding", says="a row of nothing but padding stays as it is in your code. All rows move alike, whatever stands in them.")
+def left_where_all_is_padding(ids, bos_id=1):
+    return torch.where((ids != 0).any(1, keepdim=True), torch.cat([col(ids, bos_id), ids[:, :-1]], 1), ids)
 
 @wrong("nothing", says="your function ends without giving anything back: is a `return` missing?")
 def nothing(ids, bos_id=1):
@@ -287,6 +305,13 @@ def padded_target(rng):
     return module(init=call.init, given=given, rng=rng, gradients=False)
 
 @cases()
+def source_mask_by_query(rng):
+    """post-norm, a source_mask of shape (2, 1, 4, 3) in which each target place may see other source places"""
+    call = block_call(rng, 2, 4, 3, 2, 3, 5, masks="target", gradients=False)
+    seen = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], dtype=torch.bool)
+    return module(init=call.init, given=call.given | dict(source_mask=torch.stack([seen, ~seen])[:, None]), rng=rng, gradients=False)
+
+@cases()
 def square(rng):
     """post-norm, 4 target and 4 source places, 2 sentences, both masks"""
     return block_call(rng, 2, 4, 4, 3, 2, 5, gradients=False, positional=True)
@@ -342,7 +367,7 @@ def twisted(changes):
             causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
             def turned(mask):
                 return None if mask is None else ~mask
-            masks = {"target": target_mask, "source": source_mask, "none": None, "first": None if source_mask is None else source_mask[:1], "not target": turned(target_mask), "not source": turned(source_mask),
+            masks = {"target": target_mask, "source": source_mask, "none": None, "first": None if source_mask is None else source_mask[:1], "last query": None if source_mask is None else source_mask[..., -1:, :], "first query": None if source_mask is None else source_mask[..., :1, :], "not target": turned(target_mask), "not source": turned(source_mask),
                      "causal": causal, "transposed": None if target_mask is None else target_mask.transpose(-2, -1), "shut": None if target_mask is None else target_mask.tril(-1), "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
             for name in o["order"] * o["repeat"]:
                 norm = getattr(self, f"norm{o['norms'][name]}")
@@ -485,7 +510,9 @@ def does(made):
     return marks
 
 first_time(does, Right)
-seen_by_gradients_only = ("detached", "memory-detached", "returns-numpy")
+for row in ("first", "last"):
+    singles[f"source-mask-of-{row}-query"] = (dict(masks=dict(cross=f"{row} query")), f"every target place gets the {row} target place's row of `source_mask`. The mask may differ from one target place to the next.")
+seen_by_gradients_only = ("detached", "memory-detached", "returns-numpy", "source-mask-of-first-query", "source-mask-of-last-query")
 for name, (changes, says) in singles.items():
     made = twisted(changes)
     if first_time(does, made) or name in seen_by_gradients_only:
@@ -933,6 +960,17 @@ class Transformer(nn.Module):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return self.decode(target, self.encode(source), source)
 
+
+def decode_after_encode(target: Tensor, encoder_output: Tensor, source: Tensor) -> Any:
+    """`encode`, and then `decode` with another encoder output than the one that came of it."""
+    from autograder.formats.fixtures import Driver
+
+    def drive(model: Any) -> Any:
+        model.encode(source)
+        return model.decode(target, encoder_output, source)
+
+    return Driver(drive)
+
 # %% exercise="Transformer" part="variants"
 def ids(rng, batch, seq, vocab, bos=False, whole=0):
     """Letters from 4, ended by EOS (2), then padding; the row `whole` is full. With BOS in front: what a decoder reads."""
@@ -984,6 +1022,12 @@ def encoding(rng, source, target, num_heads, d_head, d_ff, more_source, more_tar
 def decoding(rng, source, target, num_heads, d_head, d_ff, more_source, more_target):
     """decode alone, {target} target places, an encoder output for {source} source places"""
     return model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_target, method="decode")
+
+@cases(dict(source=5, target=4, num_heads=2, d_head=3, d_ff=6, more_source=4, more_target=2), **small)
+def decoding_another(rng, source, target, num_heads, d_head, d_ff, more_source, more_target):
+    """encode, then decode with another encoder output, {target} target and {source} source places"""
+    call = model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_target, method="decode")
+    return module(init=call.init, given=dict(story=fixture("decode_after_encode", **call.given)), state=call.state, method="decode", gradients=False)
 
 @cases(dict(source=6, target=3, num_heads=2, d_head=3, d_ff=4, more_source=3, more_target=5), **small)
 def decoding_untied(rng, source, target, num_heads, d_head, d_ff, more_source, more_target):
@@ -1077,6 +1121,10 @@ def through(stack, x, *more):
         x = block(x, *more)
     return x
 
+def keeping(self, x, mask):
+    self.kept = self.encoder(x, mask)
+    return self.kept
+
 LEAK = "The future leaks: while it trains, the model reads the token that it should write."
 TIED = "with `tie_weights=True`, the output layer's weight must *be* the target embedding's weight, one tensor"
 singles = {
@@ -1138,6 +1186,7 @@ singles = {
     "memory-embedded-source": (dict(memory=lambda self, m, source: self.source_embedding(source)), "the decoder looks at the embedded source. It looks at what the encoder made of it, `encoder_output`."),
     "memory-encoded-again": (dict(memory=lambda self, m, source: self.encoder(m, padding_mask(source))), "the encoder's output goes through the encoder once more before the decoder sees it."),
     "encodes-in-decode": (dict(memory=lambda self, m, source: self.encode(source)), "`decode` encodes the source itself and does not use `encoder_output`. While a sentence is written, the encoder would run again for every token."),
+    "memory-kept": (dict(encode=keeping, memory=lambda self, m, source: getattr(self, "kept", m)), "`decode` goes on with what `encode` gave last, and not with the `encoder_output` that it is given."),
     "memory-detached": (dict(memory=lambda self, m, source: m.detach()), "no gradient flows from the decoder into the encoder: its output is cut off (detached)."),
     "reads-target-twice": (dict(reads="target"), "`forward` encodes the target. It encodes the source and decodes the target."),
     "arguments-swapped": (dict(swap=True), "source and target have changed places in `forward`: it takes the source first."),
@@ -1191,7 +1240,7 @@ def does(made):
 first_time(does, Right)
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if first_time(does, made) or name in ("detached", "memory-detached", "tied-data"):
+    if first_time(does, made) or name in ("detached", "memory-detached", "memory-kept", "tied-data"):
         wrong(name, says=says)(made)
 often = ["no-encoder-mask", "causal-encoder", "self-padding-only", "self-causal-only", "no-cross-mask", "not-tied", "shifts-again", "softmax"]
 for i, one in enumerate(often):
@@ -1219,7 +1268,7 @@ wrong("decode-none", ("return self.output(x)", "self.output(x)"), says="`decode`
 wrong("copied", ("self.output.weight = self.target_embedding.embedding.weight", "self.output.weight.data.copy_(self.target_embedding.embedding.weight.data)"),
       says=singles["not-tied"][1])
 wrong("tied-layer", ("self.output.weight = self.target_embedding.embedding.weight", "self.output = self.target_embedding.embedding"),
-      says="you put the embedding itself in the output layer's place. It looks ids up; the output layer multiplies. Only the weight is shared.")
+      says="with `tie_weights=True`, your output layer has no bias of its own. Only the weight is shared. (Does the embedding itself stand in the output layer's place? It looks ids up; the output layer multiplies.)")
 
 @right
 class TiedTheOtherWay(Right):
@@ -1386,18 +1435,20 @@ class _Script(nn.Module):
 
     The answer to a source is each of its letters, so many times, moved three on in the alphabet, up to its EOS. Behind any other
     beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
-    these, now and then another EOS. In training mode, each letter is the next one.
+    these, now and then another EOS. In training mode, each letter is the next one. With `writes_zero`, a 0 stands behind the
+    answer's first letter.
     """
 
-    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int) -> None:
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int, writes_zero: bool) -> None:
         super().__init__()
-        self.letters, self.bos_id, self.eos_id, self.times = letters, bos_id, eos_id, times
+        self.letters, self.bos_id, self.eos_id, self.times, self.writes_zero = letters, bos_id, eos_id, times, writes_zero
 
     def _answer(self, source: list[int]) -> list[int]:
         place = {letter: i for i, letter in enumerate(self.letters)}
         upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
         moved = [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place]
-        return [letter for letter in moved for _ in range(self.times)] + [self.eos_id]
+        written = [letter for letter in moved for _ in range(self.times)]
+        return [*written[:1], *([0] * self.writes_zero), *written[1:], self.eos_id]
 
     def _next(self, answer: list[int], read: list[int]) -> int:
         known = read[1:]
@@ -1426,12 +1477,15 @@ class _Script(nn.Module):
         return states
 
 
-def scripted_model(vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1) -> Any:
+def scripted_model(
+    vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1, writes_zero: bool = False
+) -> Any:
     """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
     model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
     model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
     model.encoder = _Reader()
-    model.decoder = _Script([i for i in range(4, vocab) if i not in (bos_id, eos_id)], bos_id, eos_id, times)
+    letters = [i for i in range(4, vocab) if i not in (bos_id, eos_id)]
+    model.decoder = _Script(letters, bos_id, eos_id, times, writes_zero)
     model.output = nn.Linear(vocab, vocab, bias=False)
     with torch.no_grad():
         model.output.weight.copy_(torch.eye(vocab))
@@ -1484,9 +1538,9 @@ def sources(rng, lengths, vocab, bos=1, eos=2):
         rows[row, :length], rows[row, length] = rng.choice(letters, size=length), eos
     return torch.from_numpy(rows)
 
-def scripted(rng, lengths, max_len, vocab=13, training=False, times=1, **ids):
+def scripted(rng, lengths, max_len, vocab=13, training=False, times=1, writes_zero=False, **ids):
     bos, eos = ids.get("bos_id", 1), ids.get("eos_id", 2)
-    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training, **dict(times=times) if times > 1 else {})
+    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training, **(dict(times=times) if times > 1 else {}) | (dict(writes_zero=True) if writes_zero else {}))
     return dict(model=model, source=sources(rng, lengths, vocab, bos, eos), max_len=max_len) | ids
 
 @cases(dict(first=3, second=6, third=1), dict(first=5, second=2, third=4))
@@ -1553,6 +1607,11 @@ def in_training_mode(rng):
 def other_ids(rng):
     """bos_id=7, eos_id=5, answers of 4, 2 and 3 letters, max_len=9"""
     return scripted(rng, [4, 2, 3], 9, bos_id=7, eos_id=5)
+
+@cases()
+def writes_zero(rng):
+    """answers of 5, 3 and 4 tokens, the second of which is a 0, max_len=9"""
+    return scripted(rng, [4, 2, 3], 9, writes_zero=True)
 
 def real_call(rng, training):
     """A small Transformer with random weights, chosen so that its sentences end at different steps and no choice is close."""
@@ -1775,6 +1834,7 @@ def source_changed(model, source, max_len, bos_id=1, eos_id=2):
     source[:, 0] = bos_id
     return result
 
+wrong("ends-at-padding-too", ("ended = ended | (best == eos_id)", "ended = ended | (best == eos_id) | (best == 0)"), says="a 0 that the model writes before its EOS ends the sentence in your code. Only `eos_id` and `max_len` end one.")
 wrong("axis-of-places", ("logits[:, -1].argmax(dim=-1)", "logits[:, -1].argmax(dim=-2)"), says=singles["over-batch"][1])
 wrong("whole-table", ("logits[:, -1].argmax(dim=-1)", "logits.argmax(dim=-1)"), says="your next token is a whole row of tokens, one for each place. Only the last place says what comes next.")
 wrong("last-sentence", ("logits[:, -1].argmax(dim=-1)", "logits[-1].argmax(dim=-1)"), says="you take the last *sentence* of the logits. The places are axis 1.")

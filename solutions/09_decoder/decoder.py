@@ -568,7 +568,8 @@ check(
 #
 # - Stop when every sentence has ended, however short or long its source is, or after `max_len` tokens. So `length` is that of the longest sentence. (A
 #   result that is filled up to `max_len` with 0 passes as well: columns of nothing but padding are not judged.)
-# - A sentence that has not ended after `max_len` tokens stays as it is. No EOS is forced on it.
+# - Only `eos_id` ends a sentence: a 0 that the model itself writes is a token like any other. A sentence that has not ended after
+#   `max_len` tokens stays as it is. No EOS is forced on it.
 # - The encoder runs **once**, not at each step. Running it again would cost time and give the same output.
 # - The model may come in training mode, where dropout is on. Decode in evaluation mode (`model.eval()`), and **leave the model in the
 #   mode in which it came** (`model.training` tells, `model.train(...)` sets it).
