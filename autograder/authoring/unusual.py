@@ -86,15 +86,24 @@ def unusual_calls(piece: Workpiece, plan: dict[str, Call], sized: SizedCall, ans
     add(WHOLE, is_numpy, given(_whole))
     add(FAR_APART, is_numpy, given(_far_apart))
     add(REVERSED, is_numpy, given(lambda array: -_far_apart(array)))
-    if AGAIN not in piece.without and next(iter(plan.values())).init is not None:
-        found[ALONE] = replace(again(next(iter(plan.values()))), before=(), gradients=False)
-    add(AGAIN, lambda call: True, again)
+    if AGAIN not in piece.without:
+        first = next(iter(plan.values()))
+        told_apart = next((call for call in plan.values() if _differ(answer, call, again(call))), first)
+        if first.init is not None:
+            found[ALONE] = replace(again(told_apart), before=(), gradients=False)
+        found[AGAIN] = replace(again(told_apart), gradients=False)
     add(TRAINING, lambda call: call.init is not None and not call.training, lambda call: _in_training(piece, call))
     found |= dict(_masks(piece, plan)) | dict(_all_zero(piece, plan)) | dict(_one_changed(piece, plan, answer))
     found |= dict(_one_left_out(piece, plan, answer))
     add(AT_LAST, lambda call: True, lambda call: call)
     add(ELSEWHERE, _has_tensors, lambda call: replace(call, elsewhere=True))
     return found
+
+
+def _differ(answer: Answer, one: Call, other: Call) -> bool:
+    """Whether the reference gives something else on the other call: a mask of sentences without padding would stay."""
+    seen = (answer(replace(call, before=(), gradients=False)).value for call in (one, other))
+    return digest(next(seen)) != digest(next(seen))
 
 
 def _one_changed(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> Iterator[tuple[str, Call]]:
@@ -125,8 +134,7 @@ def _one_left_out(piece: Workpiece, plan: dict[str, Call], answer: Answer) -> It
             continue
         given = {other: value for other, value in full.given.items() if other != name}
         bare = replace(full, given=given, before=(full.given,), gradients=False)
-        seen = answer(bare)
-        if seen.fault is None and digest(seen.value) != digest(answer(full).value):
+        if answer(bare).fault is None and _differ(answer, full, bare):
             yield kind, bare
 
 

@@ -658,6 +658,18 @@ def different_by_head(rng, batch, num_heads, seq_q, seq_k):
     """a mask of its own for each head, ({batch}, {num_heads}, {seq_q}, {seq_k}); gradients too"""
     return differentiable(scores=floats(rng, batch, num_heads, seq_q, seq_k), mask=some_hidden(rng, batch, num_heads, seq_q, seq_k))
 
+@cases(dict(batch=3, num_heads=2, n=5), low=3, high=7)
+def square(rng, batch, num_heads, n):
+    """scores ({batch}, {num_heads}, {n}, {n}), a padding mask ({batch}, 1, 1, {n})"""
+    return dict(scores=floats(rng, batch, num_heads, n, n), mask=some_hidden(rng, batch, 1, 1, n))
+
+@cases(dict(seq_k=5), low=4)
+def beyond_the_exponential(rng, seq_k):
+    """hidden scores about 200 above the visible ones, {seq_k} keys; gradients too"""
+    seen = some_hidden(rng, 1, 1, 3, seq_k)
+    scores = rng.normal(size=(1, 2, 3, seq_k)) + np.where(seen, 0.0, 200.0)
+    return differentiable(scores=torch.from_numpy(scores.astype("float32")), mask=seen)
+
 @cases(dict(batch=2, num_heads=3, n=4), low=4, high=7)
 def causal(rng, batch, num_heads, n):
     """a causal mask ({n}, {n}) for scores ({batch}, {num_heads}, {n}, {n})"""

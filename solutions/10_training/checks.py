@@ -305,8 +305,8 @@ def drawn_pairs(rng, batch, longest_source, longest_target, low=4):
         return [int(i) for i in rng.integers(low, low + 20, size=length - 1)] + [2]
     source = [int(rng.integers(1, longest_source)) for _ in range(batch)]
     target = [int(rng.integers(1, longest_target)) for _ in range(batch)]
-    source[0], target[-1] = longest_source, longest_target
-    source[1], target[0] = 1 + longest_source // 2, 1 + longest_target // 2
+    source[1], target[-1] = longest_source, longest_target
+    source[0], target[1 if batch > 2 else 0] = 1 + longest_source // 2, 1 + longest_target // 2
     return [(one(s), one(t)) for s, t in zip(source, target)]
 
 @cases(dict(batch=3, s=6, t=4), dict(batch=5, s=4, t=7), low=3)
@@ -316,13 +316,15 @@ def drawn(rng, batch, s, t):
 
 @cases(dict(batch=4, s=5, t=8), low=3)
 def other_padding(rng, batch, s, t):
-    """{batch} pairs, pad_id=30"""
-    return dict(pairs=drawn_pairs(rng, batch, s, t), pad_id=30)
+    """{batch} pairs, pad_id=30, so that 0 is an id like any other"""
+    pairs = drawn_pairs(rng, batch, s, t)
+    pairs[0][0][0] = pairs[-1][1][-2] = 0
+    return dict(pairs=pairs, pad_id=30)
 
 @cases(dict(s=6, t=3), low=3)
 def alone(rng, s, t):
     """one pair, {s} ids and {t}"""
-    return dict(pairs=drawn_pairs(rng, 2, s, t)[:1])
+    return dict(pairs=drawn_pairs(rng, 2, s, t)[1:])
 
 @cases(dict(batch=3, t=5), low=3)
 def equal(rng, batch, t):
