@@ -125,10 +125,10 @@ def _judged(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -
             return _verdict(cases, sighting, *_trouble(cases, seen.fault))
     if sighting.forbidden:
         names = " and ".join(f"`{name}`" for name in sighting.forbidden)
-        told = f"your code calls {names}, which does this exercise's work for you. Write it out."
+        written_out = f"your code calls {names}, which does this exercise's work for you. Write it out."
         if len(sighting.forbidden) > 1:
-            told = f"your code calls {names}, which do this exercise's work for you. Write it out."
-        return _verdict(cases, sighting, "forbidden-operator", told)
+            written_out = f"your code calls {names}, which do this exercise's work for you. Write it out."
+        return _verdict(cases, sighting, "forbidden-operator", written_out)
     results = tuple(_result(probe, cases, sighting) for probe in probes)
     if cases.unusual and results:
         results = (*results, _unusual_result(cases, probes, sighting, all(result.passed for result in results)))

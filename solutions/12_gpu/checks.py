@@ -178,7 +178,7 @@ counts = {
     "five-tables": (lambda n, d, t: 4 * n * d + (0 if t else 5 * n * n), f"you count five tables. {TABLES}"),
     "six-tables": (lambda n, d, t: 4 * n * d + (0 if t else 6 * n * n), f"you count six tables. {TABLES}"),
     "tiled-no-output": (lambda n, d, t: 3 * n * d if t else 4 * n * d + 4 * n * n, f"your tiled form counts three arrays of seq × d_head numbers. {VECTORS}"),
-    "no-output": (lambda n, d, t: 3 * n * d + (0 if t else 4 * n * n), f"you count three arrays of seq × d_head numbers: one of queries, keys, values and output is missing. All four move, in both forms."),
+    "no-output": (lambda n, d, t: 3 * n * d + (0 if t else 4 * n * n), "you count three arrays of seq × d_head numbers: one of queries, keys, values and output is missing. All four move, in both forms."),
     "no-output-no-write": (lambda n, d, t: 3 * n * d + (0 if t else 2 * n * n), "your count is as large as what is read alone. What is written moves as well."),
     "only-writes": (lambda n, d, t: n * d + (0 if t else 2 * n * n), "you count what is written and not what is read."),
     "two-vectors": (lambda n, d, t: 2 * n * d + (0 if t else 4 * n * n), f"you count two arrays of seq × d_head numbers. {VECTORS}"),

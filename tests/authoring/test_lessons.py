@@ -194,16 +194,26 @@ def test_what_stands_above_the_first_cell_of_the_checks_is_no_cell_of_the_notebo
 
 
 MANY = '''
-for factor in (1, 3, 1):
-    if first_time(factor):
+def does(factor):
+    if factor == 7:
+        raise ValueError("too much work")
+    return factor
+
+for factor in (1, 3, 1, *more):
+    if first_time(does, factor):
         wrong(f"times-{factor}", ("2 * x", f"{factor} * x"), says=f"your output is {factor} times x.")
 
 wrong("squares"'''
 
 
 def test_mistakes_that_come_to_the_same_can_be_left_out(tmp_path: Path) -> None:
-    (piece,) = open_workbench(lesson(tmp_path, ('\nwrong("squares"', MANY)))
+    (piece,) = open_workbench(lesson(tmp_path, ('\nwrong("squares"', MANY.replace("*more", ""))))
     assert [wrong.name for wrong in piece.wrongs] == ["times-1", "times-3", "squares"]
+
+
+def test_for_cases_alone_mistakes_that_take_work_are_not_made(tmp_path: Path) -> None:
+    (piece,) = open_workbench(lesson(tmp_path, ('\nwrong("squares"', MANY.replace("*more", "7"))), cases_alone=True)
+    assert [wrong.name for wrong in piece.wrongs] == ["squares"]
 
 
 def test_nothing_that_an_author_keeps_back_is_in_the_notebook(tmp_path: Path) -> None:
