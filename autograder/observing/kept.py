@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Iterator
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 _Cached = type(functools.cache(len))
@@ -32,14 +31,18 @@ def _marks(target: Any, namespaces: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _places(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Asks objects nothing: a learner's may do anything when it is asked, for its attributes or its class."""
     for space in namespaces:
         for name, value in list(space.items()):
-            if not name.startswith("__") and not isinstance(value, ModuleType):
-                yield f"{name}.cache_info()" if isinstance(value, _Cached) else name, _mark(value)
-    own = vars(target) if isinstance(target, type) else {target.__name__: target} if hasattr(target, "__name__") else {}
-    for name, value in list(own.items()):
-        function = inspect.unwrap(value) if callable(value) else None
-        if inspect.isfunction(function):
+            if not name.startswith("__") and type(value) is not ModuleType:
+                yield f"{name}.cache_info()" if type(value) is _Cached else name, _mark(value)
+    if isinstance(target, type):
+        own = list(vars(target).items())
+    else:
+        own = [(target.__name__, target)] if type(target) in (FunctionType, _Cached) else []
+    for name, value in own:
+        function = value.__wrapped__ if type(value) is _Cached else value
+        if type(function) is FunctionType:
             defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
             yield f"{name}.__defaults__", tuple(map(_mark, defaults))
             for attribute, kept in list(vars(function).items()):
@@ -55,12 +58,12 @@ def _places(target: Any, namespaces: list[dict[str, Any]]) -> Iterator[tuple[str
 
 def _mark(value: Any) -> Any:
     """Two marks are equal where nothing was put in its place or into it."""
-    with contextlib.suppress(Exception):
-        if isinstance(value, dict):
-            items = list(value.items())[:_MOST]
-            return id(value), len(value), [(id(key), id(item)) for key, item in items]
-        if isinstance(value, (list, set)):
-            return id(value), len(value), [id(item) for item in list(value)[:_MOST]]
-        if isinstance(value, _Cached):
-            return id(value), value.cache_info().currsize
+    if issubclass(type(value), dict):
+        items = list(dict.items(value))[:_MOST]
+        return id(value), dict.__len__(value), [(id(key), id(item)) for key, item in items]
+    for kind in (list, set):
+        if issubclass(type(value), kind):
+            return id(value), kind.__len__(value), [id(item) for item in list(kind.__iter__(value))[:_MOST]]
+    if type(value) is _Cached:
+        return id(value), value.cache_info().currsize
     return id(value)

@@ -64,10 +64,16 @@ def test_a_right_code_may_keep_what_it_likes() -> None:
 
 def test_objects_that_misbehave_when_they_are_looked_at_do_no_harm() -> None:
     source = """
+import os
 class Hostile(dict):
-    def items(self): raise SystemError
-    def __getattr__(self, name): raise SystemError(name)
-odd = Hostile()
+    def items(self): os._exit(1)
+    def __len__(self): os._exit(1)
+    def __getattr__(self, name): os._exit(1)
+class Pretender:
+    @property
+    def __class__(self): os._exit(1)
+    def __getattr__(self, name): os._exit(1)
+odd, other = Hostile(), Pretender()
 def double(x):
     return 2 * x
 double.odd = odd

@@ -15,6 +15,7 @@ import torch
 
 from autograder.authoring.hidden import hidden_cases
 from autograder.formats.cases import CASES_FILE, ExerciseCases, load_cases
+from autograder.formats.unusual import AGAIN, ALONE, AT_LAST, parted
 from autograder.judging.verdict import Verdict, verdict_of
 from autograder.library import grading
 from autograder.observing.observe import sighting_of
@@ -82,14 +83,15 @@ def judge_unit(unit: str, pieces: list[Piece]) -> Iterator[Judged]:
 
 
 def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases) -> Judged:
-    space: dict[str, Any] = {"__name__": "submission"}
-    with grading(), random_numbers_from_the_beginning():
-        exec(compile(piece.source, "<cell 1>", "exec"), space)
-        first = verdict_of(visible, sighting_of(space[piece.exercise], visible), COURSE)
-        for part in [hidden] if first.passed else _parts_of(hidden):
-            second = verdict_of(part, sighting_of(space[piece.exercise], part), COURSE, (visible, first))
-            if not second.passed:
-                break
+    answer = _defined(piece)
+    first = None if piece.right else _verdict(answer, _without_what_names_no_cause(visible))
+    if first is None or first.passed:
+        answer = _defined(piece)
+        first = _verdict(answer, visible)
+    for part in [hidden] if first.passed else _parts_of(hidden):
+        second = _verdict(answer, part, (visible, first))
+        if not second.passed:
+            break
     failed: Verdict | None = next((verdict for verdict in (first, second) if not verdict.passed), None)
     causes = {variant.name for variant in visible.variants}
     return Judged(
@@ -100,6 +102,25 @@ def judge_piece(piece: Piece, visible: ExerciseCases, hidden: ExerciseCases) -> 
         failed.message if failed else "",
         known=bool(failed and failed.diagnosis in causes),
     )
+
+
+def _defined(piece: Piece) -> Any:
+    """The piece's function or class, defined anew: it has kept nothing."""
+    space: dict[str, Any] = {"__name__": "submission"}
+    with grading(), random_numbers_from_the_beginning():
+        exec(compile(piece.source, "<cell 1>", "exec"), space)
+    return space[piece.exercise]
+
+
+def _verdict(answer: Any, cases: ExerciseCases, before: tuple[ExerciseCases, Verdict] | None = None) -> Verdict:
+    with grading(), random_numbers_from_the_beginning():
+        return verdict_of(cases, sighting_of(answer, cases), COURSE, before)
+
+
+def _without_what_names_no_cause(visible: ExerciseCases) -> ExerciseCases:
+    """The cases with those unusual inputs alone that have a say in what is told of code that fails on usual ones."""
+    kept = {kind: call for kind, call in visible.unusual.items() if parted(kind)[0] in (AGAIN, ALONE, AT_LAST)}
+    return replace(visible, unusual=kept)
 
 
 def _parts_of(hidden: ExerciseCases) -> Iterator[ExerciseCases]:
