@@ -27,7 +27,7 @@ COURSE = Path(__file__).resolve().parents[2]
 CAPABILITY = "import torch\ntorch.backends.cpu.get_cpu_capability()"
 
 
-IN_CHINESE = ("02_attention_scores", "05_multi_head", "07_masking")
+IN_CHINESE = ("05_multi_head", "07_masking")
 """The quickest of those whose labels are keys, choices and words inside f-strings too."""
 
 
