@@ -147,10 +147,9 @@ def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | No
 def _passes(piece: Workpiece, wrong: WrongVariant, cases: ExerciseCases) -> bool:
     """Whether a known mistake passes. Nothing more is asked of hidden cases: it is told by the visible ones, which it fails."""
     probes = named_probes(cases.probes)
-    for base in cases.base_keys:
-        plan = {key: call for key, call in cases.plan.items() if key == base or key.startswith(f"{base}/")}
-        seen = watch_trusted(wrong.target, plan, piece.source)
-        if not judge(replace(cases, plan=plan, unusual={}), probes, Sighting(dict(seen))).passed:
+    for part in cases.one_by_one():
+        seen = watch_trusted(wrong.target, part.plan, piece.source)
+        if not judge(part, probes, Sighting(dict(seen))).passed:
             return False
     return True
 

@@ -6,7 +6,7 @@ lesson; the hidden ones are drawn from a seed on the grading side and are never 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -145,6 +145,12 @@ class ExerciseCases:
     def base_keys(self) -> tuple[str, ...]:
         """Keys of the plan's own cases, without the calls that probes derive from them."""
         return tuple(key for key in self.plan if "/" not in key)
+
+    def one_by_one(self) -> Iterator[ExerciseCases]:
+        """Each of the plan's own cases by itself, with the calls derived from it and without unusual inputs."""
+        for base in self.base_keys:
+            plan = {key: call for key, call in self.plan.items() if key == base or key.startswith(f"{base}/")}
+            yield replace(self, plan=plan, unusual={})
 
 
 @dataclass(frozen=True)

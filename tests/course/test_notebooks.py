@@ -28,7 +28,7 @@ CAPABILITY = "import torch\ntorch.backends.cpu.get_cpu_capability()"
 
 
 IN_CHINESE = ("05_multi_head", "07_masking")
-"""The quickest of those whose labels are keys, choices and words inside f-strings too."""
+"""Two quick ones of those whose labels are keys, choices and words inside f-strings too."""
 
 
 @pytest.mark.parametrize(

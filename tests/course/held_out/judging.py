@@ -126,9 +126,7 @@ def _without_what_names_no_cause(visible: ExerciseCases) -> ExerciseCases:
 def _parts_of(hidden: ExerciseCases) -> Iterator[ExerciseCases]:
     """The hidden cases, a few at a time, for code of which the visible ones have told what is to be told: where one part
     refuses the point, so do all of them. The last part is all of them."""
-    for base in hidden.base_keys:
-        plan = {key: call for key, call in hidden.plan.items() if key == base or key.startswith(f"{base}/")}
-        yield replace(hidden, plan=plan, unusual={})
+    yield from hidden.one_by_one()
     yield hidden
 
 
