@@ -186,6 +186,10 @@ wrong("loops-too-short", (OUT, "np.pad((a @ b.T)[:-1, :-1], ((0, 1), (0, 1)))"),
 wrong("booleans", (OUT, "a @ b.T > 0"), says="your output holds True and False. Return the dot products themselves.")
 wrong("half-precision-output", (OUT, "(a @ b.T).astype(np.float16)"), says="your dot products are cut down to 16 bits, which hold three good digits and nothing above 65504. Keep the arrays' own type.")
 wrong("cross-product", (OUT, "np.cross(a, b)"), says="`np.cross` is another product, of two vectors in space. A dot product multiplies number by number and sums.")
+wrong("squares-multiplied", (OUT, "(a * a) @ (b * b).T"), says="your products are squared before they are summed. A dot product sums them as they are.")
+wrong("first-number-twice", (OUT, "a @ b.T + np.outer(a[:, 0], b[:, 0])"), says="the first of the d numbers enters each sum twice: is it what the sum begins with, and then met again on the way?")
+wrong("lower-triangle", (OUT, "np.tril(a @ b.T)"), says="your table is 0 above its diagonal. It is not symmetric: entry [i, j] and entry [j, i] are two different pairs, and both are wanted.")
+wrong("all-rows-the-last", (OUT, "np.tile(a[-1] @ b.T, (len(a), 1))"), says="each row of your table holds what belongs into the last one. Are they one and the same list, written over for each row of `a`?")
 
 @right
 def loops(a, b):
@@ -367,6 +371,14 @@ wrong("loops-too-short", (OUT, "np.pad((column[:, None] + row)[:-1, :-1], ((0, 1
 wrong("zipped", (OUT, "[c + r for c, r in zip(column, row, strict=False)]"), says="your output is a list, and only numbers in the same place are added. Each number of `column` meets each of `row`; return a table of shape (n, m).")
 wrong("zipped-array", (OUT, "np.array([c + r for c, r in zip(column, row, strict=False)])"), says="only numbers in the same place are added. Each number of `column` meets each of `row`: a table of shape (n, m).")
 wrong("put-together", (OUT, "np.array([column, row])"), says="you put the two arrays into one, where they fit at all; nothing is added. Each number of `column` should be added to each of `row`.")
+wrong("all-rows-the-last", (OUT, "np.tile(column[-1] + row, (len(column), 1))"), says="each row of your table holds what belongs into the last one. Are they one and the same list, written over for each number of `column`?")
+wrong("place-by-place-where-as-long", (OUT, "column + row if len(column) == len(row) else column[:, None] + row"), says="where `column` and `row` are equally long, only numbers in the same place are added. A rule must not depend on what happens to fit.")
+wrong("column-summed-in-each-row", (OUT, "np.tile(column.sum() + row, (len(column), 1))"), says="each row of your table adds the sum of all of `column`. Row i has only number i of it.")
+wrong("row-summed-in-each-column", (OUT, "column[:, None] + np.full(len(row), row.sum())"), says="each column of your table adds the sum of all of `row`. Column j has only number j of it.")
+wrong("column-over-again", (OUT, "column[:, None] + np.resize(column, len(row))"), says="your table adds `column` to itself: along the rows stand its numbers, over again where they run out. Along the rows stand those of `row`.")
+wrong("row-over-again", (OUT, "np.resize(row, len(column))[:, None] + row"), says="your table adds `row` to itself: down the columns stand its numbers, over again where they run out. Down the columns stand those of `column`.")
+wrong("sorted", (OUT, "np.sort(column)[:, None] + np.sort(row)"), says="both arrays are sorted before they are added. Row i belongs to `column[i]` as it comes, and column j to `row[j]`.")
+wrong("inner-loop-too-short", (OUT, "(column[:, None] + row) * (np.arange(len(row)) < len(column))"), says="only as many columns of your table are filled as `column` has numbers: it counts in place of `row`.")
 
 @right
 def by_reshape(column, row):
@@ -554,6 +566,10 @@ wrong("first-axis-counted", (OUT, "x.reshape(len(x) // num_groups, num_groups, -
 wrong("first-axis-counted-2", (OUT, "x.reshape(num_groups, len(x) // num_groups, -1)"), says="your code divides the length of the *first* axis by `num_groups`. It is the last axis that is to be split.")
 wrong("wrong-leading", (OUT, "x.reshape(*x.shape[1:], num_groups, -1)"), says="your new shape begins with `x.shape[1:]`, all lengths but the first. Keep all but the last.")
 wrong("booleans", (OUT, f"{OUT} > 0"), says="your output holds True and False. Only the shape should change.")
+wrong("groups-on-axis-one", (OUT, f"np.moveaxis({OUT}, -2, 1)"), says="your groups are on axis 1. They belong on the last axis but one, which is axis 1 only where there is exactly one leading axis.")
+wrong("leading-reversed", (OUT, f"x.reshape(*leading[::-1], num_groups, {K})"), says="your new shape holds the lengths of the leading axes in reverse order. They stay as they are.")
+wrong("one-group-too-many", (OUT, "np.stack([x[..., i * (width // (num_groups + 1)) : (i + 1) * (width // (num_groups + 1))] for i in range(num_groups + 1)], axis=-2)"), says="your output has one group too many, and each is too short.")
+wrong("dealt-out-reversed", (OUT, "np.stack([x[..., i::num_groups] for i in range(num_groups)][::-1], axis=-2)"), says=two_things("the numbers are dealt out to the groups in turn, like cards.", "your groups stand in reverse order."))
 
 @right
 def minus_one(x, num_groups):
