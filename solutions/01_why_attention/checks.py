@@ -133,6 +133,15 @@ wrong("state-twice-returned", (OUT, f"({OUT}, {OUT})"), says="your function retu
 wrong("sum-as-well", (OUT, f"({OUT}, {SUM})"), says="your function returns two things. Return the new state alone.")
 wrong("row", (OUT, f"{OUT}[None]"), says="your new state has shape (1, d_hidden), a matrix with one row. Return a vector of shape (d_hidden,).")
 wrong("column", (OUT, f"{OUT}[:, None]"), says="your new state has shape (d_hidden, 1), a matrix with one column. Return a vector of shape (d_hidden,).")
+wrong("token-matrix-reshaped", (X, "W_x.reshape(len(h), len(x)) @ x"), says="`reshape` gives `W_x` the shape (d_hidden, d_in), but its columns are cut to pieces. Here the vector stands on the left, and `W_x` stays as it is.")
+wrong("sum-divided-by-root-of-the-width", (OUT, "np.tanh((x @ W_x + h @ W_h + b) / np.sqrt(len(h)))"), says="the sum is divided by √d_hidden before tanh. (Attention will be scaled in that way, in unit 02.) Here nothing is scaled.")
+
+@wrong("new-numbers-enter", says="your state is overwritten number by number, and the numbers that are new already enter those behind them. All numbers of h' are made from the old state.")
+def new_numbers_enter(x, h, W_x, W_h, b):
+    h = h.copy()
+    for u in range(len(h)):
+        h[u] = np.tanh(x @ W_x[:, u] + h @ W_h[:, u] + b[u])
+    return h
 wrong("squeezed", (OUT, f"np.squeeze({OUT})"), says="a state of one number loses its axis. Its shape should be (1,).")
 wrong("total", (OUT, f"{OUT}.sum()"), says="your new state is a single number. It has d_hidden numbers, as the old one.")
 wrong("list", (OUT, f"{OUT}.tolist()"), says="your new state is a Python list. Return a NumPy array of shape (d_hidden,).")
@@ -391,6 +400,7 @@ wrong("windows-reshaped", ("return out", "return np.einsum('twi,wio->to', np.lib
 wrong("windows-reshaped-flat", ("return out", "return np.lib.stride_tricks.sliding_window_view(padded, width, axis=0).reshape(len(x), -1) @ kernel.reshape(-1, kernel.shape[2])"),
       says="in your windows the places and the features are mixed: `sliding_window_view` puts the window on the last axis, and reshaping does not swap axes.")
 wrong("booleans", ("return out", "return out > 0"), says="your output holds True and False. Return the numbers themselves.")
+wrong("averaged-over-what-is-there", ("return out", "return out / np.minimum(np.arange(len(x)) + 1, width)[:, None]"), says="each output is divided by the number of tokens in its window. The window's parts are summed.")
 
 @wrong("wraps-around-by-index", says=CIRCLE + " (With fewer tokens than the kernel is wide there is no such token at all, and an index error.)")
 def wraps_by_index(x, kernel):
@@ -554,6 +564,9 @@ formulas = {
     "layers-only": ("num_layers", "your number is the number of layers. Every layer adds `kernel_size` − 1 tokens."),
     "two-too-few": ("num_layers * (kernel_size - 1) - 1", "your number is two too small: how far the output reaches back, less one. The token itself is counted as well."),
     "at-least-one-a-layer": ("kernel_size + (num_layers - 1) * max(kernel_size - 1, 1)", "each further layer adds at least one token in your formula. With kernels of width 1 it adds none."),
+    "both-sides-without-the-token": ("2 * num_layers * (kernel_size - 1)", two_things("you count tokens on both sides, and a causal window reaches to the left only.", "the token itself is not counted.")),
+    "every-layer": ("[1 + n * (kernel_size - 1) for n in range(1, num_layers + 1)]", "your function returns a list, with a number for each layer. Return the number for the whole stack alone."),
+    "width-one-by-itself": ("(1 + num_layers * (kernel_size - 1)) * (kernel_size > 1)", "with kernels of width 1 your number is 0. The token itself is seen, and counted."),
     "sum-to-layers": ("1 + (kernel_size - 1) * num_layers * (num_layers + 1) // 2", "each layer adds more than the one before it in your formula (1 + 2 + ...). Every layer adds the same number."),
 }
 for name, (text, sentence) in formulas.items():
@@ -659,10 +672,10 @@ def neighbours(rng):
     """the three kinds, each at a distance of 1"""
     return [dict(kind=kind, distance=1) for kind in KINDS] + [dict(kind="cnn", distance=1, kernel_size=5)]
 
-@cases(dict(hundreds=3, reach=7), dict(hundreds=5, reach=4), hidden=[dict(hundreds=7, reach=3), dict(hundreds=4, reach=9)])  # one of more than 100 layers
-def far(rng, hundreds, reach):
-    """the three kinds, each at a distance of {hundreds}00, kernels that reach {reach} places back"""
-    return [dict(kind=kind, distance=100 * hundreds, kernel_size=reach + 1) for kind in KINDS]
+@cases(dict(thousands=3, reach=7), dict(thousands=5, reach=4), hidden=[dict(thousands=7, reach=3), dict(thousands=4, reach=9)])  # more than 100 layers
+def far(rng, thousands, reach):
+    """the three kinds, each at a distance of {thousands},000, kernels that reach {reach} places back"""
+    return [dict(kind=kind, distance=1000 * thousands, kernel_size=reach + 1) for kind in KINDS]
 
 @cases(dict(hundreds=2))
 def one_place_too_far(rng, hundreds):
@@ -704,13 +717,14 @@ cnn = {
     "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large: 1 is added after rounding up.'),
     "cnn-rounded-half-up": ("return int(distance / (kernel_size - 1) + 0.5)", 'for "cnn" you round to the nearest number. A rest of the way, however small, needs one more layer: round up.'),
     "cnn-one-place-less": ("return -(-(distance - 1) // (kernel_size - 1))", 'for "cnn" you take 1 from the distance before you round up. The distance counts the places between the two tokens already.'),
-    "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small: 1 is subtracted after rounding up (or 1 from the distance, and rounded down).'),
+    "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small. Is 1 subtracted somewhere, or a layer left out of the count?'),
     "cnn-half-the-reach": ("return -(-2 * distance // (kernel_size - 1))", 'for "cnn" a layer reaches half of what it should in your formula, as centred windows do. A causal window lies all on one side: it reaches `kernel_size` − 1 places.'),
     "cnn-times-width": ("return distance * kernel_size", 'for "cnn" you multiply the distance by the width. A wider kernel needs fewer layers: divide.'),
     "cnn-times-reach": ("return distance * (kernel_size - 1)", 'for "cnn" you multiply the distance by the layers\' reach. A wider kernel needs fewer layers: divide.'),
     "cnn-minus": ("return max(1, distance - (kernel_size - 1))", 'for "cnn" you subtract the reach of one layer. Every further layer carries the signal on by that much: divide, and round up.'),
     "cnn-rounded-one-more": ("return round(distance / (kernel_size - 1)) + 1", 'for "cnn" you round to the nearest number and add 1. Round up, and add nothing.'),
     "cnn-plus-one-wide": ("return -(-distance // (kernel_size + 1))", 'for "cnn" a layer reaches farther than its kernel is wide in your formula. It reaches `kernel_size` − 1 places.'),
+    "cnn-dilated": ("return next(n for n in range(1, 99) if (2**n - 1) * (kernel_size - 1) >= distance)", 'for "cnn" each layer reaches twice as far as the one before in your count (dilated). In this stack no layer skips tokens: each adds the same reach.'),
 }
 att = {
     "attention-zero": ("return 0", 'for "self_attention" your number is 0. One step is needed, whatever the distance.'),
@@ -863,6 +877,7 @@ rnn = {
     "rnn-both-ways": ("2 * seq", 'for "rnn" your number is twice the length. There is one step for each token.'),
     "rnn-half": ("seq / 2", 'for "rnn" your number is half the length. There is one step for each token.'),
     "rnn-half-down": ("seq // 2", 'for "rnn" your number is half the length. There is one step for each token.'),
+    "rnn-half-up": ("(seq + 1) // 2", 'for "rnn" your number is half the length. There is one step for each token.'),
     "rnn-squared": ("seq ** 2", 'for "rnn" your number is the length squared. There is one step for each token.'),
     "rnn-logarithm": ("max(1, int(np.ceil(np.log2(seq))))", 'for "rnn" you take a logarithm. Each step waits for the one before: one step for each token.'),
 }

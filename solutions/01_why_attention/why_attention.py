@@ -364,7 +364,7 @@ outcome("01-who-sees-all", named[len(full)] if "self-attention" in full else "; 
 # | argument | | meaning |
 # |---|---|---|
 # | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; nothing else is asked for |
-# | `distance` | a whole number, at least 1 | places from one token to the other |
+# | `distance` | a whole number, at least 1, perhaps thousands | places from one token to the other |
 # | `kernel_size` | a whole number, at least 2; 3 unless told | the width of each kernel; it counts for `"cnn"` only |
 # | returns | a whole number | steps |
 
@@ -401,7 +401,7 @@ check(path_length, right_shape, matches)
 # | argument | | meaning |
 # |---|---|---|
 # | `kind` | `"rnn"`, `"cnn"` or `"self_attention"` | the layer; nothing else is asked for |
-# | `seq` | a whole number, at least 1 | tokens in the sequence |
+# | `seq` | a whole number, at least 1, perhaps thousands | tokens in the sequence |
 # | returns | a whole number | steps, one after the other; work that can all be done at the same time counts as one step |
 
 # %% exercise="sequential_steps" part="solution"
