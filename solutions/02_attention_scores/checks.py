@@ -29,11 +29,38 @@ def square(rng, n):
     x = 2 * rng.normal(size=(n, n))
     return [dict(x=x), dict(x=x, axis=0)]
 
+def cube(rng, a, b, c, axis):
+    return dict(x=2 * rng.normal(size=(a, b, c)), axis=axis)
+
 @cases(dict(a=3, b=5, c=4))
-def other_axes(rng, a, b, c):
-    """an array of shape ({a}, {b}, {c}), along each axis in turn, counted from the front and from the end"""
-    x = 2 * rng.normal(size=(a, b, c))
-    return [dict(x=x, axis=axis) for axis in (0, 1, -1, 2, -2, -3)]
+def axis_zero(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis 0"""
+    return cube(rng, a, b, c, 0)
+
+@cases(dict(a=3, b=5, c=4))
+def axis_one(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis 1"""
+    return cube(rng, a, b, c, 1)
+
+@cases(dict(a=3, b=5, c=4))
+def axis_two(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis 2"""
+    return cube(rng, a, b, c, 2)
+
+@cases(dict(a=3, b=5, c=4))
+def last_of_three(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis −1"""
+    return cube(rng, a, b, c, -1)
+
+@cases(dict(a=3, b=5, c=4))
+def last_but_one(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis −2"""
+    return cube(rng, a, b, c, -2)
+
+@cases(dict(a=3, b=5, c=4))
+def last_but_two(rng, a, b, c):
+    """an array of shape ({a}, {b}, {c}), along axis −3"""
+    return cube(rng, a, b, c, -3)
 
 @cases()
 def far_apart(rng):
@@ -83,15 +110,15 @@ wrong("overflow-hidden", (f"x - {MAX}", "x"), (OUT, f"np.nan_to_num({OUT})"),
 wrong("log-of-the-sum", (OUT, "np.exp(x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)))"),
       says="the sum of exponentials inside your logarithm overflows (or becomes 0) where scores are large. Subtract the largest score along the axis first, there as well.")
 wrong("ignores-axis", ("np.max(x, axis=axis", "np.max(x, axis=-1"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=-1"),
-      says="your softmax always works along the last axis; it must work along the `axis` it is given.")
+      says="your softmax works along the last axis; it must work along the `axis` it is given.")
 wrong("axis-zero", ("np.max(x, axis=axis", "np.max(x, axis=0"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=0"),
-      says="your softmax always works along axis 0; it must work along the `axis` it is given.")
+      says="your softmax works along axis 0; it must work along the `axis` it is given.")
 wrong("other-axes-as-axis-zero", (SHIFTED, f"axis = -1 if axis in (-1, x.ndim - 1) else 0; {SHIFTED}"),
       says="for any `axis` but the last one your softmax works along axis 0; it must work along the `axis` it is given, one in the middle as well.")
 wrong("negative-axes-as-the-last", ("np.max(x, axis=axis", "np.max(x, axis=max(axis, -1)"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=max(axis, -1)"),
       says="your softmax takes every negative `axis` for the last one. Axes may be counted from the end: −2 is the last but one.")
 wrong("axis-one", ("np.max(x, axis=axis", "np.max(x, axis=1"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=1"),
-      says="your softmax always works along axis 1; it must work along the `axis` it is given, and 1-D scores have no axis 1.")
+      says="your softmax works along axis 1; it must work along the `axis` it is given, and 1-D scores have no axis 1.")
 wrong("default-axis", ("axis: int = -1", "axis: int = 0"),
       says="your softmax works along axis 0 when no `axis` is given; without being told it must work along the last one.")
 wrong("sum-along-the-last-axis", ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=-1"),
@@ -108,11 +135,11 @@ wrong("sum-of-everything", (SUM, "np.sum(exponentials)"),
 wrong("whole-array-no-maximum", (MAX, "0"), (SUM, "np.sum(exponentials)"),
       says="two things at once. Your weights sum to 1 over the whole array, where each slice along `axis` must sum to 1 by itself. And exp of a large score overflows: subtract the largest score along the axis first.")
 wrong("ignores-axis-no-maximum", (f"x - {MAX}", "x"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=-1"),
-      says="two things at once. Your softmax always works along the last axis, where it must work along the `axis` it is given. And exp of a large score overflows: subtract the largest score along the axis first.")
+      says="two things at once. Your softmax works along the last axis, where it must work along the `axis` it is given. And exp of a large score overflows: subtract the largest score along the axis first.")
 wrong("axis-zero-no-maximum", (f"x - {MAX}", "x"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=0"),
-      says="two things at once. Your softmax always works along axis 0, where it must work along the `axis` it is given. And exp of a large score overflows: subtract the largest score along the axis first.")
+      says="two things at once. Your softmax works along axis 0, where it must work along the `axis` it is given. And exp of a large score overflows: subtract the largest score along the axis first.")
 wrong("ignores-axis-global-max", (MAX, "np.max(x)"), ("np.sum(exponentials, axis=axis", "np.sum(exponentials, axis=-1"),
-      says="two things at once. Your softmax always works along the last axis, where it must work along the `axis` it is given. And it subtracts the largest score of the whole array, so that a row far below becomes 0 / 0.")
+      says="two things at once. Your softmax works along the last axis, where it must work along the `axis` it is given. And it subtracts the largest score of the whole array, so that a row far below becomes 0 / 0.")
 wrong("not-normalised", (f" / {SUM}", ""),
       says="your output is the exponentials alone, so the largest weight is always 1; divide them by their sum along the axis.")
 wrong("bare-exponentials", (f"x - {MAX}", "x"), (f" / {SUM}", ""),
@@ -196,6 +223,10 @@ def transposed_not_turned_back(x, axis=-1):
     return e / e.sum(axis=-1, keepdims=True)
 
 wrong("list", (OUT, f"({OUT}).tolist()"), says="your output is a Python list. Return a NumPy array.")
+wrong("exponential-twice", ("np.exp(shifted)", "np.exp(np.exp(shifted))"), says="the exponential function is applied twice. Apply it once, to the shifted scores.")
+wrong("one-below-the-line", (SUM, "(np.sum(exponentials, axis=axis, keepdims=True) + np.exp(-np.max(x, axis=axis, keepdims=True)))"),
+      says="your weights sum to less than 1: below the line stands 1 more than the sum, as if there were another score of 0.")
+wrong("logarithms-as-well", (OUT, f"({OUT}, np.log(np.maximum({OUT}, 1e-300)))"), says="your function returns two things. Return the weights alone.")
 wrong("sum-as-well", (OUT, f"({OUT}, {SUM})"), says="your function returns two things. Return the weights alone.")
 wrong("nothing-returned", (f"return {OUT}", OUT), says="your function ends without giving anything back: is a `return` missing?")
 
@@ -349,6 +380,11 @@ wrong("half-precision", (QUERY, "(W_q @ a_i).astype(np.float16)"), (KEY, "(W_k @
 wrong("half-precision-score", (DOT, "np.float16(query @ key)"), says=SHORT)
 wrong("one-number-lost", (DOT, "query[:-1] @ key[:-1]"), says="your dot product leaves out the last of the d_k numbers. Does a loop of yours end one too early?")
 wrong("first-number-lost", (DOT, "query[1:] @ key[1:]"), says="your dot product leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
+wrong("matrices-added", (QUERY, "(W_q + W_k) @ a_i"), (KEY, "(W_q + W_k) @ a_j"), says="both vectors meet the sum of the two matrices. `W_q` makes the query, `W_k` makes the key.")
+wrong("query-key-and-score", (DOT, "(query, key, query @ key)"), says="your function returns three things. Return the score alone.")
+wrong("d_in-for-d_k", (DOT, "query[: len(a_i)] @ key[: len(a_i)]"), says="where d_k is larger than d_in, your dot product takes d_in products only. It takes d_k.")
+wrong("not-where-square", (QUERY, "a_i @ W_q if len(W_q) == len(a_i) else W_q @ a_i"), (KEY, "a_j @ W_k if len(W_k) == len(a_j) else W_k @ a_j"),
+      says="where the matrices are square, they are multiplied from the other side (or transposed). A rule must not depend on what happens to fit.")
 wrong("divided-by-d-in", (DOT, f"{DOT} / a_i.size"), says="your score is divided by d_in, the length of an input vector. This one is not scaled at all.")
 wrong("multiplied", (DOT, f"{DOT} * np.sqrt(query.size)"), says="your score is multiplied by √d_k. This one is not scaled at all.")
 wrong("three-numbers", (DOT, "query[:3] @ key[:3]"), says="your dot product uses the first three numbers of query and key only. They may have any length d_k.")
@@ -552,6 +588,12 @@ wrong("one-by-one", (SCORE, f"np.array([[{SCORE}]])"), says="your score is an ar
 wrong("rounded", (SCORE, f"round(float({SCORE}), 2)"), says="your score is rounded. Round only what you print.")
 wrong("half-precision", (SCORE, "w.astype(np.float16) @ np.tanh((query + key).astype(np.float16))"), says="your score is a little off everywhere, as numbers of 16 bits are. Keep the arrays' own type.")
 wrong("first-number-lost", (SCORE, "w[1:] @ np.tanh(query + key)[1:]"), says="your score leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
+wrong("matrices-added", (QUERY, "(W_q + W_k) @ a_i"), (KEY, "(W_q + W_k) @ a_j"), says="both vectors meet the sum of the two matrices. `W_q` makes the query, `W_k` makes the key.")
+wrong("w-without-its-sign", (SCORE, "np.abs(w) @ np.tanh(query + key)"), says="your `w` has lost its sign. Its numbers may be negative.")
+wrong("w-through-softmax", (SCORE, "(np.exp(w) / np.exp(w).sum()) @ np.tanh(query + key)"), says="your `w` goes through a softmax. It weighs as it is: its numbers may be negative, and need not sum to 1.")
+wrong("w-added", (SCORE, "np.sum(w + np.tanh(query + key))"), says="your `w` is added to the numbers after the tanh. It is multiplied with them, number by number, and the products are summed.")
+wrong("w-as-a-bias", (SCORE, "np.sum(np.tanh(query + key + w))"), says="your `w` is added inside the tanh, as a bias. It weighs what comes out of the tanh.")
+wrong("w-reversed", (SCORE, "w[::-1] @ np.tanh(query + key)"), says="the numbers of `w` meet those after the tanh in reverse order. Number c meets number c.")
 for first, second in (("tanh-last", "√d_k"), ("no-tanh", "√d_k"), ("no-w", "√d_k"), ("tanh-first", "√d_k"), ("difference", "√d_k"), ("relu", "√d_k"), ("sigmoid", "√d_k")):
     wrong(f"{first}+scaled", *mistakes[first][0], ("return ", "return 1 / np.sqrt(w.size) * "), says=f"two things at once. First, {mistakes[first][1]} Second, your score is divided by {second}, and this one is not scaled.")
 wrong("three-numbers", (SCORE, "w[:3] @ np.tanh(query + key)[:3]"), says="your score uses the first three numbers only. There may be any number d_k of them.")
@@ -611,7 +653,7 @@ def scaled_scores(q: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return torch.addmv(none, torch.from_numpy(keys), torch.from_numpy(q), alpha=len(q) ** -0.5).numpy()
 
 # %% exercise="scaled_scores" part="variants"
-@cases(dict(d_k=5, n=3), dict(d_k=3, n=7), low=3)
+@cases(dict(d_k=5, n=3), dict(d_k=3, n=7), hidden=[dict(d_k=3, n=5), dict(d_k=8, n=6)])
 def drawn(rng, d_k, n):
     """{n} keys of length {d_k}"""
     return dict(q=rng.normal(size=d_k), keys=rng.normal(size=(n, d_k)))
@@ -698,6 +740,11 @@ wrong("keys-transposed-unscaled", (SCORES, "keys.T @ q"), (RETURN, "scores"),
 wrong("query-added", (SCORES, "(keys + q).sum(axis=1)"), says="you add query and key. A dot product multiplies them number by number, then sums.")
 wrong("keys-alone", (SCORES, "keys.sum(axis=1)"), says="your scores are the sums of the keys; the query is not used.")
 wrong("keys-with-themselves", (SCORES, "(keys * keys).sum(axis=1)"), says="your scores are the dot products of the keys with themselves; the query is not used.")
+wrong("keys-with-keys", (SCORES, "keys @ keys.T"), says="each key meets each key in your scores, and the query is not used.")
+wrong("query-reversed", (SCORES, "keys @ q[::-1]"), says="the numbers of the query meet those of the keys in reverse order. Number c meets number c.")
+wrong("cube-root", (ROOT, "np.cbrt(q.shape[0])"), says="your scores are divided by the cube root of d_k. The formula asks for its square root.")
+wrong("not-where-square", (SCORES, "q @ keys if len(keys) == len(q) else keys @ q"), says="where there are as many keys as numbers in one, your query meets the columns of `keys`. Each key is a row. A rule must not depend on what happens to fit.")
+wrong("long-keys-only", (RETURN, "scores / np.sqrt(q.shape[0]) if len(q) > 4 else scores"), says="with keys of up to 4 numbers your scores equal the dot products without the factor 1/√d_k. It belongs to keys of every length.")
 wrong("mean", (RETURN, "np.mean(scores) / np.sqrt(q.shape[0])"), says="your output is one number: the mean of all scores. Return one score for each key.")
 wrong("products-averaged", (SCORES, "(keys * q).mean(axis=1)"), says="your scores are d_k times too small: the products are averaged. A dot product sums them.")
 wrong("products-averaged-unscaled", (SCORES, "(keys * q).mean(axis=1)"), (RETURN, "scores"), says=scales["divided-by-d_k"][1])
@@ -788,7 +835,7 @@ def given(rng, i, n, d_in, d_k, d_v):
         W_k=1.3 * rng.normal(size=(d_k, d_in)) / np.sqrt(d_in) ** 0.8, W_v=rng.normal(size=(d_v, d_in)),
     )
 
-@cases(dict(n=4, d_in=5, d_k=3, d_v=6), dict(n=6, d_in=3, d_k=7, d_v=4), low=3)
+@cases(dict(n=4, d_in=5, d_k=3, d_v=6), dict(n=6, d_in=3, d_k=7, d_v=4), hidden=[dict(n=5, d_in=6, d_k=2, d_v=4), dict(n=7, d_in=4, d_k=8, d_v=3)])
 def drawn(rng, n, d_in, d_k, d_v):
     """{n} vectors of {d_in} numbers, d_k = {d_k}, d_v = {d_v}"""
     return given(rng, n - 1 if d_in > d_k else int(rng.integers(1, n - 1)), n, d_in, d_k, d_v)
@@ -921,6 +968,12 @@ def column_taken_no_scale(i, a, W_q, W_k, W_v):
 wrong("later-scores-zero", (SCORES, "np.where(np.arange(len(a)) > i, 0, scaled_scores(query, keys))"), says="the scores of the vectors after i are set to 0. Here every vector looks at all the others, later ones too.")
 wrong("value-matrix-summed", (SUM, "W_v.T @ weights"), says="your weights meet the matrix `W_v` itself. They weigh the values, which `W_v` makes from the input vectors.")
 wrong("three-things", (SUM, "(weights @ values, weights, keys)"), says="your function returns three things. Return the output alone.")
+wrong("counted-from-the-end", (QUERY, "W_q @ a[-i]"), says="`i` is counted from the end in your code (`a[-i]`). It counts from the first vector, from 0.")
+wrong("scores-through-tanh", (SCORES, "np.tanh(scaled_scores(query, keys))"), says="your scores go through tanh before the softmax. These are dot products; only the additive score has a tanh.")
+wrong("later-only", (WEIGHTS, "np.append(np.zeros(i), softmax(scaled_scores(query, keys[i:])))"), says="your output takes vector i and those behind it only. Here every vector looks at all the others, earlier ones too.")
+wrong("strictly-earlier-only", (WEIGHTS, "softmax(np.where(np.arange(len(a)) < max(i, 1), scaled_scores(query, keys), -np.inf))"), says="your output takes the vectors before i only. Here every vector looks at all of them, itself and later ones too.")
+wrong("neighbours-only", (WEIGHTS, "softmax(np.where(abs(np.arange(len(a)) - i) <= 1, scaled_scores(query, keys), -np.inf))"), says="your output takes vector i and its two neighbours only. Here every vector looks at all the others.")
+wrong("first-value-twice", (SUM, "weights[0] * values[0] + weights @ values"), says="the first value enters your sum twice: is it what the sum begins with, and then met again in the loop?")
 
 @wrong("softmax-over-everything", says="your softmax runs over all pairs of vectors at once. Each query has a weight of 1 to spread over its keys.")
 def over_everything(i, a, W_q, W_k, W_v):
