@@ -56,6 +56,25 @@ def large_scores(rng):
     heads = [(torch.eye(4, 2) + floats(rng, 4, 2, scale=0.1), torch.eye(4, 2) + floats(rng, 4, 2, scale=0.1), floats(rng, 4, 2) / 8) for _ in range(2)]
     return dict(a=tokens, heads=heads, W_o=floats(rng, 4, 5))
 
+@cases(dict(n=4, d_in=3, d_head=2, d_out=5))
+def with_gradients(rng, n, d_in, d_head, d_out):
+    """{n} tokens of length {d_in}, two heads of length {d_head}, gradients"""
+    return differentiable(a=floats(rng, n, d_in), heads=drawn_heads(rng, 2, d_in, d_head), W_o=floats(rng, 2 * d_head, d_out))
+
+NO_GRADIENT = "the numbers are right, but no gradient flows back through them, or not on every way: `detach`, `.data`, `no_grad`, `torch.tensor(...)` of what was computed or a trip through NumPy cuts it, so the matrices before that could not learn."
+for name, line in (("queries", "query"), ("keys", "key"), ("values", "value")):
+    wrong(f"gradient-cut-at-{name}", ("a @ W_v  # (n, d_head)\n", f"a @ W_v  # (n, d_head)\n        {line} = {line}.detach()\n"), says=NO_GRADIENT)
+wrong("gradient-cut-at-weights", ("weights = torch.softmax(scores, dim=-1)", "weights = torch.softmax(scores, dim=-1).detach()"), says=NO_GRADIENT)
+wrong("gradient-cut-at-heads", ("answers.append(weights @ value)", "answers.append((weights @ value).detach())"), says=NO_GRADIENT)
+wrong("gradient-cut", ("torch.cat(answers, dim=-1) @ W_o", "(torch.cat(answers, dim=-1) @ W_o).detach()"), says=NO_GRADIENT)
+wrong("first-head-empty", ("torch.cat(answers, dim=-1)", "torch.cat([0 * answers[0], *answers[1:]], dim=-1)"),
+      says="the first head of the list adds nothing to your output: its numbers are 0. The loop begins at head 0.")
+wrong("last-head-empty", ("torch.cat(answers, dim=-1)", "torch.cat([*answers[:-1], 0 * answers[-1]], dim=-1)"),
+      says="the last head of the list adds nothing to your output: its numbers are 0. The loop goes on to the end of the list.")
+wrong("softmax-over-keys-of-all-heads", ("torch.cat(answers, dim=-1) @ W_o", "torch.cat([w @ (a @ h[2]) for w, h in zip(torch.softmax(torch.cat([a @ h[0] @ (a @ h[1]).T / math.sqrt(h[0].shape[1]) for h in heads], dim=1), dim=1).chunk(len(heads), dim=1), heads)], dim=-1) @ W_o"),
+      says="your softmax runs over the scores of all heads together, so that the heads share one weight among them; each head has a softmax of its own over its keys.")
+for name, edit, own in (("queries", "a @ heads[-1][0], a @ W_k, a @ W_v", "W_q"), ("keys", "a @ W_q, a @ heads[-1][1], a @ W_v", "W_k"), ("values", "a @ W_q, a @ W_k, a @ heads[-1][2]", "W_v")):
+    wrong(f"last-{name}-for-all", ("a @ W_q, a @ W_k, a @ W_v", edit), says=f"all your heads use the last head's {name}; each head has its own {own}.")
 wrong("no-scale", (" / math.sqrt(query.shape[-1])", ""),
       says="your output equals the one without the scale: each head's scores must be divided by √d_head before the softmax.")
 wrong("scale-d-head", ("math.sqrt(query.shape[-1])", "query.shape[-1]"),
@@ -287,13 +306,12 @@ def token_by_token(a, heads, W_o):
 
 @right
 def double_precision(a, heads, W_o):
-    import numpy as np
     def one(W_q, W_k, W_v):
-        q, k, v = (a.numpy().astype(np.float64) @ W.numpy() for W in (W_q, W_k, W_v))
-        s = q @ k.T / np.sqrt(k.shape[1])
-        w = np.exp(s - s.max(1, keepdims=True))
-        return w / w.sum(1, keepdims=True) @ v
-    return torch.from_numpy(np.hstack([one(*head) for head in heads]) @ W_o.numpy().astype(np.float64))
+        q, k, v = (a.double() @ W.double() for W in (W_q, W_k, W_v))
+        s = q @ k.T / k.shape[1] ** 0.5
+        w = torch.exp(s - s.amax(1, keepdim=True))
+        return w / w.sum(1, keepdim=True) @ v
+    return torch.hstack([one(*head) for head in heads]) @ W_o.double()
 
 @right
 def filled_slices(a, heads, W_o):
@@ -360,6 +378,13 @@ def one_tensor_twice(rng, d_q, d_in, d_head):
     """three heads, of which the first and the last have one and the same matrix of shape ({d_head}, {d_q})"""
     return dict(W_q=floats(rng, d_q, d_in), head_projections=fixture("outer_ones_alike", outer=floats(rng, d_head, d_q), inner=floats(rng, d_head, d_q)))
 
+@cases(dict(d_q=3, d_in=4, d_head=2))
+def with_gradients(rng, d_q, d_in, d_head):
+    """two heads: W_q of shape ({d_q}, {d_in}), gradients"""
+    return differentiable(W_q=floats(rng, d_q, d_in), head_projections=[floats(rng, d_head, d_q) for _ in range(2)])
+
+wrong("gradient-cut", ("head_projection @ W_q", "(head_projection @ W_q).detach()"),
+      says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad`, `torch.tensor(...)` of what was computed or a trip through NumPy cuts it), so neither matrix could learn.")
 wrong("swapped", ("head_projection @ W_q", "W_q @ head_projection"),
       says="your matrices are multiplied in the other order, W_q first from the left. The vector stands on the right here, so the matrix that touches it first, W_q, stands on the right as well.")
 wrong("result-transposed", ("head_projection @ W_q", "(head_projection @ W_q).T"),
@@ -481,7 +506,7 @@ def loop_in_float64(W_q, head_projections):
         M = torch.zeros(P.shape[0], W_q.shape[1], dtype=torch.float64)
         for i in range(P.shape[0]):
             for j in range(W_q.shape[1]):
-                M[i, j] = sum(float(P[i, k]) * float(W_q[k, j]) for k in range(P.shape[1]))
+                M[i, j] = sum(P[i, k].double() * W_q[k, j].double() for k in range(P.shape[1]))
         out.append(M)
     return out
 
@@ -1176,6 +1201,8 @@ wrong("inverted-nan-to-num", (fill, "scores.masked_fill(mask, -math.inf)"), (zer
       says="your mask is inverted: your queries look exactly at the keys that are hidden. Here True means may be attended to.")
 wrong("inverted-1e9", (fill, "scores.masked_fill(mask, -1e9)"), (zero, ""),
       says="your mask is inverted: your queries look exactly at the keys that are hidden. Here True means may be attended to.")
+wrong("filled-with-zero-and-cleared", (fill, "scores.masked_fill(~mask, 0.0)"),
+      says="the weights you return are 0 where keys are hidden, but hidden keys took part in the softmax, with a score of 0, so the rest of a row sums to less than 1. A hidden score must be so low that nothing is left of its exponential.")
 wrong("filled-with-zero", (fill, "scores.masked_fill(~mask, 0.0)"), (zero, ""),
       says="hidden scores are set to 0, and exp(0) is 1: hidden keys still get weight. Which score becomes 0 after the softmax?")
 wrong("filled-with-minus-20", (fill, "scores.masked_fill(~mask, -20.0)"),  (zero, ""),
@@ -1207,6 +1234,8 @@ wrong("fully-masked-open", (fill, "scores.masked_fill(~mask & mask.any(-1, keepd
       says="where a query may see nothing, your weights are as if nothing were hidden. Such a row must be all 0.")
 wrong("fully-masked-output-zero", ("        return output, weights", "        if mask is not None:\n            seen = mask.expand(weights.shape).any(dim=-1).all(dim=1)\n            output = output * seen.unsqueeze(-1)\n        return output, weights"),
       says="where a query of any head may see nothing, you set the whole output to 0. Only the weights of that head are 0; the other heads and the bias of `out_proj` stay.")
+wrong("blind-output-zero", ("        return output, weights", "        if mask is not None:\n            seen = mask.expand(weights.shape).any(dim=-1).any(dim=1)\n            output = output * seen.unsqueeze(-1)\n        return output, weights"),
+      says="where a query sees nothing in any head, you set the output to 0. Its weights are 0; the output layer follows as for every token, and adds the bias of `out_proj`.")
 wrong("fully-masked-weights-only", (fill, "scores.masked_fill(~mask, -1e9)"), (zero, ""), ("return output, weights", "return output, weights if mask is None else weights * mask"),
       says="where a query may see nothing, the weights you return are 0, but the output was made before, with weights that were not. Set them to 0 before the sum over the values.")
 wrong("fully-masked-output-only", (zero, ""), ("merge_heads(weights @ v)", "merge_heads((weights if mask is None else weights.nan_to_num()) @ v)"),
@@ -1221,6 +1250,8 @@ wrong("mask-tiny-added", (fill, "scores.masked_fill(~mask, -math.inf)"), (zero, 
       says="where a query may see nothing, your weights are all equal: all its scores are the same low number, and the softmax shares the weight among the hidden keys. Such a row must be all 0.")
 wrong("mask-transposed", (fill, "scores.masked_fill(~mask.transpose(-2, -1), -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(~mask.transpose(-2, -1), 0.0)"),
       says="your mask is transposed: it hides queries from keys. Its last axis is the keys'.")
+wrong("mask-transposed-where-square", ("        scores = q @", "        if mask is not None and mask.shape[-1] == mask.shape[-2]:\n            mask = mask.transpose(-2, -1)\n        scores = q @"),
+      says="where your mask is square, its rows and columns have changed places; a row is a query, a column a key.")
 wrong("mask-transposed-nan", (fill, "scores.masked_fill(~mask.transpose(-2, -1), -math.inf)"), (zero, "        weights = weights.nan_to_num()\n"),
       says="your mask is transposed: it hides queries from keys. Its last axis is the keys'.")
 wrong("first-head-mask", (fill, "scores.masked_fill(~(mask[:, :1] if mask.dim() == 4 else mask), -math.inf)"), ("weights.masked_fill(~mask, 0.0)", "weights.masked_fill(~(mask[:, :1] if mask.dim() == 4 else mask), 0.0)"),

@@ -81,7 +81,8 @@ show(flow(boxes, arrows, title="Two heads look at the same tokens, each in its o
 # - `W_o` is `(number of heads · d_head, d_out)`.
 # - Return `b`, of shape `(n, d_out)`.
 #
-# Scale by $\sqrt{d_{head}}$. `torch.softmax` is yours to use, and it stays finite on large scores.
+# Scale by $\sqrt{d_{head}}$. `torch.softmax` is yours to use, and it stays finite on large scores. Compute with PyTorch all the
+# way, so that gradients flow from `b` back to `a` and to every matrix.
 # PyTorch's finished attention functions are not: they would do the whole exercise.
 
 # %% exercise="two_head_attention" part="solution"
@@ -172,7 +173,7 @@ print("each head times its own rows of W_o:", *(part.round(decimals=3).tolist() 
 #
 # - `W_q` is `(d_q, d_in)`: the lecture's $W^q$.
 # - `head_projections` is a list of $W^{q,1}, W^{q,2}, \dots$, each `(d_head, d_q)`.
-# - Return a **list** (or a tuple) of as many matrices, each `(d_head, d_in)`.
+# - Return a **list** (or a tuple) of as many matrices, each `(d_head, d_in)`. Gradients flow back to all matrices.
 
 # %% exercise="compose_projections" part="solution"
 def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Tensor]:
