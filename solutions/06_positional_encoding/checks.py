@@ -33,6 +33,11 @@ def long(rng, max_len, d_model):
     """{max_len} positions, d_model = {d_model}"""
     return dict(max_len=max_len, d_model=d_model)
 
+@cases()
+def thousands(rng):
+    """2100 positions, d_model = 2"""
+    return dict(max_len=2100, d_model=2)
+
 POSITION, EXPONENT, ANGLES = "torch.arange(max_len).unsqueeze(1)", "torch.arange(0, d_model, 2) / d_model", "position / 10000**exponent"
 EVEN, ODD, RETURN = "table[:, 0::2] = torch.sin(angles)", "table[:, 1::2] = torch.cos(angles[:, : d_model // 2])", "return table"
 
@@ -587,6 +592,7 @@ mistakes = {
     "tokens-twice": ([(SUM, "x + x + self.table[:seq]")], "your tokens are added twice."),
     "sinusoid": ([(SUM, "x + sinusoidal_positions(seq, x.shape[-1])")], "your positions are the sines and cosines of exercise 1; the weights `table` are not used."),
     "sinusoid-too": ([(SUM, "x + self.table[:seq] + sinusoidal_positions(seq, x.shape[-1])")], "you add the sines and cosines of exercise 1 as well. Here the learned table alone says where a token stands."),
+    "rows-normalised": ([(SUM, "x + nn.functional.normalize(self.table[:seq], dim=-1)")], "each row of the table is brought to length 1 first. Add the rows as they are: how long each is, is learned."),
     "detached": ([(SUM, "x + self.table[:seq].detach()")], "your numbers are right, but no gradient reaches `table`: it would never learn. Does `.detach()` or `.data` cut it off?"),
     "both-detached": ([(SUM, "x.detach() + self.table[:seq]")], "your numbers are right, but no gradient flows back to `x`: the layers below would never learn."),
     "no-grad": ([(SUM, "(x + self.table[:seq]).detach()")], "your numbers are right, but no gradient flows through your output: nothing would ever learn. Does `.detach()`, `.data` or `no_grad` cut it off?"),
@@ -792,6 +798,11 @@ def first_weights_of_an_embedding(rng):
     ids = fixture("first_weights", weights="embedding.weight", spread=0.25)
     return module(init=dict(vocab_size=8000, d_model=16, max_len=3), given=dict(ids=ids), gradients=False)
 
+@cases(dict(vocab_size=5, d_model=4, max_len=3))
+def what_is_saved(rng, vocab_size, d_model, max_len):
+    """what is saved of your class: its `state_dict()`"""
+    return module(init=dict(vocab_size=vocab_size, d_model=d_model, max_len=max_len), given={}, rng=rng, method="state_dict", gradients=False)
+
 SCALE, SUM, LOOKUP = " * math.sqrt(self.d_model)", "tokens + self.positions[:seq]", "self.embedding(ids)"
 BUFFER = 'self.register_buffer("positions", sinusoidal_positions(max_len, d_model), persistent=False)'
 scales = {
@@ -875,11 +886,13 @@ wrong("plain-attribute", (BUFFER, "self.positions = sinusoidal_positions(max_len
       says="your numbers are right, but your class breaks on another device: a tensor that its `forward` needs stays on the CPU when the class moves to the GPU. A plain attribute does, and so does a tensor that `forward` makes without the right device; a buffer moves along.")
 wrong("plain-attribute+no-scale", (BUFFER, "self.positions = sinusoidal_positions(max_len, d_model)"), (SCALE, ""),
       says=f"two things at once. First, {scales['no-scale'][1]} Second, your class breaks on another device: a tensor that its `forward` needs stays on the CPU when the class moves to the GPU. A buffer moves along.")
+wrong("saved-table", (", persistent=False)", ")"),
+      says="your numbers are right, but the table of positions is saved with the weights. It can be computed again: leave `__init__` as it is given, with `persistent=False`.")
 wrong("trainable-table+no-scale", (BUFFER, "self.positions = nn.Parameter(sinusoidal_positions(max_len, d_model))"), (SCALE, ""),
       says=f"two things at once. First, {scales['no-scale'][1]} Second, your class has a second `nn.Parameter`: its table of positions counts as weights to be learned. Keep it as a buffer.")
 wrong("learned-table", (BUFFER, "self.positions = nn.Parameter(torch.zeros(max_len, d_model))"),
       says="your positions are a table of weights that begins at 0. Here they are the sines and cosines of exercise 1, and not learned.")
-wrong("empty-table", (BUFFER, 'self.register_buffer("positions", torch.zeros(max_len, d_model))'), says=sums["no-positions"][1])
+wrong("empty-table", (BUFFER, 'self.register_buffer("positions", torch.zeros(max_len, d_model), persistent=False)'), says=sums["no-positions"][1])
 wrong("halves", (SUM, "tokens + torch.cat([self.positions[:seq, 0::2], self.positions[:seq, 1::2]], dim=1)"),
       says="in your table the sines fill the first half and the cosines the second. They take turns: use the table as exercise 1 makes it.")
 wrong("halves+no-scale", (SCALE, ""), (SUM, "tokens + torch.cat([self.positions[:seq, 0::2], self.positions[:seq, 1::2]], dim=1)"),
@@ -951,7 +964,7 @@ right_edit("in_place_on_own", (SUM, "tokens.add_(self.positions[:seq])"))
 right_edit("by_matrix", (LOOKUP, "(nn.functional.one_hot(ids, self.embedding.num_embeddings).float() @ self.embedding.weight)"))
 right_edit("by_rows", (LOOKUP, "self.embedding.weight[ids]"), (SUM, "torch.stack([row + self.positions[t] for t, row in enumerate(tokens.unbind(1))], dim=1)"))
 right_edit("made_when_needed", (BUFFER, "pass"), (SUM, "tokens + sinusoidal_positions(seq, self.d_model).to(ids.device)"))
-right_edit("other_name", (BUFFER, 'self.register_buffer("pe", sinusoidal_positions(max_len, d_model).unsqueeze(0))'), (SUM, "tokens + self.pe[:, :seq]"))
+right_edit("other_name", (BUFFER, 'self.register_buffer("pe", sinusoidal_positions(max_len, d_model).unsqueeze(0), persistent=False)'), (SUM, "tokens + self.pe[:, :seq]"))
 right_edit("moved_by_hand", (BUFFER, "self.positions = sinusoidal_positions(max_len, d_model)"), (SUM, "tokens + self.positions[:seq].to(ids.device)"))
 
 @right
@@ -959,7 +972,7 @@ class LoopsAndAHelper(nn.Module):
     def __init__(self, vocab_size, d_model, max_len):
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(torch.randn(vocab_size, d_model) / d_model**0.5, freeze=False)
-        self.register_buffer("table", sinusoidal_positions(max_len, d_model))
+        self.register_buffer("table", sinusoidal_positions(max_len, d_model), persistent=False)
 
     def scaled(self, token):
         return self.embedding.weight[token] * math.sqrt(self.embedding.weight.shape[1])
@@ -1066,6 +1079,10 @@ mistakes = {
     "detached-position": ([(STACK, "torch.cat([W_input, W_position.detach()], dim=0)")], "your numbers are right, but no gradient reaches `W_position`: it would never learn."),
     "detached-input": ([(STACK, "torch.cat([W_input.detach(), W_position], dim=0)")], "your numbers are right, but no gradient reaches `W_input`: it would never learn."),
     "detached-x": ([(EXTEND, "torch.cat([x.detach(), one_hot], dim=1)")], "your numbers are right, but no gradient reaches `x`."),
+    "side-by-side": ([(RETURN, "torch.cat([x @ W_input, W_position[:seq]], dim=1)")], "the token's part and the position's stand side by side in your output, so it is twice as wide. The one long product adds them."),
+    "as-many-rows-as-places": ([(RETURN, "torch.cat([x @ W_input + W_position[:seq], W_position[seq:]])")], "your output has a row for each of the `max_len` places; it has one for each token, and `x` may hold fewer."),
+    "places-after-the-width": ([(RETURN, "x @ W_input + W_position[(torch.arange(seq) + x.shape[1]) % max_len]")], "your places are counted from d_in on: the first token gets row d_in of `W_position` (or what is left when you begin again at its end). It gets row 0."),
+    "input-transposed-where-square": ([(RETURN, "x @ (W_input.T if W_input.shape[0] == W_input.shape[1] else W_input) + W_position[:seq]")], "where d_in = d_model, you transpose `W_input`. It stands as it is: a token, a row, stands to its left."),
     "in-place-input": ([(RETURN, "W_position[:seq].data.add_(x @ W_input)")], "your code changes its argument `W_position` in place. Make a new tensor."),
     "half-precision": ([(RETURN, "(extended @ stacked).half()")], "your output is a little off, as numbers of 16 bits are. Keep the tensors' own type."),
     "numpy": ([(RETURN, "(extended @ stacked).detach().numpy()")], "your output is a NumPy array. Return a PyTorch tensor, so that gradients can flow."),
