@@ -107,6 +107,9 @@ wrong("weights-only", (GIVE, "return A_hat"), says="only the weights come back. 
 wrong("three-results", (GIVE, "return output, A, A_hat"), says="three things come back, where O and A_hat are asked for.")
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(A_hat)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("output-squeezed", (GIVE, "return np.squeeze(output), A_hat"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
+wrong("tokens-centred", ("Q = W_q @ inputs", "inputs = inputs - inputs.mean(axis=1, keepdims=True)\n    Q = W_q @ inputs"), says="the mean of all tokens is subtracted from each before anything else. The formulas take them as they are.")
+wrong("input-added-where-it-fits", (SUM, "V @ A_hat + (inputs if V.shape == inputs.shape else 0)"),
+      says="where the outputs have the shape of the inputs, these are added to them. O is V times A_hat, and nothing else. (That step comes with the blocks, in unit 08.)")
 wrong("A-hat-transposed", (GIVE, "return output, A_hat.T"),
       says="your outputs are right, but your A_hat is transposed: its rows sum to 1. In the lecture's convention its columns do.")
 wrong("all-in-rows", (GIVE, "return output.T, A_hat.T"),
@@ -369,6 +372,8 @@ wrong("keys-from-queries", ("W_k.T", "W_q.T"), says="your third result is W_q on
 wrong("queries-from-keys", ("W_q.T, W_k.T", "W_k.T, W_k.T"), says="your second result is W_k, where W_q is asked for.")
 wrong("values-from-keys", ("W_v.T", "W_k.T"), says="your fourth result is W_k once more, where W_v is asked for.")
 wrong("x-only", (GIVE, "return inputs.T"), says="only x comes back. Return x, W_q, W_k and W_v.")
+wrong("not-where-square", (GIVE, "return " + ", ".join(f"({n} if len({n}) == {n}.shape[1] else {n}.T)" for n in ARGUMENTS)), says="square matrices come back as they were. A square one is transposed like any other.")
+wrong("batch-in-front", (GIVE, "return inputs.T[None], W_q.T, W_k.T, W_v.T"), says="your x has an axis of length 1 in front. Return it with two axes, (n, d_in).")
 wrong("no-x", (GIVE, "return W_q.T, W_k.T, W_v.T"), says="`x` is missing: only the three matrices come back. Return x, W_q, W_k and W_v.")
 wrong("nothing-returned", (GIVE, "inputs.T, W_q.T, W_k.T, W_v.T"), says="nothing comes back: the `return` is missing.")
 wrong("projected", (GIVE, "return (W_q @ inputs).T, (W_k @ inputs).T, (W_v @ inputs).T"),
@@ -504,6 +509,11 @@ wrong("values-and-queries-swapped", ("    query = x @ W_q", "    query = x @ W_v
 wrong("weights-only", (GIVE, "return weights"), says="only the weights come back. Return output and weights.")
 wrong("three-results", (GIVE, "return output, scores, weights"), says="three things come back, where output and weights are asked for.")
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
+wrong("tokens-centred", ("query = x @ W_q", "x = x - x.mean(axis=0)\n    query = x @ W_q"), says="the mean of all tokens is subtracted from each before anything else. The formulas take them as they are.")
+wrong("additive", ("query @ key.T", "np.tanh(query[:, None] + key).sum(axis=-1)"), says="your scores are additive: a sum of query and key goes through tanh. Here a score is the dot product of the two.")
+wrong("turned-where-square", ("query = x @ W_q\n    key = x @ W_k\n    value = x @ W_v", "query, key, value = (x @ (W.T if len(W) == W.shape[1] else W) for W in (W_q, W_k, W_v))"),
+      says="where the matrices are square, they are used transposed. The row form is x times W; a rule must not depend on what happens to fit.")
+wrong("query-projected-twice-where-it-fits", ("query = x @ W_q", "query = x @ W_q @ (W_q if len(W_q) == W_q.shape[1] else np.eye(W_q.shape[1]))"), says="where `W_q` is square, it is used twice. The queries are x times W_q.")
 wrong("output-squeezed", (GIVE, "return np.squeeze(output), weights"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("weights-transposed", (GIVE, "return output, weights.T"),
       says="your outputs are right, but your weights are transposed: their columns sum to 1, as in the lecture's convention. In the row convention the rows do.")
@@ -756,6 +766,11 @@ def batch_and_heads(rng, batch, heads, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch, heads), seq_q, seq_k, d_k, d_v)
 
+@cases(dict(seq_q=2, seq_k=4, d_k=5, d_v=3))
+def three_leading_axes(rng, seq_q, seq_k, d_k, d_v):
+    """three leading axes, 2, 1 and 3: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
+    return drawn(rng, (2, 1, 3), seq_q, seq_k, d_k, d_v)
+
 @cases()
 def square(rng):
     """3 sequences of 3 tokens of length 3: here a shape tells nothing"""
@@ -763,8 +778,13 @@ def square(rng):
 
 @cases()
 def one_query(rng):
-    """a batch of one, with one query and 3 keys of length 10"""
-    return drawn(rng, (1,), 1, 3, 10, 2)
+    """a batch of two, each with one query and 3 keys of length 10"""
+    return drawn(rng, (2,), 1, 3, 10, 4)
+
+@cases()
+def batch_of_one(rng):
+    """a batch of one, with 4 queries and 3 keys of length 5"""
+    return drawn(rng, (1,), 4, 3, 5, 2)
 
 @cases()
 def far_apart(rng):
@@ -917,6 +937,13 @@ wrong("heads-joined", ("scores = query", "query, key, value = (a.reshape(-1, *a.
       says="your results always have one leading axis. They have the leading axes of the inputs: none, one or two.")
 wrong("averaged-over-batch", (GIVE, "return output, weights.mean(axis=0) if weights.ndim > 2 else weights"), says="your weights are averaged over the batch. Return them for each item.")
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are dropped (np.squeeze): a batch of one stays a batch.")
+wrong("values-reversed", (SUM, "weights @ value[..., ::-1, :]"), says="your weights meet the values in the reverse order. Weight j belongs to value j.")
+wrong("causal-where-as-long", (SOFTMAX, "softmax(np.where(np.tri(*scores.shape[-2:]) + (scores.shape[-2] != scores.shape[-1]) > 0, scores, -np.inf), axis=-1)"),
+      says="where there are as many queries as keys, keys behind the query get no weight. That is a causal mask, which comes in unit 07: here every query sees all keys.")
+wrong("keys-for-values-where-they-fit", (SUM, "weights @ (key if key.shape == value.shape else value)"), says="where the values have the shape of the keys, your output sums keys. It sums the values.")
+wrong("batch-of-one-dropped", (GIVE, "return (output[0], weights[0]) if output.ndim > 2 and len(output) == 1 else (output, weights)"), says="a batch of one is dropped. It stays a batch, with an axis of length 1 in front.")
+wrong("single-query-dropped", (GIVE, "return (output[..., 0, :], weights[..., 0, :]) if output.shape[-2] == 1 else (output, weights)"), says="with a single query, its axis is dropped. It stays, with length 1.")
+wrong("two-leading-axes-at-most", ("scores = query", 'letters = {2: "", 3: "b", 4: "bh"}[query.ndim]\n    scores = query'), says="your code knows arrays of two, three and four axes only. There may be any number of leading axes.")
 wrong("same-lengths", ("scores = query", "key, value = key[..., :query.shape[-2], :], value[..., :query.shape[-2], :]\n    scores = query"),
       says="keys beyond the number of queries are left out. seq_k may be larger than seq_q: the sum runs over all keys.")
 wrong("scale-root-root", (SCALE, " / key.shape[-1] ** 0.25"),

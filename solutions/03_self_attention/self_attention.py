@@ -288,7 +288,7 @@ check(
 # %% [markdown] exercise="scaled_dot_product_attention" part="prompt" points=10 difficulty=3 minutes=20 returns="output weights" forbids="scaled_dot_product_attention" time_limit=20
 # ## Exercise 4 · `scaled_dot_product_attention`
 #
-# Write it for arrays with **any** number of leading axes: none, one (a batch) or two (a batch of heads). All three
+# Write it for arrays with **any** number of leading axes: none, one (a batch), two (a batch of heads) or more. All three
 # arguments have the same leading axes; `...` stands for them.
 #
 # | | shape |
