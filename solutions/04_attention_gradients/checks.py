@@ -276,6 +276,12 @@ wrong("value-first", (GIVE, "return function(x), gradient"), says="two things co
 wrong("value", (GIVE, "return function(x)"), says="the function's own value comes back, not its gradient.")
 wrong("step-downhill", (GIVE, "return x - step * gradient"), says="you return `x` after a step downhill. Return the gradient itself.")
 wrong("list", (GIVE, "return gradient.tolist() if x.ndim else gradient"), says="a Python list comes back. Return a NumPy array of the shape of `x`.")
+wrong("flat-list", (GIVE, "return gradient.ravel().tolist()"), says="a Python list comes back, one long row of slopes. Return a NumPy array of the shape of `x`.")
+wrong("up-copied-once", (NUDGED, "backward = x.copy()"), (LOOP, "forward = x.copy()\n    " + LOOP),
+      says="the copy that is nudged upwards is made once, before the loop, so each nudge stays in it while the next entry is measured. Nudge one entry at a time.")
+wrong("down-copied-once", (NUDGED, "forward = x.copy()"), (LOOP, "backward = x.copy()\n    " + LOOP),
+      says="the copy that is nudged downwards is made once, before the loop, so each nudge stays in it while the next entry is measured. Nudge one entry at a time.")
+wrong("values-cut", (QUOTIENT, "(int(function(forward)) - int(function(backward))) / (2 * step)"), says="the function's values are cut to whole numbers before they are compared. (Are they kept in an array of integers?) Keep the decimals.")
 wrong("nothing-returned", (GIVE, "pass"), says="nothing comes back: the `return` is missing.")
 wrong("divided-by-step+flat", ("(2 * step)", "step"), (GIVE, "return gradient.reshape(-1)"),
       says="two things at once. Your numbers are twice too large: the two points lie 2h apart. And your gradient comes back as one long row, where it must have the shape of `x`.")
@@ -685,6 +691,14 @@ wrong("pair", (RESULT, "return weights * (grad_weights - mean), mean"), says="tw
 wrong("list", (RESULT, "return (weights * (grad_weights - mean)).tolist()"), says="a Python list comes back. Return a NumPy array.")
 wrong("transposed", (RESULT, "return (weights * (grad_weights - mean)).T"), says="your result is transposed: it must have the shape of `weights`.")
 wrong("flat", (RESULT, "return (weights * (grad_weights - mean)).reshape(-1)"), says="your result is one long row. It must have the shape of `weights`.")
+wrong("mean-times-weights-inside", (RESULT, "return weights * (grad_weights - weights * mean)"), says="inside the bracket, the mean is multiplied by the weights once more. The bracket is g minus the mean; the weights stand before it.")
+wrong("mean-times-gradient", (RESULT, "return weights * grad_weights - weights * grad_weights * mean"), says="the mean is multiplied by g as well as by w. What is subtracted is w times the mean.")
+wrong("best-key-for-the-mean", (MEAN, "np.take_along_axis(grad_weights, np.argmax(weights, axis=-1)[..., None], axis=-1)"), says="you subtract the g of the key with the largest weight. Subtract the weighted mean of all g.")
+wrong("one-jacobian-for-all", (RESULT, "row = weights.reshape(-1, weights.shape[-1])[0]\n    return grad_weights @ (np.diag(row) - np.outer(row, row))"), says="the weights of the first row serve for every row. Each row has its own.")
+wrong("rows-in-one-axis", (RESULT, "return (weights * (grad_weights - mean)).reshape(-1, weights.shape[-1]) if weights.ndim > 2 else weights * (grad_weights - mean)"),
+      says="leading axes come back as one. Return them as they were.")
+wrong("zero-weights-count", (RESULT, "return np.where(weights > 0, weights, 1) * (grad_weights - mean)"), says="where a weight is 0, your result is not: it is w times the bracket there too, so 0.")
+wrong("small-gradients-dropped", (RESULT, "result = weights * (grad_weights - mean)\n    return np.where(np.abs(result) < 1e-2, 0, result)"), says="small entries of your result are set to 0. Return them as they are.")
 wrong("at-least-two-axes", (RESULT, "return np.atleast_2d(weights * (grad_weights - mean))"), says="where one row comes in, a table with one row comes back. The result has the shape of `weights`.")
 wrong("small-weights-dropped", (RESULT, "return np.where(weights < 5e-4, 0, weights) * (grad_weights - mean)"),
       says="your result is 0 where a weight is small. However small the weight, w · (g − mean) counts: g may be large.")
@@ -1004,6 +1018,19 @@ wrong("one-leading-axis-only", (GIVE, "return tuple(g[None] if g.ndim == 2 else 
 wrong("transposed-results", (GIVE, "return tuple(np.swapaxes(g, -2, -1) for g in (grad_query, grad_key, grad_value))"), says="your gradients are transposed. Each has the shape of its array: a token is a row.")
 wrong("key-as-columns", (GK, "np.swapaxes(query, -2, -1) @ grad_scores"), says="`grad_key` is the gradient of Kᵀ, its tokens in columns. Transpose it: the keys are rows.")
 wrong("four-results", (GIVE, "return grad_query, grad_key, grad_value, grad_weights"), says="four things come back. Return `grad_query`, `grad_key`, `grad_value`.")
+wrong("four-results-scores", (GIVE, "return grad_query, grad_key, grad_value, grad_scores"), says="four things come back. Return `grad_query`, `grad_key`, `grad_value`.")
+wrong("named-in-full", (GIVE, "return dict(grad_query=grad_query, grad_key=grad_key, grad_value=grad_value)"), says="a dict comes back. Return three arrays: `grad_query`, `grad_key`, `grad_value`.")
+wrong("value-no-transpose-where-square", (GV, "(weights if weights.shape[-1] == weights.shape[-2] else np.swapaxes(weights, -2, -1)) @ grad_output"),
+      says="for `grad_value`, square weights are not transposed. From O = W V follows Wᵀ times the gradient of O, whatever fits.")
+wrong("key-from-keys-where-it-fits", (GK, "np.swapaxes(grad_scores, -2, -1) @ (key if key.shape == query.shape else query)"),
+      says="where queries and keys have one shape, `grad_key` is made from the keys. In Q Kᵀ, what stands beside K is Q, whatever fits.")
+wrong("value-from-output", (GV, "np.swapaxes(weights, -2, -1) @ (weights @ value)"), says="`grad_value` is made from the output. It is made from the output's *gradient*, `grad_output`.")
+wrong("mean-of-the-output", (GS, "grad_scores = weights * (grad_weights - grad_output.sum(axis=-1, keepdims=True))"), says="on the way back through the softmax, the sum of `grad_output` is subtracted. Subtract the weighted mean of the weights' own gradients: `softmax_backward` does.")
+wrong("means-along-the-keys", (GS, "mean = (weights * grad_weights).sum(axis=-1)\n    grad_scores = weights * (grad_weights - (mean[..., None, :] if mean.shape[-1] == weights.shape[-1] else mean[..., None]))"),
+      says="where there are as many queries as keys, the means line up with the keys on the way back through the softmax. Each belongs to a query, a row.")
+wrong("key-batch-summed-and-spread", (GIVE, "return grad_query, np.broadcast_to(grad_key.sum(axis=0), grad_key.shape) if grad_key.ndim > 2 else grad_key, grad_value"),
+      says="each item of the batch gets the sum of all of them in `grad_key`. Each item has its own.")
+wrong("causal", (SCALE, "grad_scores = np.tril(grad_scores / np.sqrt(key.shape[-1]))"), says="the gradient of the scores is 0 for keys behind the query. That belongs to a causal mask, which comes in unit 07: here every query sees all keys.")
 wrong("two-results", (GIVE, "return grad_query, grad_key"), says="only two gradients come back. Return `grad_query`, `grad_key`, `grad_value`.")
 for pair in ("grad_query, grad_value", "grad_key, grad_value"):
     wrong(pair, (GIVE, f"return {pair}"), says="only two gradients come back. Return `grad_query`, `grad_key`, `grad_value`.")
