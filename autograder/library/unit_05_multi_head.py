@@ -1,5 +1,7 @@
 """Library-backed parts of unit 05_multi_head, built from the library blocks of its lesson. Edit those."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +14,26 @@ def two_head_attention(a: Tensor, heads: list[tuple[Tensor, Tensor, Tensor]], W_
     return torch.einsum("hnd,hdo->no", answers, W_o.view(len(heads), -1, W_o.shape[-1]))
 
 
+def gradients_of(matrices: dict[str, Tensor], output: Tensor | list[Tensor]) -> dict[str, Tensor] | None:
+    """What reaches each of the matrices from cos(0)·output[0] + cos(1)·output[1] + ...; None where nothing flows back."""
+    tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
+    if not tensors or not all(isinstance(tensor, Tensor) and tensor.requires_grad for tensor in tensors):
+        return None
+    joined = torch.cat([tensor.flatten().double() for tensor in tensors])
+    (joined * torch.cos(torch.arange(len(joined), dtype=torch.float64))).sum().backward()
+    return {name: torch.zeros_like(matrix) if matrix.grad is None else matrix.grad for name, matrix in matrices.items()}
+
+
+def gradients_of_heads(a: Tensor, heads: list[list[Tensor]], W_o: Tensor) -> Any:
+    """The matrices of the heads, of which each wants its gradient."""
+    from autograder.formats.fixtures import Driver
+
+    learned = [tuple(matrix.clone().requires_grad_() for matrix in head) for head in heads]
+    names = [f"{name} of head {number}" for number in range(1, len(heads) + 1) for name in ("W_q", "W_k", "W_v")]
+    matrices = dict(zip(names, (matrix for head in learned for matrix in head), strict=True))
+    return Driver(lambda function: gradients_of(matrices, function(a, learned, W_o)))
+
+
 def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Tensor]:
     """PyTorch's product of a chain of matrices."""
     return [torch.linalg.multi_dot([projection, W_q]) for projection in head_projections]
@@ -19,6 +41,15 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
 def outer_ones_alike(outer: Tensor, inner: Tensor) -> list[Tensor]:
     """Three heads: the first and the last have one and the same tensor."""
     return [outer, inner, outer]
+
+
+def gradients_of_projections(W_q: Tensor, head_projections: list[Tensor]) -> Any:
+    """The heads' matrices, of which each wants its gradient."""
+    from autograder.formats.fixtures import Driver
+
+    learned = [projection.clone().requires_grad_() for projection in head_projections]
+    matrices = {f"matrix of head {number}": matrix for number, matrix in enumerate(learned, start=1)}
+    return Driver(lambda function: gradients_of(matrices, function(W_q, learned)))
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:

@@ -1,6 +1,8 @@
 """What the checks of unit 05 know: cases, known mistakes, right alternatives, truths, and library-backed parts."""
 
 # %% exercise="two_head_attention" part="library"
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +13,26 @@ def two_head_attention(a: Tensor, heads: list[tuple[Tensor, Tensor, Tensor]], W_
     query, key, value = (torch.matmul(a, torch.stack(matrices)) for matrices in zip(*heads, strict=True))
     answers = F.scaled_dot_product_attention(query, key, value)
     return torch.einsum("hnd,hdo->no", answers, W_o.view(len(heads), -1, W_o.shape[-1]))
+
+
+def gradients_of(matrices: dict[str, Tensor], output: Tensor | list[Tensor]) -> dict[str, Tensor] | None:
+    """What reaches each of the matrices from cos(0)·output[0] + cos(1)·output[1] + ...; None where nothing flows back."""
+    tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
+    if not tensors or not all(isinstance(tensor, Tensor) and tensor.requires_grad for tensor in tensors):
+        return None
+    joined = torch.cat([tensor.flatten().double() for tensor in tensors])
+    (joined * torch.cos(torch.arange(len(joined), dtype=torch.float64))).sum().backward()
+    return {name: torch.zeros_like(matrix) if matrix.grad is None else matrix.grad for name, matrix in matrices.items()}
+
+
+def gradients_of_heads(a: Tensor, heads: list[list[Tensor]], W_o: Tensor) -> Any:
+    """The matrices of the heads, of which each wants its gradient."""
+    from autograder.formats.fixtures import Driver
+
+    learned = [tuple(matrix.clone().requires_grad_() for matrix in head) for head in heads]
+    names = [f"{name} of head {number}" for number in range(1, len(heads) + 1) for name in ("W_q", "W_k", "W_v")]
+    matrices = dict(zip(names, (matrix for head in learned for matrix in head), strict=True))
+    return Driver(lambda function: gradients_of(matrices, function(a, learned, W_o)))
 
 # %% exercise="two_head_attention" part="variants"
 def drawn_heads(rng, number, d_in, d_head):
@@ -61,9 +83,15 @@ def with_gradients(rng, n, d_in, d_head, d_out):
     """{n} tokens of length {d_in}, two heads of length {d_head}, gradients"""
     return differentiable(a=floats(rng, n, d_in), heads=drawn_heads(rng, 2, d_in, d_head), W_o=floats(rng, 2 * d_head, d_out))
 
+@cases()
+def gradients_of_each_matrix(rng):
+    """what each head's matrices learn: their gradients"""
+    return dict(heads=fixture("gradients_of_heads", a=floats(rng, 4, 3), heads=[list(head) for head in drawn_heads(rng, 2, 3, 2)], W_o=floats(rng, 4, 5)))
+
 NO_GRADIENT = "the numbers are right, but no gradient flows back through them, or not on every way: `detach`, `.data`, `no_grad`, `torch.tensor(...)` of what was computed or a trip through NumPy cuts it, so the matrices before that could not learn."
 for name, line in (("queries", "query"), ("keys", "key"), ("values", "value")):
     wrong(f"gradient-cut-at-{name}", ("a @ W_v  # (n, d_head)\n", f"a @ W_v  # (n, d_head)\n        {line} = {line}.detach()\n"), says=NO_GRADIENT)
+wrong("gradient-cut-at-matrices", ("a @ W_q, a @ W_k, a @ W_v", "a @ W_q.detach(), a @ W_k.detach(), a @ W_v.detach()"), says=NO_GRADIENT)
 wrong("gradient-cut-at-weights", ("weights = torch.softmax(scores, dim=-1)", "weights = torch.softmax(scores, dim=-1).detach()"), says=NO_GRADIENT)
 wrong("gradient-cut-at-heads", ("answers.append(weights @ value)", "answers.append((weights @ value).detach())"), says=NO_GRADIENT)
 wrong("gradient-cut", ("torch.cat(answers, dim=-1) @ W_o", "(torch.cat(answers, dim=-1) @ W_o).detach()"), says=NO_GRADIENT)
@@ -325,15 +353,15 @@ def filled_slices(a, heads, W_o):
 
 @truth
 def loop_in_float64(a, heads, W_o):
-    from math import exp, sqrt
+    from math import sqrt
     tokens, n = a.double(), len(a)
     out = torch.zeros(n, W_o.shape[1], dtype=torch.float64)
     for h, (W_q, W_k, W_v) in enumerate(heads):
         d = W_q.shape[1]
         q, k, v = tokens @ W_q.double(), tokens @ W_k.double(), tokens @ W_v.double()
         for i in range(n):
-            s = [float((q[i] * k[j]).sum()) / sqrt(d) for j in range(n)]
-            e = [exp(x - max(s)) for x in s]
+            s = [(q[i] * k[j]).sum() / sqrt(d) for j in range(n)]
+            e = [torch.exp(x - max(s)) for x in s]
             answer = sum(e[j] / sum(e) * v[j] for j in range(n))
             out[i] += answer @ W_o[h * d : (h + 1) * d].double()
     return out.float()
@@ -346,6 +374,15 @@ def compose_projections(W_q: Tensor, head_projections: list[Tensor]) -> list[Ten
 def outer_ones_alike(outer: Tensor, inner: Tensor) -> list[Tensor]:
     """Three heads: the first and the last have one and the same tensor."""
     return [outer, inner, outer]
+
+
+def gradients_of_projections(W_q: Tensor, head_projections: list[Tensor]) -> Any:
+    """The heads' matrices, of which each wants its gradient."""
+    from autograder.formats.fixtures import Driver
+
+    learned = [projection.clone().requires_grad_() for projection in head_projections]
+    matrices = {f"matrix of head {number}": matrix for number, matrix in enumerate(learned, start=1)}
+    return Driver(lambda function: gradients_of(matrices, function(W_q, learned)))
 
 # %% exercise="compose_projections" part="variants"
 @cases(dict(d_q=4, d_in=5, d_head=2), dict(d_q=6, d_in=3, d_head=4))
@@ -383,6 +420,13 @@ def with_gradients(rng, d_q, d_in, d_head):
     """two heads: W_q of shape ({d_q}, {d_in}), gradients"""
     return differentiable(W_q=floats(rng, d_q, d_in), head_projections=[floats(rng, d_head, d_q) for _ in range(2)])
 
+@cases()
+def gradients_of_each_matrix(rng):
+    """what each head's matrix learns: its gradient"""
+    return dict(head_projections=fixture("gradients_of_projections", W_q=floats(rng, 3, 4), head_projections=[floats(rng, 2, 3) for _ in range(2)]))
+
+wrong("gradient-cut-at-heads", ("head_projection @ W_q", "head_projection.detach() @ W_q"),
+      says="the numbers are right, but no gradient reaches the heads' matrices (`detach`, `.data` or `no_grad` cuts it), so they could not learn.")
 wrong("gradient-cut", ("head_projection @ W_q", "(head_projection @ W_q).detach()"),
       says="the numbers are right, but no gradient flows back through them (`detach`, `.data`, `no_grad`, `torch.tensor(...)` of what was computed or a trip through NumPy cuts it), so neither matrix could learn.")
 wrong("swapped", ("head_projection @ W_q", "W_q @ head_projection"),
