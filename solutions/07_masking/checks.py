@@ -318,6 +318,12 @@ for r, (rule, one) in rules.items():
 wrong("as-list", says="your mask is a Python list. Return a tensor.")(hiding(rules["right"][0], form=lambda m: m.tolist()))
 wrong("as-numpy", says="your mask is a NumPy array. Return a tensor.")(hiding(rules["right"][0], form=lambda m: m.numpy()))
 wrong("squeezed", says="your mask has lost its axes of length 1 (a `squeeze`): with one sentence in the batch, the batch axis is lost too.")(hiding(rules["right"][0], form=lambda m: m.squeeze()))
+wrong("longest-for-all", says="your mask shows as many places of each sentence as the longest sentence of the batch has tokens. Each sentence has its own padding.")(
+    hiding(lambda ids, pad: (torch.arange(ids.shape[1]) < (ids != pad).sum(1).max()).expand(ids.shape)))
+wrong("read-by-columns", says="the shape of your mask is right, but its entries are mixed up: read column by column of `ids`, they are written row by row, so that sentences get places of others. Only insert axes.")(
+    hiding(lambda ids, pad: (ids != pad).T.reshape(ids.shape)))
+wrong("first-key-open", says="the first place of every sentence is shown in your mask, also where padding stands there. Padding may stand anywhere, and all of it is hidden.")(
+    hiding(lambda ids, pad: (ids != pad) | (torch.arange(ids.shape[1]) == 0)))
 wrong("ids-returned", says="your output holds the ids themselves. A mask holds booleans: True where the token is a real one.")(hiding(lambda ids, pad: ids))
 wrong("ids-with-zeros", says="your output holds ids, with 0 where padding stands. A mask holds booleans: True where the token is a real one.")(hiding(lambda ids, pad: ids.masked_fill(ids == pad, 0)))
 wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(hiding(rules["right"][0], form=lambda m: None))
@@ -543,6 +549,14 @@ for names in sorted(ordered, key=lambda names: sum(name != "right" for name in n
     said = [part[1] for part in parts if part[1]]
     wrong("+".join(odd), says=said[0] if len(said) == 1 else two_things(said[0], said[1]))(function)
 
+@wrong("padding-sees-itself", says="where padding stands, your mask lets it see itself. Padding is hidden as a key from every query: what such a query gets is the softmax's concern (exercise 4).")
+def padding_sees_itself(ids, pad_id=0):
+    return padding_mask(ids, pad_id) & causal_mask(ids.shape[1], ids.device) | torch.eye(ids.shape[1], dtype=torch.bool, device=ids.device)
+
+@wrong("first-key-open", says="the first key of every sentence is shown in your mask, also where it is padding. All padding is hidden: what a query that sees nothing gets is the softmax's concern (exercise 4).")
+def first_key_open(ids, pad_id=0):
+    return padding_mask(ids, pad_id) & causal_mask(ids.shape[1], ids.device) | (torch.arange(ids.shape[1], device=ids.device) == 0)
+
 @wrong("unpadded-batch-lost", says="where no sentence is padded, your mask has one sentence only. It keeps its batch axis, (batch, 1, seq, seq), whatever the sentences hold.")
 def unpadded(ids, pad_id=0):
     future = torch.ones(ids.shape[1], ids.shape[1], device=ids.device).tril().bool()[None, None]
@@ -704,6 +718,12 @@ def other_levels(rng, seq_k):
     """three calls of one shape, with scores near 0, then near 1000, then near −1500; {seq_k} keys"""
     return [dict(scores=floats(rng, 1, 3, 2, seq_k) + level, mask=some_hidden(rng, 1, 1, 2, seq_k)) for level in (0.0, 1000.0, -1500.0)]
 
+@cases(dict(seq_k=5), low=4)
+def far_below(rng, seq_k):
+    """one key of {seq_k} may be seen, with a score of −20,000; the hidden ones lie around 0"""
+    seen = torch.from_numpy(rng.permuted(np.tile(np.arange(seq_k) == 0, (1, 2, 3, 1)), axis=-1))
+    return dict(scores=torch.where(seen, -20_000.0, floats(rng, 1, 2, 3, seq_k)), mask=seen)
+
 INF = float("inf")
 
 def weigh(fill=None, clean="hidden", invert=False, dim=-1):
@@ -771,6 +791,10 @@ for number in (100, 1000, 10_000):
     wrong(f"fill-minus-{number}+added", says=TAKEN)(plainly(lambda s, m, c=number: torch.softmax(s - c * (~m).to(s.dtype), -1)))
 for number in (10, 20, 100, 1000):
     wrong(f"fill-minus-{number}+zero-row", says="where the visible scores are low (near −1500), the whole row is 0, although the mask leaves it keys. Is the score that you give hidden keys low enough, is the largest score taken off before the exponential, and is it the mask that tells which rows are empty?")(weigh(-float(number)))
+wrong("fill-minus-10000", says="hidden keys still get weight: you give them a score that is not far enough below all the others. Scores may lie far below 0, and a hidden key must stay below them.")(weigh(-1e4, "no"))
+wrong("fill-minus-10000+zero-row", says="where scores are low, whole rows are 0, although the mask leaves them keys. Is the score that you give hidden keys low enough, and is it the mask that tells which rows are empty?")(weigh(-1e4))
+wrong("softmax-before-too", says="your scores go through a softmax before hidden keys are replaced, and the rest goes through another one: so hidden scores count in the first, and the second evens the weights out. One softmax is all, after the mask.")(
+    plainly(lambda s, m: weigh()(torch.softmax(s, -1), m)))
 wrong("fill-zero", says=ZERO)(weigh(0.0, "no"))
 wrong("fill-zero+hidden", says=LATE.replace("the hidden scores still stand in the denominator", "before it, their score is 0, and exp(0) = 1 still stands in the denominator"))(weigh(0.0))
 POSITIVE = "hidden keys get all the weight: their score is a huge positive number. It must be a huge negative one."
@@ -1011,6 +1035,13 @@ def hidden_scores_far_above(rng, seq_k):
     query[..., 0], key[..., 0] = torch.tensor([0.25, 1.0, 8.0]), torch.where(mask[:, :, 0], -100.0, 2500.0)
     return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 3), mask=mask)
 
+@cases(dict(seq_k=5), low=3, high=7)
+def far_below(rng, seq_k):
+    """one key of {seq_k} may be seen, with a score of −20,000; the hidden ones lie around 0 (d_k = 4)"""
+    query, key, seen = floats(rng, 1, 2, 3, 4) / 2, floats(rng, 1, 2, seq_k, 4) / 2, torch.from_numpy(rng.permutation(seq_k) == 0)
+    query[..., 0], key[..., 0] = 8.0, torch.where(seen, -5000.0, 0.0)
+    return dict(query=query, key=key, value=floats(rng, 1, 2, seq_k, 3), mask=seen[None, None, None])
+
 @cases(dict(num_heads=4, seq_q=5), hidden=[dict(num_heads=2, seq_q=6)])
 def in_float16(rng, num_heads, seq_q):
     """float16, where all keys are alike and the masks leave 1, 2, 4 or none of them: every weight is 1, ½, ¼ or 0"""
@@ -1144,10 +1175,10 @@ weighings = {
     "half": (lambda s, m: weigh()(s.half(), m).to(s.dtype), "your numbers are a little off everywhere, as numbers of 16 bits are. Keep the type of the inputs."),
     "no-gradient": (lambda s, m: weigh()(s.detach(), m), "no gradient flows through your weights: they are cut off from query and key (`detach`, `no_grad`, `.data`)."),
 }
-for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100):
+for number in (1, 2, 5, 9, 10, 15, 20, 30, 50, 99, 100, 1000, 10_000):
     says = "hidden keys still get weight: you give them a score that is not far enough below all the others. Scores may lie far below 0, and a hidden key must stay below them."
     weighings[f"fill-minus-{number}"] = (weigh(-float(number), "no"), says)
-    if number in (1, 10, 100):
+    if number in (1, 10, 100, 1000, 10_000):
         weighings[f"fill-minus-{number}+zero-row"] = (weigh(-float(number)), "where scores are low, whole rows are 0, although the mask leaves them keys. Is the score that you give hidden keys low enough, and is it the mask that tells which rows are empty?")
 mixings = {
     "keys-not-values": (lambda w, v: w @ v.roll(1, -2), "your weights meet the wrong values: key j's weight must multiply value j."),
@@ -1214,6 +1245,11 @@ def only_weights(query, key, value, mask):
 def late_output(query, key, value, mask):
     scores = scaled(query, key, value)
     return (torch.softmax(scores, -1) * mask) @ value, weigh()(scores, mask)
+
+@wrong("even-row-in-output", says="where a query may see nothing, the weights that you return are 0, but your output was made before, with weights that were not: it is a mean of hidden values. Clear the weights before they meet the values.")
+def even_row_in_output(query, key, value, mask):
+    weights = weigh(None, "no")(scaled(query, key, value), mask)
+    return weights @ value, weights * mask
 
 @wrong("even-row-returned", says="your output is right. In the weights that you return, a row that hides every key has equal weights; they should be 0 as well.")
 def even_row_returned(query, key, value, mask):

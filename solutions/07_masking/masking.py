@@ -251,7 +251,7 @@ table(rows, ["key", "score s", "e^s", "weight, no mask", "m", "weight, masked"])
 #
 # | argument | shape | meaning |
 # |---|---|---|
-# | `scores` | `(batch, num_heads, seq_q, seq_k)` | any size: some rows here lie near 1000, some near −1500, and a hidden score may lie thousands above the visible ones |
+# | `scores` | `(batch, num_heads, seq_q, seq_k)` | any size: some rows here lie near 1000, some near −1500 or −20,000, and a hidden score may lie thousands above the visible ones |
 # | `mask` | broadcasts to the shape of `scores` | boolean, True = may be attended to |
 # | returns | like `scores` | each row sums to 1, or is all 0 |
 #
