@@ -102,6 +102,17 @@ def rare_with_room(rng):
     """min_count=2 and max_size=30, which is more than there is"""
     return dict(sequences=sentences(rng, 5, 7), max_size=30, min_count=2)
 
+@cases()
+def tied_at_the_limit(rng):
+    """max_size=6: three tokens, each seen once, and room for one of them"""
+    often, *once = (WORDS[i] for i in rng.permutation(len(WORDS))[:4])
+    return dict(sequences=[[once[0], often], [once[1], often, once[2]]], max_size=6)
+
+@cases()
+def figures(rng):
+    """tokens that are figures and marks"""
+    return dict(sequences=[["3", "0", "3", ","], [",", "a", "?"], ["0", "12", ","]])
+
 def flat(sequences):
     return [token for sequence in sequences for token in sequence]
 
@@ -210,6 +221,20 @@ for i, one in enumerate(frequent):
 def with_counts(sequences, max_size=None, min_count=1):
     counts = Counter(flat(sequences)).most_common()
     return dict([(name, i) for i, name in enumerate(SPECIALS)] + [(t, n) for t, n in counts if n >= min_count])
+
+@wrong("tie-falls-out", says="where several tokens are equally frequent and there is not room for all, your dict leaves out all of them. Those that appear first fill the room.")
+def tie_falls_out(sequences, max_size=None, min_count=1):
+    names, counts = list(SPECIALS), Counter(flat(sequences))
+    for count in sorted(set(counts.values()), reverse=True):
+        tied = [t for t in counts if counts[t] == count >= min_count]
+        if max_size is not None and len(names) + len(tied) > max_size:
+            break
+        names += tied
+    return {name: i for i, name in enumerate(names)}
+
+@wrong("figures-left-out", says="your dict leaves out tokens that are figures. They are tokens like the others.")
+def figures_left_out(sequences, max_size=None, min_count=1):
+    return vocabulary()([[t for t in sequence if not t.isdigit()] for sequence in sequences], max_size, min_count)
 
 @wrong("two-if-not-given", says="where `min_count` is not given, your dict leaves out what is seen once. It is 1 then: every token stays.")
 def default_of_two(sequences, max_size=None, min_count=2):
@@ -336,6 +361,11 @@ def large_ids(rng):
     """2 pairs, ids of up to six digits"""
     return dict(pairs=[([4, 70_000, 300, 2], [123_456, 5, 2]), ([40_001, 2], [256, 2])])
 
+@cases()
+def twins(rng):
+    """3 pairs, two of them alike"""
+    return dict(pairs=[([7, 5, 2], [9, 2]), ([6, 2], [8, 4, 11, 2]), ([7, 5, 2], [9, 2])])
+
 def pad_to(rows, length, pad, left=False):
     fill = [[pad] * max(0, length - len(row)) for row in rows]
     return [f + list(row)[: length] if left else list(row)[: length] + f for f, row in zip(fill, rows)]
@@ -350,10 +380,15 @@ lengths = {
     "source-for-both": (lambda s, t: (max(map(len, s)),) * 2, f"your targets are as long as the longest **source**. {OWN}"),
     "target-for-both": (lambda s, t: (max(map(len, t)),) * 2, f"your sources are as long as the longest **target**. {OWN}"),
     "first-pair": (lambda s, t: (len(s[0]), len(t[0])), f"your tensors are as long as the first pair, whatever comes after it. {OWN}"),
+    "first-two": (lambda s, t: (max(map(len, s[:2])), max(map(len, t[:2]))), f"your tensors are as long as the longest of the first two pairs. {OWN}"),
+    "of-eight": (lambda s, t: (-(-max(map(len, s)) // 8) * 8, -(-max(map(len, t)) // 8) * 8), f"your lengths are rounded up to a multiple of 8. {OWN}"),
+    "exchanged": (lambda s, t: (max(map(len, t)), max(map(len, s))), f"your sources are as long as the longest target, and your targets as the longest source. {OWN}"),
     "ten": (lambda s, t: (10, 10), f"your tensors always have 10 columns. {OWN}"),
 }
 rows = {
     "right": (lambda s, t: (s, t), ""),
+    "twins-dropped": (lambda s, t: tuple(map(list, zip(*dict.fromkeys((tuple(a), tuple(b)) for a, b in zip(s, t))))), "a pair that comes a second time is left out of your batch. Each pair has a row."),
+    "end-twice-where-padded": (lambda s, t: tuple([[*r, 2] if len(r) < max(map(len, side)) else r for r in side] for side in (s, t)), "a second `<eos>` stands in front of your padding. Each sequence has its own already."),
     "swapped": (lambda s, t: (t, s), "your two tensors have changed places: the source comes first."),
     "sorted": (lambda s, t: (sorted(s, key=len), sorted(t, key=len)), "your rows are sorted by length, each side by itself: sources and targets no longer belong together. Keep the order of the pairs."),
     "sorted-pairs": (lambda s, t: tuple(map(list, zip(*sorted(zip(s, t), key=lambda p: len(p[0]))))), "your pairs are sorted by length. Keep their order."),
@@ -558,6 +593,18 @@ def unpadded(rng, seq, vocab):
     """one sentence of {seq} tokens without padding"""
     return drawn_loss(rng, 1, seq, vocab + 3)
 
+@cases()
+def sure(rng):
+    """smoothing=0, and right tokens of which the model is so sure that their loss is 0"""
+    logits, targets = floats(rng, 2, 4, 6, scale=2.0), torch.tensor([[3, 5, 1, 2], [4, 2, 0, 0]])
+    logits[0, 0, 3] = logits[1, 0, 4] = 200.0
+    return differentiable(logits=logits, targets=targets, smoothing=0.0)
+
+@cases()
+def one_padded(rng):
+    """one sentence, 5 places, the last two of which are padding"""
+    return differentiable(logits=floats(rng, 1, 5, 7, scale=1.5), targets=torch.tensor([[4, 3, 2, 0, 0]]))
+
 def wanted(vocab, targets, pad, right, share, pad_share):
     table = torch.full((*targets.shape, vocab), share)
     table[..., pad] = pad_share
@@ -578,6 +625,8 @@ labels = {
     "right-among-them": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / (v - 1), e / (v - 1), 0.0), f"your ε is shared by all tokens but padding, so the right one gets a share back. {MASS}"),
     "right-gets-a-share-too": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / (v - 2), e / (v - 2), 0.0), f"your right token gets a share of ε on top of 1 − ε: the labels sum to more than 1. Do you add up over all words, and leave out padding alone? {MASS}"),
     "column-0-empty": (lambda v, t, p, e: wanted(v, t, 0, 1 - e, e / (v - 2), 0.0), "it is column 0 that gets no mass in your labels, whatever `pad_id` is. The column of padding is number `pad_id`."),
+    "begin-gets-nothing": (lambda v, t, p, e: wanted(v, t, p, 1 - e, e / (v - 2), 0.0).index_fill(-1, torch.tensor([1]), 0.0).scatter(-1, t[..., None], 1 - e), f"your labels give id 1 nothing, and sum to less than 1. {MASS}"),
+    "all-on-top": (lambda v, t, p, e: wanted(v, t, p, 1 - e + e / (v - 2), e / (v - 2), e / (v - 2)), f"your labels give a share of ε to all tokens, to padding and to the right one on top of 1 − ε: they sum to more than 1. {MASS}"),
     "not-divided": (lambda v, t, p, e: wanted(v, t, p, 1 - e, e, 0.0), f"your labels give ε to every other token, not a share of it. {MASS}"),
     "right-keeps-one": (lambda v, t, p, e: wanted(v, t, p, 1.0, e / (v - 2), 0.0), f"your right token keeps 1 although ε is given to others: the labels sum to 1 + ε. {MASS}"),
     "swapped": (lambda v, t, p, e: wanted(v, t, p, e, (1 - e) / (v - 2), 0.0), f"your ε and 1 − ε have changed places. {MASS}"),
@@ -595,6 +644,9 @@ means = {
     "over-batch": (lambda x, real: x[real].sum() / len(x), f"your loss is divided by the number of sentences. {MEAN}"),
     "over-length": (lambda x, real: x[real].sum() / x.shape[1], f"your loss is divided by the number of columns. {MEAN}"),
     "of-sentences": (lambda x, real: ((x * real).sum(1) / real.sum(1)).mean(), f"your loss is a mean of each sentence's mean, so tokens of short sentences count more. {MEAN}"),
+    "sum-of-sentences": (lambda x, real: ((x * real).sum(1) / real.sum(1).clamp(min=1)).sum(), f"your loss is a sum of each sentence's mean. {MEAN}"),
+    "nonzero": (lambda x, real: x[real].sum() / (x * real != 0).sum().clamp(min=1), f"your mean counts only places whose loss is not 0. A real token of which the model is quite sure has a loss of 0, and counts. {MEAN}"),
+    "one-sentence-all": (lambda x, real: x[real].sum() / (real.sum() if len(x) > 1 else real.numel()), f"where there is one sentence, your sum is divided by the number of all places, padding too. {MEAN}"),
     "each-sentence": (lambda x, real: (x * real).sum(1) / real.sum(1), f"your loss is one number for each sentence. It is one number. {MEAN}"),
     "each-token": (lambda x, real: x * real, f"your loss is one number for each token. It is one number. {MEAN}"),
     "each-real-token": (lambda x, real: x[real], f"your loss is one number for each real token. It is one number. {MEAN}"),
@@ -616,7 +668,7 @@ logs = {
     "over-batch": (lambda x: x.log_softmax(0), "your softmax runs over the batch. It runs over the words: the last axis."),
     "overflow": (lambda x: (x.exp() / x.exp().sum(-1, keepdim=True)).log(), "your softmax overflows: with logits in the hundreds, `exp` leaves the range of floats. `log_softmax` subtracts the maximum first."),
     "log-of-softmax": (lambda x: x.softmax(-1).log(), "your loss takes the logarithm of a softmax that has become 0 in float32, and log 0 is −∞. `log_softmax` does both at once, without that loss."),
-    "with-epsilon": (lambda x: (x.softmax(-1) + 1e-9).log(), "your logarithm has a small number added inside. Where a probability is that small, the loss is no longer right: take `log_softmax` of the logits."),
+    "with-epsilon": (lambda x: (x.softmax(-1) + 1e-9).log(), "your probabilities are kept from 0 before the logarithm: something small is added, or they are cut off below. Where one is that small, the loss is no longer right: take `log_softmax` of the logits."),
     "clamped": (lambda x: x.softmax(-1).clamp(min=1e-7).log(), "your probabilities are kept above a small number before the logarithm. Where one is smaller, the loss is no longer right: take `log_softmax` of the logits."),
     "base-two": (lambda x: x.log_softmax(-1) / math.log(2), "your logarithm is to base 2. The loss takes the natural one."),
     "base-ten": (lambda x: x.log_softmax(-1) / math.log(10), "your logarithm is to base 10. The loss takes the natural one."),
@@ -697,6 +749,11 @@ def shifted_right(logits, targets, pad_id=0, smoothing=0.1):
 def masked_logits(logits, targets, pad_id=0, smoothing=0.1):
     hidden = torch.arange(logits.shape[-1]) == pad_id
     return loss_maker()(logits.masked_fill(hidden, -1e9), targets, pad_id, smoothing)
+
+for number, token in ((2, "<eos>"), (3, "<unk>")):
+    @wrong(f"id-{number}-not-counted", says=f"places whose right id is {number} (`{token}`) do not count in your loss. All do but padding.")
+    def not_counted(logits, targets, pad_id=0, smoothing=0.1, number=number):
+        return loss_maker()(logits, targets.masked_fill(targets == number, pad_id), pad_id, smoothing)
 
 @wrong("in-place", says="your function changes its argument `logits` in place. Work on a new tensor.")
 def in_place(logits, targets, pad_id=0, smoothing=0.1):
@@ -802,6 +859,10 @@ edits = {
     "turns-at-4000": (ALL, "d_model**-0.5 * (rising if step < 4000 else falling)", "your rate turns from rising to falling at step 4,000, whatever `warmup_steps` is. The smaller line counts, at every step."),
     "rises-with-the-root": (RISE, "step**0.5 / warmup_steps", "your rising line grows with the root of the step. It is a straight line."),
     "falls-from-the-peak-anew-plus-one": (FALL, "(warmup_steps * max(step - warmup_steps + 1, 1)) ** -0.5", "after the warm-up your rate falls as if the steps were counted anew there. The falling line is 1/√step, with the step counted from the first one."),
+    "rises-one-step-longer": (ALL, "d_model**-0.5 * (rising if step <= warmup_steps + 1 else falling)", f"your rate still rises in the step after the warm-up. {MEET}"),
+    "first-step-zero": (ALL, "d_model**-0.5 * min(rising, falling) * (step > 1)", "your first step has the rate 0, so it is lost. By the formula it has the rising line's, as the others have."),
+    "falls-with-the-fourth-root": (FALL, "step**-0.25", "your falling line falls with the fourth root of the step. It is 1/√step."),
+    "blended": (ALL, "d_model**-0.5 / (1 / rising + 1 / falling)", "your rate blends the two lines. The smaller one alone counts."),
     "whole-root": (ALL, "min(rising, falling) / math.isqrt(d_model)", "your root of d_model is cut to a whole number. It is the root itself."),
     "rounded-to-six": (ALL, "round(d_model**-0.5 * min(rising, falling), 6)", "your rate is rounded, and the first ones are tiny. Round only what you print."),
     "sum": (ALL, "d_model**-0.5 * (rising + falling)", "your rate adds the two lines. The smaller one counts."),
@@ -1078,6 +1139,8 @@ edits = {
     "backward-of-ten-times": ([(BACKWARD, "    (10 * loss).backward()\n")], "your gradients are those of a loss multiplied by 10, so that nearly all of them are clipped. They are those of the loss itself."),
     "backward-of-the-sum": ([(BACKWARD, "    (loss * (target != 0).sum()).backward()\n")], "your gradients are those of a sum over the tokens, so that nearly all of them are clipped. They are those of the mean, as `label_smoothed_loss` gives it."),
     "backward-times-batch": ([(BACKWARD, "    (loss * len(target)).backward()\n")], "your gradients are those of a loss multiplied by the number of sentences. They are those of the mean, as `label_smoothed_loss` gives it."),
+    "backward-over-batch": ([(BACKWARD, "    (loss / len(target)).backward()\n")], "your gradients are those of a loss divided by the number of sentences. They are those of the mean, as `label_smoothed_loss` gives it."),
+    "padding-is-one": ([(LOSS, "label_smoothed_loss(logits, target, 1)")], f"your loss takes id 1 for padding. {SMOOTHED}"),
     "backward-twice": ([(BACKWARD, "    loss.backward(retain_graph=True)\n    loss.backward()\n")], "your gradients are computed twice and added up."),
     "upwards": ([(BACKWARD, "    (-loss).backward()\n")], "your step goes uphill: the sign of the loss is turned before `backward()`."),
     "own-optimizer": ([(STEP, "    torch.optim.Adam(model.parameters(), lr=1e-3).step()\n")], "your step makes an optimizer of its own in place of the one that it is given."),
@@ -1350,6 +1413,10 @@ edits = {
     "rate-attribute": ([(RATE, "optimizer.lr = schedule(step)")], UNCHANGED),
     "rate-in-defaults": ([(RATE, 'optimizer.defaults["lr"] = schedule(step)')], UNCHANGED),
     "schedule-needed": ([("        if schedule is not None:\n", "        if True:\n")], "your training calls `schedule` when it is None."),
+    "rate-of-the-step-before": ([(RATE, 'group["lr"] = schedule(max(1, step - 1))')], "from the second step on, your rate is the one of the step before."),
+    "first-loss-lost": ([(BACK, "return losses[1:]")], "the loss of the first step is missing in your list."),
+    "losses-added-up": ([(APPEND, "losses.append(loss + sum(losses[-1:]))")], "your losses are added up from step to step. Each is the loss of its own step."),
+    "with-the-model": ([(BACK, "return losses, model")], "your function returns two things. Return the list of losses alone."),
     "watch-needed": ([("        if watch is not None:\n", "        if True:\n")], "your training calls `watch` when it is None."),
     "watch-ignored": ([(WATCH, "pass")], "your training never calls `watch`."),
     "watch-swapped": ([(WATCH, "watch(loss, step)")], "your watcher is told the loss first and the step second: `watch(step, loss)`."),
