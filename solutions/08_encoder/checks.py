@@ -135,6 +135,8 @@ def over(dim):
 wrong("over-tokens", *over(-2), says="you normalise over the tokens of a sentence: each token's result depends on the other tokens. Normalise over the features, the last axis.")
 wrong("over-axis-1", *over(1), says="you normalise over axis 1, which is the tokens' axis in a batch of sentences. Normalise over the features: the last axis, counted from the end.")
 wrong("over-batch", *over(0), says="you normalise over the batch, as a batch norm does: a token's result depends on the other sentences. Normalise over the features, the last axis.")
+wrong("divided-by-axis-1", ("x.mean(dim=-1, keepdim=True)", "x.sum(dim=-1, keepdim=True) / x.shape[min(1, x.dim() - 1)]"), ("x.var(dim=-1, keepdim=True, unbiased=False)", "(x - mean).square().sum(dim=-1, keepdim=True) / x.shape[min(1, x.dim() - 1)]"),
+      says="your sums over the features are divided by the length of axis 1, which is the number of tokens where there is a batch. Divide by the number of features, the length of the last axis.")
 wrong("over-axis-2", *over(2), says="your axis is counted from the front (2), which is right for three axes only. Count from the end: the features stand on the last axis.")
 wrong("over-sentence", *over("(-2, -1)"), says="you normalise over a whole sentence, tokens and features together. Each token's vector is normalised by itself.")
 wrong("over-all-but-features", (MEAN, "x.mean(dim=tuple(range(x.ndim - 1)), keepdim=True)"), (VAR, "x.var(dim=tuple(range(x.ndim - 1)), keepdim=True, unbiased=False)"),
@@ -439,6 +441,30 @@ def numbers_that_come_out(x: Tensor) -> Any:
 
     return Driver(lambda module: min(len(module(x).detach().mul(1000).round().unique()), 11))
 
+
+def draws_at_random(x: Tensor) -> Any:
+    """`x` through a module: how many numbers are drawn at random. Each dropout draws one for each of those that it reads."""
+    from torch import Tag
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from autograder.formats.fixtures import Driver
+
+    class Counting(TorchDispatchMode):
+        found = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if Tag.nondeterministic_seeded in func.tags and "attention" not in func.__name__:
+                self.found += (result[0] if isinstance(result, tuple) else result).numel()
+            return result
+
+    def drive(module: nn.Module) -> int | None:
+        with Counting() as counting:
+            output = module(x)
+        return None if output is None else counting.found
+
+    return Driver(drive)
+
 # %% exercise="EncoderBlock" part="variants"
 without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def call(rng, batch, seq, num_heads, d_head, d_ff, mask=None, gradients=False, training=False, **more):
@@ -497,6 +523,20 @@ def where_dropout_stands(rng):
     state = {"self_attention.v_proj.weight": nothing, "self_attention.v_proj.bias": nothing[0], "self_attention.out_proj.bias": nothing[0] + 0.25}
     state |= {"feed_forward.linear1.weight": nothing, "feed_forward.linear1.bias": nothing[0] + 1, "feed_forward.linear2.weight": nothing + 0.25, "feed_forward.linear2.bias": nothing[0]}
     return module(init=dict(d_model=4, num_heads=2, d_ff=4, dropout=0.5, norm_first=True), given=dict(x=x), state=state, training=True, gradients=False)
+
+def counted(rng, **more):
+    x = fixture("draws_at_random", x=floats(rng, 2, 3, 4))
+    return module(init=dict(d_model=4, num_heads=2, d_ff=5, dropout=0.5) | more, given=dict(x=x), rng=rng, training=True, gradients=False)
+
+@cases()
+def dropouts(rng):
+    """post-norm in training mode, dropout=0.5, an `x` of 24 numbers: for how many numbers it is drawn at random whether they are dropped"""
+    return counted(rng)
+
+@cases()
+def dropouts_pre_norm(rng):
+    """pre-norm in training mode, dropout=0.5, an `x` of 24 numbers: for how many numbers it is drawn at random whether they are dropped"""
+    return counted(rng, norm_first=True)
 
 class Parts(nn.Module):
     def __init__(self, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
@@ -659,6 +699,10 @@ INSIDE = "your dropout also stands inside the feed-forward layer (PyTorch's own 
 both("dropout-inside", then(post1, lambda s, x, m: s.norm2(x + dropped_inside(s, x))), then(pre1, lambda s, x, m: x + dropped_inside(s, s.norm2(x))),
      "your dropout stands inside the feed-forward layer, and its output has none. It goes on each sub-layer's output, before the sum.", one_sided=False)
 both("dropout-inside-too", then(post1, lambda s, x, m: s.norm2(x + s.drop(dropped_inside(s, x)))), then(pre1, lambda s, x, m: x + s.drop(dropped_inside(s, s.norm2(x)))), INSIDE, one_sided=False)
+ONCE_MORE = "your block drops {} too often in training mode: besides each sub-layer's output something is dropped that is as large, such as what a sub-layer reads, or an output that had been dropped already. Dropout goes on what each of them puts out, once, and nowhere else."
+both("dropout-on-what-attention-reads", then(lambda s, x, m: s.norm1(x + s.a(s.drop(x), m)), post2), then(lambda s, x, m: x + s.a(s.drop(s.norm1(x)), m), pre2), ONCE_MORE.format("once"))
+both("dropout-on-what-both-read", then(lambda s, x, m: s.norm1(x + s.a(s.drop(x), m)), lambda s, x, m: s.norm2(x + s.f(s.drop(x)))), then(lambda s, x, m: x + s.a(s.drop(s.norm1(x)), m), lambda s, x, m: x + s.f(s.drop(s.norm2(x)))), ONCE_MORE.format("twice"))
+both("dropout-on-a-norm-too", then(lambda s, x, m: s.drop(s.norm1(x + s.a(x, m))), post2), None, "your dropout also stands behind the first norm, on what the second half starts from. It goes on what each sub-layer puts out, and nowhere else.")
 both("dropout-on-the-blocks-input", lambda s, x, m: post(s, s.drop(x), m), lambda s, x, m: pre(s, s.drop(x), m), "your dropout also stands on the block's input `x`. It goes on what each sub-layer puts out, and nowhere else.", one_sided=False)
 both("dropout-at-the-end", lambda s, x, m: s.drop(post(s, x, m)), lambda s, x, m: s.drop(pre(s, x, m)), "your dropout also stands on the block's output. It goes on what each sub-layer puts out, before the sum, and nowhere else.", one_sided=False)
 # what is returned, what is changed
@@ -741,11 +785,15 @@ class OwnNormOperator(Parts):
 @truth
 class PyTorchsOwn(Parts):
     """nn.TransformerEncoderLayer with the weights copied."""
+    def __init__(self, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
+        super().__init__(d_model, num_heads, d_ff, dropout, norm_first)
+        own = nn.TransformerEncoderLayer(d_model, num_heads, d_ff, dropout, batch_first=True, norm_first=norm_first)
+        own.dropout.p = own.self_attn.dropout = 0.0  # inside the feed-forward layer and on the weights, where ours has none
+        self.own = [own]  # in a list: no part of this module
+
     def forward(self, x, mask=None):
-        heads = self.self_attention.num_heads
-        own = nn.TransformerEncoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.rate, batch_first=True, norm_first=self.norm_first).train(self.training)
+        heads, own = self.self_attention.num_heads, self.own[0].train(self.training)
         own.load_state_dict(torch_weights(self))
-        own.dropout.p = 0.0  # inside the feed-forward layer, where ours has none
         if mask is None:
             return own(x)
         return own(x, src_mask=~mask.expand(x.shape[0], heads, x.shape[1], x.shape[1]).flatten(0, 1))
@@ -891,6 +939,8 @@ wrong("norm-first-thing", says="your final norm stands before the first block; i
 wrong("norm-on-both-ends", says="a norm stands before the first block as well; the only one outside the blocks follows the last.")(stacked(lambda s, x, mask=None: s.end(run(s.blocks, s.end(x), mask))))
 wrong("norm-after-each", says="the final norm is applied after every block; it comes once, after the last.")(stacked(lambda s, x, mask=None: run([lambda y, m, b=b: s.end(b(y, m)) for b in s.blocks], x, mask)))
 wrong("norm-before-each", says="the final norm is applied before every block; it comes once, after the last.")(stacked(lambda s, x, mask=None: run([lambda y, m, b=b: b(s.end(y), m) for b in s.blocks], x, mask)))
+wrong("norm-of-the-last-block", says="in pre-norm your final norm is the last block's `norm2`, whose gain and bias are learned for that block; the final norm is `self.norm`.")(
+    stacked(lambda s, x, mask=None: run(s.blocks, x, mask) if s.norm is None else s.blocks[-1].norm2(run(s.blocks, x, mask))))
 wrong("final-norm-twice", says="the final norm is applied twice; once is enough.")(stacked(lambda s, x, mask=None: s.end(s.end(run(s.blocks, x, mask)))))
 wrong("plain-final-norm", says="your final norm has no gain and no bias; use the layer `self.norm`.")(stacked(lambda s, x, mask=None: run(s.blocks, x, mask) if s.norm is None else plain_norm(run(s.blocks, x, mask))))
 wrong("mask-not-passed", says="the mask is not handed on to the blocks: hidden tokens are seen.")(chained(lambda i, block, x, mask, first, s: block(x)))
