@@ -11,7 +11,7 @@ def pairwise_dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 # %% exercise="pairwise_dot" part="variants"
 without("far apart", "far apart, the other way round", because="products of thousands nearly cancel now and then, and leave single precision no digit")
 
-@cases(dict(n=2, m=4, d=3), dict(n=5, m=3, d=7))
+@cases(dict(n=2, m=4, d=3), dict(n=5, m=3, d=13))
 def drawn(rng, n, m, d):
     """{n} rows against {m} rows, each of {d} numbers"""
     return dict(a=rng.normal(size=(n, d)), b=rng.normal(size=(m, d)))
@@ -378,6 +378,8 @@ wrong("row-summed-in-each-column", (OUT, "column[:, None] + np.full(len(row), ro
 wrong("column-over-again", (OUT, "column[:, None] + np.resize(column, len(row))"), says="your table adds `column` to itself: along the rows stand its numbers, over again where they run out. Along the rows stand those of `row`.")
 wrong("row-over-again", (OUT, "np.resize(row, len(column))[:, None] + row"), says="your table adds `row` to itself: down the columns stand its numbers, over again where they run out. Down the columns stand those of `column`.")
 wrong("sorted", (OUT, "np.sort(column)[:, None] + np.sort(row)"), says="both arrays are sorted before they are added. Row i belongs to `column[i]` as it comes, and column j to `row[j]`.")
+wrong("row-sorted", (OUT, "column[:, None] + np.sort(row)"), says="`row` is sorted before it is added. (`np.unique` sorts, too.) Column j belongs to `row[j]` as it comes.")
+wrong("column-sorted", (OUT, "np.sort(column)[:, None] + row"), says="`column` is sorted before it is added. (`np.unique` sorts, too.) Row i belongs to `column[i]` as it comes.")
 wrong("inner-loop-too-short", (OUT, "(column[:, None] + row) * (np.arange(len(row)) < len(column))"), says="only as many columns of your table are filled as `column` has numbers: it counts in place of `row`.")
 
 @right
@@ -459,7 +461,7 @@ def as_many_as_long(rng, a, g):
     """shape ({a}, {g}·{g}), {g} groups of {g} numbers"""
     return dict(x=rng.normal(size=(a, g * g)), num_groups=g)
 
-@cases(dict(a=4, k=6), low=3)
+@cases(dict(a=4, k=12), hidden=[dict(a=3, k=14)])
 def one_group(rng, a, k):
     """large numbers, shape ({a}, {k}): a single group, and {k} groups of one number"""
     x = 1e5 * rng.normal(size=(a, k))
@@ -499,11 +501,11 @@ wrong("heads-view", (f"*leading, width = x.shape\n    return {OUT}", f"batch, se
 wrong("one-vector-only", (OUT, f"x.reshape(num_groups, {K})"), says="your code fits one vector only. There may be leading axes, and they stay as they are.")
 wrong("column-order", (OUT, f'x.reshape(*leading, num_groups, {K}, order="F")'), says="the numbers are dealt out to the groups in turn, like cards (a reshape with order \"F\" does that too). Neighbours belong together: the first k numbers are group 0.")
 wrong("transposed-first", (OUT, f"x.T.reshape(*leading, num_groups, {K})"), says="your array is transposed before it is reshaped, so numbers of different rows are mixed. Reshape it as it is.")
-wrong("two-groups", (OUT, "x.reshape(*leading, 2, width // 2)"), says="your code always makes two groups. It should make `num_groups`.")
-wrong("three-groups", (OUT, "x.reshape(*leading, 3, width // 3)"), says="your code always makes three groups. It should make `num_groups`.")
-wrong("groups-of-three", (OUT, "x.reshape(*leading, -1, 3)"), says="your code always makes groups of three numbers. Their size follows from `num_groups`.")
-wrong("groups-of-two", (OUT, "x.reshape(*leading, -1, 2)"), says="your code always makes groups of two numbers. Their size follows from `num_groups`.")
-wrong("groups-of-four", (OUT, "x.reshape(*leading, -1, 4)"), says="your code always makes groups of four numbers. Their size follows from `num_groups`.")
+wrong("two-groups", (OUT, "x.reshape(*leading, 2, width // 2)"), says="your code makes two groups. It should make `num_groups`.")
+wrong("three-groups", (OUT, "x.reshape(*leading, 3, width // 3)"), says="your code makes three groups. It should make `num_groups`.")
+wrong("groups-of-three", (OUT, "x.reshape(*leading, -1, 3)"), says="your code makes groups of three numbers. Their size follows from `num_groups`.")
+wrong("groups-of-two", (OUT, "x.reshape(*leading, -1, 2)"), says="your code makes groups of two numbers. Their size follows from `num_groups`.")
+wrong("groups-of-four", (OUT, "x.reshape(*leading, -1, 4)"), says="your code makes groups of four numbers. Their size follows from `num_groups`.")
 wrong("float-size", (OUT, "x.reshape(*leading, num_groups, width / num_groups)"), says="a shape holds whole numbers, but `/` gives a float. Divide with `//`.")
 wrong("not-divided", (OUT, "x.reshape(*leading, num_groups, width)"), says="the last axis of your new shape is as long as before, so the numbers do not suffice. It is shared out among the groups.")
 wrong("leading-axis-doubled", (OUT, f"x.reshape(*x.shape, num_groups, {K})"), says="your new shape keeps the old last axis and adds two more, so the numbers do not suffice. The two take its place.")
@@ -545,9 +547,9 @@ def overlapping(x, num_groups):
     k = x.shape[-1] // num_groups
     return np.stack([x[..., i : i + k] for i in range(num_groups)], axis=-2)
 
-wrong("four-groups", (OUT, "x.reshape(*leading, 4, -1)"), says="your code always makes four groups. It should make `num_groups`.")
-wrong("two-groups-by-minus-one", (OUT, "x.reshape(*leading, 2, -1)"), says="your code always makes two groups. It should make `num_groups`.")
-wrong("three-groups-by-minus-one", (OUT, "x.reshape(*leading, 3, -1)"), says="your code always makes three groups. It should make `num_groups`.")
+wrong("four-groups", (OUT, "x.reshape(*leading, 4, -1)"), says="your code makes four groups. It should make `num_groups`.")
+wrong("two-groups-by-minus-one", (OUT, "x.reshape(*leading, 2, -1)"), says="your code makes two groups. It should make `num_groups`.")
+wrong("three-groups-by-minus-one", (OUT, "x.reshape(*leading, 3, -1)"), says="your code makes three groups. It should make `num_groups`.")
 wrong("split-along-the-first-axis-and-joined", (OUT, "np.array(np.split(x, num_groups, axis=0))"), says="your code splits the first axis. (`np.split` does, unless it is told otherwise.) It is the last axis that is to be split.")
 wrong("groups-swapped-to-the-front", (OUT, f"{OUT}.swapaxes(0, -2)"), says="your groups have changed places with the first axis. They belong on the last axis but one, behind all leading axes.")
 wrong("all-axes-reversed", (OUT, f"{OUT}.T"), says="all axes of your output stand in reverse order. Return (..., g, k).")

@@ -135,6 +135,10 @@ wrong("row", (OUT, f"{OUT}[None]"), says="your new state has shape (1, d_hidden)
 wrong("column", (OUT, f"{OUT}[:, None]"), says="your new state has shape (d_hidden, 1), a matrix with one column. Return a vector of shape (d_hidden,).")
 wrong("token-matrix-reshaped", (X, "W_x.reshape(len(h), len(x)) @ x"), says="`reshape` gives `W_x` the shape (d_hidden, d_in), but its columns are cut to pieces. Here the vector stands on the left, and `W_x` stays as it is.")
 wrong("sum-divided-by-root-of-the-width", (OUT, "np.tanh((x @ W_x + h @ W_h + b) / np.sqrt(len(h)))"), says="the sum is divided by √d_hidden before tanh. (Attention will be scaled in that way, in unit 02.) Here nothing is scaled.")
+wrong("state-without-its-sign", (H, "np.abs(h) @ W_h"), says="the old state has lost its signs. Its numbers may be negative.")
+wrong("sum-normalised", (OUT, "np.tanh((lambda z: (z - z.mean()) / np.sqrt(z.var() + 1e-5))(x @ W_x + h @ W_h + b))"), says="the sum is brought to mean 0 and variance 1 before tanh. That is a layer norm, which comes in unit 08.")
+wrong("gated-by-its-sigmoid", (OUT, "(lambda z: np.tanh(z) / (1 + np.exp(-np.clip(z, -500, 500))))(x @ W_x + h @ W_h + b)"), says="tanh is multiplied by a sigmoid of the same sum. A plain recurrent network has no gate.")
+wrong("every-number-with-every-number", (SUM, "x @ W_x + h @ W_h + b + np.outer(x, h).sum()"), says="products of the token's numbers with the state's are added. Token and state meet their matrices only.")
 
 @wrong("new-numbers-enter", says="your state is overwritten number by number, and the numbers that are new already enter those behind them. All numbers of h' are made from the old state.")
 def new_numbers_enter(x, h, W_x, W_h, b):
@@ -259,6 +263,13 @@ def square(rng, seq, d, width):
     """{seq} tokens, a kernel of width {width}, {d} numbers in and {d} out"""
     return dict(x=rng.normal(size=(seq, d)), kernel=rng.normal(size=(width, d, d)))
 
+@cases(dict(seq=7, width=3, d_in=2, d_out=4), low=3)
+def zeros_between(rng, seq, width, d_in, d_out):
+    """a token of zeros among {seq} tokens of {d_in} numbers, a kernel of width {width}, {d_out} numbers out"""
+    given = dict(x=rng.normal(size=(seq, d_in)), kernel=rng.normal(size=(width, d_in, d_out)))
+    given["x"][1] = 0
+    return given
+
 @cases(dict(seq=5, d_in=3, d_out=2), low=2)
 def width_one(rng, seq, d_in, d_out):
     """a kernel of width 1: {seq} tokens of {d_in} numbers, {d_out} out"""
@@ -314,8 +325,8 @@ wrong("first-place-left-out", (LOOP, "for w in range(1, width)"), says="the firs
 wrong("first-place-only", (LOOP, "for w in range(1)"), says="only the first matrix of the kernel is used.")
 wrong("width-two-only", (LOOP, "for w in range(min(width, 2))"), says="only the first two matrices of the kernel are used. A kernel may have any width.")
 wrong("width-three-only", (LOOP, "for w in range(min(width, 3))"), says="only the first three matrices of the kernel are used. A kernel may have any width.")
-wrong("width-three", (LOOP, "for w in range(3)"), says="your code always uses three places. A kernel may have any width, `kernel.shape[0]`.")
-wrong("two-zeros", (PAD, "np.concatenate([np.zeros((2, x.shape[1])), x])"), says="two zero rows stand in front, whatever the kernel's width. There should be width − 1.")
+wrong("width-three", (LOOP, "for w in range(3)"), says="your code uses three places. A kernel may have any width, `kernel.shape[0]`.")
+wrong("two-zeros", (PAD, "np.concatenate([np.zeros((2, x.shape[1])), x])"), says="two zero rows stand in front. There should be width − 1.")
 wrong("same-matrix", (TAP, "@ kernel[0]"), says="every place of the window meets the first matrix. Each place has its own.")
 wrong("same-last-matrix", (TAP, "@ kernel[-1]"), says="every place of the window meets the last matrix. Each place has its own.")
 wrong("kernel-summed", (SLICE + " " + TAP, "x @ kernel[w]"), says="every place of the window takes the token itself; the tokens before it do not enter.")
@@ -378,8 +389,8 @@ def short_sequences(x, kernel):
 def mathematicians_wrap(x, kernel):
     return np.stack([sum(x[(t - w) % len(x)] @ kernel[w] for w in range(len(kernel))) for t in range(len(x))])
 
-wrong("width-always-three", ("width = len(kernel)", "width = 3"), says="your code always uses three places and two zero rows. A kernel may have any width, `kernel.shape[0]`.")
-wrong("width-always-two", ("width = len(kernel)", "width = 2"), says="your code always uses two places and one zero row. A kernel may have any width, `kernel.shape[0]`.")
+wrong("width-always-three", ("width = len(kernel)", "width = 3"), says="your code uses three places and two zero rows. A kernel may have any width, `kernel.shape[0]`.")
+wrong("width-always-two", ("width = len(kernel)", "width = 2"), says="your code uses two places and one zero row. A kernel may have any width, `kernel.shape[0]`.")
 wrong("all-axes-padded", (PAD, "np.pad(x, width - 1)"), says="zeros are added along the second axis (`np.pad` pads every axis unless it is told otherwise), so the tokens get longer. Pad in front of the first token only, along axis 0.")
 wrong("both-axes-padded", (PAD, "np.pad(x, (width - 1, 0))"), says="zeros are added along the second axis (`np.pad` pads every axis unless it is told otherwise), so the tokens get longer. Pad in front of the first token only, along axis 0.")
 wrong("features-padded", (PAD, "np.pad(x, ((0, 0), (width - 1, 0)))"), says="zeros are added along the second axis (`np.pad` pads every axis unless it is told otherwise), so the tokens get longer. Pad in front of the first token only, along axis 0.")
@@ -540,7 +551,7 @@ formulas = {
     "width-times-layers-plus-one": ("1 + num_layers * kernel_size", "you add a full width for each layer. The windows of two layers overlap: a layer adds fewer new tokens than its kernel is wide."),
     "width-times-layers-minus-one": ("num_layers * kernel_size - 1", "you count a full width for each layer, less one. Every layer's window overlaps by one with what is counted already, not only one of them."),
     "power": ("kernel_size ** num_layers", "you multiply the widths. Windows of neighbouring tokens overlap, so the field grows by the same number with each layer (it multiplies only where layers skip tokens)."),
-    "one-layer": ("kernel_size", "your number is that of one layer, whatever `num_layers` is."),
+    "one-layer": ("kernel_size", "your number is that of one layer. Is `num_layers` used?"),
     "width-plus-layers": ("kernel_size + num_layers", "you add widths and layers. Each layer adds the same number of tokens, and that number depends on the width."),
     "width-plus-layers-minus-one": ("kernel_size + num_layers - 1", "each layer after the first adds one token only in your formula. It adds as many as the first one adds to the token itself."),
     "width-three": ("1 + 2 * num_layers", "your formula holds for kernels of width 3 only; `kernel_size` is not used."),
@@ -550,15 +561,15 @@ formulas = {
     "one-layer-too-many": ("1 + (num_layers + 1) * (kernel_size - 1)", "you count one layer too many."),
     "one-layer-too-few": ("1 + (num_layers - 1) * (kernel_size - 1)", "you count one layer too few: even a single layer sees as many tokens as its kernel is wide."),
     "one-too-many": ("2 + num_layers * (kernel_size - 1)", "your number is one too large: one layer sees exactly as many tokens as its kernel is wide."),
-    "centred": ("1 + 2 * num_layers * (kernel_size // 2)", "you count half a width to both sides, as for centred windows of odd width. These windows end at the token; all of it lies to the left."),
+    "centred": ("1 + 2 * num_layers * (kernel_size // 2)", "where the width is even, your number is that of half a width to both sides: each layer adds as many tokens as its kernel is wide. It adds one fewer: the window ends at the token."),
     "both-sides": ("1 + 2 * num_layers * (kernel_size - 1)", "you count tokens on both sides. A causal window reaches to the left only."),
     "half-a-width": ("1 + num_layers * (kernel_size // 2)", "each layer adds half a width in your formula. A causal window lies all on one side."),
     "half": ("1 + num_layers * (kernel_size - 1) / 2", "each layer adds half of what it should. A causal window lies all on one side."),
     "kernel-plus-one": ("1 + num_layers * (kernel_size + 1)", "each layer adds more tokens than its kernel is wide in your formula. It adds one fewer."),
-    "always-one": ("1", "your number is always 1."),
+    "always-one": ("1", "your number is 1."),
     "power-plus-one": ("1 + (kernel_size - 1) ** num_layers", "you multiply where you should add: each layer adds `kernel_size` − 1 tokens, so the field grows by the same number with each layer."),
-    "width-and-two-a-layer": ("kernel_size + 2 * num_layers", "each layer adds two tokens in your formula, whatever the width. It adds `kernel_size` − 1, the first layer, too."),
-    "width-and-two-a-further-layer": ("kernel_size + 2 * (num_layers - 1)", "each layer after the first adds two tokens in your formula, whatever the width. It adds as many as the first one adds to the token itself."),
+    "width-and-two-a-layer": ("kernel_size + 2 * num_layers", "each layer adds two tokens in your formula. It adds `kernel_size` − 1, the first layer, too."),
+    "width-and-two-a-further-layer": ("kernel_size + 2 * (num_layers - 1)", "each layer after the first adds two tokens in your formula. It adds as many as the first one adds to the token itself."),
     "doubling": ("1 + (kernel_size - 1) * 2 ** (num_layers - 1)", "your field doubles with each layer. Where no layer skips tokens, every layer adds the same number."),
     "larger-of-both": ("max(num_layers, kernel_size)", "your number is the larger of the two. Every layer adds `kernel_size` − 1 tokens."),
     "layers-only": ("num_layers", "your number is the number of layers. Every layer adds `kernel_size` − 1 tokens."),
@@ -567,6 +578,8 @@ formulas = {
     "both-sides-without-the-token": ("2 * num_layers * (kernel_size - 1)", two_things("you count tokens on both sides, and a causal window reaches to the left only.", "the token itself is not counted.")),
     "every-layer": ("[1 + n * (kernel_size - 1) for n in range(1, num_layers + 1)]", "your function returns a list, with a number for each layer. Return the number for the whole stack alone."),
     "width-one-by-itself": ("(1 + num_layers * (kernel_size - 1)) * (kernel_size > 1)", "with kernels of width 1 your number is 0. The token itself is seen, and counted."),
+    "half-a-width-after-the-first": ("kernel_size + (num_layers - 1) * (kernel_size // 2)", "each layer after the first adds half a width in your formula. It adds as many as the first one adds to the token itself."),
+    "one-in-a-tuple": ("(1 + num_layers * (kernel_size - 1),)", "your function returns a tuple with one item. (Is there a comma behind the number?) Return the number alone."),
     "sum-to-layers": ("1 + (kernel_size - 1) * num_layers * (num_layers + 1) // 2", "each layer adds more than the one before it in your formula (1 + 2 + ...). Every layer adds the same number."),
 }
 for name, (text, sentence) in formulas.items():
@@ -694,9 +707,9 @@ rnn = {
     "rnn-both-ways": ("return 2 * distance", 'for "rnn" your number is twice the distance. The state is handed on once for each place.'),
 }
 cnn = {
-    "cnn-rounded-down": ("return distance // (kernel_size - 1)", 'for "cnn" you round down. A rest of the way needs one more layer: round up.'),
-    "cnn-not-less-than-one": ("return max(1, distance // (kernel_size - 1))", 'for "cnn" you round down (and take at least 1). A rest of the way needs one more layer: round up.'),
-    "cnn-one-more": ("return distance // (kernel_size - 1) + 1", 'for "cnn" your number is one too large where the layers\' reach fits the distance exactly: 1 is always added, or one place too many is counted. Only a rest of the way needs one more layer: round up.'),
+    "cnn-rounded-down": ("return distance // (kernel_size - 1)", 'for "cnn" your number is what rounding down gives. A rest of the way needs one more layer: round up.'),
+    "cnn-not-less-than-one": ("return max(1, distance // (kernel_size - 1))", 'for "cnn" your number is what rounding down gives (and at least 1). A rest of the way needs one more layer: round up.'),
+    "cnn-one-more": ("return distance // (kernel_size - 1) + 1", 'for "cnn" your number is one too large where the layers\' reach fits the distance exactly: is 1 added there too, or one place too many counted? Only a rest of the way needs one more layer: round up.'),
     "cnn-rounded": ("return round(distance / (kernel_size - 1))", 'for "cnn" you round to the nearest number. A rest of the way, however small, needs one more layer: round up.'),
     "cnn-not-rounded": ("return distance / (kernel_size - 1)", 'for "cnn" you do not round. Layers come in whole numbers: round up.'),
     "cnn-full-width": ("return -(-distance // kernel_size)", 'for "cnn" a layer reaches `kernel_size` places back in your formula. It reaches one fewer: the window holds the token itself, too.'),
@@ -711,10 +724,10 @@ cnn = {
     "cnn-logarithm-of-tokens": ("return max(1, int(np.ceil(np.log(distance + 1) / np.log(kernel_size) - 1e-9)))", 'for "cnn" you take a logarithm. That holds for layers that skip more and more tokens (dilated, as in the paper\'s table); in this stack none skips.'),
     "cnn-logarithm-of-two": ("return max(1, int(np.ceil(np.log2(distance))))", 'for "cnn" you take a logarithm of base 2. In this stack no layer skips tokens: each adds the same reach.'),
     "cnn-distance": ("return distance + 0", 'for "cnn" your number is the distance itself, as for "rnn". A layer carries a signal farther, up to `kernel_size` − 1 places.'),
-    "cnn-one": ("return 1 + 0", 'for "cnn" your number is always 1. One layer does not see farther than its kernel is wide.'),
+    "cnn-one": ("return 1 + 0", 'for "cnn" your number is 1. One layer does not see farther than its kernel is wide.'),
     "cnn-kernel": ("return kernel_size", 'for "cnn" your number is the kernel\'s width. Count the layers that are needed for the distance.'),
     "cnn-receptive-field": ("return 1 + distance * (kernel_size - 1)", 'for "cnn" your number is a receptive field. Here it is the other way round: how many layers for a given distance?'),
-    "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large: 1 is added after rounding up.'),
+    "cnn-one-too-many": ("return 1 - (-distance // (kernel_size - 1))", 'for "cnn" your number is one too large. Is 1 added after rounding up?'),
     "cnn-rounded-half-up": ("return int(distance / (kernel_size - 1) + 0.5)", 'for "cnn" you round to the nearest number. A rest of the way, however small, needs one more layer: round up.'),
     "cnn-one-place-less": ("return -(-(distance - 1) // (kernel_size - 1))", 'for "cnn" you take 1 from the distance before you round up. The distance counts the places between the two tokens already.'),
     "cnn-one-too-few": ("return -(-distance // (kernel_size - 1)) - 1", 'for "cnn" your number is one too small. Is 1 subtracted somewhere, or a layer left out of the count?'),
@@ -725,6 +738,8 @@ cnn = {
     "cnn-rounded-one-more": ("return round(distance / (kernel_size - 1)) + 1", 'for "cnn" you round to the nearest number and add 1. Round up, and add nothing.'),
     "cnn-plus-one-wide": ("return -(-distance // (kernel_size + 1))", 'for "cnn" a layer reaches farther than its kernel is wide in your formula. It reaches `kernel_size` − 1 places.'),
     "cnn-dilated": ("return next(n for n in range(1, 99) if (2**n - 1) * (kernel_size - 1) >= distance)", 'for "cnn" each layer reaches twice as far as the one before in your count (dilated). In this stack no layer skips tokens: each adds the same reach.'),
+    "cnn-at-least-two": ("return max(2, -(-distance // (kernel_size - 1)))", 'for "cnn" your number is never below 2. Where one layer reaches as far as the distance, one is enough.'),
+    "cnn-half-added": ("return round(distance / (kernel_size - 1) + 0.5)", 'for "cnn" you add a half and round. Where the reach fits the distance exactly, a half is left over, and `round` takes the even number beside it: now and then one layer too many.'),
 }
 att = {
     "attention-zero": ("return 0", 'for "self_attention" your number is 0. One step is needed, whatever the distance.'),

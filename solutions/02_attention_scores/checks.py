@@ -62,6 +62,11 @@ def last_but_two(rng, a, b, c):
     """an array of shape ({a}, {b}, {c}), along axis −3"""
     return cube(rng, a, b, c, -3)
 
+@cases(dict(a=2, b=4, c=3, d=5), hidden=[dict(a=3, b=2, c=5, d=4)])
+def four_axes(rng, a, b, c, d):
+    """an array of shape ({a}, {b}, {c}, {d}), along axis 1"""
+    return dict(x=2 * rng.normal(size=(a, b, c, d)), axis=1)
+
 @cases()
 def far_apart(rng):
     """scores more than 709 apart: [2000, 0, 0]"""
@@ -163,7 +168,7 @@ wrong("negative-scores", (SHIFTED, "shifted = np.min(x, axis=axis, keepdims=True
 wrong("absolute", (SHIFTED, "shifted = np.abs(x) - np.max(np.abs(x), axis=axis, keepdims=True)"),
       says="your softmax takes the scores without their sign; a negative score must get a small weight.")
 wrong("largest-only", (OUT, "(shifted == 0) * 1.0"), says="your output gives weight 1 to the largest score and 0 to the others. Softmax gives each a share.")
-wrong("uniform", (OUT, "np.ones_like(x) / x.shape[axis]"), says="your weights are all equal, whatever the scores are.")
+wrong("uniform", (OUT, "np.ones_like(x) / x.shape[axis]"), says="your weights are all equal, and the scores are not.")
 wrong("base-two", ("np.exp(shifted)", "np.exp2(shifted)"), says="your softmax uses powers of 2; softmax uses the exponential function, powers of e.")
 wrong("base-ten", ("np.exp(shifted)", "10.0 ** shifted"), says="your softmax uses powers of 10; softmax uses the exponential function, powers of e.")
 wrong("exp-minus-one", ("np.exp(shifted)", "np.expm1(shifted)"), says="your softmax uses e^x − 1 (`expm1`); softmax uses e^x.")
@@ -206,7 +211,7 @@ wrong("maximum-above-only", (SUM, "np.sum(np.exp(x), axis=axis, keepdims=True)")
 wrong("maximum-below-only", ("exponentials / np.sum", "np.exp(x) / np.sum"),
       says="you subtract the maximum below the fraction line but not above it. The weights do not sum to 1, and the exponential above overflows.")
 
-@wrong("slices-of-the-first-axis", says="your loop takes the slices along the first axis, each as a whole, whatever `axis` is. The weights must sum to 1 along the `axis` that is given.")
+@wrong("slices-of-the-first-axis", says="your loop takes the slices along the first axis, each as a whole. The weights must sum to 1 along the `axis` that is given.")
 def slices_of_the_first_axis(x, axis=-1):
     return np.array([np.exp(part - np.max(part)) / np.sum(np.exp(part - np.max(part))) for part in x])
 
@@ -224,6 +229,7 @@ def transposed_not_turned_back(x, axis=-1):
 
 wrong("list", (OUT, f"({OUT}).tolist()"), says="your output is a Python list. Return a NumPy array.")
 wrong("exponential-twice", ("np.exp(shifted)", "np.exp(np.exp(shifted))"), says="the exponential function is applied twice. Apply it once, to the shifted scores.")
+wrong("small-weights-dropped", ("np.exp(shifted)", "np.where(shifted < np.log(1e-2), 0, np.exp(shifted))"), says="weights of scores a little below the largest come out as 0. However small, each weight is what the formula gives.")
 wrong("one-below-the-line", (SUM, "(np.sum(exponentials, axis=axis, keepdims=True) + np.exp(-np.max(x, axis=axis, keepdims=True)))"),
       says="your weights sum to less than 1: below the line stands 1 more than the sum, as if there were another score of 0.")
 wrong("logarithms-as-well", (OUT, f"({OUT}, np.log(np.maximum({OUT}, 1e-300)))"), says="your function returns two things. Return the weights alone.")
@@ -297,7 +303,7 @@ def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np
     return float(torch.nn.functional.bilinear(one[None], other[None], form[None]))
 
 # %% exercise="dot_product_score" part="variants"
-@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=7), low=3)
+@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), low=3)
 def drawn(rng, d_in, d_k):
     """vectors of {d_in} numbers, matrices of shape ({d_k}, {d_in})"""
     return dict(a_i=rng.normal(size=d_in), a_j=rng.normal(size=d_in), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)))
@@ -381,6 +387,10 @@ wrong("half-precision-score", (DOT, "np.float16(query @ key)"), says=SHORT)
 wrong("one-number-lost", (DOT, "query[:-1] @ key[:-1]"), says="your dot product leaves out the last of the d_k numbers. Does a loop of yours end one too early?")
 wrong("first-number-lost", (DOT, "query[1:] @ key[1:]"), says="your dot product leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
 wrong("matrices-added", (QUERY, "(W_q + W_k) @ a_i"), (KEY, "(W_q + W_k) @ a_j"), says="both vectors meet the sum of the two matrices. `W_q` makes the query, `W_k` makes the key.")
+wrong("inputs-of-length-one", (QUERY, "W_q @ (a_i / np.linalg.norm(a_i))"), (KEY, "W_k @ (a_j / np.linalg.norm(a_j))"), says="the input vectors are brought to length 1 first. Query and key are made of them as they are.")
+wrong("both-directions", (DOT, "((W_q @ a_i) @ (W_k @ a_j) + (W_q @ a_j) @ (W_k @ a_i)) / 2"), says="your score is the mean of two: `a_i` asks `a_j`, and the other way round. Only `a_i` asks.")
+wrong("both-sorted", (DOT, "np.sort(query) @ np.sort(key)"), says="query and key are sorted before they meet. Number c meets number c.")
+wrong("eight-numbers", (DOT, "query[:8] @ key[:8]"), says="your dot product takes eight numbers at most. There may be any number d_k of them.")
 wrong("query-key-and-score", (DOT, "(query, key, query @ key)"), says="your function returns three things. Return the score alone.")
 wrong("d_in-for-d_k", (DOT, "query[: len(a_i)] @ key[: len(a_i)]"), says="where d_k is larger than d_in, your dot product takes d_in products only. It takes d_k.")
 wrong("not-where-square", (QUERY, "a_i @ W_q if len(W_q) == len(a_i) else W_q @ a_i"), (KEY, "a_j @ W_k if len(W_k) == len(a_j) else W_k @ a_j"),
@@ -461,7 +471,7 @@ def additive_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np.nd
 # %% exercise="additive_score" part="variants"
 without("whole numbers", because="tanh gives none: PyTorch, too, wants floats throughout")
 
-@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=7), low=3)
+@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), low=3)
 def drawn(rng, d_in, d_k):
     """vectors of {d_in} numbers, matrices of shape ({d_k}, {d_in})"""
     size, root = (d_k, d_in), np.sqrt(d_in)
@@ -589,6 +599,9 @@ wrong("rounded", (SCORE, f"round(float({SCORE}), 2)"), says="your score is round
 wrong("half-precision", (SCORE, "w.astype(np.float16) @ np.tanh((query + key).astype(np.float16))"), says="your score is a little off everywhere, as numbers of 16 bits are. Keep the arrays' own type.")
 wrong("first-number-lost", (SCORE, "w[1:] @ np.tanh(query + key)[1:]"), says="your score leaves out the first of the d_k numbers. Does a loop of yours begin one too late?")
 wrong("matrices-added", (QUERY, "(W_q + W_k) @ a_i"), (KEY, "(W_q + W_k) @ a_j"), says="both vectors meet the sum of the two matrices. `W_q` makes the query, `W_k` makes the key.")
+wrong("product-of-tanhs", (SCORE, "w @ (np.tanh(query) * np.tanh(key))"), says="query and key go through tanh one by one, and are multiplied. They are added first; then one tanh.")
+wrong("w-of-length-one", (SCORE, "(w / np.linalg.norm(w)) @ np.tanh(query + key)"), says="your `w` is brought to length 1. It weighs as it is.")
+wrong("largest-only", (SCORE, "np.max(w * np.tanh(query + key))"), says="your score is the largest of the d_k products. They are summed.")
 wrong("w-without-its-sign", (SCORE, "np.abs(w) @ np.tanh(query + key)"), says="your `w` has lost its sign. Its numbers may be negative.")
 wrong("w-through-softmax", (SCORE, "(np.exp(w) / np.exp(w).sum()) @ np.tanh(query + key)"), says="your `w` goes through a softmax. It weighs as it is: its numbers may be negative, and need not sum to 1.")
 wrong("w-added", (SCORE, "np.sum(w + np.tanh(query + key))"), says="your `w` is added to the numbers after the tanh. It is multiplied with them, number by number, and the products are summed.")
@@ -677,6 +690,13 @@ def large(rng, d_k, n):
     keys = rng.normal(size=(n, d_k)) + 2 * q  # near the query: large numbers that cancel leave few digits in single precision
     return dict(q=q, keys=keys * (3e5 * np.sqrt(d_k) / (keys @ q))[:, None] * (1 + rng.random(size=(n, 1))))
 
+@cases(dict(d_k=6, n=4), low=4)
+def zeros_in_the_query(rng, d_k, n):
+    """{n} keys of length {d_k} and a query of which two numbers are 0"""
+    q = rng.normal(size=d_k)
+    q[1:3] = 0
+    return dict(q=q, keys=rng.normal(size=(n, d_k)))
+
 @cases(dict(d_k=4, n=3), low=3)
 def lengths_of_one(rng, d_k, n):
     """a single key of length {d_k}; and {n} keys of one number"""
@@ -691,9 +711,9 @@ scales = {
     "multiplied": ("scores * np.sqrt(q.shape[0])", "your scores are multiplied by √d_k; the formula divides."),
     "fourth-root": ("scores / q.shape[0] ** 0.25", "your scores are divided by the fourth root of d_k: the root is taken twice."),
     "square": ("scores / q.shape[0] ** 2", "your scores are divided by the square of d_k; the formula asks for its square root."),
-    "root-of-two": ("scores / np.sqrt(2)", "your scores are divided by √2 whatever the keys' length is. Under the root stands d_k: read it from a shape."),
-    "by-two": ("scores / 2", "your scores are divided by 2 whatever the keys' length is. In the example √d_k happened to be 2; read d_k from a shape."),
-    "by-eight": ("scores / 8", "your scores are divided by 8 whatever the keys' length is. That fits d_k = 64, the paper's choice; read d_k from a shape."),
+    "root-of-two": ("scores / np.sqrt(2)", "your scores are divided by √2. Under the root stands d_k: read it from a shape."),
+    "by-two": ("scores / 2", "your scores are divided by 2. In the example √d_k happened to be 2; read d_k from a shape."),
+    "by-eight": ("scores / 8", "your scores are divided by 8. That fits d_k = 64, the paper's choice; read d_k from a shape."),
     "one-more": ("scores / np.sqrt(q.shape[0] + 1)", "your scores are divided by √(d_k + 1); the number under the root is one too large."),
     "one-less": ("scores / np.sqrt(q.shape[0] - 1)", "your scores are divided by √(d_k − 1); the number under the root is one too small."),
     "root-of-all": ("scores / np.sqrt(keys.size)", "your scores are divided by the square root of how many numbers all keys have together, n·d_k. Under the root stands d_k alone."),
@@ -712,7 +732,7 @@ wrong("cosine", (RETURN, "scores / (np.linalg.norm(q) * np.linalg.norm(keys, axi
 wrong("softmax-done", (RETURN, "softmax(scores / np.sqrt(q.shape[0]))"), says="your output has gone through softmax already. Return the scores; the weights come later.")
 wrong("softmax-unscaled", (RETURN, "softmax(scores)"), says="your output has gone through softmax, and the scale is missing. Return the scaled scores; the weights come later.")
 wrong("softmax-root-n", (RETURN, "softmax(scores / np.sqrt(len(keys)))"), says="your output has gone through softmax, and the scale is √n, the number of keys. Return the scores, divided by √d_k; the weights come later.")
-wrong("root-of-512", (RETURN, "scores / np.sqrt(512)"), says="your scores are divided by √512 whatever the keys' length is. 512 is the paper's d_model; under the root stands d_k, read from a shape.")
+wrong("root-of-512", (RETURN, "scores / np.sqrt(512)"), says="your scores are divided by √512. 512 is the paper's d_model; under the root stands d_k, read from a shape.")
 wrong("root-subtracted", (RETURN, "scores - np.sqrt(q.shape[0])"), says="you subtract √d_k from the scores; the formula divides.")
 wrong("exponential", (RETURN, "np.exp(scores / np.sqrt(q.shape[0]))"), says="your output is the exponential of the scores. That is a part of softmax, which comes later.")
 wrong("maximum-subtracted", (RETURN, "(scores - scores.max()) / np.sqrt(q.shape[0])"), says="your scores have their maximum subtracted. Softmax does that; here return the scores themselves.")
@@ -741,6 +761,8 @@ wrong("query-added", (SCORES, "(keys + q).sum(axis=1)"), says="you add query and
 wrong("keys-alone", (SCORES, "keys.sum(axis=1)"), says="your scores are the sums of the keys; the query is not used.")
 wrong("keys-with-themselves", (SCORES, "(keys * keys).sum(axis=1)"), says="your scores are the dot products of the keys with themselves; the query is not used.")
 wrong("keys-with-keys", (SCORES, "keys @ keys.T"), says="each key meets each key in your scores, and the query is not used.")
+wrong("keys-sorted", (SCORES, "np.unique(keys, axis=0) @ q"), says="the keys are sorted first, and equal ones count once. (`np.unique` does that.) Score j belongs to key j.")
+wrong("zeros-not-counted", (ROOT, "np.sqrt(max(1, np.count_nonzero(q)))"), says="under the root you count only those numbers of the query that are not 0. d_k is how many numbers there are.")
 wrong("query-reversed", (SCORES, "keys @ q[::-1]"), says="the numbers of the query meet those of the keys in reverse order. Number c meets number c.")
 wrong("cube-root", (ROOT, "np.cbrt(q.shape[0])"), says="your scores are divided by the cube root of d_k. The formula asks for its square root.")
 wrong("not-where-square", (SCORES, "q @ keys if len(keys) == len(q) else keys @ q"), says="where there are as many keys as numbers in one, your query meets the columns of `keys`. Each key is a row. A rule must not depend on what happens to fit.")
@@ -862,6 +884,22 @@ def one_is_zero(rng, n, d_in, d_k, d_v):
     arguments["a"][1] = 0
     return arguments
 
+@cases(dict(n=5, d_in=4, d_k=3), low=3)
+def one_comes_twice(rng, n, d_in, d_k):
+    """{n} vectors, of which the first and the third are equal; the third asks (d_k = {d_k})"""
+    arguments = given(rng, 2, n, d_in, d_k, 2)
+    arguments["a"][0] = arguments["a"][2]
+    return arguments
+
+@cases(dict(n=4, d_in=3, d_k=5), low=3)
+def far_below_zero(rng, n, d_in, d_k):
+    """{n} vectors whose scores are all hundreds and thousands below zero (d_k = {d_k})"""
+    arguments = given(rng, 1, n, d_in, d_k, 2)
+    arguments["a"][:, 0] = np.round(16 * (1 + rng.permutation(n) / 4)) / 16
+    arguments["W_q"], arguments["W_k"] = np.zeros((d_k, d_in)), np.zeros((d_k, d_in))
+    arguments["W_q"][0, 0], arguments["W_k"][0, 0] = 64.0, -64.0
+    return arguments
+
 @cases(dict(n=4, d_in=3, d_k=5), low=3)
 def lengths_of_one(rng, n, d_in, d_k):
     """a single vector of {d_in} numbers (d_k = {d_k}); and {n} vectors whose values are one number each"""
@@ -875,8 +913,8 @@ scales = {
     "divided-by-root-d_in": ([(SCORES, "keys @ query / np.sqrt(a.shape[1])")], "your scores are divided by √d_in, the length of an input vector. Under the root stands d_k, the length of a key."),
     "divided-by-root-n": ([(SCORES, "keys @ query / np.sqrt(len(a))")], "your scores are divided by √n, with n the number of vectors. Under the root stands d_k, the length of a key."),
     "divided-by-root-d_v": ([(SCORES, "keys @ query / np.sqrt(len(W_v))")], "your scores are divided by √d_v, the length of a value. Under the root stands d_k, the length of a key."),
-    "divided-by-two": ([(SCORES, "keys @ query / 2")], "your scores are divided by 2, whatever d_k is. In the example √d_k happened to be 2."),
-    "divided-by-eight": ([(SCORES, "keys @ query / 8")], "your scores are divided by 8, whatever d_k is. That fits d_k = 64 only."),
+    "divided-by-two": ([(SCORES, "keys @ query / 2")], "your scores are divided by 2. In the example √d_k happened to be 2."),
+    "divided-by-eight": ([(SCORES, "keys @ query / 8")], "your scores are divided by 8. That fits d_k = 64 only."),
     "multiplied": ([(SCORES, "keys @ query * np.sqrt(query.size)")], "your scores are multiplied by √d_k; the formula divides."),
     "scaled-twice": ([(SCORES, "scaled_scores(query, keys) / np.sqrt(query.size)")], "your scores are divided by d_k; the formula asks for its square root."),
     "scaled-after-softmax": ([(WEIGHTS, "softmax(keys @ query) / np.sqrt(query.size)")], "you divide by √d_k after the softmax; your weights sum to 1/√d_k. The scale belongs on the scores."),
@@ -889,8 +927,8 @@ wirings = {
     "skips-itself-in-the-sum": ([(SUM, "weights @ values - weights[i] * values[i]")], "your sum leaves out vector i itself, and the weights that are left sum to less than 1. It runs over all j, j = i included."),
     "one-too-early": ([(QUERY, "W_q @ a[i - 1]")], "the query is made from the vector before the one asked for: `i` counts from 0."),
     "one-too-late": ([(QUERY, "W_q @ a[(i + 1) % len(a)]")], "the query is made from the vector after the one asked for: `i` counts from 0."),
-    "first-always": ([(QUERY, "W_q @ a[0]")], "your query is always made from the first vector, whatever `i` is."),
-    "last-always": ([(QUERY, "W_q @ a[-1]")], "your query is always made from the last vector, whatever `i` is."),
+    "first-always": ([(QUERY, "W_q @ a[0]")], "your query is made from the first vector. Vector `i` asks."),
+    "last-always": ([(QUERY, "W_q @ a[-1]")], "your query is made from the last vector. Vector `i` asks."),
     "keys-as-values": ([(VALUES, "keys")], "your output is a mean of the keys. What is summed are the values, made with `W_v`."),
     "inputs-as-values": ([(VALUES, "a")], "your output is a mean of the input vectors themselves. What is summed are the values, made with `W_v`."),
     "earlier-only": ([(WEIGHTS, "np.append(softmax(scaled_scores(query, keys[: i + 1])), np.zeros(len(a) - i - 1))")], "your output takes vectors 0 to i only. Here every vector looks at all the others, later ones too."),
@@ -969,6 +1007,12 @@ wrong("later-scores-zero", (SCORES, "np.where(np.arange(len(a)) > i, 0, scaled_s
 wrong("value-matrix-summed", (SUM, "W_v.T @ weights"), says="your weights meet the matrix `W_v` itself. They weigh the values, which `W_v` makes from the input vectors.")
 wrong("three-things", (SUM, "(weights @ values, weights, keys)"), says="your function returns three things. Return the output alone.")
 wrong("counted-from-the-end", (QUERY, "W_q @ a[-i]"), says="`i` is counted from the end in your code (`a[-i]`). It counts from the first vector, from 0.")
+wrong("weights-squared", (WEIGHTS, "softmax(2 * scaled_scores(query, keys))"), says="your weights are those of scores twice as large (weights that are squared and shared out anew, too).")
+wrong("no-maximum-subtracted", (WEIGHTS, "(lambda e: e / e.sum())(np.exp(scaled_scores(query, keys)))"),
+      says="exp of large scores overflows, and of scores far below zero it is 0: your weights become infinity / infinity, or 0 / 0. Use `softmax`, which subtracts the largest score first.")
+wrong("largest-size-subtracted", (WEIGHTS, "(lambda e: e / e.sum())(np.exp(scaled_scores(query, keys) - np.abs(scaled_scores(query, keys)).max()))"),
+      says="your softmax subtracts the largest *size* of the scores, their sign left out. Where all of them are far below zero, that lies far above them, and the weights become 0 / 0. Use `softmax`.")
+wrong("its-like-left-out", (WEIGHTS, "softmax(np.where((a == a[i]).all(axis=1) & (np.arange(len(a)) != i), -1e9, scaled_scores(query, keys)))"), says="vectors equal to the one that asks get no weight. Each vector has its own, be it equal to another or not.")
 wrong("scores-through-tanh", (SCORES, "np.tanh(scaled_scores(query, keys))"), says="your scores go through tanh before the softmax. These are dot products; only the additive score has a tanh.")
 wrong("later-only", (WEIGHTS, "np.append(np.zeros(i), softmax(scaled_scores(query, keys[i:])))"), says="your output takes vector i and those behind it only. Here every vector looks at all the others, earlier ones too.")
 wrong("strictly-earlier-only", (WEIGHTS, "softmax(np.where(np.arange(len(a)) < max(i, 1), scaled_scores(query, keys), -np.inf))"), says="your output takes the vectors before i only. Here every vector looks at all of them, itself and later ones too.")
@@ -1060,6 +1104,7 @@ def by_python(i, a, W_q, W_k, W_v):
     def times(W, x):
         return [math.fsum(float(p) * float(y) for p, y in zip(row, x, strict=True)) for row in W]
     q = times(W_q, a[i])
-    e = [math.exp(math.fsum(x * y for x, y in zip(q, times(W_k, x_j), strict=True)) / math.sqrt(len(q))) for x_j in a]
+    scores = [math.fsum(x * y for x, y in zip(q, times(W_k, x_j), strict=True)) / math.sqrt(len(q)) for x_j in a]
+    e = [math.exp(score - max(scores)) for score in scores]
     values = [times(W_v, x_j) for x_j in a]
     return np.array([math.fsum(share * value[r] for share, value in zip(e, values, strict=True)) / math.fsum(e) for r in range(len(W_v))])

@@ -108,6 +108,8 @@ wrong("three-results", (GIVE, "return output, A, A_hat"), says="three things com
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(A_hat)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("output-squeezed", (GIVE, "return np.squeeze(output), A_hat"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("tokens-centred", ("Q = W_q @ inputs", "inputs = inputs - inputs.mean(axis=1, keepdims=True)\n    Q = W_q @ inputs"), says="the mean of all tokens is subtracted from each before anything else. The formulas take them as they are.")
+wrong("small-weights-dropped", (SOFTMAX, "(lambda w: w / w.sum(axis=0))(np.where(softmax(A, axis=0) < 0.05, 0, softmax(A, axis=0)))"), says="small weights are set to 0, and the others share their part. Every key has its weight, however small.")
+wrong("other-weights-in-the-sum", (SUM, "V @ softmax(A, axis=1)"), says="A_hat is right, but your output is made with other weights: their softmax runs along the rows of A. Multiply V by A_hat.")
 wrong("input-added-where-it-fits", (SUM, "V @ A_hat + (inputs if V.shape == inputs.shape else 0)"),
       says="where the outputs have the shape of the inputs, these are added to them. O is V times A_hat, and nothing else. (That step comes with the blocks, in unit 08.)")
 wrong("A-hat-transposed", (GIVE, "return output, A_hat.T"),
@@ -141,7 +143,7 @@ wrong("log-weights", (SOFTMAX, "np.log(softmax(A, axis=0) + 1e-300)"), says="you
 wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(A, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
 wrong("hard-choice", (SOFTMAX, "(A == A.max(axis=0, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
-wrong("equal-weights", (SOFTMAX, "np.full(A.shape, 1 / A.shape[0])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("equal-weights", (SOFTMAX, "np.full(A.shape, 1 / A.shape[0])"), says="all weights are equal: your output is the mean of the values, though the scores differ.")
 wrong("floor-division", (SCALE, " // np.sqrt(K.shape[0])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(A), axis=0)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(A, 0), axis=0)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
@@ -511,6 +513,10 @@ wrong("three-results", (GIVE, "return output, scores, weights"), says="three thi
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are squeezed away. A single token, or values of one number, keep their axis.")
 wrong("tokens-centred", ("query = x @ W_q", "x = x - x.mean(axis=0)\n    query = x @ W_q"), says="the mean of all tokens is subtracted from each before anything else. The formulas take them as they are.")
 wrong("additive", ("query @ key.T", "np.tanh(query[:, None] + key).sum(axis=-1)"), says="your scores are additive: a sum of query and key goes through tanh. Here a score is the dot product of the two.")
+wrong("output-normalised", (SUM, "(lambda o: (o - o.mean(axis=-1, keepdims=True)) / (o.std(axis=-1, keepdims=True) + 1e-5))(weights @ value)"), says="each output is brought to mean 0 and variance 1. That is a layer norm, which comes in unit 08.")
+wrong("scores-mirrored", (SOFTMAX, "softmax((scores + scores.T) / 2, axis=-1)"), says="your scores are their own mirror image: each is the mean of the scores of a pair in both directions. Score [i, j] is query i with key j.")
+wrong("other-weights-in-the-sum", (SUM, "softmax(scores, axis=0) @ value"), says="your weights are right, but your output is made with others: their softmax runs down the columns. Multiply the weights by the values.")
+wrong("inputs-as-values-where-square", (SUM, "weights @ (x if x.shape[1] == W_v.shape[1] else value)"), says="where the values are as long as the tokens, your output sums the tokens themselves. It sums the values x W_v.")
 wrong("turned-where-square", ("query = x @ W_q\n    key = x @ W_k\n    value = x @ W_v", "query, key, value = (x @ (W.T if len(W) == W.shape[1] else W) for W in (W_q, W_k, W_v))"),
       says="where the matrices are square, they are used transposed. The row form is x times W; a rule must not depend on what happens to fit.")
 wrong("query-projected-twice-where-it-fits", ("query = x @ W_q", "query = x @ W_q @ (W_q if len(W_q) == W_q.shape[1] else np.eye(W_q.shape[1]))"), says="where `W_q` is square, it is used twice. The queries are x times W_q.")
@@ -554,7 +560,7 @@ wrong("log-weights", (SOFTMAX, "np.log(softmax(scores, axis=-1) + 1e-300)"), say
 wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
-wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[1])"), says="all weights are equal: your output is the mean of the values, though the scores differ.")
 wrong("floor-division", (SCALE, " // np.sqrt(key.shape[1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")
@@ -766,6 +772,11 @@ def batch_and_heads(rng, batch, heads, seq_q, seq_k, d_k, d_v):
     """a batch of {batch}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
     return drawn(rng, (batch, heads), seq_q, seq_k, d_k, d_v)
 
+@cases(dict(heads=2, seq_q=3, seq_k=4, d_k=5, d_v=6))
+def as_many_heads(rng, heads, seq_q, seq_k, d_k, d_v):
+    """a batch of {heads}, {heads} heads: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
+    return drawn(rng, (heads, heads), seq_q, seq_k, d_k, d_v)
+
 @cases(dict(seq_q=2, seq_k=4, d_k=5, d_v=3))
 def three_leading_axes(rng, seq_q, seq_k, d_k, d_v):
     """three leading axes, 2, 1 and 3: {seq_q} queries, {seq_k} keys of length {d_k}, values of length {d_v}"""
@@ -934,10 +945,14 @@ wrong("batch-joined-and-cut", ("scores = query", "leading = query.shape[:-1]; qu
       (GIVE, "return output.reshape(*leading, -1), weights.reshape(*leading, -1)"),
       says="the sequences of a batch are joined into one long sequence, so that tokens attend across sentences. Each item is computed by itself.")
 wrong("heads-joined", ("scores = query", "query, key, value = (a.reshape(-1, *a.shape[-2:]) for a in (query, key, value))\n    scores = query"),
-      says="your results always have one leading axis. They have the leading axes of the inputs: none, one or two.")
+      says="your results have one leading axis. They have the leading axes of the inputs: none, one or two.")
 wrong("averaged-over-batch", (GIVE, "return output, weights.mean(axis=0) if weights.ndim > 2 else weights"), says="your weights are averaged over the batch. Return them for each item.")
 wrong("squeezed", (GIVE, "return np.squeeze(output), np.squeeze(weights)"), says="axes of length 1 are dropped (np.squeeze): a batch of one stays a batch.")
 wrong("values-reversed", (SUM, "weights @ value[..., ::-1, :]"), says="your weights meet the values in the reverse order. Weight j belongs to value j.")
+wrong("queries-centred", ("scores = query", "query = query - query.mean(axis=-2, keepdims=True)\n    scores = query"), says="the mean of all queries is subtracted from each. The formula takes them as they are.")
+wrong("keys-features-centred", ("scores = query", "key = key - key.mean(axis=-1, keepdims=True)\n    scores = query"), says="each key has its own mean subtracted. The formula takes the keys as they are.")
+wrong("batch-and-heads-exchanged", (SOFTMAX, "softmax(np.swapaxes(scores, 0, 1) if scores.ndim == 4 and scores.shape[0] == scores.shape[1] else scores, axis=-1)"), says="where there are as many heads as sequences, the two axes change places in your weights. Leading axes stay as they are.")
+wrong("heads-averaged", (SUM, "(lambda o: np.broadcast_to(o.mean(axis=1, keepdims=True), o.shape) if o.ndim == 4 else o)(weights @ value)"), says="with two leading axes, each head gets the mean of all heads' outputs. Each head has its own.")
 wrong("causal-where-as-long", (SOFTMAX, "softmax(np.where(np.tri(*scores.shape[-2:]) + (scores.shape[-2] != scores.shape[-1]) > 0, scores, -np.inf), axis=-1)"),
       says="where there are as many queries as keys, keys behind the query get no weight. That is a causal mask, which comes in unit 07: here every query sees all keys.")
 wrong("keys-for-values-where-they-fit", (SUM, "weights @ (key if key.shape == value.shape else value)"), says="where the values have the shape of the keys, your output sums keys. It sums the values.")
@@ -976,7 +991,7 @@ wrong("log-weights", (SOFTMAX, "np.log(softmax(scores, axis=-1) + 1e-300)"), say
 wrong("sigmoid", (SOFTMAX, "1 / (1 + np.exp(-np.clip(scores, -60, 60)))"), says="each score went through a sigmoid by itself. The softmax makes the weights of one query sum to 1.")
 wrong("hard-choice", (SOFTMAX, "(scores == scores.max(axis=-1, keepdims=True)).astype(float)"),
       says="each query takes the one key with the largest score, with weight 1. The softmax gives every key a share.")
-wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[-1])"), says="all weights are equal: your output is the mean of the values, whatever the scores are.")
+wrong("equal-weights", (SOFTMAX, "np.full(scores.shape, 1 / scores.shape[-1])"), says="all weights are equal: your output is the mean of the values, though the scores differ.")
 wrong("floor-division", (SCALE, " // np.sqrt(key.shape[-1])"), says="`//` cuts your scores down to whole numbers. Divide with `/`.")
 wrong("scores-through-tanh", (SOFTMAX, "softmax(np.tanh(scores), axis=-1)"), says="your scores go through tanh before the softmax. The dot-product score has no tanh; additive scores do.")
 wrong("no-negative-scores", (SOFTMAX, "softmax(np.maximum(scores, 0), axis=-1)"), says="negative scores are set to 0 before the softmax (a ReLU). Leave the scores as they are.")

@@ -126,6 +126,11 @@ def around_zero(rng):
     return call(fixture("sum_of_cubes", factors=size(rng, len(x))), x, 0.125, None)
 
 @cases()
+def zeros_in_a_curve(rng):
+    """the cube of a sum over 4 numbers of which two are 0, step 0.5"""
+    return call(fixture("cube_of_a_sum", factors=size(rng, (4,))), np.array([1.5, 0, -0.75, 0]), 0.5)
+
+@cases()
 def large(rng):
     """a sum of cubes of 3 numbers between 300 and 500, step 0.125"""
     return call(fixture("sum_of_cubes", factors=size(rng, 3)), rng.uniform(300, 500, size=3), 0.125)
@@ -277,6 +282,8 @@ wrong("value", (GIVE, "return function(x)"), says="the function's own value come
 wrong("step-downhill", (GIVE, "return x - step * gradient"), says="you return `x` after a step downhill. Return the gradient itself.")
 wrong("list", (GIVE, "return gradient.tolist() if x.ndim else gradient"), says="a Python list comes back. Return a NumPy array of the shape of `x`.")
 wrong("flat-list", (GIVE, "return gradient.ravel().tolist()"), says="a Python list comes back, one long row of slopes. Return a NumPy array of the shape of `x`.")
+wrong("forward-at-zeros", (QUOTIENT, "(function(forward) - function(x)) / step if x[index] == 0 else (function(forward) - function(backward)) / (2 * step)"), says="where an entry of `x` is 0, your slope is a forward difference: the function at x + h and at x. Look to both sides there too.")
+wrong("sides-not-alike", (QUOTIENT, "(2 * (function(forward) - function(x)) + (function(x) - function(backward))) / (3 * step)"), says="one side counts more than the other in your slope. A central difference takes both sides alike.")
 wrong("up-copied-once", (NUDGED, "backward = x.copy()"), (LOOP, "forward = x.copy()\n    " + LOOP),
       says="the copy that is nudged upwards is made once, before the loop, so each nudge stays in it while the next entry is measured. Nudge one entry at a time.")
 wrong("down-copied-once", (NUDGED, "forward = x.copy()"), (LOOP, "backward = x.copy()\n    " + LOOP),
@@ -1025,6 +1032,8 @@ wrong("value-no-transpose-where-square", (GV, "(weights if weights.shape[-1] == 
 wrong("key-from-keys-where-it-fits", (GK, "np.swapaxes(grad_scores, -2, -1) @ (key if key.shape == query.shape else query)"),
       says="where queries and keys have one shape, `grad_key` is made from the keys. In Q Kᵀ, what stands beside K is Q, whatever fits.")
 wrong("value-from-output", (GV, "np.swapaxes(weights, -2, -1) @ (weights @ value)"), says="`grad_value` is made from the output. It is made from the output's *gradient*, `grad_output`.")
+wrong("weights-scaled-by-d", (GV, "np.swapaxes(softmax(query @ np.swapaxes(key, -2, -1) / key.shape[-1]), -2, -1) @ grad_output"), (GS, "grad_scores = softmax_backward(softmax(query @ np.swapaxes(key, -2, -1) / key.shape[-1]), grad_weights)"),
+      says="you compute the weights anew, of scores that are divided by d_k. Use the `weights` that you are given.")
 wrong("mean-of-the-output", (GS, "grad_scores = weights * (grad_weights - grad_output.sum(axis=-1, keepdims=True))"), says="on the way back through the softmax, the sum of `grad_output` is subtracted. Subtract the weighted mean of the weights' own gradients: `softmax_backward` does.")
 wrong("means-along-the-keys", (GS, "mean = (weights * grad_weights).sum(axis=-1)\n    grad_scores = weights * (grad_weights - (mean[..., None, :] if mean.shape[-1] == weights.shape[-1] else mean[..., None]))"),
       says="where there are as many queries as keys, the means line up with the keys on the way back through the softmax. Each belongs to a query, a row.")
