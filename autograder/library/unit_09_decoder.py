@@ -161,20 +161,20 @@ class _Script(nn.Module):
 
     The answer to a source is each of its letters, so many times, moved three on in the alphabet, up to its EOS. Behind any other
     beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
-    these, now and then another EOS. In training mode, each letter is the next one. With `writes_zero`, a 0 stands behind the
-    answer's first letter.
+    these, now and then another EOS. In training mode, each letter is the next one. Behind the answer's
+    first letter stand the ids `writes`, a 0 say.
     """
 
-    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int, writes_zero: bool) -> None:
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int, writes: list[int]) -> None:
         super().__init__()
-        self.letters, self.bos_id, self.eos_id, self.times, self.writes_zero = letters, bos_id, eos_id, times, writes_zero
+        self.letters, self.bos_id, self.eos_id, self.times, self.writes = letters, bos_id, eos_id, times, writes
 
     def _answer(self, source: list[int]) -> list[int]:
         place = {letter: i for i, letter in enumerate(self.letters)}
         upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
         moved = [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place]
         written = [letter for letter in moved for _ in range(self.times)]
-        return [*written[:1], *([0] * self.writes_zero), *written[1:], self.eos_id]
+        return [*written[:1], *self.writes, *written[1:], self.eos_id]
 
     def _next(self, answer: list[int], read: list[int]) -> int:
         known = read[1:]
@@ -204,14 +204,14 @@ class _Script(nn.Module):
 
 
 def scripted_model(
-    vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1, writes_zero: bool = False
+    vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1, writes: list[int] | None = None
 ) -> Any:
     """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
     model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
     model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
     model.encoder = _Reader()
     letters = [i for i in range(4, vocab) if i not in (bos_id, eos_id)]
-    model.decoder = _Script(letters, bos_id, eos_id, times, writes_zero)
+    model.decoder = _Script(letters, bos_id, eos_id, times, writes or [])
     model.output = nn.Linear(vocab, vocab, bias=False)
     with torch.no_grad():
         model.output.weight.copy_(torch.eye(vocab))

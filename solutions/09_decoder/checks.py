@@ -66,6 +66,11 @@ def padding_alone(rng):
     """3 sentences, 4 places; one row is nothing but padding"""
     return dict(ids=torch.tensor([[7, 8, 9, 2], [0, 0, 0, 0], [5, 2, 0, 0]]))
 
+@cases()
+def padding_columns(rng):
+    """3 sentences, 6 places, the last two of which are padding in every row"""
+    return dict(ids=torch.tensor([[7, 8, 9, 2, 0, 0], [5, 2, 0, 0, 0, 0], [6, 4, 2, 0, 0, 0]]))
+
 def col(ids, value):
     return torch.full((len(ids), 1), value, dtype=ids.dtype)
 
@@ -176,6 +181,14 @@ def left_where_all_begin_with_bos(ids, bos_id=1):
 @wrong("left-where-all-is-padding", says="a row of nothing but padding stays as it is in your code. All rows move alike, whatever stands in them.")
 def left_where_all_is_padding(ids, bos_id=1):
     return torch.where((ids != 0).any(1, keepdim=True), torch.cat([col(ids, bos_id), ids[:, :-1]], 1), ids)
+
+@wrong("trimmed", says="where every row ends in padding, your result has fewer places than `ids`. It has as many, padding or not.")
+def trimmed(ids, bos_id=1):
+    return torch.cat([col(ids, bos_id), ids[:, :-1]], 1)[:, : max(1, int((ids != 0).sum(1).max()))]
+
+@wrong("one-place-left", says="rows of a single place come back as they are. They too are moved: BOS comes in, and their only entry goes.")
+def one_place_left(ids, bos_id=1):
+    return ids.clone() if ids.shape[1] == 1 else torch.cat([col(ids, bos_id), ids[:, :-1]], 1)
 
 @wrong("nothing", says="your function ends without giving anything back: is a `return` missing?")
 def nothing(ids, bos_id=1):
@@ -346,6 +359,18 @@ def gradients_pre(rng, batch, target, source, num_heads, d_head, d_ff):
     """norm_first=True with gradients, {target} target and {source} source places"""
     return block_call(rng, batch, target, source, num_heads, d_head, d_ff, init=dict(norm_first=True))
 
+@cases()
+def one_sentence(rng):
+    """post-norm, a single sentence, 3 target and 5 source places, both masks"""
+    return block_call(rng, 1, 3, 5, 2, 2, 4, whole=1, gradients=False)
+
+@cases()
+def both_ways(rng):
+    """norm_first=True, a target_mask through which places see some later ones and not all earlier ones"""
+    call = block_call(rng, 2, 4, 3, 2, 3, 5, masks="source", init=dict(norm_first=True), gradients=False)
+    seen = torch.tensor([[1, 0, 1, 0], [1, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1]]).bool()
+    return module(init=call.init, given=call.given | dict(target_mask=seen), state=call.state, gradients=False)
+
 Right = DecoderBlock
 plain = dict(
     order=("self", "cross", "feed"), norm="asked", norms=dict(self=1, cross=2, feed=3),
@@ -368,7 +393,7 @@ def twisted(changes):
             def turned(mask):
                 return None if mask is None else ~mask
             masks = {"target": target_mask, "source": source_mask, "none": None, "first": None if source_mask is None else source_mask[:1], "last query": None if source_mask is None else source_mask[..., -1:, :], "first query": None if source_mask is None else source_mask[..., :1, :], "not target": turned(target_mask), "not source": turned(source_mask),
-                     "causal": causal, "transposed": None if target_mask is None else target_mask.transpose(-2, -1), "shut": None if target_mask is None else target_mask.tril(-1), "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
+                     "causal": causal, "transposed": None if target_mask is None else target_mask.transpose(-2, -1), "shut": None if target_mask is None else target_mask.tril(-1), "causal too": None if target_mask is None else target_mask & causal, "open": None if target_mask is None else target_mask | causal.roll(-1, dims=1).tril(1)}
             for name in o["order"] * o["repeat"]:
                 norm = getattr(self, f"norm{o['norms'][name]}")
                 entered = {"x": x, "start": start}[o["reads"][name]]
@@ -406,6 +431,7 @@ singles = {
     "source-mask-inverted": (dict(masks=dict(cross="not source")), "your `source_mask` is inverted: the cross-attention looks at the padding only. True means: may be attended to."),
     "both-inverted": (dict(masks=dict(self="not target", cross="not source")), "both masks are inverted, as `nn.MultiheadAttention` wants them. Here True means: may be attended to."),
     "own-causal": (dict(masks=dict(self="causal")), "your self-attention makes a causal mask of its own. The block passes on the `target_mask` that it gets, and where it gets None, nothing is hidden."),
+    "causal-too": (dict(masks=dict(self="causal too")), "your self-attention hides the future whatever `target_mask` says. The block passes on the mask that it gets, and adds none."),
     "mask-one-open": (dict(masks=dict(self="open")), "your self-attention sees one place too far: the one right after it, which is the token it should write."),
     "mask-one-shut": (dict(masks=dict(self="shut")), "your self-attention hides each place from itself. A place may see itself and what stands before it."),
     "cross-before-self": (dict(order=("cross", "self", "feed"), norms=dict(cross=1, self=2)), "cross-attention comes first in your block. The target looks at itself first, then at the source."),
@@ -458,6 +484,7 @@ singles = {
     "memory-normed-pre": (dict(takes=dict(cross="xpp")), "in pre-norm, your cross-attention sends the encoder's output through `norm2`. Only `x` goes through it: the encoder has a norm of its own at its end."),
     "memory-normed": (dict(takes=dict(cross="xnn")), "your cross-attention sends the encoder's output through `norm2`. Only `x` goes through it: the encoder has a norm of its own at its end."),
     "memory-key-normed": (dict(takes=dict(cross="xnm")), "your cross-attention sends the keys through `norm2`. The encoder's output goes in as it comes."),
+    "memory-value-normed": (dict(takes=dict(cross="xmn")), "your cross-attention sends the values through `norm2`. The encoder's output goes in as it comes."),
     "query-not-normed": (dict(takes=dict(cross="rmm")), "in pre-norm, your cross-attention asks with `x` as it is. Its queries go through `norm2` first."),
     "self-kv-not-normed": (dict(takes=dict(self="xrr")), "in pre-norm, only the queries of your self-attention are normed. Query, key and value are all the normed `x`."),
     "self-q-not-normed": (dict(takes=dict(self="rxx")), "in pre-norm, the queries of your self-attention are not normed. Query, key and value are all the normed `x`."),
@@ -512,10 +539,10 @@ def does(made):
 first_time(does, Right)
 for row in ("first", "last"):
     singles[f"source-mask-of-{row}-query"] = (dict(masks=dict(cross=f"{row} query")), f"every target place gets the {row} target place's row of `source_mask`. The mask may differ from one target place to the next.")
-seen_by_gradients_only = ("detached", "memory-detached", "returns-numpy", "source-mask-of-first-query", "source-mask-of-last-query")
+not_seen_here = ("causal-too", "detached", "memory-detached", "returns-numpy", "source-mask-of-first-query", "source-mask-of-last-query")
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if first_time(does, made) or name in seen_by_gradients_only:
+    if first_time(does, made) or name in not_seen_here:
         wrong(name, says=says)(made)
 often = ["no-target-mask", "no-source-mask", "cross-before-self", "cross-all-from-x", "always-post", "always-pre", "no-residual", "memory-normed", "norm1-everywhere", "query-not-normed"]
 for i, one in enumerate(often):
@@ -533,6 +560,11 @@ wrong("x-changed-in-place", ("x = self.norm1(x + self.dropout(self.self_attentio
       says="`x += ...` changes the caller's tensor in place. Write `x = x + ...`.")
 wrong("x-changed-in-place-post", ("x = self.norm1(x + self.dropout(self.self_attention(x, x, x, target_mask)[0]))", "x += self.dropout(self.self_attention(x, x, x, target_mask)[0])\n        x = self.norm1(x)"),
       says="`x += ...` changes the caller's tensor in place. Write `x = x + ...`.")
+wrong("dropout-on-the-input-of-self", ("self.dropout(self.self_attention(y, y, y, target_mask)[0])", "self.self_attention(self.dropout(y), self.dropout(y), self.dropout(y), target_mask)[0]"),
+      ("self.dropout(self.self_attention(x, x, x, target_mask)[0])", "self.self_attention(self.dropout(x), self.dropout(x), self.dropout(x), target_mask)[0]"),
+      says="your dropout stands on what goes into the self-attention. It goes on what comes out of it, before the residual is added.")
+wrong("no-source-mask-for-one", ("        if self.norm_first:", "        source_mask = None if len(x) == 1 else source_mask\n        if self.norm_first:"),
+      says="`source_mask` is not used where the batch holds one sentence. That one may be padded, too: pass on what you get.")
 wrong("masks-in-another-order", ("target_mask: Tensor | None = None, source_mask: Tensor | None = None", "source_mask: Tensor | None = None, target_mask: Tensor | None = None"),
       says="the two masks stand in another order in the first line of your `forward`, and later units pass them without their names. Leave that line as it is given.")
 wrong("forgets-return-pre", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            x = x + self.dropout(self.feed_forward(self.norm3(x)))"),
@@ -684,7 +716,7 @@ def stack_call(rng, layers, target, source, num_heads, d_head, d_ff, masks="both
     if masks in ("both", "target"):
         given["target_mask"] = torch.ones(target, target, dtype=torch.bool).tril()
     if masks in ("both", "source"):
-        given["source_mask"] = (torch.arange(source) < torch.tensor([[source], [max(1, source - 2)]]))[:, None, None, :]
+        given["source_mask"] = (torch.arange(source) < torch.tensor([[source], [max(1, source - 2)]][-batch:]))[:, None, None, :]
     init = dict(num_layers=layers, d_model=d_model, num_heads=num_heads, d_ff=d_ff) | (init or {})
     return module(init=init, rng=rng, given=given, **more)
 
@@ -729,6 +761,18 @@ def evaluation_mode(rng):
 def gradients_pre(rng, layers, target, source, num_heads, d_head, d_ff):
     """norm_first=True with gradients, {layers} blocks, {target} target and {source} source places"""
     return stack_call(rng, layers, target, source, num_heads, d_head, d_ff, init=dict(norm_first=True))
+
+@cases()
+def training_mode(rng):
+    """norm_first=True in training mode, dropout=1.0, which drops all that a sub-layer puts out, 2 blocks"""
+    return stack_call(rng, 2, 4, 3, 2, 3, 4, init=dict(dropout=1.0, norm_first=True), training=True, gradients=False)
+
+@cases()
+def one_sentence(rng):
+    """post-norm, 2 blocks, a single sentence, 3 target and 5 source places; some later target places may be seen"""
+    call = stack_call(rng, 2, 3, 5, 2, 2, 4, masks="source", batch=1, gradients=False)
+    seen = torch.tensor([[1, 0, 1], [1, 1, 0], [0, 1, 1]]).bool()
+    return module(init=call.init, given=call.given | dict(target_mask=seen), state=call.state, gradients=False)
 
 Right = DecoderBlock, Decoder
 Block, Stack = Right
@@ -779,6 +823,10 @@ singles = {
     "reversed": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=list(d.blocks)[::-1]), "the blocks run in reverse order."),
     "first-again": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=[d.blocks[0]] * len(d.blocks)), "the first block runs again and again. Each block has weights of its own."),
     "last-again": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=[d.blocks[-1]] * len(d.blocks)), "the last block runs again and again. Each block has weights of its own."),
+    "last-twice": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=[*d.blocks, d.blocks[-1]]), "the last block runs twice. Each runs once."),
+    "first-twice": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=[d.blocks[0], *d.blocks]), "the first block runs twice. Each runs once."),
+    "norm-bare": (lambda d, x, m, t, s: run(d, x, m, t, s) if d.norm is None else ln(run(d, x, m, t, s, last="none"), (d.width,)), "in pre-norm, the norm at the end does not use the weights of `self.norm`. Call that layer."),
+    "causal-too": (lambda d, x, m, t, s: run(d, x, m, None if t is None else t & torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril(), s), "your decoder hides the future whatever `target_mask` says. It passes on the mask that it gets, and adds none."),
     "through-twice": (lambda d, x, m, t, s: run(d, x, m, t, s, blocks=list(d.blocks) * 2), "the whole stack runs twice."),
     "all-read-input": (lambda d, x, m, t, s: run(d, x, m, t, s, feed=lambda k, y, m: (x, m)), "only the last block has a say. What comes out of one block goes into the next."),
     "sum-of-blocks": (lambda d, x, m, t, s: (lambda y: y if d.norm is None else d.norm(y))(sum(b(x, m, t, s) for b in d.blocks)), "your blocks all read the input, and their outputs are added up. They run one after the other."),
@@ -847,13 +895,14 @@ class PlainList(Stack):
 
 for name, change, says in (
     ("blocks-always-post", dict(norm_first=False), "your blocks are always post-norm: `norm_first` is not passed on to them."),
+    ("blocks-without-dropout", dict(dropout=0.0), "your blocks have no dropout in training mode: `dropout` is not passed on to them."),
     ("blocks-always-pre", dict(norm_first=True), "your blocks are always pre-norm: `norm_first` is not passed on to them."),
 ):
     class Decoder(Stack):
         change = change
         def __init__(self, num_layers, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
             super().__init__(num_layers, d_model, num_heads, d_ff, dropout, norm_first)
-            self.blocks = nn.ModuleList(Block(d_model, num_heads, d_ff, dropout, **self.change) for _ in range(num_layers))
+            self.blocks = nn.ModuleList(Block(d_model, num_heads, d_ff, **dict(dropout=dropout, norm_first=norm_first) | self.change) for _ in range(num_layers))
     wrong(name, says=says)(Decoder)
 Decoder = Stack
 
@@ -900,7 +949,7 @@ class PyTorchsOwn(Stack):
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
         block, batch = self.blocks[0], len(x)
         heads = block.self_attention.num_heads
-        layer = nn.TransformerDecoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, 0.0, batch_first=True, norm_first=self.norm is not None)
+        layer = nn.TransformerDecoderLayer(x.shape[-1], heads, block.feed_forward.linear1.out_features, block.dropout.p * self.training, batch_first=True, norm_first=self.norm is not None)
         own = nn.TransformerDecoder(layer, len(self.blocks), norm=None if self.norm is None else nn.LayerNorm(x.shape[-1]))
         weights = {f"layers.{k}.{name}": w for k, b in enumerate(self.blocks) for name, w in torch_weights(b).items()}
         weights |= {} if self.norm is None else {"norm.weight": self.norm.weight, "norm.bias": self.norm.bias}
@@ -922,7 +971,7 @@ class EinsumInFloat64(Stack):
             steps = [(b.norm1, lambda z: attended(b.self_attention, z, z, target_mask)), (b.norm2, lambda z: attended(b.cross_attention, z, m, source_mask)),
                      (b.norm3, lambda z: linear64(b.feed_forward.linear2, linear64(b.feed_forward.linear1, z).relu()))]
             for norm, step in steps:
-                y = y + step(norm64(norm, y)) if self.norm is not None else norm64(norm, y + step(y))
+                y = y + b.dropout(step(norm64(norm, y))) if self.norm is not None else norm64(norm, y + b.dropout(step(y)))
         return (y if self.norm is None else norm64(self.norm, y)).float()
 
 # %% exercise="Transformer" part="library"
@@ -1064,6 +1113,11 @@ def gradients_tied(rng, source, target, num_heads, d_head, d_ff, more_source, mo
     """tied weights with gradients, {source} source and {target} target places"""
     return model_call(rng, source, target, num_heads, d_head, d_ff, more_source, more_target, gradients=True)
 
+@cases()
+def one_sentence(rng):
+    """a single sentence, padded, 5 source and 4 target places"""
+    return model_call(rng, 5, 4, 2, 3, 4, 2, 3, batch=1, whole=1)
+
 Right, shifted_once = Transformer, shift_right
 F = nn.functional
 
@@ -1160,7 +1214,7 @@ singles = {
     "no-padding-masks": (dict(encoder_mask=lambda s: None, self_mask=lambda t: causal_only(t), cross_mask=lambda s, t: None), "your model hides the future, but padding nowhere: it is read as if it were words."),
     "no-source-padding": (dict(encoder_mask=lambda s: None, cross_mask=lambda s, t: None), "the source's padding is hidden neither in the encoder nor in the cross-attention: a sentence would be translated differently beside longer ones."),
     "all-inverted": (dict(encoder_mask=lambda s: ~padding_mask(s), self_mask=lambda t: ~decoder_mask(t), cross_mask=lambda s, t: ~padding_mask(s)), "all your masks are inverted, as `nn.Transformer` wants them. In this course True means: may be attended to."),
-    "encode-target-table": (dict(source_table="target_embedding"), "the source goes through `target_embedding`. It has an embedding of its own."),
+    "encode-target-table": (dict(source_table="target_embedding"), "the source is embedded with the target's table. It has an embedding of its own, `source_embedding`."),
     "decode-source-table": (dict(target_table="source_embedding"), "the target goes through `source_embedding`. It has an embedding of its own."),
     "tables-swapped": (dict(source_table="target_embedding", target_table="source_embedding"), "the two embeddings have changed places."),
     "no-positions": (dict(embed=lambda table, ids: table.embedding(ids) * table.embedding.weight.shape[1] ** 0.5), "your ids go through the embedding's table without the positions. Call the whole embedding: it scales and adds them."),
@@ -1201,6 +1255,13 @@ singles = {
     "no-output": (dict(head=lambda self, x: x), "the output layer is missing: your output is the decoder's vectors, not logits."),
     "no-bias": (dict(head=lambda self, x: F.linear(x, self.output.weight)), "the output layer's bias is missing. Call the layer, `self.output(...)`."),
     "output-scaled": (dict(head=lambda self, x: self.output(x) * self.width**0.5), "your logits are multiplied by √d_model. That factor belongs to the embedding, on the way in."),
+    "table-scaled": (dict(head=lambda self, x: F.linear(x, self.output.weight * self.width**0.5, self.output.bias)), "the output layer's weights are multiplied by √d_model. That factor belongs to the embedding, on the way in; here the table is used as it is."),
+    "dropout-on-the-decoder": (dict(head=lambda self, x: self.output(self.dropout(x))), "dropout stands on the decoder's output as well. It goes on the embedded ids, and inside the blocks on what the sub-layers put out."),
+    "dropout-on-the-memory": (dict(encode=lambda self, x, mask: self.dropout(self.encoder(x, mask))), "dropout stands on the encoder's output as well. It goes on the embedded ids, and inside the blocks on what the sub-layers put out."),
+    "bos-in-front": (dict(target=lambda t: torch.cat([torch.ones_like(t[:, :1]), t], 1)), "your model puts one more token in front of the target. It has its BOS already when it comes in: each place gets its logits, and there are no others."),
+    "positions-from-1": (dict(embed=lambda table, ids: table(torch.cat([ids[:, :1], ids], 1))[:, 1:]), "the positions of your embedded ids begin at 1. The first place has position 0: call the embedding on the ids as they come."),
+    "target-positions-from-1": (dict(decode=lambda self, x, m, t, s: self.decoder(x - self.target_embedding.positions[: x.shape[1]] + self.target_embedding.positions[1 : x.shape[1] + 1], m, t, s)), "the positions of your embedded target begin at 1. The first place has position 0: call the embedding on the target as it comes."),
+    "one-sentence-unmasked": (dict(encoder_mask=lambda s: padding_mask(s) if len(s) > 1 else None), "a batch of one sentence gets no mask in your encoder. That one may be padded, too."),
     "output-scaled-down": (dict(head=lambda self, x: self.output(x / self.width**0.5)), "the decoder's vectors are divided by √d_model before the output layer. They go in as they come."),
     "output-relu": (dict(head=lambda self, x: self.output(x.relu())), "a ReLU stands in front of the output layer."),
     "output-transposed": (dict(head=lambda self, x: self.output(x).transpose(1, 2)), "your logits come as (batch, target_vocab, seq_target). The vocabulary is the last axis."),
@@ -1213,7 +1274,7 @@ singles = {
     "tie-inverted": (dict(tie="inverted"), "`tie_weights` is read the wrong way round: True ties."),
     "tied-data": (dict(tie="data"), f"{TIED}. In your model they are two over the same numbers (`.data`, or a new `nn.Parameter` around the old one): each has a gradient of its own, and neither gets the sum."),
     "always-the-table": (dict(head=lambda self, x: F.linear(x, self.target_embedding.embedding.weight, self.output.bias)), "with `tie_weights=False` your logits are still made with the target embedding's table. There the output layer has a weight of its own."),
-    "tied-in-the-product": (dict(tie="untied", head=lambda self, x: F.linear(x, self.target_embedding.embedding.weight if self.tied else self.output.weight, self.output.bias)), f"you multiply by the target embedding's table, and `self.output.weight` is still another tensor that nothing uses. {TIED[0].upper() + TIED[1:]}."),
+    "tied-in-the-product": (dict(tie="untied", head=lambda self, x: F.linear(x, self.target_embedding.embedding.weight if self.tied else self.output.weight, self.output.bias)), f"your logits are made with the target embedding's numbers, and `self.output.weight` is still another tensor. {TIED[0].upper() + TIED[1:]}."),
     "encoder-always-post": (dict(init=dict(encoder=dict(norm_first=False))), "your encoder is always post-norm: `norm_first` does not reach it."),
     "decoder-always-post": (dict(init=dict(decoder=dict(norm_first=False))), "your decoder is always post-norm: `norm_first` does not reach it."),
     "one-layer": (dict(init=dict(encoder=dict(num_layers=1), decoder=dict(num_layers=1))), "your model always has one layer: `num_layers` does not reach encoder and decoder."),
@@ -1240,7 +1301,7 @@ def does(made):
 first_time(does, Right)
 for name, (changes, says) in singles.items():
     made = twisted(changes)
-    if first_time(does, made) or name in ("detached", "memory-detached", "memory-kept", "tied-data"):
+    if first_time(does, made) or name in ("detached", "memory-detached", "memory-kept", "tied-data", "one-sentence-unmasked", "dropout-on-the-memory"):
         wrong(name, says=says)(made)
 often = ["no-encoder-mask", "causal-encoder", "self-padding-only", "self-causal-only", "no-cross-mask", "not-tied", "shifts-again", "softmax"]
 for i, one in enumerate(often):
@@ -1435,20 +1496,20 @@ class _Script(nn.Module):
 
     The answer to a source is each of its letters, so many times, moved three on in the alphabet, up to its EOS. Behind any other
     beginning than the answer's own, and behind its end, stands a letter that depends on what was read; after three of
-    these, now and then another EOS. In training mode, each letter is the next one. With `writes_zero`, a 0 stands behind the
-    answer's first letter.
+    these, now and then another EOS. In training mode, each letter is the next one. Behind the answer's
+    first letter stand the ids `writes`, a 0 say.
     """
 
-    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int, writes_zero: bool) -> None:
+    def __init__(self, letters: list[int], bos_id: int, eos_id: int, times: int, writes: list[int]) -> None:
         super().__init__()
-        self.letters, self.bos_id, self.eos_id, self.times, self.writes_zero = letters, bos_id, eos_id, times, writes_zero
+        self.letters, self.bos_id, self.eos_id, self.times, self.writes = letters, bos_id, eos_id, times, writes
 
     def _answer(self, source: list[int]) -> list[int]:
         place = {letter: i for i, letter in enumerate(self.letters)}
         upto = source[: source.index(self.eos_id)] if self.eos_id in source else source
         moved = [self.letters[(place[i] + 3) % len(self.letters)] for i in upto if i in place]
         written = [letter for letter in moved for _ in range(self.times)]
-        return [*written[:1], *([0] * self.writes_zero), *written[1:], self.eos_id]
+        return [*written[:1], *self.writes, *written[1:], self.eos_id]
 
     def _next(self, answer: list[int], read: list[int]) -> int:
         known = read[1:]
@@ -1478,14 +1539,14 @@ class _Script(nn.Module):
 
 
 def scripted_model(
-    vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1, writes_zero: bool = False
+    vocab: int, bos_id: int, eos_id: int, training: bool, times: int = 1, writes: list[int] | None = None
 ) -> Any:
     """A Transformer whose next token is a known function of what it reads (see `_Script`), under watch."""
     model = Transformer(vocab, vocab, d_model=2, num_heads=1, num_layers=0, d_ff=1, dropout=0.0)
     model.source_embedding, model.target_embedding = _OneHot(vocab), _OneHot(vocab)
     model.encoder = _Reader()
     letters = [i for i in range(4, vocab) if i not in (bos_id, eos_id)]
-    model.decoder = _Script(letters, bos_id, eos_id, times, writes_zero)
+    model.decoder = _Script(letters, bos_id, eos_id, times, writes or [])
     model.output = nn.Linear(vocab, vocab, bias=False)
     with torch.no_grad():
         model.output.weight.copy_(torch.eye(vocab))
@@ -1538,9 +1599,9 @@ def sources(rng, lengths, vocab, bos=1, eos=2):
         rows[row, :length], rows[row, length] = rng.choice(letters, size=length), eos
     return torch.from_numpy(rows)
 
-def scripted(rng, lengths, max_len, vocab=13, training=False, times=1, writes_zero=False, **ids):
+def scripted(rng, lengths, max_len, vocab=13, training=False, times=1, writes=(), **ids):
     bos, eos = ids.get("bos_id", 1), ids.get("eos_id", 2)
-    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training, **(dict(times=times) if times > 1 else {}) | (dict(writes_zero=True) if writes_zero else {}))
+    model = fixture("scripted_model", vocab=vocab, bos_id=bos, eos_id=eos, training=training, **(dict(times=times) if times > 1 else {}) | (dict(writes=list(writes)) if writes else {}))
     return dict(model=model, source=sources(rng, lengths, vocab, bos, eos), max_len=max_len) | ids
 
 @cases(dict(first=3, second=6, third=1), dict(first=5, second=2, third=4))
@@ -1611,7 +1672,12 @@ def other_ids(rng):
 @cases()
 def writes_zero(rng):
     """answers of 5, 3 and 4 tokens, the second of which is a 0, max_len=9"""
-    return scripted(rng, [4, 2, 3], 9, writes_zero=True)
+    return scripted(rng, [4, 2, 3], 9, writes=[0])
+
+@cases()
+def writes_bos(rng):
+    """answers of 4, 6 and 3 tokens, the second of which is a BOS, max_len=9"""
+    return scripted(rng, [2, 4, 1], 9, writes=[1])
 
 def real_call(rng, training):
     """A small Transformer with random weights, chosen so that its sentences end at different steps and no choice is close."""
@@ -1835,6 +1901,8 @@ def source_changed(model, source, max_len, bos_id=1, eos_id=2):
     return result
 
 wrong("ends-at-padding-too", ("ended = ended | (best == eos_id)", "ended = ended | (best == eos_id) | (best == 0)"), says="a 0 that the model writes before its EOS ends the sentence in your code. Only `eos_id` and `max_len` end one.")
+wrong("never-writes-zero", ("best = logits[:, -1].argmax(dim=-1)", "best = logits[:, -1, 1:].argmax(dim=-1) + 1"), says="your search never writes a 0, though the model found it best. A 0 that the model itself writes is a token like any other.")
+wrong("never-writes-bos", ("best = logits[:, -1].argmax(dim=-1)", "best = logits[:, -1].index_fill(1, torch.tensor([bos_id]), -math.inf).argmax(dim=-1)"), says="your search never writes BOS, though the model found it best. Take the best token, whatever it is: only EOS is special.")
 wrong("axis-of-places", ("logits[:, -1].argmax(dim=-1)", "logits[:, -1].argmax(dim=-2)"), says=singles["over-batch"][1])
 wrong("whole-table", ("logits[:, -1].argmax(dim=-1)", "logits.argmax(dim=-1)"), says="your next token is a whole row of tokens, one for each place. Only the last place says what comes next.")
 wrong("last-sentence", ("logits[:, -1].argmax(dim=-1)", "logits[-1].argmax(dim=-1)"), says="you take the last *sentence* of the logits. The places are axis 1.")
