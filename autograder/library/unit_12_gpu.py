@@ -39,18 +39,19 @@ def online_softmax_sum(scores: Tensor, values: Tensor, block_size: int) -> Tenso
 
 
 def scores_under_watch(scores: Tensor, block_size: int) -> Any:
-    """`scores`, watched: whether an exponential or a maximum is taken over all of them at once."""
+    """`scores`, watched: whether an exponential or a maximum is taken over all of them at once, or a maximum over more than a block."""
     from autograder.formats.fixtures import Watched
     from autograder.library.operator_log import entries, noting
 
-    facts = {"takes exp of all scores": False, "looks at all scores first": False}
+    facts = {"takes exp of all scores": False, "looks at all scores first": False, "looks at a later block": False}
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1", "logcumsumexp") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
         looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax", "logsumexp")
-        if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
-            facts["looks at all scores first"] = True
+        if looks and args and isinstance(args[0], Tensor):
+            facts["looks at all scores first"] |= args[0].numel() >= len(scores)
+            facts["looks at a later block"] |= args[0].dim() == 1 and 2 * block_size <= args[0].numel() < len(scores)
 
     return Watched(scores, lambda: facts, lambda: noting(note))
 

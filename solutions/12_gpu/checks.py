@@ -61,6 +61,10 @@ formulas = {
     "with-scale": (lambda b, h, n, d: b * h * (4 * n * n * d + n * n), "you count the scaling as well. Only the two matrix products are asked for."),
     "causal": (lambda b, h, n, d: 2 * b * h * n * (n + 1) * d, "you count the pairs below the diagonal only. There is no mask here: every query meets every key."),
     "heads-squared": (lambda b, h, n, d: 4 * b * h * h * n * n * d, "the number of heads comes squared in your count. `d_head` is one head's length already."),
+    "second-d-squared": (lambda b, h, n, d: 2 * b * h * (n * n * d + n * d * d), "your second product is too small or too large: each of the seq × d_head numbers of the output sums over all tokens, not over d_head."),
+    "without-itself": (lambda b, h, n, d: 4 * b * h * n * (n - 1) * d, "you count one key fewer for each query. Every query meets every key, its own as well."),
+    "d-by-heads": (lambda b, h, n, d: 4 * b * h * n * n * (d // h), "you divide `d_head` by the number of heads. It is one head's length already."),
+    "heads-in-one-product": (lambda b, h, n, d: 2 * b * n * n * d * (h + 1), "one of your two products does not grow with the number of heads: every head has both."),
     "d-model": (lambda b, h, n, d: 4 * b * n * n * (d // h), "you divide `d_head` by the number of heads. It is one head's length already."),
     "batch-squared": (lambda b, h, n, d: 4 * b * b * h * n * n * d, "the batch comes squared in your count: as if all sentences attended to one another. Each attends to its own tokens only."),
     "added": (lambda b, h, n, d: 4 * (b + h) * n * n * d, "batch and heads are added in your count. There are `batch · num_heads` attentions."),
@@ -165,9 +169,9 @@ def long(rng):
 
 @cases(dict(batch=3, num_heads=2, seq=7, d_head=5))
 def same_sizes(rng, batch, num_heads, seq, d_head):
-    """batch {batch}, {num_heads} heads, {seq} tokens, d_head {d_head}: explicit, tiled, and with 4 bytes a number"""
+    """batch {batch}, {num_heads} heads, {seq} tokens, d_head {d_head}: explicit, tiled, with 4 bytes a number, and tiled=False"""
     sizes = dict(batch=batch, num_heads=num_heads, seq=seq, d_head=d_head)
-    return [sizes, dict(**sizes, tiled=True), dict(**sizes, bytes_per_number=4)]
+    return [sizes, dict(**sizes, tiled=True), dict(**sizes, bytes_per_number=4), dict(**sizes, tiled=False)]
 
 TABLES = "In the explicit form four tables of seq × seq numbers move: the scores are written by one operator and read by the next, and so are the weights."
 VECTORS = "There are four: queries, keys and values are read, the output is written."
@@ -211,6 +215,8 @@ SCALE = {
     "no-batch": (lambda b, h, bytes_: h * bytes_, "your count does not grow with the batch."),
     "no-heads": (lambda b, h, bytes_: b * bytes_, "your count does not grow with the number of heads: each head has vectors and tables of its own."),
     "neither": (lambda b, h, bytes_: bytes_, "you count one head of one sentence. There are `batch · num_heads` of these."),
+    "mebibytes": (lambda b, h, bytes_: b * h * bytes_ / 2**20, "your count is in MiB. Return bytes."),
+    "bytes-squared": (lambda b, h, bytes_: b * h * bytes_**2, "`bytes_per_number` comes squared in your count. Each number takes so many bytes, once."),
     "kibibytes": (lambda b, h, bytes_: b * h * bytes_ / 1024, "your count is in KiB. Return bytes."),
     "divided": (lambda b, h, bytes_: b * h / bytes_, "you divide by `bytes_per_number`. Each number takes so many bytes."),
 }
@@ -226,6 +232,16 @@ for name, (count, says) in counts.items():
 for name, (scale, says) in SCALE.items():
     if says:
         wrong(name, says=says)(counted(RIGHT_COUNT, scale))
+wrong("tiled-if-not-given", ("tiled: bool = False", "tiled: bool = True"), says="where `tiled` is not given, you count the tiled form. It is the explicit one then.")
+@wrong("tiled-no-bytes", says="your tiled form ignores `bytes_per_number`: it counts numbers, not bytes. (The explicit one counts bytes.)")
+def tiled_no_bytes(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
+    return batch * num_heads * 4 * (seq * d_head if tiled else (seq * d_head + seq * seq) * bytes_per_number)
+@wrong("scores-in-float32", says="your scores always take 4 bytes a number. `bytes_per_number` holds for all arrays.")
+def scores_in_float32(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
+    return batch * num_heads * (4 * seq * d_head * bytes_per_number + (0 if tiled else 2 * seq * seq * (bytes_per_number + 4)))
+@wrong("tiled-keys-for-each-query", says="your tiled form reads keys and values once for each query. Here we count them once.")
+def tiled_keys_for_each_query(batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False):
+    return batch * num_heads * bytes_per_number * (2 * seq * d_head + 2 * seq * seq * d_head if tiled else 4 * seq * d_head + 4 * seq * seq)
 wrong("four-bytes-if-not-given", ("bytes_per_number: int = 2", "bytes_per_number: int = 4"), says="where `bytes_per_number` is not given, your numbers take 4 bytes. They take 2 then.")
 for name in ("two-tables", "no-output", "no-tables"):
     for other in ("no-bytes", "no-batch", "no-heads"):
@@ -246,6 +262,8 @@ def shared(tables, vectors):
     return attention_bytes
 
 wrong("tables-shared", says="your tables are counted once for all heads. Each head has scores and weights of its own.")(shared(lambda b, h: b, lambda b, h: b * h))
+wrong("tables-of-one-sentence", says="your tables are counted for one sentence only. Each sentence has its own.")(shared(lambda b, h: h, lambda b, h: b * h))
+wrong("vectors-of-one-sentence", says="your queries, keys, values and output are counted for one sentence only.")(shared(lambda b, h: b * h, lambda b, h: h))
 wrong("tables-of-one", says="your tables are counted once for all heads and sentences. Each head of each sentence has its own.")(shared(lambda b, h: 1, lambda b, h: b * h))
 wrong("vectors-of-one-head", says="your queries, keys, values and output are counted for one head only.")(shared(lambda b, h: b * h, lambda b, h: b))
 wrong("nothing-returned", says="your function ends without giving anything back: is a `return` missing?")(lambda batch, num_heads, seq, d_head, bytes_per_number=2, tiled=False: None)
@@ -310,18 +328,19 @@ def online_softmax_sum(scores: Tensor, values: Tensor, block_size: int) -> Tenso
 
 
 def scores_under_watch(scores: Tensor, block_size: int) -> Any:
-    """`scores`, watched: whether an exponential or a maximum is taken over all of them at once."""
+    """`scores`, watched: whether an exponential or a maximum is taken over all of them at once, or a maximum over more than a block."""
     from autograder.formats.fixtures import Watched
     from autograder.library.operator_log import entries, noting
 
-    facts = {"takes exp of all scores": False, "looks at all scores first": False}
+    facts = {"takes exp of all scores": False, "looks at all scores first": False, "looks at a later block": False}
 
     def note(operator: str, args: tuple[Any, ...], result: Any) -> None:
         if operator in ("exp", "exp2", "expm1", "pow", "sigmoid", "special_expm1", "logcumsumexp") and entries(result) >= len(scores):
             facts["takes exp of all scores"] = True
         looks = operator in ("max", "amax", "aminmax", "argmax", "sort", "topk", "cummax", "logsumexp")
-        if looks and args and isinstance(args[0], Tensor) and args[0].numel() >= len(scores):
-            facts["looks at all scores first"] = True
+        if looks and args and isinstance(args[0], Tensor):
+            facts["looks at all scores first"] |= args[0].numel() >= len(scores)
+            facts["looks at a later block"] |= args[0].dim() == 1 and 2 * block_size <= args[0].numel() < len(scores)
 
     return Watched(scores, lambda: facts, lambda: noting(note))
 
@@ -435,6 +454,10 @@ wrong("starts-at-zero", ("scores.new_full((), -math.inf)", "scores.new_zeros(())
 wrong("starts-at-zero+all-hidden", ("scores.new_full((), -math.inf)", "scores.new_zeros(())"), (" if denominator > 0 else total", ""),
       says="your largest score starts at 0. Where all scores lie far below 0, or are −∞, all exponentials become 0, and 0/0 is NaN.")
 wrong("max-not-kept", ("        largest = new_largest\n", ""), says="the largest score so far is not carried on to the next block.")
+wrong("peeks-at-the-next-block", ("torch.maximum(largest, block.max())", "torch.maximum(largest, scores[start : start + 2 * block_size].max())"), says="the numbers are right, but your maximum is taken over scores of the next block, too. Each block is looked at once, in order: later scores are not known yet.")
+wrong("absolute-max", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.abs().max())"), says="your maximum is that of the absolute scores. Where scores lie far below 0, all their exponentials become 0 then; it is the largest score itself that is subtracted.")
+wrong("clamped-scores", ("block = scores[start : start + block_size]", "block = scores[start : start + block_size].clamp(max=80)"), says="your scores are cut off above. Nothing overflows once the largest score so far is subtracted, however large it is.")
+wrong("factor-power-of-two", ("torch.exp(largest - new_largest)", "torch.exp2(largest - new_largest)"), says="your factor is a power of 2, and the weights are powers of e. Both are measured in powers of e.")
 wrong("hidden-block-at-zero", ("torch.maximum(largest, block.max())", "torch.maximum(largest, block.max().nan_to_num(neginf=0.0))"), says="the largest score of a hidden block is 0 in your code. It is −∞, smaller than any other: where all later scores lie far below 0, their exponentials become 0, and so does the denominator.")
 wrong("hidden-first-block", ("        if new_largest == -math.inf:\n            continue  # everything so far is hidden\n", ""), says=HIDDEN)
 wrong("stops-at-hidden", ("            continue  # everything so far is hidden", "            break"), says="a hidden first block makes your whole result 0: either your loop ends there, or −∞ − (−∞) gave NaN, which was turned into 0 later. The blocks behind it hold scores that count.")
@@ -1085,6 +1108,13 @@ def long_text(rng):
     """one layer, 1,101 positions in three steps"""
     return story(rng, (0,), 1, 1, 1, 1, (600, 500, 1))
 
+@cases()
+def same_again(rng):
+    """two layers, the same keys and values twice, as of a token that is repeated"""
+    call = story(rng, (0, 1), 2, 2, 3, 4, (1, 1))
+    steps = call.given["story"].given["steps"]
+    return module(init=call.init, given=dict(story=fixture("cache_story", steps=[*steps[:2], *steps[:2]])), state={}, method="append", gradients=False)
+
 def cache(join=lambda old, new: torch.cat([old, new], dim=-2), slot=lambda layer: layer, store="both", give=lambda k, v, key, value: (k, v),
           length=lambda keys: 0 if keys.get(0) is None else keys[0].shape[-2], shared=None, keys_too=lambda key, value: (key, value)):
     shared_rooms = ({}, {})
@@ -1120,6 +1150,7 @@ mistakes = {
     "drops-first": (dict(join=lambda old, new: torch.cat([old, new], dim=-2)[..., 1:, :]), "your cache loses its first position at each step."),
     "keeps-old": (dict(join=lambda old, new: old), "your cache never grows: from the second step on, `append` gives what the first step put in."),
     "one-new": (dict(join=lambda old, new: torch.cat([old, new[..., -1:, :]], dim=-2)), "only the last of several new positions is kept. `append` may bring more than one."),
+    "same-again-ignored": (dict(join=lambda old, new: old if torch.equal(old[..., -new.shape[-2] :, :], new) else torch.cat([old, new], dim=-2)), "keys that equal the newest ones in the cache are not put in again. A token may be repeated: whatever comes is put behind the others."),
     "doubled": (dict(join=lambda old, new: torch.cat([old, new, new], dim=-2)), "new positions are put in twice."),
     "not-stored": (dict(store="none"), "your cache forgets: what `append` returns are the new positions alone, not those before them as well."),
     "stored-once": (dict(store="first"), "what `append` joins is not kept: each step builds on the first one, and those between are lost."),
@@ -1157,12 +1188,28 @@ mistakes = {
     "length-zero": (dict(length=lambda keys: 0), "`length()` is always 0."),
     "length-none": (dict(length=lambda keys: None), "`length()` gives nothing back: is a `return` missing?"),
     "length-last-layer": (dict(length=lambda keys: keys[max(keys)].shape[-2] if keys else 0), "`length()` counts another layer's positions. It counts those of layer 0."),
+    "length-longest": (dict(length=lambda keys: max((k.shape[-2] for k in keys.values()), default=0)), "`length()` gives the largest number of positions of all layers. It counts those of layer 0."),
     "length-needs-first": (dict(length=lambda keys: keys[0].shape[-2]), "`length()` fails while the cache is empty. Return 0 then."),
 }
 for name, (how, says) in mistakes.items():
     wrong(name, says=says)(cache(**how))
 for one, other in (("joins-heads", "layers-shared"), ("prepended", "layers-shared"), ("values-from-keys", "length-zero"), ("returned-swapped", "prepended")):
     wrong(f"{one}+{other}", says=two_things(mistakes[one][1], mistakes[other][1]))(cache(**mistakes[one][0], **mistakes[other][0]))
+
+@wrong("newest-only", says="only the last of several new positions is kept, from the first step on. `append` may bring more than one.")
+class NewestOnly(cache()):
+    def append(self, layer, key, value):
+        return super().append(layer, key[..., -1:, :], value[..., -1:, :])
+
+@wrong("length-of-the-last", says="`length()` counts the last layer's positions. It counts those of layer 0.")
+class LengthOfTheLast(cache()):
+    def length(self):
+        return self.keys[self.num_layers - 1].shape[-2] if self.num_layers - 1 in self.keys else 0
+
+@wrong("empty-has-one", says="`length()` of an empty cache is 1. It is 0.")
+class EmptyHasOne(cache()):
+    def length(self):
+        return super().length() or 1
 
 @wrong("counts-calls", says="`length()` counts calls of `append`. Several positions may come in one call, and other layers call it as well.")
 class CountsCalls(cache()):
@@ -1427,12 +1474,13 @@ def drawn_model(rng, heads, d_head, d_ff, norm_first, eos, bos_id, eos_id):
     load_state(model, state)
     return init, state, model.eval()
 
-def all_keys_seen(model, source, max_len):
-    """Greedy decoding that hides no key of the target."""
+def all_keys_seen(model, source, max_len, rows):
+    """Greedy decoding that hides no key of the target; or with the padding of so many sentences for all."""
     encoded, ids = model.encode(source), source.new_ones(len(source), 1)
     while ids.shape[1] <= max_len:
         causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
-        newest = model.output(model.decoder(model.target_embedding(ids), encoded, causal, padding_mask(source)))[:, -1].argmax(-1)
+        seen = causal & padding_mask(ids[:rows]) if rows else causal
+        newest = model.output(model.decoder(model.target_embedding(ids), encoded, seen, padding_mask(source)))[:, -1].argmax(-1)
         ids = torch.cat([ids, newest[:, None]], dim=1)
     return ids[:, 1:]
 
@@ -1443,12 +1491,16 @@ def telling(model, source, ids, varied, bos_id):
     unsure = ((best[..., 0] - best[..., 1]) < 0.02) & (ids != 0)
     return not unsure.any() and sum(len(set(row)) for row in ids.tolist()) >= varied * len(ids)
 
-def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_first=False, ends=False, training=False, pads=False, bos_id=1, eos_id=2):
+def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_first=False, ends=False, training=False, pads=False, ends_padded=False, bos_id=1, eos_id=2):
     while True:
         init, state, model = drawn_model(rng, heads, d_head, d_ff, norm_first, 0.0 if ends else -60.0, bos_id, eos_id)
         source = torch.from_numpy(rng.integers(3, 11, size=(batch, seq_source)))
         for row in range(1, batch):
             source[row, seq_source - min(row, seq_source - 2):] = 0
+        if ends_padded:
+            source[:, -1] = 0
+        lengths = (source != 0).sum(dim=1, keepdim=True)
+        source.scatter_(1, lengths - 1, eos_id)  # as a source ends
         if pads:  # a word 0 in the middle of an unfinished sentence: it hides its own key
             state["output.bias"].data[0] = 1.0
             load_state(model, state)
@@ -1457,7 +1509,7 @@ def story(rng, batch, seq_source, max_len, heads=3, d_head=4, d_ff=10, norm_firs
             lengths = [(row == eos_id).nonzero().flatten().tolist() for row in ids]
             stops = [found[0] for found in lengths if found]
             fits = len(stops) == batch and len(set(stops)) > 1 and max(stops) < max_len - 1 and min(stops) > 0 if ends else True
-            fits = fits and (not pads or ((ids[:, 1:-3] == 0).sum() > 1 and not torch.equal(ids, all_keys_seen(model, source, max_len))))
+            fits = fits and (not pads or ((ids[:, 1:-3] == 0).sum() > 1 and all(not torch.equal(ids, all_keys_seen(model, source, max_len, rows)) for rows in (None, 1))))
             if fits and (telling(model, source, ids, 2.0 if ends or pads else 3.3, bos_id)):
                 break
     rows = batch * (max_len + 1)
@@ -1484,8 +1536,8 @@ def pre_norm(rng, batch, seq_source, max_len):
 
 @cases(dict(seq_source=6, max_len=11, heads=2, d_head=5), hidden=[dict(seq_source=5, max_len=12, heads=2, d_head=6)])
 def one_sentence(rng, seq_source, max_len, heads, d_head):
-    """pre-norm, one sentence, {heads} heads of length {d_head}, max_len {max_len}; the model comes in training mode"""
-    return story(rng, 1, seq_source, max_len, heads=heads, d_head=d_head, norm_first=True, training=True)
+    """pre-norm, one sentence with padding behind it, {heads} heads of length {d_head}, max_len {max_len}; the model comes in training mode"""
+    return story(rng, 1, seq_source, max_len, heads=heads, d_head=d_head, norm_first=True, training=True, ends_padded=True)
 
 @cases(dict(batch=3, seq_source=5, max_len=15), hidden=[dict(batch=4, seq_source=6, max_len=15)])
 def with_ends(rng, batch, seq_source, max_len):
@@ -1515,6 +1567,11 @@ wrong("sees-itself-only", (KEPT, "keys_and_values(block.self_attention, x)"), ("
 wrong("causal-top-left", ("*kept, target_mask", "*kept, torch.ones(1, kept[0].shape[-2], dtype=torch.bool).tril()"), says="your newest token sees the first position only: the causal mask of one query is aligned top left. The newest token may see all positions before it; no causal mask is needed.")
 wrong("keys-not-newest", ("*kept, target_mask", "*(k[..., : max(1, k.shape[-2] - 1), :] for k in kept), padding_mask(ids)[..., : max(1, ids.shape[1] - 1)]"), says="your newest token sees all positions but its own. Append its key and value first, then attend.")
 wrong("no-padding-hidden", ("*kept, target_mask", "*kept"), says="your result differs where a token with id 0 was written inside a sentence: in `decode` its key is hidden from then on.")
+wrong("first-sentence-padding", ("padding_mask(ids) if holes", "padding_mask(ids[:1]) if holes"), says="where a word is padding, every sentence gets the first one's mask. Each hides its own keys.")
+wrong("one-source-unmasked", ("None if source_mask.all()", "None if source_mask.all() or len(source) == 1"), says="the source's mask is missing where there is one sentence. That one may be padded, too.")
+wrong("self-first-layer", ("*made = projections[layer](x)", "*made = projections[0](x)"), ("query, *made", "_, *made"), ("kept = cache.append", "query = queries(block.self_attention, x)\n                    kept = cache.append"), says="your self-attention's keys and values are made by the first layer's `self_attention` in all layers. Each layer makes its own.")
+wrong("last-norm-twice", ("x if last is None else last(x)", "x if last is None else last(last(x))"), says="the decoder's last norm is applied twice.")
+wrong("values-in-front", (KEPT, "(lambda k, v: (k, v.flip(-2)))(*cache.append(layer, *made))"), says="your values stand in the opposite order of their keys, the newest in front. Each value belongs to its key.")
 wrong("no-source-mask", ("*source_side[layer], source_mask", "*source_side[layer]"), says="your cross-attention reads the source's padding: the source's mask is missing.")
 wrong("target-mask-on-source", ("*source_side[layer], source_mask", "*source_side[layer], padding_mask(source) & False"), says="your cross-attention sees nothing of the source: everything is hidden.")
 wrong("no-cross", ("return attend(block.cross_attention, query, *source_side[layer], source_mask)", "return x * 0"), says="cross-attention is missing: your sentences do not depend on the source.")
@@ -1559,7 +1616,7 @@ wrong("rounded", ("model.output(x)[:, -1:].argmax", "model.output(x)[:, -1:].sof
 wrong("minus-one-behind", (".masked_fill(ended, 0)", ".masked_fill(ended, -1).clamp(min=-1)"), (EMBED, "model.target_embedding(ids.clamp(min=0))[:, -1:]"), says="behind an EOS your sentences hold −1. Put 0 there.")
 wrong("last-dropped", ("return ids[:, 1:].clone()", "return ids[:, :-1].clone()"), says="your result is shifted: it begins with BOS and lacks the last token.")
 wrong("source-positions", (EMBED, "model.target_embedding(torch.cat([ids[:, :1].expand(-1, source.shape[1]), ids], dim=1))[:, -1:]"), says="your positions go on where the source ended. The target counts from 0.")
-wrong("as-list", ("return ids[:, 1:]", "return ids[:, 1:].clone().tolist()"), says="your result is a Python list. Return a tensor of ids.")
+wrong("as-list", ("return ids[:, 1:].clone()", "return ids[:, 1:].tolist()"), says="your result is a Python list. Return a tensor of ids.")
 wrong("floats", ("return ids[:, 1:]", "return ids[:, 1:].clone().float()"), says="your result holds floating-point numbers. Ids are integers.")
 wrong("returns-pair", ("return ids[:, 1:].clone()", "return ids[:, 1:].clone(), cache"), says="your function returns two things. Return the ids alone.")
 wrong("returns-nothing", ("return ids[:, 1:]", "ids[:, 1:]"), says="your function ends without giving anything back: is a `return` missing?")
@@ -1909,7 +1966,7 @@ wrong("padding-counted", ("label_smoothed_loss(logits.float(), target)", "label_
 wrong("plain-padding-counted", ("label_smoothed_loss(logits.float(), target)", "F.cross_entropy(logits.float().flatten(0, 1), target.flatten())"), says="your loss is the plain cross-entropy, and padding counts in it. Unit 10's `label_smoothed_loss` is asked for.")
 wrong("more-smoothing", ("label_smoothed_loss(logits.float(), target)", "label_smoothed_loss(logits.float(), target, smoothing=0.2)"), says="your loss is smoothed by another amount than the default.")
 wrong("no-zero-grad", ("    optimizer.zero_grad()\n", ""), says="gradients left over from an earlier step are added to the new ones: clear them first.")
-wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your step changes nothing, or next to nothing: between `backward` and the optimizer's step the gradients are cleared, or made very small. (If they are scaled up first, divide that out before you clip them, not after it.)")
+wrong("zero-grad-late", ("    optimizer.zero_grad()\n    loss.backward()\n", "    loss.backward()\n    optimizer.zero_grad()\n"), says="your step changes nothing, or next to nothing: when the optimizer takes it, there are no gradients, or very small ones. Are they computed only afterwards, or cleared before it? (If they are scaled up first, divide that out before you clip them, not after it.)")
 wrong("no-backward", ("    optimizer.zero_grad()\n    loss.backward()\n", ""), says="no gradients are computed: `backward` is missing.")
 wrong("no-step", ("    optimizer.step()\n", ""), says="the optimizer takes no step: the weights stay as they were.")
 wrong("step-twice", ("    optimizer.step()\n", "    optimizer.step()\n    optimizer.step()\n"), says="the optimizer takes two steps.")
@@ -1918,6 +1975,11 @@ wrong("clip-after", ("    nn.utils.clip_grad_norm_(model.parameters(), max_norm=
 wrong("clip-before", ("    loss.backward()\n    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n", "    nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)\n    loss.backward()\n"), says=UNCLIPPED)
 wrong("clip-value", ("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "nn.utils.clip_grad_value_(model.parameters(), 1.0)"), says="each gradient is clipped by itself. The norm of all together is asked for.")
 wrong("clip-other", ("max_norm=1.0", "max_norm=0.5"), says="your gradients are clipped to another norm than 1.")
+wrong("clip-tenth", ("max_norm=1.0", "max_norm=0.1"), says="your gradients are clipped to another norm than 1.")
+wrong("clip-sum-of-sizes", ("max_norm=1.0", "max_norm=1.0, norm_type=1"), says="your gradients are clipped by the sum of their sizes. The norm is the square root of the sum of their squares, as in unit 10.")
+wrong("first-pair-only", ("source, target = batch", "source, target = (ids[:1] for ids in batch)"), says="only the first pair of the batch is trained on.")
+wrong("loss-halved-before", ("    loss.backward()\n", "    (loss / 2).backward()\n"), says="your gradients are half of the loss's: where their norm is below 1, so that nothing is clipped, the step is too small.")
+wrong("backward-twice", ("    loss.backward()\n", "    loss.backward(retain_graph=True)\n    loss.backward()\n"), says="your gradients are twice the loss's: where their norm is small, the step is too large. Is `backward` called twice?")
 wrong("clip-each", ("nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)", "[nn.utils.clip_grad_norm_(w, max_norm=1.0) for w in model.parameters()]"), says="the gradients of each weight are clipped by themselves. It is the norm of all together that may be 1 at most.")
 wrong("no-train", ("    model.train()\n", ""), says="the model stays in evaluation mode: dropout is off.")
 wrong("eval", ("model.train()", "model.eval()"), says="the model is put into evaluation mode: dropout is off.")
