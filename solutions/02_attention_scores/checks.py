@@ -303,7 +303,7 @@ def dot_product_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np
     return float(torch.nn.functional.bilinear(one[None], other[None], form[None]))
 
 # %% exercise="dot_product_score" part="variants"
-@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), low=3)
+@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), hidden=[dict(d_in=6, d_k=4), dict(d_in=3, d_k=12)])
 def drawn(rng, d_in, d_k):
     """vectors of {d_in} numbers, matrices of shape ({d_k}, {d_in})"""
     return dict(a_i=rng.normal(size=d_in), a_j=rng.normal(size=d_in), W_q=rng.normal(size=(d_k, d_in)), W_k=rng.normal(size=(d_k, d_in)))
@@ -471,7 +471,7 @@ def additive_score(a_i: np.ndarray, a_j: np.ndarray, W_q: np.ndarray, W_k: np.nd
 # %% exercise="additive_score" part="variants"
 without("whole numbers", because="tanh gives none: PyTorch, too, wants floats throughout")
 
-@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), low=3)
+@cases(dict(d_in=5, d_k=3), dict(d_in=4, d_k=13), hidden=[dict(d_in=6, d_k=4), dict(d_in=3, d_k=12)])
 def drawn(rng, d_in, d_k):
     """vectors of {d_in} numbers, matrices of shape ({d_k}, {d_in})"""
     size, root = (d_k, d_in), np.sqrt(d_in)
