@@ -69,6 +69,8 @@ def _traits(facts: Sequence[Facts], *, often_alone: bool) -> Iterator[Trait]:
     """From the simplest on. often_alone: only those that often are the reason."""
     names = list(dict.fromkeys(name for one in facts for name in one))
     for name in names:
+        if ".shape[" in name:  # an axis that is not there is told by `ndim`
+            continue
         yield f"{name} is given", _asked(name, lambda value: True)
         yield f"{name} is left out", _asked(name, lambda value: False, otherwise=True)
     for name in names:
