@@ -19,7 +19,7 @@ from ..judging.probes.probe import common_view
 from ..judging.verdict import Verdict, judge
 from ..library import build_fixture, grading
 from ..observing.observe import observe
-from .cache import Memory
+from .cache import Memory, Question
 from .fingerprints import fingerprinted, full_seen
 from .notebook import starter_source
 from .parse import kept_file
@@ -53,17 +53,21 @@ def assess(
     seed: int | None,
     cases: ExerciseCases,
     memory: Memory,
+    mistakes: bool = True,
 ) -> Assessment:
     """Judge starter, reference, variants, alternatives and truths on the visible cases (seed None) or hidden ones.
 
     cases:  the visible ones with all that the variants give; they must be told apart and named by what is stored of that
     memory: what was found in order before is left out, and what is found in order now is noted
+    mistakes: judge the known mistakes too
     """
-    shown = memory.shown(piece, "assessed", seed)
-    found = _problems(piece, cases, shown.mistakes if shown else None)
+    asked: Question = "assessed" if mistakes else "answers"
+    shown = memory.shown(piece, asked, seed)
+    known = shown.mistakes if shown else None
+    found = _problems(piece, cases, known) if mistakes else _problems_of_all_but_mistakes(piece, cases, known)
     problems = tuple(f"{_which(piece, seed)}: {problem}" for problem in found)
     if not problems:
-        memory.note(piece, "assessed", seed, len(cases.plan))
+        memory.note(piece, asked, seed, len(cases.plan))
     return assessment(piece, seed, len(cases.plan), problems)
 
 
@@ -126,12 +130,9 @@ def beside_its_files(piece: Workpiece) -> Iterator[None]:
 
 def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | None) -> Iterator[str]:
     """known: mistakes that were in order before, with all of the exercise but its other mistakes; None where nothing was"""
+    yield from _problems_of_all_but_mistakes(piece, cases, known)
     if piece.judged:
-        with beside_its_files(piece):
-            yield from _problems_of_judged(piece, cases, known)
         return
-    if known is None:
-        yield from _problems_of_answers(piece, cases)
     if cases.hidden:
         for wrong in piece.wrongs:
             if wrong.name not in (known or ()) and _passes(piece, wrong, cases):
@@ -142,6 +143,16 @@ def _problems(piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | No
         if variant.name not in (known or ()):
             yield from _variant_problems(stored, variant)
     yield from _twin_problems(cases, stored, known or frozenset())
+
+
+def _problems_of_all_but_mistakes(
+    piece: Workpiece, cases: ExerciseCases, known: frozenset[str] | None
+) -> Iterator[str]:
+    if piece.judged:
+        with beside_its_files(piece):
+            yield from _problems_of_judged(piece, cases, known)
+    elif known is None:
+        yield from _problems_of_answers(piece, cases)
 
 
 def _passes(piece: Workpiece, wrong: WrongVariant, cases: ExerciseCases) -> bool:

@@ -14,7 +14,7 @@ import importlib
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ from ..formats.cases import (
     save_cases,
 )
 from .assess import assess, assess_rounding
-from .cache import Memory, Question, look_again, memory_of
+from .cache import Memory, Question, its_turn, look_again, made_from, memory_of
 from .catalogs import stale_catalog, translated_notebook, translations, unit_po, unit_texts, write_catalog
 from .derived_cells import PREFLIGHT
 from .fingerprints import fingerprinted
 from .notebook import code_cells, execute, notebook_text, release, solved_notebook
 from .parse import Lesson, LessonError, kept_file, missing_files, parse_lesson, unit_stem
 from .stored import same_but_for_mistakes, same_cases, stable_variants, stored_cases, text_at, write_text
-from .workbench import Workpiece, draw_cases, open_workbench
+from .workbench import Workpiece, draw_cases, draw_expected, open_workbench
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,11 @@ def _told(course: Path, changed: list[Path]) -> list[str]:
     return [str(path.relative_to(course)) if path.is_relative_to(course) else str(path) for path in changed]
 
 
-def check_unit(course: Path, unit: str) -> list[str]:
-    """What a rebuild of the unit would change, one sentence each; empty when everything is up to date."""
+def check_unit(course: Path, unit: str, every: int = 1) -> list[str]:
+    """What a rebuild of the unit would change, one sentence each; empty when everything is up to date.
+
+    every: look at what the known mistakes of every nth exercise give, and take that of the others as it is stored
+    """
     paths = Paths(course, unit)
     lesson = parse_lesson(paths.lesson)
     cure = f"run `python -m autograder build {unit}`"
@@ -130,7 +133,7 @@ def check_unit(course: Path, unit: str) -> list[str]:
     stored = stored_cases(paths.cases)
     if stored is None:
         return [f"{paths.cases} is not there, or cannot be read; {cure}"]
-    cases = visible_cases(lesson, stored)
+    cases = visible_cases(lesson, stored, every=every)
     if not same_cases(paths.cases, stored, cases):
         stale.append(f"{paths.cases} is not what its lesson gives; {cure}")
         return stale
@@ -178,12 +181,13 @@ def library_text(lesson: Lesson) -> str:
     return f"{head}\n{body}\n" if body else head
 
 
-def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str = "") -> UnitCases:
+def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str = "", every: int = 1) -> UnitCases:
     """The unit's visible cases, assessed. Raises LessonError listing every problem found.
 
     stored: what an earlier build has found: where an exercise and its known mistakes are still the same, they are not
             looked at for what depends on rounding again, which takes as long as to draw them
     only:   draw this exercise, and take all others as they are stored
+    every:  draw the known mistakes of every nth exercise; take those of others as they are stored, if made from the same texts
     """
     known = {exercise.name: exercise for exercise in stored.exercises} if stored else {}
     memory = memory_of(lesson)
@@ -194,10 +198,14 @@ def visible_cases(lesson: Lesson, stored: UnitCases | None = None, *, only: str 
         if before and only and piece.source.name != only:
             exercises.append(before)
             continue
-        cases = draw_cases(piece, draw=memory.draw)
-        kept = fingerprinted(cases)
-        found = assess(piece, seed=None, cases=kept, memory=memory).problems
-        problems += found or _hanging(piece, cases, before, memory)
+        text = made_from(piece)
+        if before and text == before.made_from and not its_turn(piece, every):
+            kept = replace(draw_expected(piece, seed=None), variants=before.variants, made_from=text)
+            found = assess(piece, seed=None, cases=kept, memory=memory, mistakes=False).problems
+        else:
+            kept = fingerprinted(replace(draw_cases(piece, draw=memory.draw), made_from=text))
+            found = assess(piece, seed=None, cases=kept, memory=memory).problems
+        problems += found or _hanging(piece, kept, before, memory)
         exercises.append(kept)
     memory.forget_old()
     if problems:

@@ -18,6 +18,7 @@ import os
 import platform
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,8 +36,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _REGISTERING = ("cases", "wrong", "right", "truth")
 _PROCESSOR = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
 
-Question = Literal["assessed", "rounding", "rounding-elsewhere", "rounding-of-inputs"]
-"""What can be in order: verdicts on all answers; that nothing depends on rounding, as seen here, or as the build has seen
+Question = Literal["assessed", "answers", "rounding", "rounding-elsewhere", "rounding-of-inputs"]
+"""What can be in order: verdicts on all answers; on all but the known mistakes; that nothing depends on rounding, as seen here, or as the build has seen
 that has stored the same cases; the same where inputs alone move."""
 
 
@@ -147,6 +148,28 @@ def _texts(piece: Workpiece) -> tuple[str, ...]:
     names = [exercise.name for exercise in piece.lesson.exercises]
     before = piece.lesson.exercises[: names.index(piece.source.name) + 1]
     return piece.lesson.unit, piece.lesson.setup, *(exercise.solution for exercise in before)
+
+
+def made_from(piece: Workpiece) -> str:
+    """A digest of the texts that an exercise's known mistakes are made from, and of nothing else."""
+    texts = (*_texts(piece), piece.source.variants)
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def its_turn(piece: Workpiece, every: int) -> bool:
+    """Whether an exercise's known mistakes are looked at, where those of every nth exercise are. A change of the package's
+    code or of the lesson makes it the turn of others; for the same files it is the same exercises' turn everywhere."""
+    of_the_code = int.from_bytes(_hashed_code(piece.lesson.path.parent), "big")
+    return (of_the_code + zlib.crc32(f"{piece.lesson.unit}/{piece.source.name}".encode())) % every == 0
+
+
+@functools.cache
+def _hashed_code(folder: Path) -> bytes:
+    """Of the package's code and of a lesson's."""
+    hashed = hashlib.sha256()
+    for path in (*_code_of_the_package(), *sorted(folder.glob("*.py"))):
+        hashed.update(path.read_bytes())
+    return hashed.digest()
 
 
 def _hashed(*texts: str) -> hashlib._Hash:

@@ -64,11 +64,16 @@ def same_cases(path: Path, stored: UnitCases | None, cases: UnitCases) -> bool:
     if replace(stored, exercises=()) != replace(fresh, exercises=()) or stored.names != fresh.names:
         return False
     full = [replace(a, variants=b.variants) for a, b in zip(fresh.exercises, cases.exercises, strict=True)]
-    return all(was_read(b) or same_exercise(a, b) for a, b in zip(stored.exercises, full, strict=True))
+    return all(same_exercise(*_both(a, b)) for a, b in zip(stored.exercises, full, strict=True))
 
 
-def _mistakes(cases: UnitCases) -> list[tuple[str, str]]:
-    return [(variant.name, variant.says) for exercise in cases.exercises for variant in exercise.variants]
+def _both(stored: ExerciseCases, fresh: ExerciseCases) -> tuple[ExerciseCases, ExerciseCases]:
+    """The two without their known mistakes, where those of `fresh` were read and not drawn."""
+    return (replace(stored, variants=()), replace(fresh, variants=())) if was_read(fresh) else (stored, fresh)
+
+
+def _mistakes(cases: UnitCases) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [(one.made_from, [(variant.name, variant.says) for variant in one.variants]) for one in cases.exercises]
 
 
 def same_but_for_mistakes(stored: UnitCases, fresh: UnitCases) -> bool:
@@ -83,7 +88,7 @@ def same_exercise(stored: ExerciseCases, fresh: ExerciseCases) -> bool:
     """Whether fresh cases, with all that their variants give, agree with what is stored."""
 
     def bare(cases: ExerciseCases) -> ExerciseCases:
-        return replace(cases, plan={}, expected={}, variants=(), unusual={}, unusual_expected={})
+        return replace(cases, plan={}, expected={}, variants=(), unusual={}, unusual_expected={}, made_from="")
 
     names = [(variant.name, variant.says) for variant in stored.variants]
     if bare(stored) != bare(fresh) or names != [(variant.name, variant.says) for variant in fresh.variants]:

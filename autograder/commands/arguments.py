@@ -47,6 +47,17 @@ def add_units(parser: argparse.ArgumentParser) -> None:
     add_course(parser)
 
 
+def add_every(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--every",
+        type=int,
+        choices=range(1, 10),
+        default=1,
+        metavar="N",
+        help="run the known mistakes of every Nth exercise alone; which ones, changes with each change of the code",
+    )
+
+
 def find_course(given: Path | None) -> Path:
     """The folder that holds `solutions/`, or a learner's, with `notebooks/` alone. Raises UsageError where there is none."""
     if given is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..authoring.processor import Instructions, with_instructions
-from .arguments import UsageError, add_units, chosen_units
+from .arguments import UsageError, add_every, add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 
@@ -22,6 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=get_args(Instructions),
         help="with --check: compare as on a processor with AVX2 only, or with none of the newer instructions",
     )
+    add_every(parser)
     parser.add_argument("--no-run", action="store_true", help="do not execute the solved notebooks")
     parser.add_argument(
         "--exercise",
@@ -39,10 +40,12 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--exercise builds one exercise of one unit: `python -m autograder build UNIT --exercise NAME`."
         )
+    if options.every > 1 and not options.check:
+        raise UsageError("--every goes with --check: a build draws everything.")
     if options.instructions:
         return _check_elsewhere(options, units)
     if options.check:
-        found = side_by_side(_check, [(course, unit) for unit in units], options.workers)
+        found = side_by_side(_check, [(course, unit, options.every) for unit in units], options.workers)
         found += _pages(course, write=False)
     else:
         _build_messages(course)
@@ -59,17 +62,18 @@ def _check_elsewhere(options: argparse.Namespace, units: tuple[str, ...]) -> int
     """`build --check` in a process of its own: libraries look at the processor while they are imported."""
     if not options.check:
         raise UsageError("--instructions goes with --check: a build always uses everything that the processor has.")
-    words = ["build", "--check", "--course", str(options.course), "--workers", str(options.workers), *units]
+    words = ["build", "--check", "--course", str(options.course), "--workers", str(options.workers)]
+    words += ["--every", str(options.every), *units]
     environment = os.environ | with_instructions(options.instructions)
     return subprocess.run([sys.executable, "-m", "autograder", *words], env=environment, check=False).returncode
 
 
-def _check(course: Path, unit: str) -> tuple[int, str]:
+def _check(course: Path, unit: str, every: int) -> tuple[int, str]:
     from ..authoring.build import check_unit
     from ..authoring.parse import LessonError
 
     try:
-        stale = check_unit(course, unit)
+        stale = check_unit(course, unit, every)
     except LessonError as error:
         return 1, str(error)
     return (1, "\n".join(stale)) if stale else (0, f"{unit}: up to date")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..lab.tables import Table, table
-from .arguments import add_units, chosen_units
+from .arguments import add_every, add_units, chosen_units
 from .processes import add_workers, side_by_side
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=int, nargs="*", default=[1, 2, 3], help="seeds for hidden cases (default: 1 2 3)"
     )
+    add_every(parser)
     add_workers(parser)
 
 
@@ -27,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
 
     course: Path = options.course
     units = chosen_units(course, options.units)
-    found = side_by_side(verify_unit, [(course, unit, tuple(options.seeds)) for unit in units], options.workers)
+    asked = [(course, unit, tuple(options.seeds), options.every) for unit in units]
+    found = side_by_side(verify_unit, asked, options.workers)
     rows = [row for unit in found for row in unit.rows]
     problems = [problem for unit in found for problem in unit.problems]
     print(_table(rows))
@@ -39,11 +41,15 @@ def run(options: argparse.Namespace) -> int:
         + (
             f"{len(problems)} problems"
             if problems
-            else "every starter gets 0, every solution full points, every known mistake is named, nothing depends on rounding"
+            else f"every starter gets 0, every solution full points, {_named(options.every)}, nothing depends on rounding"
         )
     )
     print(_remembered(rows))
     return 1 if problems else 0
+
+
+def _named(every: int) -> str:
+    return "every known mistake is named" if every == 1 else f"the known mistakes of one exercise in {every} are named"
 
 
 def _remembered(rows: list[Assessment]) -> str:

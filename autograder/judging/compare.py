@@ -24,6 +24,8 @@ class Difference:
     index: tuple[int, ...] = ()
     seen: Array | None = None
     expected: Array | None = None
+    in_form: bool = False
+    """Whether types, shapes or counts of items differ, and not only what stands in them."""
 
 
 def difference(
@@ -39,13 +41,14 @@ def difference(
     if isinstance(expected, dict):
         return _dict_difference(seen, expected, tolerance, place)
     if expected is None or isinstance(expected, str):
-        same = type(seen) is type(expected) and seen == expected
-        return None if same else Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
+        if (alike := type(seen) is type(expected)) and seen == expected:
+            return None
+        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place, in_form=not alike)
     if isinstance(expected, Opaque):
         return (
             None
             if isinstance(seen, Opaque) and seen == expected
-            else Difference(f"{_it(place)} is {describe(seen)}.", place)
+            else Difference(f"{_it(place)} is {describe(seen)}.", place, in_form=True)
         )
     if isinstance(expected, Sample):
         return _sample_difference(seen, expected, tolerance, place)
@@ -56,9 +59,9 @@ def _sequence_difference(
     seen: Any, expected: Any, tolerance: Tolerance, place: str, returns: tuple[str, ...]
 ) -> Difference | None:
     if not isinstance(seen, (tuple, list)):
-        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
+        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place, in_form=True)
     if len(seen) != len(expected):
-        return Difference(f"{_it(place)} has {len(seen)} items, expected {len(expected)}.", place)
+        return Difference(f"{_it(place)} has {len(seen)} items, expected {len(expected)}.", place, in_form=True)
     for i, (one, other) in enumerate(zip(seen, expected, strict=True)):
         if found := difference(one, other, tolerance, returns[i] if i < len(returns) else f"{place}[{i}]"):
             return found
@@ -67,7 +70,7 @@ def _sequence_difference(
 
 def _dict_difference(seen: Any, expected: dict[str, Any], tolerance: Tolerance, place: str) -> Difference | None:
     if not isinstance(seen, dict):
-        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
+        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place, in_form=True)
     for key in expected:
         if key not in seen:
             return Difference(f"{_it(place)} has no entry {key!r}.", place)
@@ -133,9 +136,10 @@ def _unlike(seen: Any, expected: Any, place: str) -> Difference | None:
     assert target is not None
     scalar = target.ndim == 0
     if got is None or (not scalar and _library(seen) != _library(expected)):
-        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place)
+        return Difference(f"{_it(place)} is {describe(seen)}, expected {describe(expected)}.", place, in_form=True)
     if got.shape != target.shape:
-        return Difference(f"{_it(place)} has shape {_shape(got)}, expected {_shape(target)}.", place, (), got, target)
+        told = f"{_it(place)} has shape {_shape(got)}, expected {_shape(target)}."
+        return Difference(told, place, (), got, target, in_form=True)
     if not _kinds_agree(got.dtype.kind, target.dtype.kind, scalar):
         return Difference(
             f"{_it(place)} holds {_WORDS[got.dtype.kind]}, expected {_WORDS[target.dtype.kind]}.",
@@ -143,6 +147,7 @@ def _unlike(seen: Any, expected: Any, place: str) -> Difference | None:
             (),
             got,
             target,
+            in_form=True,
         )
     return None
 

@@ -80,7 +80,7 @@ def diagnose(
             if len(labels) <= 2
             else f"{labels[0]}, and on {count - 1} more cases"
         )
-        return Diagnosis(variant, f"on {where}: {variant.says}{more}", labels[0])
+        return Diagnosis(variant, f"on {where}, you get what this mistake gives: {variant.says}{more}", labels[0])
     return None
 
 

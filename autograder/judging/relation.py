@@ -134,7 +134,7 @@ def _all_equal(pairs: Sequence[Pair]) -> str | None:
         return None
     if all(value == 0 for value in values):
         return "all your numbers are 0."
-    return f"all your numbers are equal to one another (here {number(values[0])}), whatever is given."
+    return f"where your code is wrong, all its numbers are equal to one another (here {number(values[0])})."
 
 
 def _factor(pairs: Sequence[Pair]) -> str | None:

@@ -207,7 +207,9 @@ def _words(key: str, call: Call) -> str:
         case kinds.FAR_APART | kinds.REVERSED:
             return "where the numbers are thousands apart"
         case kinds.TRAINING:
-            return "in training mode (`module.train()`), with a dropout of 0"
+            if "dropout" in (call.init or {}):
+                return "in training mode (`module.train()`), with a dropout of 0"
+            return "in training mode (`module.train()`)"
         case kinds.MASK:
             return _MASKS[name]
         case kinds.AT_LAST:

@@ -165,6 +165,8 @@ def _judged(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -
         related = relation(cases, sighting, common_view(probes))
         which = on_which_cases(cases, sighting, common_view(probes))
         cause = next((found.name for found in (related, which) if found and found.name), None)
+        if cause is None and failed.finding.difference and failed.finding.difference.in_form:
+            cause = _OTHER_FORM
         told = [found.message for found in (related, which) if found]
         message = " ".join(_sentence(part, cases.returns) for part in (*told, message))
     return _verdict(
@@ -179,6 +181,8 @@ def _judged(cases: ExerciseCases, probes: Sequence[Probe], sighting: Sighting) -
     )
 
 
+_OTHER_FORM = "other-form"
+"""Another type, shape or count of items than the text asks for."""
 _NO_CAUSE = ("matches", "right_shape")
 """Properties that say no more than that something is different."""
 

@@ -61,12 +61,16 @@ def _facts(call: Call) -> Facts:
 
 
 Trait = tuple[str, Callable[[Facts], bool]]
+Test = tuple[str, Callable[[Any], bool]]
+"""Of a number."""
 
 
 def _traits(facts: Sequence[Facts], *, often_alone: bool) -> Iterator[Trait]:
     """From the simplest on. often_alone: only those that often are the reason."""
     names = list(dict.fromkeys(name for one in facts for name in one))
     for name in names:
+        if ".shape[" in name:  # an axis that is not there is told by `ndim`
+            continue
         yield f"{name} is given", _asked(name, lambda value: True)
         yield f"{name} is left out", _asked(name, lambda value: False, otherwise=True)
     for name in names:
@@ -76,7 +80,7 @@ def _traits(facts: Sequence[Facts], *, often_alone: bool) -> Iterator[Trait]:
                 words = name if name.endswith("square") and value else f"{name} is {value!r}"
                 yield words, _asked(name, functools.partial(operator.eq, value))
         elif all(type(value) in (int, float) for value in values):
-            for words, test in _of_numbers(name, [1] if often_alone else sorted(values), often_alone):
+            for words, test in _often_alone(name) if often_alone else _of_numbers(name, sorted(values)):
                 yield words, _asked(name, test)
 
 
@@ -85,11 +89,13 @@ def _asked(name: str, test: Callable[[Any], bool], otherwise: bool = False) -> C
     return lambda one: otherwise if one.get(name) is None else test(one[name])
 
 
-def _of_numbers(name: str, values: Sequence[float], alone: bool) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+def _often_alone(name: str) -> Iterator[Test]:
     yield f"{name} is negative", lambda x: bool(x < 0)
-    if alone:
-        yield from ((f"{name} is {value:g}", functools.partial(operator.eq, value)) for value in values)
-        return
+    yield f"{name} is 1", functools.partial(operator.eq, 1)
+
+
+def _of_numbers(name: str, values: Sequence[float]) -> Iterator[Test]:
+    yield f"{name} is negative", lambda x: bool(x < 0)
     for value in values:
         yield f"{name} is {value:g}", functools.partial(operator.eq, value)
         yield f"{name} is not {value:g}", functools.partial(operator.ne, value)

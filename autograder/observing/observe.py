@@ -334,14 +334,11 @@ def _size_of(value: Any, depth: int) -> int:
 
 
 def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, Any]:
-    """Gradients of Σ cos(k)·output[k] with respect to every float tensor given and every parameter."""
+    """Gradients of Σ cos(k)·output[k] with respect to every float tensor given, in lists too, and every parameter."""
     import torch
 
     live, _ = _live_arguments(call, build)
-    leaves = {}
-    for name, value in live.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            leaves[name] = value.requires_grad_(True)
+    leaves = {name: value.requires_grad_(True) for name, value in _float_tensors(live)}
     if module is not None:
         module.zero_grad(set_to_none=True)
     total = sum((_weighted(output) for output in _tensors(_apply(used, call, live))), torch.zeros(()))
@@ -355,6 +352,17 @@ def _gradients(used: Any, call: Call, build: Build, module: Any) -> dict[str, An
         return {
             name: to_plain(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad) for name, leaf in leaves.items()
         }
+
+
+def _float_tensors(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """By name: `x`, and in lists and tuples `x[0]`."""
+    import torch
+
+    for name, value in given.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            yield name, value
+        elif isinstance(value, (tuple, list)):
+            yield from _float_tensors({f"{name}[{i}]": item for i, item in enumerate(value)})
 
 
 def _tensors(value: Any) -> list[Any]:

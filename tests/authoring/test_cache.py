@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autograder.authoring import assess, cache, workbench
+from autograder.authoring import assess, build, cache, verify, workbench
 from autograder.authoring.build import visible_cases
 from autograder.authoring.cache import FOLDER, memory_of
 from autograder.authoring.parse import LessonError
@@ -275,3 +275,53 @@ def test_verify_without_anything_remembered_computes_everything(tmp_path: Path, 
     found = verify_unit(tmp_path, "97_made_up", (1, 2))
     assert judged == ["answers", "squares"] * 3
     assert not any(row.remembered for row in found.rows)
+
+
+@pytest.fixture
+def not_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two exercises in turn it is always the other's."""
+    monkeypatch.setattr(build, "its_turn", lambda piece, every: every == 1)
+    monkeypatch.setattr(verify, "its_turn", lambda piece, every: every == 1)
+
+
+@pytest.mark.usefixtures("not_its_turn")
+def test_where_it_is_not_their_turn_known_mistakes_are_taken_as_stored_and_all_else_is_not(
+    tmp_path: Path, ran: list[str], judged: list[str]
+) -> None:
+    stored = visible_cases(lesson(tmp_path))
+    shutil.rmtree(tmp_path / FOLDER)
+    ran.clear(), judged.clear()
+    assert list(visible_cases(lesson(tmp_path), stored, every=2).names) == ["double"]
+    verify_unit(tmp_path, "97_made_up", (1,), every=2)
+    assert ran == [] and judged == ["answers", "answers"]  # of the visible cases, of the hidden ones
+    with pytest.raises(LessonError, match=r"the truth .* disagrees"):
+        visible_cases(lesson(tmp_path, ("value + value for", "3 * value for")), stored, every=2)
+
+
+@pytest.mark.usefixtures("not_its_turn")
+def test_a_known_mistake_of_another_text_is_run_whosever_turn_it_is(tmp_path: Path, ran: list[str]) -> None:
+    stored = visible_cases(lesson(tmp_path))
+    ran.clear()
+    fresh = visible_cases(lesson(tmp_path, ('"x ** 2"', '"x ** 3"')), stored, every=2)
+    assert ran == ["squares"]
+    assert fresh.exercises[0].made_from != stored.exercises[0].made_from
+
+
+def test_what_was_left_out_is_not_remembered_as_in_order(tmp_path: Path, judged: list[str]) -> None:
+    lesson(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "its_turn", lambda piece, every: False)
+        verify_unit(tmp_path, "97_made_up", (1,), every=2)
+    judged.clear()
+    verify_unit(tmp_path, "97_made_up", (1,))
+    assert judged.count("squares") == 2
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_everyones_turn_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    (piece,) = open_workbench(lesson(tmp_path))
+    turns = []
+    for digest in range(every):
+        monkeypatch.setattr(cache, "_hashed_code", lambda folder, digest=digest: bytes([digest]))
+        turns.append(cache.its_turn(piece, every))
+    assert turns.count(True) == 1

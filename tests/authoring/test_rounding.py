@@ -11,6 +11,7 @@ import torch
 
 from autograder.authoring.assess import assess_rounding
 from autograder.authoring.build import check_unit, visible_cases
+from autograder.authoring.cache import made_from
 from autograder.authoring.fingerprints import fingerprinted
 from autograder.authoring.parse import Lesson, LessonError
 from autograder.authoring.rounding import OtherRounding, nudged_plan
@@ -74,7 +75,8 @@ def test_what_an_earlier_build_has_found_stable_is_not_looked_at_again(
 
 def moved(made: Lesson, share: float, variant: bool = False) -> UnitCases:
     """The cases as another processor would have drawn them: one result off by this share of itself."""
-    cases, (exercise,) = visible_cases(made), map(draw_cases, open_workbench(made))
+    cases, (piece,) = visible_cases(made), open_workbench(made)
+    exercise = replace(draw_cases(piece), made_from=made_from(piece))
 
     def off(seen: Mapping[str, Observation]) -> dict[str, Observation]:
         key = next(iter(seen))

@@ -1,8 +1,9 @@
 """Every solved notebook runs from top to bottom, and every check in it gives its full points.
 
 Here the kernels do without the processor's newer instructions (AVX-512, bfloat16), as most laptops must: the author's
-build has run the same notebooks with them. The one long training, unit 10's, is taken up a few steps before its end, as a
-learner's that was interrupted; the author's build has run all of it, and kept the weights.
+build has run the same notebooks with them. Experiments train for a few steps here, and the one long training, unit 10's, is
+taken up a few steps before its end, as a learner's that was interrupted; the author's build has run all of them, and kept
+the weights.
 """
 
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from nbformat import from_dict
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell
 from safetensors.torch import load_model
 
@@ -31,6 +32,32 @@ IN_CHINESE = ("05_multi_head", "07_masking")
 """Two quick ones of those whose labels are keys, choices and words inside f-strings too."""
 
 
+FEWER_STEPS = {
+    "05_multi_head": (("steps: int = 350", "steps: int = 40"),),
+    "08_encoder": (("steps=450, peak=5e-3, warm_up=45", "steps=40, peak=5e-3, warm_up=4"),),
+    "09_decoder": (("steps: int = 400", "steps: int = 60"),),
+    "10_training": (
+        ("* 120, new_optimizer", "* 20, new_optimizer"),
+        ("steps=200, peak=2e-3, warmup=20", "steps=10, peak=2e-3, warmup=5"),
+        ('break_it("nothing")', 'break_it("nothing", steps=60)'),
+        ('break_it("no causal mask")', 'break_it("no causal mask", steps=60)'),
+        ('break_it("padding counted in the loss")', 'break_it("padding counted in the loss", steps=60)'),
+    ),
+    "11_decoding": (
+        ("steps=600", "steps=40"),
+        ("steps=200", "steps=20"),
+        ("steps=500, warmup=50", "steps=40, warmup=5"),
+    ),
+    "13_bert": (
+        ('use_part("masked_lm_loss"), 1500', 'use_part("masked_lm_loss"), 150'),
+        ("steps: int = 120", "steps: int = 6"),
+    ),
+    "14_gpt": (("= 300, 50, (0, 1)", "= 60, 20, (0, 1)"), ("train(model, 1000, seed=0)", "train(model, 60, seed=0)")),
+    "15_look_inside": (('234567", 700', '234567", 50'),),
+}
+"""In the cells of experiments: what stands there, and what it is here."""
+
+
 @pytest.mark.parametrize(
     ("unit", "language"),
     [*((unit, "en") for unit in units(COURSE / "solutions")), *((unit, "zh") for unit in IN_CHINESE)],
@@ -44,6 +71,7 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, language:
         interrupted_training(folder)
     solved = solved_notebook(lesson)
     solved.cells = [from_dict(cell) for cell in translated_cells(solved.cells, language, unit)]
+    shorten(solved.cells, FEWER_STEPS.get(unit, ()))
     solved.cells.append(new_code_cell(CAPABILITY))
     notebook = execute(solved, folder, environment=with_instructions("avx2"))
     assert "AVX512" not in str(results(notebook.cells.pop()))
@@ -55,6 +83,13 @@ def test_the_solved_notebook_runs_and_passes_its_own_checks(unit: str, language:
     assert points == {exercise.name: [repr(exercise.visible_points)] for exercise in lesson.exercises}
     assert written_to_stderr(notebook) == []
     assert undescribed_pictures(notebook) == []
+
+
+def shorten(cells: list[NotebookNode], edits: tuple[tuple[str, str], ...]) -> None:
+    """Each edit in the one cell in which it can be made."""
+    for old, new in edits:
+        (cell,) = (cell for cell in cells if cell.cell_type == "code" and old in cell.source)
+        cell.source = cell.source.replace(old, new)
 
 
 def interrupted_training(folder: Path, left: int = 20) -> None:

@@ -41,7 +41,7 @@ def test_what_agrees_on_several_cases_is_named_with_these_cases() -> None:
     diagnosis = found(3, 3, 9, 9, mistake=(3, 3, 3, 3))
     assert diagnosis is not None
     assert diagnosis.sentence == (
-        "on 3 numbers and on 4 numbers: the known mistake. (Other cases fail as well, in another way.)"
+        "on 3 numbers and on 4 numbers, you get what this mistake gives: the known mistake. (Other cases fail as well, in another way.)"
     )
 
 
@@ -64,7 +64,7 @@ def test_where_the_values_agree_the_gradients_of_a_wrong_value_speak_against_no_
         ),
     )
     one = diagnose(cases, Sighting({"0.0.0": Observation(3 * X["0.0.0"], facts={"gradients": {"x": np.zeros(3)}})}))
-    assert one is not None and one.sentence.startswith("on 3 numbers: ")
+    assert one is not None and one.sentence.startswith("on 3 numbers, ")
     right_value = Observation(2 * X["0.0.0"], facts={"gradients": {"x": np.zeros(3)}})
     assert diagnose(cases, Sighting({"0.0.0": right_value})) is None
 

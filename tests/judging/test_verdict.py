@@ -127,7 +127,7 @@ def test_a_mistake_on_some_cases_only_is_named_with_the_cases() -> None:
     cases = with_more_cases({"squares": lambda x: x**2}, np.full(4, 7.0))
     verdict = verdict_on(lambda x: x**2 if x.ndim == 1 else x * 7, cases)
     assert verdict.diagnosis == "squares"
-    assert verdict.message.startswith("On three numbers and on case 2: squares.")
+    assert verdict.message.startswith("On three numbers and on case 2, you get what this mistake gives: squares.")
 
 
 def test_agreement_on_one_of_two_wrong_cases_names_nothing() -> None:
@@ -186,8 +186,8 @@ def test_an_accident_on_a_minority_of_cases_is_not_named() -> None:
     ("wrong", "diagnosis", "words"),
     [
         (lambda x: None, "right_shape", "returned None"),
-        (lambda x: x[..., None] * 2, None, "has shape (3, 1), expected (3,)"),
-        (lambda x: list(2 * x), None, "expected a NumPy array of shape (3,)"),
+        (lambda x: x[..., None] * 2, "other-form", "has shape (3, 1), expected (3,)"),
+        (lambda x: list(2 * x), "other-form", "expected a NumPy array of shape (3,)"),
         (lambda x: 2 * x / 0 * 0, "finite", "is nan"),
         (lambda x, y: x, "raised-TypeError", "missing 1 required positional argument: 'y'"),
     ],

@@ -118,6 +118,20 @@ def test_a_class_is_built_given_its_weights_and_called() -> None:
     assert sorted(seen.facts["gradients"]) == ["linear.bias", "linear.weight", "x"]
 
 
+def test_gradients_are_asked_of_tensors_in_lists_too() -> None:
+    def weighted(x: torch.Tensor, heads: list[torch.Tensor]) -> torch.Tensor:
+        return x @ heads[0] + (x @ heads[1]).detach()
+
+    given = {
+        "x": Tensor(np.ones((2, 3), np.float32), "float32"),
+        "heads": [Tensor(np.ones((3, 2), np.float32), "float32")] * 2,
+    }
+    seen = sight(weighted, {"0.0.0": Call("two heads", given, 2, gradients=True)}).observations["0.0.0"]
+    assert sorted(seen.facts["gradients"]) == ["heads[0]", "heads[1]", "x"]
+    assert np.abs(seen.facts["gradients"]["heads[0]"].data).min() > 0
+    assert not seen.facts["gradients"]["heads[1]"].data.any()
+
+
 def test_a_missing_weight_is_named() -> None:
     class Renamed(Affine):
         def __init__(self, d_in: int, d_out: int) -> None:

@@ -18,11 +18,11 @@ _BLOCKS = {
     "belongs to a block.",
     "ignores block_size": "with a small `block_size` your code still makes arrays that are much larger. Its blocks do not "
     "follow `block_size`.",
-    "takes more than a block of scores": "somewhere your code takes the exponential of more scores than one block of queries and "
-    "one block of keys have. Both go in blocks of `block_size`.",
-    "takes exp of all scores": "your code takes the exponential of all scores at once. Only one block of them may be looked "
-    "at at a time.",
-    "looks at all scores first": "your code takes the maximum of all scores before it adds up. Here each block is looked at "
+    "takes more than a block of scores": "somewhere your code takes the exponential of more numbers at once than one block of "
+    "queries and one block of keys have scores. Both go in blocks of `block_size`.",
+    "takes exp of all scores": "your code takes the exponential of as many numbers at once as there are scores. Only one block of "
+    "scores may be looked at at a time.",
+    "looks at all scores first": "your code takes a maximum over as many numbers as there are scores. Here each block is looked at "
     "once, in order: later scores are not known yet.",
 }
 _ONCE = {
@@ -60,8 +60,8 @@ _KERNEL = {
     "looks at a block of them at a time: that is the point.",
 }
 _TYPES = {
-    "multiplies in the type asked for": "the model's matrix products do not run in the number type `dtype` on the device "
-    "`device_type`. Is the forward pass inside `torch.autocast`, and do both arguments reach it?",
+    "multiplies in the type asked for": "while the model computes, autocast is off for `device_type`, or on with another number type "
+    "than `dtype`. Is the forward pass inside `torch.autocast`, and do both arguments reach it?",
     "keeps its weights in float32": "after the step the model's weights are no longer float32. Autocast casts copies for the "
     "products; the weights themselves stay as they are.",
     "leaves autocast before the step": "autocast is still on when the optimizer takes its step. Only the forward pass and the "
