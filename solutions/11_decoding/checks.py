@@ -65,6 +65,9 @@ formulas = {
     "length-only": ("length ** alpha", "your result is the length to the power alpha. Wu et al. add 5 to the length and divide by 6, so that short sentences are not pushed so hard."),
     "sixth-of-the-length": ("(length / 6) ** alpha", "the 5 that is added to the length is missing."),
     "over-five": ("((5 + length) / 5) ** alpha", "you divide by 5; divide by 6, so that a length of 1 gives 1."),
+    "over-eleven": ("((5 + length) / (5 + 6)) ** alpha", "you divide by 11; divide by 6, so that a length of 1 gives 1. The 5 is added above the line only."),
+    "power-of-each": ("(5**alpha + length**alpha) / 6**alpha", "5 and the length are raised to the power one by one, and then added. The power holds for the whole fraction."),
+    "at-most-2": ("min(2.0, ((5 + length) / 6) ** alpha)", "your result is never above 2. There is no such limit."),
     "plus-six": ("((6 + length) / 6) ** alpha", "you add 6 to the length; add 5. A length of 1 must give exactly 1. (Did you count BOS as well?)"),
     "without-eos": ("((4 + length) / 6) ** alpha", "your length is one too small: `length` counts the EOS already."),
     "brackets": ("(5 + length / 6) ** alpha", "only the length is divided by 6. Put 5 + t in brackets: both together stand above the line."),
@@ -255,7 +258,8 @@ def search(step, beam_size, max_len, alpha, way=""):
     """
     ways, penalty = set(way.split()), lambda length: ((5 + length) / 6) ** alpha
     live, found, places = [((), 0.0)], [], beam_size
-    ended = lambda hypothesis: hypothesis[0][-1:] == (EOS,)
+    ends = ((EOS,), (PAD,)) if "pad-ends" in ways else ((EOS,),)
+    ended = lambda hypothesis: hypothesis[0][-1:] in ends
     by_sum, by_score = lambda h: h[1], lambda h: h[1] / penalty(len(h[0]))
     for length in range(1, max_len + 1):
         candidates = [hypothesis for hypothesis in live if ended(hypothesis)]
@@ -328,6 +332,7 @@ WAYS = {
     "refills stops-when-full": STOPS_FULL,
     "refills stops-when-full counts-live": two_things(REFILLS, STOPS_FULL + " (What is live then counts in your code as if it were finished.)"),
     "refills counts-more stops-when-full counts-live": two_things(COUNTS_MORE, STOPS_FULL + " (What is live then counts in your code as if it were finished.)"),
+    "pad-ends": "a hypothesis that ends in id 0 is put aside as finished in your code. EOS alone finishes one: to the search, id 0 is a token like any other.",
     "shrinks finished-first": two_things(SHRINKS, FINISHED_FIRST),
     "stops-when-full finished-first": two_things(STOPS_FULL, FINISHED_FIRST),
 }
@@ -520,8 +525,8 @@ def when_to_stop(rng, beam_size, max_len):
 @cases(dict(beam_size=3), hidden=[dict(beam_size=4)])
 def transformer(rng, beam_size):
     """a small Transformer, three sentences, beam_size={beam_size}, max_len=9"""
-    init = dict(source_vocab=9, target_vocab=11, d_model=8, num_heads=2, num_layers=1, d_ff=12, dropout=0.0, max_len=16, tie_weights=False)
-    source = torch.tensor([[5, 7, 4, 8, EOS], [6, 5, EOS, PAD, PAD], [8, 6, 7, EOS, PAD]])
+    init = dict(source_vocab=9, target_vocab=11, d_model=8, num_heads=2, num_layers=1, d_ff=12, dropout=1.0, max_len=16, tie_weights=False)
+    source = torch.tensor([[6, 5, EOS, PAD, PAD], [5, 7, 4, 8, EOS], [8, 6, 7, EOS, PAD]])
     for _attempt in range(5000):
         state = {name: torch.from_numpy(value.data.astype("float32")) for name, value in draw_state(Transformer(**init), rng).items()}
         for name in state:  # with biases as large as drawn, it would say one word again and again
@@ -552,7 +557,7 @@ def draw_with_padding(rng, vocab, places, ends=True):
 @cases()
 def padding_is_a_token(rng):
     """one sentence, beam_size=2, a model that gives PAD and BOS some probability, too"""
-    wanted = [both(greedy_loses(2), lambda step, answer: min(answer) > BOS)]
+    wanted = [both(greedy_loses(2), needs("pad-ends", beam_size=2, max_len=64, alpha=0.6), lambda step, answer: min(answer) > BOS)]
     return draw_script(rng, wanted, 9, 2, places=5, draw=draw_with_padding) | dict(beam_size=2)
 
 @cases()
@@ -614,6 +619,9 @@ changed("alpha-ignored", (SCORE, SCORE.replace(", alpha)", ")")), (BOUND, BOUND.
 changed("alpha-one-if-not-given", ("alpha: float = 0.6", "alpha: float = 1.0"), says="where `alpha` is not given, you take 1. It is 0.6 then.")
 changed("alpha-zero-if-not-given", ("alpha: float = 0.6", "alpha: float = 0.0"), says="where `alpha` is not given, you take 0. It is 0.6 then.")
 changed("alpha-one", (SCORE, SCORE.replace("alpha)", "1.0)")), (BOUND, BOUND.replace("alpha)", "1.0)")), says="your length penalty is always the one for alpha = 1, whatever `alpha` is.")
+changed("alpha-at-most-1", ("batch, never = len(source)", "alpha = min(alpha, 1.0); batch, never = len(source)"), says="an `alpha` above 1 counts as 1 in your code. Every `alpha` is taken as it is given.")
+changed("two-of-each", (LOG, f"(lambda p: p.masked_fill(p < p.topk(2).values[..., -1:], never))({LOG})"), says="each of your hypotheses puts forward its two best words only. All words of all hypotheses are candidates: the best `beam_size` may come from one hypothesis.")
+changed("unfinished-one-longer", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length_penalty(length + ((tokens != EOS) & (length == max_len)).long(), alpha)")), NEVER_STOP, says="what is still live after `max_len` tokens is divided by the penalty for one token more. It has `max_len` tokens and no EOS.")
 changed("without-pad-and-bos", (LOG, "torch.log_softmax(logits.index_fill(1, torch.tensor([PAD, BOS]), never), dim=-1).view(batch, beam_size, -1)"), says="PAD and BOS are taken out before your softmax, so the other tokens' probabilities grow. They are tokens like the others: the probabilities are those that the model gives.")
 changed("mean", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length")), NEVER_STOP, says="you divide each sum by the length itself. Divide by `length_penalty(length, alpha)`.")
 changed("length-to-alpha", (SCORE, SCORE.replace("length_penalty(length, alpha)", "length**alpha")), NEVER_STOP, says="you divide each sum by length to the power alpha. Divide by `length_penalty(length, alpha)`: it adds 5 and divides by 6.")
@@ -1139,6 +1147,11 @@ def borders_of_words(rng):
     """words that read alike only when they are put together: "in to" and "i nto\""""
     return dict(hypotheses=["in to the old dog run by".split()], references=["i nto the old dog run by".split()])
 
+@cases()
+def very_short(rng):
+    """a right beginning, and a reference nearly three times as long"""
+    return dict(hypotheses=["the old dog sat on".split()], references=["the old dog sat on a mat by the cat and saw it run".split()])
+
 LOOP = "    for hypothesis, reference in zip(hypotheses, references):"
 wrong("empty-ones-left-out", (LOOP, f"    some = [pair for pair in zip(hypotheses, references) if pair[0]]\n    hypotheses, references = zip(*some) if some else ([], [])\n{LOOP}"),
       says="pairs with an empty hypothesis are left out, and the reference's length with them. It counts: saying nothing is too short.")
@@ -1168,6 +1181,8 @@ facts = {
     "brevity-by-mean": ([(BREVITY, "sum(min(1.0, math.exp(1 - len(r) / max(len(h), 1))) for h, r in zip(hypotheses, references)) / len(hypotheses)")], "your brevity penalty is a mean over the sentences. It is computed once, from the total lengths."),
     "brevity-by-product": ([(BREVITY, "math.prod(min(1.0, math.exp(1 - len(r) / max(len(h), 1))) for h, r in zip(hypotheses, references))")], "your brevity penalty is a product over the sentences. It is computed once, from the total lengths."),
     "brevity-by-letters": ([("sum(map(len, hypotheses)), sum(map(len, references))", "sum(len(w) for h in hypotheses for w in h), sum(len(w) for r in references for w in r)")], "your lengths are counted in letters. They are numbers of tokens."),
+    "brevity-at-least-half": ([(BREVITY, f"max(0.5, {BREVITY})")], "your brevity penalty is never below 1/2. It has no such limit."),
+    "brevity-both-ways": ([(BREVITY, "math.exp(-abs(1 - reference_length / hypothesis_length))")], "your brevity penalty hits hypotheses that are longer than their references, too. It is 1 there."),
     "brevity-in-each-precision": ([(RETURN, "return 100 * brevity_penalty**4 * math.exp(mean_logarithm)")], "your brevity penalty counts four times: is it a part of each precision? It counts once."),
     "matching-sentences-only": ([(TOTAL, TOTAL + " if any(ngram in wanted for ngram in found) else 0")], "sentences without a common piece are left out of your totals. The n-grams of all hypotheses stand below the line."),
     "two-to-five": ([(ORDERS, "range(2, 6)"), ("matches[n - 1]", "matches[n - 2]"), ("totals[n - 1]", "totals[n - 2]")], "your pieces have two to five tokens. n runs from 1 to 4."),
@@ -1224,6 +1239,7 @@ facts = {
     "base-two": ([(MEAN, MEAN.replace("math.log(", "math.log2("))], "your logarithm and your power do not belong together: `exp` undoes the natural logarithm."),
     "last-lengths": ([("sum(map(len, hypotheses)), sum(map(len, references))", "len(hypotheses[-1]), len(references[-1])")], "your brevity penalty knows the last sentence only: its lengths are not added up."),
     "different-words-as-length": ([("sum(map(len, hypotheses)), sum(map(len, references))", "sum(len(set(h)) for h in hypotheses), sum(len(set(r)) for r in references)")], "your lengths count each different word once. All tokens count."),
+    "square-root": ([(MEAN, MEAN.replace("/ 4", "/ 2"))], "you take the square root of the product. Four precisions have a fourth root."),
     "root-three": ([(MEAN, MEAN.replace("/ 4", "/ 3"))], "you take the third root of the product. Four precisions have a fourth root."),
     "root-five": ([(MEAN, MEAN.replace("/ 4", "/ 5"))], "you take the fifth root of the product. Four precisions have a fourth root."),
     "text": ([(RETURN, RETURN.replace("100 * brevity_penalty * math.exp(mean_logarithm)", "f'{100 * brevity_penalty * math.exp(mean_logarithm):.2f}'"))], "your result is a text. Return the number itself."),

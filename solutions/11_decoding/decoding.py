@@ -167,7 +167,7 @@ check(length_penalty, matches)
 #
 # | argument | | meaning |
 # |---|---|---|
-# | `model` | | has `encode` and `decode`; it is in eval mode |
+# | `model` | | has `encode` and `decode`; it is in eval mode, and stays in it |
 # | `source` | `(batch, seq)`, integers | source ids, padded with 0 |
 # | `beam_size`, `max_len`, `alpha` | numbers | as above; `alpha` is 0 or more |
 # | returns `ids` | `(batch, longest)`, integers | as from `greedy_decode`: without BOS, EOS at the end, 0 behind it |
