@@ -147,6 +147,8 @@ def _factor(pairs: Sequence[Pair]) -> str | None:
         if factor == 0 or not pair.is_near(factor * pair.expected):
             return None
         factors.append(factor)
+    if all(abs(factor - 1) < 1e-3 for factor in factors):  # near the expected ones, whatever else they are
+        return None
     if np.ptp(factors) <= 1e-3 * abs(factors[0]):
         if abs(factors[0] + 1) < 1e-3:
             return "your numbers have the other sign; but for that they are the expected ones."

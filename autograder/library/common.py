@@ -34,3 +34,30 @@ def watched_generator(seed: int) -> Any:
         return {"moved": not torch.equal(generator.get_state(), own), "others moved": elsewhere() != others}
 
     return Watched(generator, look)
+
+
+def draws_at_random(*given: Any) -> Any:
+    """`given` through a module: how many numbers are drawn at random. Each dropout draws one for each of those that it reads.
+
+    None where nothing comes out.
+    """
+    from torch import Tag
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from ..formats.fixtures import Driver
+
+    class Counting(TorchDispatchMode):
+        found = 0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            if Tag.nondeterministic_seeded in func.tags and "attention" not in func.__name__:
+                self.found += (result[0] if isinstance(result, tuple) else result).numel()
+            return result
+
+    def drive(module: Any) -> int | None:
+        with Counting() as counting:
+            output = module(*given)
+        return None if output is None else counting.found
+
+    return Driver(drive)

@@ -30,6 +30,11 @@ def drawn(rng, n):
     """{n} tokens"""
     return dict(seq=n)
 
+@cases(dict(n=600), hidden=[dict(n=1100)])
+def many(rng, n):
+    """{n} tokens"""
+    return dict(seq=n)
+
 @cases()
 def single(rng):
     """one token, on "meta" and on the default device"""
