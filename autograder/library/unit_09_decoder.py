@@ -38,12 +38,6 @@ class DecoderBlock(nn.TransformerDecoderLayer):
     ) -> Tensor:
         return super().forward(x, encoder_output, target_mask, source_mask)
 
-
-def draws_at_random(x: Tensor, encoder_output: Tensor) -> Any:
-    from autograder.library.common import draws_at_random
-
-    return draws_at_random(x, encoder_output)
-
     def _sa_block(self, x: Tensor, attn_mask: Tensor | None, *unused: Any) -> Tensor:
         return self.dropout(self.self_attention(x, x, x, attn_mask)[0])
 
@@ -52,6 +46,12 @@ def draws_at_random(x: Tensor, encoder_output: Tensor) -> Any:
 
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout(self.feed_forward(x))
+
+
+def draws_at_random(x: Tensor, encoder_output: Tensor) -> Any:
+    from autograder.library.common import draws_at_random
+
+    return draws_at_random(x, encoder_output)
 
 
 class Decoder(nn.Module):

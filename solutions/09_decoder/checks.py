@@ -269,6 +269,12 @@ class DecoderBlock(nn.TransformerDecoderLayer):
     def _ff_block(self, x: Tensor) -> Tensor:
         return self.dropout(self.feed_forward(x))
 
+
+def draws_at_random(x: Tensor, encoder_output: Tensor) -> Any:
+    from autograder.library.common import draws_at_random
+
+    return draws_at_random(x, encoder_output)
+
 # %% exercise="DecoderBlock" part="variants"
 without("mask: three axes", "mask: one for each head", because="the mask is handed on, and widening it for all heads alike is a right way to do so")
 def block_call(rng, batch, target, source, num_heads, d_head, d_ff, masks="both", init=None, whole=0, **more):
@@ -348,6 +354,20 @@ def training_mode(rng):
 def training_mode_pre_norm(rng):
     """norm_first=True in training mode, dropout=1.0, which drops all that a sub-layer puts out"""
     return block_call(rng, 2, 3, 5, 2, 2, 4, init=dict(dropout=1.0, norm_first=True), training=True, gradients=False)
+
+def counted(rng, **more):
+    x = fixture("draws_at_random", x=floats(rng, 2, 3, 4), encoder_output=floats(rng, 2, 5, 4))
+    return module(init=dict(d_model=4, num_heads=2, d_ff=5, dropout=0.5) | more, given=dict(x=x), rng=rng, training=True, gradients=False)
+
+@cases()
+def dropouts(rng):
+    """post-norm in training mode, dropout=0.5, an `x` of 24 numbers: for how many numbers it is drawn at random whether they are dropped"""
+    return counted(rng)
+
+@cases()
+def dropouts_pre_norm(rng):
+    """norm_first=True in training mode, dropout=0.5, an `x` of 24 numbers: for how many numbers it is drawn at random whether they are dropped"""
+    return counted(rng, norm_first=True)
 
 @cases(dict(batch=2, target=3, source=4, num_heads=2, d_head=2, d_ff=3), **small)
 def gradients_post(rng, batch, target, source, num_heads, d_head, d_ff):
@@ -567,6 +587,9 @@ wrong("no-source-mask-for-one", ("        if self.norm_first:", "        source_
       says="`source_mask` is not used where the batch holds one sentence. That one may be padded, too: pass on what you get.")
 wrong("masks-in-another-order", ("target_mask: Tensor | None = None, source_mask: Tensor | None = None", "source_mask: Tensor | None = None, target_mask: Tensor | None = None"),
       says="the two masks stand in another order in the first line of your `forward`, and later units pass them without their names. Leave that line as it is given.")
+wrong("dropout-too-many", ("self.dropout(self.cross_attention(y, encoder_output, encoder_output, source_mask)[0])", "self.dropout(self.dropout(self.cross_attention(y, encoder_output, encoder_output, source_mask)[0]))"),
+      ("self.dropout(found)", "self.dropout(self.dropout(found))"),
+      says="in training mode as many numbers are drawn at random as four dropouts need. There are three, one behind each sub-layer.")
 wrong("forgets-return-pre", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            x = x + self.dropout(self.feed_forward(self.norm3(x)))"),
       says="where `norm_first` is True, your block runs as pre-norm and then once more as post-norm: is a `return` or an `else` missing?")
 wrong("pre-norm-feed-post", ("            return x + self.dropout(self.feed_forward(self.norm3(x)))", "            return self.norm3(x + self.dropout(self.feed_forward(x)))"),
@@ -654,9 +677,14 @@ class SentenceBySentence(Right):
 @truth
 class PyTorchsOwn(Right):
     """nn.TransformerDecoderLayer on the same weights, with gradients."""
+    def __init__(self, d_model, num_heads, d_ff, dropout=0.0, norm_first=False):
+        super().__init__(d_model, num_heads, d_ff, dropout, norm_first)
+        own = nn.TransformerDecoderLayer(d_model, num_heads, d_ff, dropout, batch_first=True, norm_first=norm_first)
+        own.dropout.p = own.self_attn.dropout = own.multihead_attn.dropout = 0.0  # three dropouts are left
+        self.own = [own]  # in a list: its weights are none of the block's
+
     def forward(self, x, encoder_output, target_mask=None, source_mask=None):
-        heads, batch = self.self_attention.num_heads, len(x)
-        own = nn.TransformerDecoderLayer(x.shape[-1], heads, self.feed_forward.linear1.out_features, self.dropout.p * self.training, batch_first=True, norm_first=self.norm_first)
+        heads, batch, own = self.self_attention.num_heads, len(x), self.own[0].train(self.training)
         def hidden(mask, keys):
             return None if mask is None else ~mask.expand(batch, heads, x.shape[1], keys).flatten(0, 1)
         masks = dict(tgt_mask=hidden(target_mask, x.shape[1]), memory_mask=hidden(source_mask, encoder_output.shape[1]))
